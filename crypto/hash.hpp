@@ -1,0 +1,22 @@
+#pragma once
+
+#include "crypto/bytes.hpp"
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace kith::crypto {
+
+/// BLAKE2b with 32 bytes of output (RFC 7693).
+using Hash = std::array<std::byte, 32>;
+
+[[nodiscard]] Hash hash(ByteView data);
+
+/// Lower-case hexadecimal, two digits a byte.
+[[nodiscard]] std::string to_hex(ByteView data);
+/// The inverse; nullopt unless `text` is an even number of hexadecimal digits of either case.
+[[nodiscard]] std::optional<Bytes> from_hex(std::string_view text);
+
+}  // namespace kith::crypto

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "crypto/bytes.hpp"
+#include "crypto/channel_key.hpp"
+#include "crypto/secret.hpp"
+
+#include <cstdint>
+#include <optional>
+
+// How snapshots stay readable to members only: every chunk is encrypted under the snapshot's
+// content key, and the content key is sealed to each member.
+namespace kith::crypto {
+
+inline constexpr std::size_t kSealOverhead = 48;   ///< bytes added by seal_to()
+inline constexpr std::size_t kChunkOverhead = 16;  ///< bytes added by encrypt_chunk()
+
+/// Anonymous public-key encryption (crypto_box_seal): only `recipient` can read it, and nobody can
+/// tell who sealed it.  To a key of small order it seals nothing: random bytes come out.
+[[nodiscard]] Bytes seal_to(const ChannelPublicKey& recipient, ByteView plaintext);
+/// nullopt if it was not sealed to `key` or was altered.
+[[nodiscard]] std::optional<Bytes> open_sealed(const ChannelKey& key, ByteView sealed);
+
+using ContentKey = Secret<32>;  ///< fresh for every snapshot: ContentKey::random()
+
+/// ChaCha20-Poly1305 (IETF) with `index` as nonce: one key encrypts each index once only.
+[[nodiscard]] Bytes encrypt_chunk(const ContentKey& key, std::uint64_t index, ByteView plaintext);
+/// nullopt if it is not the chunk that was encrypted under this key and index.
+[[nodiscard]] std::optional<Bytes> decrypt_chunk(const ContentKey& key, std::uint64_t index,
+                                                 ByteView ciphertext);
+
+}  // namespace kith::crypto

@@ -1,0 +1,40 @@
+#include "crypto/hash.hpp"
+
+#include "tests/crypto/bytes.hpp"
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+using namespace kith;
+using namespace kith::crypto;
+
+BOOST_AUTO_TEST_SUITE(hash_tests)
+
+BOOST_AUTO_TEST_CASE(is_blake2b_of_32_bytes) {
+  BOOST_TEST(to_hex(hash({})) ==
+             "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
+  BOOST_TEST(to_hex(hash(as_byte_view("abc"))) ==
+             "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
+}
+
+BOOST_AUTO_TEST_CASE(hexadecimal_survives_the_round_trip) {
+  Bytes every_byte;
+  for (int i = 0; i < 256; ++i) every_byte.push_back(static_cast<std::byte>(i));
+  BOOST_TEST((from_hex(to_hex(every_byte)) == every_byte));
+  BOOST_TEST(to_hex(every_byte).substr(2 * 0xa9, 4) == "a9aa");
+  BOOST_TEST(to_hex({}).empty());
+  BOOST_TEST(from_hex("").value().empty());
+}
+
+BOOST_AUTO_TEST_CASE(hexadecimal_of_either_case_is_read) {
+  BOOST_TEST((from_hex("aAfF09") == Bytes{std::byte{0xaa}, std::byte{0xff}, std::byte{0x09}}));
+}
+
+BOOST_DATA_TEST_CASE(what_is_not_hexadecimal_is_refused,
+                     boost::unit_test::data::make({"a", "abc", "0x00", "ab cd", "g0", "00 ", "-1"}),
+                     text) {
+  BOOST_TEST(!from_hex(text));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

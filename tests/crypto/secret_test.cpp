@@ -1,0 +1,96 @@
+#include "crypto/secret.hpp"
+
+#include "tests/crypto/bytes.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <csignal>
+#include <ostream>
+#include <sys/wait.h>
+#include <type_traits>
+#include <unistd.h>
+#include <utility>
+
+using namespace kith;
+using crypto::Secret;
+
+namespace {
+
+static_assert(!std::is_copy_constructible_v<Secret<32>> && !std::is_copy_assignable_v<Secret<32>>);
+static_assert(std::is_nothrow_move_constructible_v<Secret<32>>);
+template <class T>
+concept Printable = requires(std::ostream& out, const T& value) {
+  out << value;
+};
+static_assert(!Printable<Secret<32>>);
+
+// Whether a process that touches `*address` dies of it.
+bool is_out_of_bounds(const volatile std::byte* address) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::signal(SIGSEGV, SIG_DFL);  // no reports by a sanitizer or the test framework
+    std::signal(SIGBUS, SIG_DFL);
+    [[maybe_unused]] const std::byte touched = *address;
+    ::_exit(0);
+  }
+  int status = 0;
+  BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFSIGNALED(status);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(secret_tests)
+
+BOOST_AUTO_TEST_CASE(begins_as_zeros) {
+  const Secret<48> secret;
+  BOOST_TEST((bytes(secret.data()) == Bytes(48)));
+}
+
+BOOST_AUTO_TEST_CASE(random_secrets_differ) {
+  const auto a = Secret<32>::random(), b = Secret<32>::random();
+  BOOST_TEST(!(a == b));
+  BOOST_TEST(!(a == Secret<32>()));
+}
+
+BOOST_AUTO_TEST_CASE(an_explicit_copy_is_equal_and_separate) {
+  const auto original = Secret<32>::random();
+  Secret<32> copy(original.data());
+  BOOST_TEST((copy == original));
+  copy.data()[31] ^= std::byte{1};
+  BOOST_TEST(!(copy == original));
+}
+
+BOOST_AUTO_TEST_CASE(one_that_was_moved_from_holds_nothing) {
+  auto secret = Secret<32>::random();
+  const Bytes value = bytes(secret.data());
+  const Secret<32> owner = std::move(secret);
+  BOOST_TEST(secret.empty());
+  BOOST_TEST((bytes(owner.data()) == value));
+}
+
+BOOST_AUTO_TEST_CASE(its_memory_is_gone_when_it_is_destroyed) {
+  const std::byte* where = nullptr;
+  {
+    const auto secret = Secret<32>::random();
+    where = secret.data().data();
+    BOOST_TEST(!is_out_of_bounds(where));
+  }
+  BOOST_TEST(is_out_of_bounds(where));
+}
+
+BOOST_AUTO_TEST_CASE(its_memory_is_gone_when_it_is_assigned_to) {
+  auto secret = Secret<32>::random();
+  const std::byte* const where = secret.data().data();
+  secret = Secret<32>::random();
+  BOOST_TEST((secret.data().data() != where));
+  BOOST_TEST(is_out_of_bounds(where));
+}
+
+BOOST_AUTO_TEST_CASE(reading_past_the_end_is_fatal) {
+  const Secret<32> secret;
+  BOOST_TEST(!is_out_of_bounds(secret.data().data() + 31));
+  BOOST_TEST(is_out_of_bounds(secret.data().data() + 32));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
