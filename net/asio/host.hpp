@@ -1,0 +1,134 @@
+#pragma once
+
+#include "net/asio/asio.hpp"
+#include "net/asio/link.hpp"
+#include "net/gossip.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace kith::net {
+
+/// What the host asks of, and tells, the one who owns it.  All calls come on the io thread.
+class HostOwner {
+ public:
+  using PieceRead = std::function<void(std::optional<Bytes>)>;
+
+  virtual ~HostOwner() = default;
+  /// Load a chunk's ciphertext and call `done`, now or later, on the io thread.
+  virtual void read_piece(const SnapshotId& snapshot, std::uint32_t piece, PieceRead done) = 0;
+  /// Store a verified chunk.  A later completed() for the snapshot comes after all its pieces.
+  virtual void write_piece(const SnapshotId& snapshot, std::uint32_t piece, Bytes data) = 0;
+  virtual void discovered(const SnapshotId& snapshot, const Head& head) = 0;
+  virtual void completed(const SnapshotId& snapshot, const Head& head) = 0;
+  /// Superseded.  `chunks` names its data, of which some may have been written.
+  virtual void dropped(const SnapshotId& snapshot, const Head& head,
+                       const std::vector<Hash>& chunks) = 0;
+
+  virtual void peer_connected(const Member& peer) = 0;
+  virtual void peer_disconnected(const Member& peer, CloseReason reason, bool by_peer) = 0;
+  /// An attempt, ours to `peer` or (nullptr) somebody's to us, that did not become a connection.
+  virtual void peer_failed(const Member* peer, const std::string& address, CloseReason reason,
+                           bool by_peer) = 0;
+  virtual void peer_accused(const Member& peer, const std::string& what) = 0;
+};
+
+/// Joins the protocol machines to real sockets: listens, dials every member until it is connected,
+/// keeps one connection a member, and drives the Gossip.
+///
+/// Ownership: whoever makes it runs its io_context and calls stop() before destroying it.
+/// Threads: the io thread only.
+class Host {
+ public:
+  struct PeerStatus {
+    const Member* member = nullptr;
+    bool connected = false;
+    std::chrono::system_clock::time_point since;  ///< it has been in this state
+    std::optional<CloseReason> last_failure;      ///< of the last connection or attempt
+    bool failed_by_peer = false;
+    std::optional<Duration> round_trip;
+    std::uint64_t bytes_in = 0, bytes_out = 0;    ///< all connections together
+    std::string agent;
+  };
+  struct Traffic {
+    std::uint64_t in = 0, out = 0;  ///< bytes
+  };
+
+  /// `local`, what it borrows, and `owner` must outlive the host.
+  Host(asio::io_context& io, const LocalNode& local, HostOwner& owner, std::uint64_t seed);
+  ~Host();
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  /// Starts listening on "host:port".  Throws std::runtime_error with a sentence for the operator.
+  void listen(const std::string& address);
+  /// Starts dialling every member that has an address.
+  void connect();
+  /// Says goodbye to everyone and stops listening and dialling.
+  void stop();
+
+  void publish(const SignedHead& head, const Manifest& manifest);
+  void want(const SnapshotId& snapshot);
+  [[nodiscard]] Gossip& gossip() { return gossip_; }
+
+  [[nodiscard]] bool connected(const NodeId& peer) const;
+  [[nodiscard]] std::vector<PeerStatus> peers() const;
+  [[nodiscard]] Traffic traffic() const;
+  [[nodiscard]] std::vector<std::string> listening() const;  ///< "address:port", resolved
+
+ private:
+  struct Peer {
+    const Member* member = nullptr;
+    std::shared_ptr<Link> link;  // only when established
+    Instant established;
+    std::unique_ptr<asio::steady_timer> redial;
+    std::chrono::system_clock::time_point since;
+    std::optional<CloseReason> last_failure;
+    bool failed_by_peer = false;
+    bool serving = false;        // a piece is in the queue and drained() is owed to the gossip
+    std::uint64_t bytes_in = 0, bytes_out = 0;  // of former connections
+  };
+
+  // A loop may start, and wakes, after the host is gone: it looks at `alive` before anything else.
+  awaitable<void> accept_loop(std::shared_ptr<asio::ip::tcp::acceptor> acceptor,
+                              std::shared_ptr<bool> alive);
+  awaitable<void> dial_loop(Peer& peer, std::shared_ptr<bool> alive);
+  awaitable<void> dial(Peer& peer, std::string address);
+  std::shared_ptr<Link> start_link(asio::ip::tcp::socket socket, const Member* expected,
+                                   std::string address);
+  void link_established(const std::shared_ptr<Link>& link);
+  void link_closed(const std::shared_ptr<Link>& link, const Member* expected,
+                   const std::string& address, CloseReason reason);
+  void drained(Peer& peer);
+  void piece_read(const NodeId& for_peer, const SnapshotId& snapshot, std::uint32_t piece,
+                  std::optional<Bytes> data);
+  void pump();
+  void carry_out(Gossip::Event& event);
+
+  asio::io_context& io_;
+  const LocalNode& local_;
+  HostOwner& owner_;
+  Gossip gossip_;
+  std::mt19937_64 random_;
+  std::map<NodeId, Peer> peers_;
+  std::vector<std::shared_ptr<asio::ip::tcp::acceptor>> acceptors_;
+  std::map<const Link*, std::shared_ptr<Link>> links_;  // all, in handshake or established
+  asio::steady_timer clock_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for callbacks that come late
+  bool stopped_ = false, pumping_ = false;
+};
+
+/// Splits "host:port" or "[v6]:port"; nullopt if it is not of that form.
+struct Endpoint {
+  std::string host, port;
+};
+[[nodiscard]] std::optional<Endpoint> parse_endpoint(const std::string& text);
+
+}  // namespace kith::net

@@ -1,0 +1,149 @@
+#include "net/asio/link.hpp"
+
+#include <array>
+
+namespace kith::net {
+namespace {
+
+constexpr std::size_t kReadBuffer = 64 << 10;
+// A peer cannot make us queue this much by asking for pieces; only by asking and never reading.
+constexpr std::size_t kHopeless = 4 * limits::kQueued;
+constexpr Duration kFarewell = std::chrono::seconds(1);
+
+}  // namespace
+
+std::shared_ptr<Link> Link::start(asio::ip::tcp::socket socket, const LocalNode& local,
+                                  const Member* expected, Callbacks callbacks) {
+  std::shared_ptr<Link> link(new Link(std::move(socket), local, expected, std::move(callbacks)));
+  asio::co_spawn(link->socket_.get_executor(), read_loop(link), asio::detached);
+  asio::co_spawn(link->socket_.get_executor(), write_loop(link), asio::detached);
+  asio::co_spawn(link->socket_.get_executor(), clock_loop(link), asio::detached);
+  link->pump();
+  return link;
+}
+
+Link::Link(asio::ip::tcp::socket socket, const LocalNode& local, const Member* expected,
+           Callbacks callbacks)
+    : socket_(std::move(socket)),
+      wake_writer_(socket_.get_executor(), Instant::max()),
+      clock_(socket_.get_executor(), Instant::max()),
+      session_(local, expected, Clock::now()),
+      callbacks_(std::move(callbacks)) {
+  error_code ignored;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+}
+
+void Link::send(const Message& message) {
+  if (finished_) return;
+  session_.send(Clock::now(), message);
+  pump();
+}
+
+void Link::close(CloseReason reason) {
+  if (finished_) return;
+  session_.close(reason);
+  pump();
+}
+
+// Carries out whatever the session has come to want.  A callback may well send, close or drop us:
+// then the loop goes round once more instead of deeper.
+void Link::pump() {
+  pump_again_ = true;
+  if (pumping_) return;
+  const auto self = shared_from_this();
+  pumping_ = true;
+  while (std::exchange(pump_again_, false) && !finished_) pump_once();
+  pumping_ = false;
+}
+
+void Link::pump_once() {
+  const Bytes output = session_.take_output();
+  outbox_.insert(outbox_.end(), output.begin(), output.end());
+  queued_ += output.size();
+  if (!outbox_.empty()) wake_writer_.cancel();
+  if (!announced_ && session_.established()) {
+    announced_ = true;
+    pump_again_ = true;
+    callbacks_.established();
+  }
+  while (auto message = finished_ ? std::nullopt : session_.poll_message()) {
+    pump_again_ = true;
+    callbacks_.message(std::move(*message));
+  }
+  if (queued_ > kHopeless) session_.close(CloseReason::stalled);
+  if (clock_.expiry() != session_.next_timeout()) {
+    clock_.expires_at(session_.next_timeout());  // wakes clock_loop
+  }
+  // A goodbye still in the outbox is written first; write_loop then comes back here.
+  if (session_.closed() && queued_ == 0) finish(*session_.closed());
+}
+
+void Link::finish(CloseReason reason) {
+  if (finished_) return;
+  finished_ = true;
+  error_code ignored;
+  socket_.close(ignored);  // ends read_loop
+  wake_writer_.cancel();   // ends write_loop
+  clock_.cancel();         // ends clock_loop
+  const Callbacks last = std::exchange(callbacks_, {});
+  last.closed(reason);
+}
+
+awaitable<void> Link::read_loop(std::shared_ptr<Link> self) {
+  Bytes buffer(kReadBuffer);
+  error_code ec;
+  while (!self->finished_) {
+    const auto space = asio::buffer(buffer);
+    const std::size_t size =
+        co_await self->socket_.async_read_some(space, asio::redirect_error(use_awaitable, ec));
+    if (self->finished_) co_return;
+    if (ec) {
+      // During the handshake a silent close is how the other side says that it does not know us.
+      const bool shaking = !self->session_.established();
+      co_return self->finish(self->session_.closed().value_or(
+          shaking ? CloseReason::handshake_failed : CloseReason::connection_lost));
+    }
+    self->bytes_in_ += size;
+    self->session_.handle_bytes(Clock::now(), ByteView(buffer).first(size));
+    self->pump();
+  }
+}
+
+awaitable<void> Link::write_loop(std::shared_ptr<Link> self) {
+  error_code ec;
+  while (!self->finished_) {
+    if (self->outbox_.empty()) {
+      co_await self->wake_writer_.async_wait(asio::redirect_error(use_awaitable, ec));
+      continue;
+    }
+    const Bytes bytes = std::exchange(self->outbox_, {});
+    const auto data = asio::buffer(bytes);
+    co_await asio::async_write(self->socket_, data, asio::redirect_error(use_awaitable, ec));
+    if (self->finished_) co_return;
+    if (ec) co_return self->finish(self->session_.closed().value_or(CloseReason::connection_lost));
+    self->queued_ -= bytes.size();
+    self->bytes_out_ += bytes.size();
+    self->session_.handle_written(Clock::now());
+    if (self->has_room()) self->callbacks_.drained();
+    self->pump();
+  }
+}
+
+awaitable<void> Link::clock_loop(std::shared_ptr<Link> self) {
+  error_code ec;
+  while (!self->finished_) {
+    co_await self->clock_.async_wait(asio::redirect_error(use_awaitable, ec));
+    if (self->finished_) co_return;
+    if (self->session_.closed()) {
+      // Somebody who does not read our goodbye does not get to keep the socket.
+      self->clock_.expires_at(Clock::now() + kFarewell);
+      co_await self->clock_.async_wait(asio::redirect_error(use_awaitable, ec));
+      if (!self->finished_) self->finish(*self->session_.closed());
+      co_return;
+    }
+    self->session_.handle_timeout(Clock::now());
+    self->pump();
+  }
+}
+
+}  // namespace kith::net

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "net/asio/asio.hpp"
+#include "net/session.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace kith::net {
+
+/// One TCP socket and its Session: moves bytes between them, and nothing else.
+///
+/// Ownership: made by start(); the loops keep it alive until the connection ends, so the caller may
+/// drop its pointer at any time.  The callbacks are released when the link closes.
+/// Threads: everything runs on the socket's executor; call from there.
+/// Errors: nothing throws out of a Link; whatever ends it is passed once to `closed`.
+class Link : public std::enable_shared_from_this<Link> {
+ public:
+  /// All four must be set.
+  struct Callbacks {
+    std::function<void()> established;       ///< the peer said hello: session().peer() is set
+    std::function<void(Message)> message;
+    std::function<void()> drained;           ///< less than limits::kQueued waits to be sent
+    std::function<void(CloseReason)> closed; ///< called exactly once, last
+  };
+
+  static std::shared_ptr<Link> start(asio::ip::tcp::socket socket, const LocalNode& local,
+                                     const Member* expected, Callbacks callbacks);
+
+  /// Queues `message`.  Closes the link as stalled if far too much is waiting already.
+  void send(const Message& message);
+  /// Says goodbye, gives it a moment to leave, and closes.  The first reason wins.
+  void close(CloseReason reason);
+
+  [[nodiscard]] const Session& session() const { return session_; }
+  [[nodiscard]] bool has_room() const { return queued_ < limits::kQueued; }
+  [[nodiscard]] std::uint64_t bytes_in() const { return bytes_in_; }
+  [[nodiscard]] std::uint64_t bytes_out() const { return bytes_out_; }
+
+ private:
+  Link(asio::ip::tcp::socket socket, const LocalNode& local, const Member* expected,
+       Callbacks callbacks);
+  // Static, with the owner as an ordinary parameter: it lives in the coroutine frame.
+  static awaitable<void> read_loop(std::shared_ptr<Link> self);
+  static awaitable<void> write_loop(std::shared_ptr<Link> self);
+  static awaitable<void> clock_loop(std::shared_ptr<Link> self);
+  void pump();
+  void pump_once();
+  void finish(CloseReason reason);
+
+  asio::ip::tcp::socket socket_;
+  asio::steady_timer wake_writer_;  // never expires; cancelled to tell write_loop there is work
+  asio::steady_timer clock_;        // expires at session_.next_timeout()
+  Session session_;
+  Callbacks callbacks_;
+  Bytes outbox_;
+  std::size_t queued_ = 0;          // bytes in outbox_ and in the write under way
+  std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
+  bool announced_ = false, finished_ = false;
+  bool pumping_ = false, pump_again_ = false;
+};
+
+}  // namespace kith::net

@@ -1,0 +1,139 @@
+#pragma once
+
+#include "net/close_reason.hpp"
+#include "net/head.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace kith::net {
+
+inline constexpr std::uint8_t kProtocolVersion = 1;  ///< spoken by this program
+inline constexpr std::uint8_t kOldestVersion = 1;    ///< still understood by it
+
+/// The first message of each side, inside the encrypted channel.
+struct Hello {
+  std::uint8_t version = kProtocolVersion;
+  std::uint8_t oldest = kOldestVersion;
+  std::uint64_t features = 0;  ///< bits; unknown ones are ignored
+  Hash task{};
+  std::string agent{};         ///< program and version, for people
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(version, oldest, features, task, at_most<64>(agent));
+  }
+};
+
+/// The last message, if there is time for one.
+struct Goodbye {
+  CloseReason reason{};
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(reason);
+  }
+};
+
+struct Ping {
+  std::uint64_t token = 0;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(token);
+  }
+};
+struct Pong {
+  std::uint64_t token = 0;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(token);
+  }
+};
+
+/// Snapshots that exist.  Floods.
+struct Heads {
+  std::vector<SignedHead> heads;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(at_most<limits::kHeadsPerMessage>(heads));
+  }
+};
+
+/// Anti-entropy: every snapshot the sender knows of, and whether it holds all its chunks.
+struct Summary {
+  struct Entry {
+    SnapshotId snapshot{};
+    bool complete = false;
+    template <class Archive>
+    void serialize(Archive& archive) {
+      archive(snapshot, complete);
+    }
+  };
+  std::vector<Entry> entries;
+  bool answer = false;  ///< an answer is not answered
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(at_most<limits::kMembers * limits::kSnapshotsPerOrigin>(entries), answer);
+  }
+};
+
+/// The sender now holds all chunks of this snapshot.
+struct Holding {
+  SnapshotId snapshot{};
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(snapshot);
+  }
+};
+
+/// The piece of a snapshot that is its manifest, where a chunk index is expected.
+inline constexpr std::uint32_t kManifestPiece = 0xffffffff;
+
+/// Asks for one piece.
+struct Fetch {
+  SnapshotId snapshot{};
+  std::uint32_t piece = 0;  ///< chunk index or kManifestPiece
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(snapshot, piece);
+  }
+};
+
+/// Answers Fetch.
+struct Piece {
+  SnapshotId snapshot{};
+  std::uint32_t piece = 0;
+  Bytes data;  ///< a chunk's ciphertext, or an encoded Manifest
+  static constexpr std::size_t kMaximum = limits::kChunk + 16;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(snapshot, piece, at_most<kMaximum>(data));
+  }
+};
+static_assert(kManifestMaximum <= Piece::kMaximum);
+
+/// Answers Fetch when the sender does not have the piece, or has too much to do.
+struct Unavailable {
+  SnapshotId snapshot{};
+  std::uint32_t piece = 0;
+  bool busy = false;  ///< ask again later; otherwise do not
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(snapshot, piece, busy);
+  }
+};
+
+/// Everything two nodes say to each other.  The index is the type byte on the wire: append only.
+using Message =
+    std::variant<Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece, Unavailable>;
+
+/// Bytes of the largest encoding of any message: what a session will wait for.
+inline constexpr std::size_t kLargestMessage = 1 + 32 + 4 + 4 + Piece::kMaximum;
+
+/// Type byte and body.
+[[nodiscard]] Bytes encode_message(const Message& message);
+/// nullopt if `bytes` are not exactly one message, or are a control message over its limit.
+[[nodiscard]] std::optional<Message> decode_message(ByteView bytes);
+
+}  // namespace kith::net

@@ -1,0 +1,230 @@
+#include "net/session.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace kith::net {
+namespace {
+
+constexpr std::size_t kFrameHeader = 2;
+constexpr std::size_t kMessageHeader = 4;
+
+std::size_t frame_length(ByteView header) {
+  return std::to_integer<std::size_t>(header[0]) << 8 | std::to_integer<std::size_t>(header[1]);
+}
+
+std::size_t message_length(ByteView header) {
+  std::uint32_t length = 0;
+  std::memcpy(&length, header.data(), sizeof length);
+  return length;
+}
+
+std::uint64_t ticks(Instant now) {
+  return static_cast<std::uint64_t>(now.time_since_epoch().count());
+}
+
+void erase_front(Bytes& bytes, std::size_t count) {
+  bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+}  // namespace
+
+Session::Session(const LocalNode& local, const Member* expected, Instant now)
+    : local_(local),
+      role_(expected ? Role::initiator : Role::responder),
+      peer_(expected),
+      at_{now, now, now, now} {
+  const Bytes prologue = local.consortium->prologue();
+  if (role_ == Role::responder) {
+    handshake_.emplace(crypto::Handshake::responder(*local.channel, prologue));
+    return;
+  }
+  handshake_.emplace(crypto::Handshake::initiator(*local.channel, expected->channel, prologue));
+  write_frame(handshake_->write({}));  // -> e, es
+}
+
+Session::~Session() = default;
+
+void Session::handle_bytes(Instant now, ByteView bytes) {
+  // Whole frames are handled where they lie; only the start of an unfinished one is kept.
+  while (!closed_ && !bytes.empty()) {
+    if (input_.size() < kFrameHeader) {
+      const std::size_t take = std::min(kFrameHeader - input_.size(), bytes.size());
+      input_.insert(input_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(take));
+      bytes = bytes.subspan(take);
+      if (input_.size() < kFrameHeader) return;
+      if (handshake_ && frame_length(input_) > limits::kHandshakeMessage) {
+        return finish(CloseReason::handshake_failed, false);
+      }
+    }
+    const std::size_t length = frame_length(input_);
+    const std::size_t have = input_.size() - kFrameHeader;
+    if (have == 0 && bytes.size() >= length) {
+      input_.clear();
+      handle_frame(now, bytes.first(length));
+      bytes = bytes.subspan(length);
+      continue;
+    }
+    const std::size_t take = std::min(length - have, bytes.size());
+    input_.insert(input_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(take));
+    bytes = bytes.subspan(take);
+    if (have + take < length) return;
+    const Bytes frame = std::exchange(input_, {});
+    handle_frame(now, ByteView(frame).subspan(kFrameHeader));
+  }
+}
+
+void Session::handle_timeout(Instant now) {
+  if (closed_) return;
+  if (!established() && now >= at_.started + limits::kHandshake) {
+    return finish(CloseReason::handshake_timeout, false);
+  }
+  if (!established()) return;
+  if (now >= at_.heard + limits::kIdle) return finish(CloseReason::idle, false);
+  if (undrained_ && now >= at_.drained + limits::kStall) return finish(CloseReason::stalled, false);
+  if (now >= at_.started + limits::kLifetime) return close(CloseReason::expired);
+  if (now >= at_.spoke + limits::kPing) write_message(now, Ping{ticks(now)});
+}
+
+Instant Session::next_timeout() const {
+  if (closed_) return Instant::max();
+  if (!established()) return at_.started + limits::kHandshake;
+  const Instant stall = undrained_ ? at_.drained + limits::kStall : Instant::max();
+  return std::min({at_.heard + limits::kIdle, at_.spoke + limits::kPing,
+                   at_.started + limits::kLifetime, stall});
+}
+
+void Session::send(Instant now, const Message& message) {
+  if (established()) write_message(now, message);
+}
+
+Bytes Session::take_output() {
+  if (!output_.empty()) undrained_ = true;
+  return std::exchange(output_, {});
+}
+
+void Session::handle_written(Instant now) {
+  undrained_ = !output_.empty();
+  at_.drained = now;
+}
+
+std::optional<Message> Session::poll_message() {
+  if (inbox_.empty()) return std::nullopt;
+  Message message = std::move(inbox_.front());
+  inbox_.pop_front();
+  return message;
+}
+
+void Session::close(CloseReason reason) {
+  if (closed_) return;
+  // Only who has proved to know our key, or to be the member we dialled, is told anything.
+  if (transport_) write_message(at_.spoke, Goodbye{reason});
+  finish(reason, false);
+}
+
+void Session::handle_frame(Instant now, ByteView frame) {
+  if (handshake_) return handle_handshake(now, frame);
+  handle_record(now, frame);
+}
+
+void Session::handle_handshake(Instant now, ByteView frame) {
+  const auto payload = handshake_->my_turn() ? std::nullopt : handshake_->read(frame);
+  if (!payload || !payload->empty()) return finish(CloseReason::handshake_failed, false);
+  if (handshake_->my_turn()) write_frame(handshake_->write({}));
+  if (handshake_->finished()) handshake_done(now);
+}
+
+void Session::handshake_done(Instant now) {
+  assert(handshake_->peer());
+  const Member* proved = local_.consortium->find(*handshake_->peer());
+  transport_.emplace(handshake_->split());
+  handshake_.reset();
+  at_.heard = now;
+  if (!proved || proved->id == local_.id) return close(CloseReason::not_a_member);
+  assert(!peer_ || peer_ == proved);  // an initiator authenticates the key it dialled
+  peer_ = proved;
+  write_message(now, Hello{.task = local_.task, .agent = local_.agent});
+}
+
+void Session::handle_record(Instant now, ByteView record) {
+  if (!transport_->open(record, stream_)) return finish(CloseReason::forged, false);
+  at_.heard = now;
+  std::size_t done = 0;
+  while (!closed_ && stream_.size() - done >= kMessageHeader) {
+    const ByteView rest = ByteView(stream_).subspan(done);
+    const std::size_t length = message_length(rest);
+    if (length > kLargestMessage) return close(CloseReason::oversized);
+    if (rest.size() < kMessageHeader + length) break;
+    handle_message(now, rest.subspan(kMessageHeader, length));
+    done += kMessageHeader + length;
+  }
+  if (closed_) return;  // finish() emptied the stream
+  if (done == stream_.size()) {
+    stream_ = {};  // give the memory back: most connections are idle most of the time
+  } else {
+    erase_front(stream_, done);
+  }
+}
+
+void Session::handle_message(Instant now, ByteView bytes) {
+  auto message = decode_message(bytes);
+  if (!message) return close(CloseReason::malformed);
+  if (const auto* goodbye = std::get_if<Goodbye>(&*message)) return finish(goodbye->reason, true);
+  if (const auto* hello = std::get_if<Hello>(&*message)) {
+    if (hello_) return close(CloseReason::malformed);
+    return handle_hello(*hello);
+  }
+  if (!hello_) return close(CloseReason::malformed);
+  if (const auto* ping = std::get_if<Ping>(&*message)) return write_message(now, Pong{ping->token});
+  if (const auto* pong = std::get_if<Pong>(&*message)) {
+    // Only a token that we could have sent: the past, and not longer ago than we keep silence.
+    const std::uint64_t age = ticks(now) - pong->token;
+    if (age < ticks(Instant(limits::kIdle))) round_trip_ = Duration(age);
+    return;
+  }
+  inbox_.push_back(std::move(*message));
+}
+
+void Session::handle_hello(const Hello& hello) {
+  if (hello.version < kOldestVersion || hello.oldest > kProtocolVersion) {
+    return close(CloseReason::version_mismatch);
+  }
+  if (hello.task != local_.task) return close(CloseReason::other_task);
+  hello_ = hello;
+  at_.spoke -= limits::kPing;  // the first ping goes out at once and measures the round trip
+}
+
+void Session::write_frame(ByteView frame) {
+  assert(frame.size() <= crypto::Transport::kMaxRecord);
+  output_.push_back(static_cast<std::byte>(frame.size() >> 8));
+  output_.push_back(static_cast<std::byte>(frame.size()));
+  output_.insert(output_.end(), frame.begin(), frame.end());
+}
+
+void Session::write_message(Instant now, const Message& message) {
+  const Bytes body = encode_message(message);
+  const auto length = static_cast<std::uint32_t>(body.size());
+  Bytes text(kMessageHeader);
+  std::memcpy(text.data(), &length, sizeof length);
+  text.insert(text.end(), body.begin(), body.end());
+  for (ByteView rest = text; !rest.empty();) {
+    const ByteView part = rest.first(std::min(rest.size(), crypto::Transport::kMaxPlaintext));
+    const std::size_t size = part.size() + crypto::Transport::kTagSize;
+    output_.push_back(static_cast<std::byte>(size >> 8));
+    output_.push_back(static_cast<std::byte>(size));
+    transport_->seal(part, output_);
+    rest = rest.subspan(part.size());
+  }
+  at_.spoke = now;
+}
+
+void Session::finish(CloseReason reason, bool by_peer) {
+  if (closed_) return;
+  closed_ = reason;
+  closed_by_peer_ = by_peer;
+  inbox_.clear();
+  input_ = {};
+  stream_ = {};
+}
+
+}  // namespace kith::net

@@ -1,0 +1,109 @@
+#pragma once
+
+#include "crypto/noise.hpp"
+#include "net/consortium.hpp"
+#include "net/message.hpp"
+#include "net/time.hpp"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace kith::net {
+
+/// What a node says of itself on every connection.
+struct LocalNode {
+  NodeId id;
+  const crypto::ChannelKey* channel;  ///< borrowed
+  const Consortium* consortium;       ///< borrowed
+  Hash task{};                        ///< peers that learn another are sent away
+  std::string agent;                  ///< at most 64 bytes
+};
+
+/// One connection without its socket: handshake, hello, framing, keep-alive, and the end.
+///
+/// Bytes, messages and the time go in; bytes, messages and the next wake-up time come out.
+///
+///     session.handle_bytes(now, received);
+///     while (auto message = session.poll_message()) gossip.handle_message(now, peer, *message);
+///     socket.write(session.take_output());
+///     if (session.closed()) socket.close();
+///
+/// On the wire: u16 big-endian length and a Noise message, again and again.  Inside the transport
+/// records runs a stream of u32 little-endian length and one message; see docs/protocol.md.
+///
+/// Memory: at most one message of the peer is held, and only the bytes of it that arrived.
+/// Threads: none of its own; use from one thread.  Errors: whatever the peer does ends in closed().
+class Session {
+ public:
+  enum class Role { initiator, responder };
+
+  /// `local` and what it borrows must outlive the session.  `expected` is the member being dialled;
+  /// nullptr for an accepted connection.
+  Session(const LocalNode& local, const Member* expected, Instant now);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void handle_bytes(Instant now, ByteView bytes);
+  /// Call when now >= next_timeout().
+  void handle_timeout(Instant now);
+  [[nodiscard]] Instant next_timeout() const;
+
+  /// Queues `message`.  Nothing happens unless established().
+  void send(Instant now, const Message& message);
+  /// Bytes for the socket: everything queued since the last call.
+  [[nodiscard]] Bytes take_output();
+  /// The owner wrote bytes to the socket: the peer is draining.
+  void handle_written(Instant now);
+  /// What the peer says, Hello, Ping, Pong and Goodbye excepted: the session answers those.
+  [[nodiscard]] std::optional<Message> poll_message();
+
+  /// Says goodbye and closes.  The first reason wins.
+  void close(CloseReason reason);
+
+  [[nodiscard]] bool established() const { return hello_.has_value() && !closed_; }
+  [[nodiscard]] const std::optional<CloseReason>& closed() const { return closed_; }
+  /// True if the peer gave the reason.
+  [[nodiscard]] bool closed_by_peer() const { return closed_by_peer_; }
+  /// Who the other side proved to be; nullptr before that.
+  [[nodiscard]] const Member* peer() const { return peer_; }
+  [[nodiscard]] const std::optional<Hello>& hello() const { return hello_; }  ///< the peer's
+  [[nodiscard]] Role role() const { return role_; }
+  /// Of the last ping; nullopt before the first answer.
+  [[nodiscard]] const std::optional<Duration>& round_trip() const { return round_trip_; }
+
+ private:
+  struct Timers {
+    Instant started, heard, spoke, drained;
+  };
+  void handle_frame(Instant now, ByteView frame);
+  void handle_handshake(Instant now, ByteView frame);
+  void handle_record(Instant now, ByteView record);
+  void handle_message(Instant now, ByteView bytes);
+  void handle_hello(const Hello& hello);
+  void handshake_done(Instant now);
+  void write_frame(ByteView frame);
+  void write_message(Instant now, const Message& message);
+  void finish(CloseReason reason, bool by_peer);
+
+  const LocalNode& local_;
+  Role role_;
+  const Member* peer_;
+  std::optional<crypto::Handshake> handshake_;
+  std::optional<crypto::Transport> transport_;
+  std::optional<Hello> hello_;
+  std::optional<CloseReason> closed_;
+  bool closed_by_peer_ = false;
+  Timers at_;
+  std::optional<Duration> round_trip_;
+  bool undrained_ = false;    ///< output was taken and not yet reported written
+  Bytes input_;               ///< start of a frame
+  Bytes stream_;              ///< decrypted, start of a message
+  Bytes output_;
+  std::deque<Message> inbox_;
+};
+
+}  // namespace kith::net

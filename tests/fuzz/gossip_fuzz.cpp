@@ -1,0 +1,96 @@
+// Two hostile members say whatever they like, in any order, while snapshots are wanted.  The input
+// is a list of steps; some hand-made messages carry real signatures, so that deep states are reached.
+#include "crypto/init.hpp"
+#include "net/gossip.hpp"
+
+#include <cstdlib>
+
+namespace {
+
+using namespace kith;
+using namespace kith::net;
+
+constexpr std::uint64_t kLogs = 2, kSequences = 5;
+
+struct World {
+  World() {
+    crypto::init();
+    for (int i = 0; i < 3; ++i) {
+      crypto::Secret<32> seed;
+      seed.data()[0] = static_cast<std::byte>(i);
+      identities.push_back(crypto::Identity::from_seed(seed));
+      Member member;
+      member.id = identities.back().id();
+      member.channel[0] = static_cast<std::byte>(i);
+      members.push_back(member);
+    }
+    manifest.chunks.assign(2, crypto::hash(chunk));
+    for (std::uint64_t place = 0; place < kLogs * kSequences; ++place) {
+      for (std::size_t origin = 1; origin < 3; ++origin) heads.push_back(sign(origin, place));
+    }
+  }
+  SignedHead sign(std::size_t origin, std::uint64_t place) const {
+    const Bytes encoded = encode(manifest);
+    Head head;
+    head.origin = identities[origin].id();
+    head.position = {place / kSequences, place % kSequences + 1};
+    head.size = limits::kChunk + 1;
+    head.round = static_cast<std::uint32_t>(place % 2);
+    head.manifest = crypto::hash(encoded);
+    head.manifest_size = static_cast<std::uint32_t>(encoded.size());
+    return sign_head(head, identities[origin], "fuzz");
+  }
+  Bytes chunk = Bytes(10);
+  Manifest manifest;
+  std::vector<crypto::Identity> identities;
+  std::vector<Member> members;
+  std::vector<SignedHead> heads;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const World world;
+  const Consortium consortium("fuzz", world.members);
+  Gossip gossip(consortium, world.members[0].id, {}, 1);
+  Instant now{};
+  std::size_t at = 0;
+  const auto next = [&]() -> std::uint8_t { return at < size ? data[at++] : 0; };
+  while (at < size) {
+    const std::uint8_t step = next();
+    const NodeId peer = world.members[1 + step / 128].id;
+    const SignedHead& head = world.heads[next() % world.heads.size()];
+    switch (step % 12) {
+      case 0: gossip.handle_connected(now, peer); break;
+      case 1: gossip.handle_disconnected(now, peer); break;
+      case 2: gossip.handle_message(now, peer, Heads{{head}}); break;
+      case 3: gossip.handle_message(now, peer, Holding{head.id()}); break;
+      case 4: gossip.want(now, head.id()); break;
+      case 5: gossip.forget_want(head.id()); break;
+      case 6: gossip.handle_message(now, peer, Piece{head.id(), kManifestPiece, encode(world.manifest)}); break;
+      case 7: gossip.handle_message(now, peer, Piece{head.id(), next() % 3U, world.chunk}); break;
+      case 8: gossip.handle_message(now, peer, Fetch{head.id(), next() % 3U}); break;
+      case 9: gossip.handle_message(now, peer, Summary{{{head.id(), true}}, next() % 2 == 0}); break;
+      case 10: now += std::chrono::seconds(next()); gossip.handle_timeout(now); break;
+      default: {
+        const std::size_t length = std::min<std::size_t>(next(), size - at);
+        const ByteView bytes(reinterpret_cast<const std::byte*>(data + at), length);
+        at += length;
+        if (auto message = decode_message(bytes)) gossip.handle_message(now, peer, std::move(*message));
+      }
+    }
+    for (std::size_t events = 0; auto event = gossip.poll_event(); ++events) {
+      if (events > 10'000) std::abort();  // one step must not talk without end
+      if (const auto* read = std::get_if<Gossip::ReadPiece>(&*event)) {
+        gossip.handle_piece_read(read->for_peer, read->snapshot, read->piece, world.chunk);
+        gossip.handle_drained(read->for_peer);
+      }
+      if (const auto* write = std::get_if<Gossip::WritePiece>(&*event)) {
+        if (write->data != world.chunk) std::abort();  // nothing unverified leaves
+      }
+    }
+    if (gossip.snapshot_count() > 2 * limits::kSnapshotsPerOrigin) std::abort();
+    if (gossip.next_timeout() < now) now = gossip.next_timeout();
+  }
+  return 0;
+}

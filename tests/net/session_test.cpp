@@ -1,0 +1,333 @@
+#include "net/session.hpp"
+
+#include "tests/crypto_ready.hpp"
+
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+
+namespace {
+
+namespace data = boost::unit_test::data;
+using namespace std::chrono_literals;
+using namespace kith;
+using namespace kith::net;
+
+struct Party {
+  crypto::Identity identity = crypto::Identity::generate();
+  crypto::ChannelKey channel = crypto::ChannelKey::generate();
+  Member member(std::string name) const {
+    Member made;
+    made.id = identity.id();
+    made.channel = channel.public_key();
+    made.name = std::move(name);
+    return made;
+  }
+};
+
+struct Parties : CryptoReady {
+  Party alice, bob, stranger;
+  Consortium consortium{"ours", {alice.member("alice"), bob.member("bob")}};
+  Consortium other{"theirs", {alice.member("alice"), bob.member("bob")}};
+  Instant now{};
+  LocalNode alice_node = local(alice, consortium), bob_node = local(bob, consortium);
+
+  static LocalNode local(const Party& party, const Consortium& consortium) {
+    return {party.identity.id(), &party.channel, &consortium, {}, "test"};
+  }
+  const Member* bob_as_member() const { return consortium.find(bob.identity.id()); }
+
+  /// Carries bytes both ways, `step` at a time, until nobody has anything to say.
+  void talk(Session& a, Session& b, std::size_t step = 100'000) {
+    for (bool quiet = false; !quiet;) {
+      const Bytes ab = a.take_output(), ba = b.take_output();
+      quiet = ab.empty() && ba.empty();
+      deliver(ab, b, step);
+      deliver(ba, a, step);
+      a.handle_written(now);
+      b.handle_written(now);
+    }
+  }
+  void deliver(ByteView bytes, Session& to, std::size_t step) const {
+    while (!bytes.empty()) {
+      const auto part = bytes.first(std::min(step, bytes.size()));
+      to.handle_bytes(now, part);
+      bytes = bytes.subspan(part.size());
+    }
+  }
+};
+
+struct Connected : Parties {
+  Session a{alice_node, bob_as_member(), now}, b{bob_node, nullptr, now};
+  Connected() { talk(a, b); }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(session_tests, Parties)
+
+BOOST_DATA_TEST_CASE_F(Parties, both_sides_know_each_other_whatever_the_packets,
+                       data::make<std::size_t>({1, 2, 3, 64, 100'000}), step) {
+  Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b, step);
+  BOOST_TEST_REQUIRE(a.established());
+  BOOST_TEST_REQUIRE(b.established());
+  BOOST_TEST((a.peer()->id == bob.identity.id()));
+  BOOST_TEST((b.peer()->id == alice.identity.id()));
+  BOOST_TEST(b.hello()->agent == "test");
+}
+
+BOOST_DATA_TEST_CASE_F(Connected, messages_of_any_size_arrive_in_order,
+                       data::make<std::size_t>({1, 1000, 100'000}), step) {
+  for (const std::size_t size : {0UL, 1UL, 65'519UL, 65'520UL, 200'000UL, Piece::kMaximum}) {
+    a.send(now, Piece{{}, 5, Bytes(size, std::byte{7})});
+  }
+  a.send(now, Fetch{{}, 6});
+  talk(a, b, step);
+  for (const std::size_t size : {0UL, 1UL, 65'519UL, 65'520UL, 200'000UL, Piece::kMaximum}) {
+    const auto message = b.poll_message();
+    BOOST_TEST_REQUIRE((message && std::holds_alternative<Piece>(*message)));
+    BOOST_TEST((std::get<Piece>(*message).data == Bytes(size, std::byte{7})));
+  }
+  BOOST_TEST(std::holds_alternative<Fetch>(b.poll_message().value()));
+  BOOST_TEST(!b.poll_message().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(stranger_is_told_that_he_is_no_member) {
+  const Consortium generous("ours", {stranger.member("stranger"), bob.member("bob")});
+  const LocalNode node = local(stranger, generous);
+  Session a(node, generous.find(bob.identity.id()), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST((b.closed() == CloseReason::not_a_member));
+  BOOST_TEST((a.closed() == CloseReason::not_a_member));
+  BOOST_TEST(a.closed_by_peer());
+  BOOST_TEST(!b.closed_by_peer());
+}
+
+BOOST_AUTO_TEST_CASE(other_consortium_gets_no_answer) {
+  const LocalNode node = local(alice, other);
+  Session a(node, other.find(bob.identity.id()), now), b(bob_node, nullptr, now);
+  b.handle_bytes(now, a.take_output());
+  BOOST_TEST((b.closed() == CloseReason::handshake_failed));
+  BOOST_TEST(b.take_output().empty());
+}
+
+BOOST_DATA_TEST_CASE_F(Parties, garbage_gets_no_answer, data::xrange(0, 256, 15), byte) {
+  Session b(bob_node, nullptr, now);
+  b.handle_bytes(now, Bytes(5000, static_cast<std::byte>(byte)));
+  BOOST_TEST(b.take_output().empty());
+  if (byte > 0) BOOST_TEST((b.closed() == CloseReason::handshake_failed));
+}
+
+BOOST_AUTO_TEST_CASE(web_browser_gets_no_answer) {
+  Session b(bob_node, nullptr, now);
+  b.handle_bytes(now, as_byte_view("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  BOOST_TEST((b.closed() == CloseReason::handshake_failed));
+  BOOST_TEST(b.take_output().empty());
+}
+
+BOOST_AUTO_TEST_CASE(other_task_parts_both_with_the_reason) {
+  bob_node.task[0] = std::byte{1};
+  Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST((a.closed() == CloseReason::other_task));
+  BOOST_TEST((b.closed() == CloseReason::other_task));
+}
+
+BOOST_AUTO_TEST_CASE(one_flipped_bit_on_the_way_ends_the_connection) {
+  // Every handshake message and the first record, every bit: nothing gets through altered.
+  for (std::size_t message = 0; message < 3; ++message) {
+    std::size_t size = 1;
+    for (std::size_t bit = 0; bit < size * 8; ++bit) {
+      Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+      Session* from = &a;
+      Session* to = &b;
+      for (std::size_t i = 0; i < message; ++i, std::swap(from, to)) {
+        to->handle_bytes(now, from->take_output());
+      }
+      Bytes bytes = from->take_output();
+      size = bytes.size();
+      bytes[bit / 8] ^= std::byte(1 << (bit % 8));
+      to->handle_bytes(now, bytes);
+      BOOST_TEST(!to->established());
+      // A longer announced length only makes it wait; its deadline then ends it.
+      to->handle_timeout(now + limits::kHandshake);
+      BOOST_TEST(to->closed().has_value());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(handshake_has_ten_seconds) {
+  Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+  BOOST_TEST((b.next_timeout() == now + 10s));
+  b.handle_timeout(now + 9999ms);
+  BOOST_TEST(!b.closed().has_value());
+  b.handle_timeout(now + 10s);
+  BOOST_TEST((b.closed() == CloseReason::handshake_timeout));
+}
+
+BOOST_FIXTURE_TEST_CASE(silent_peer_is_closed_after_two_minutes, Connected) {
+  for (int i = 0; i < 4; ++i) {
+    now += 30s;
+    b.handle_timeout(now);
+  }
+  BOOST_TEST((b.closed() == CloseReason::idle));
+}
+
+BOOST_FIXTURE_TEST_CASE(pings_keep_a_quiet_connection_and_measure_it, Connected) {
+  for (int i = 0; i < 100; ++i) {
+    now = std::min(a.next_timeout(), b.next_timeout());
+    a.handle_timeout(now);
+    b.handle_timeout(now);
+    now += 20ms;
+    talk(a, b);
+  }
+  BOOST_TEST(a.established());
+  BOOST_TEST(b.established());
+  BOOST_TEST_REQUIRE(a.round_trip().has_value());
+  BOOST_TEST((*a.round_trip() == 20ms));
+}
+
+BOOST_FIXTURE_TEST_CASE(peer_that_does_not_read_is_closed_after_a_minute, Connected) {
+  a.send(now, Piece{{}, 0, Bytes(1000)});
+  BOOST_TEST(!a.take_output().empty());  // given to the socket, never written
+  now += 59s;
+  a.handle_timeout(now);
+  BOOST_TEST(!a.closed().has_value());
+  now += 1s;
+  a.handle_timeout(now);
+  BOOST_TEST((a.closed() == CloseReason::stalled));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_day_old_connection_asks_for_a_fresh_handshake, Connected) {
+  while (!a.closed() && now < Instant{} + 25h) {
+    now = std::min(a.next_timeout(), b.next_timeout());
+    a.handle_timeout(now);
+    b.handle_timeout(now);
+    talk(a, b);
+  }
+  BOOST_TEST((a.closed() == CloseReason::expired));
+  BOOST_TEST((now == Instant{} + 24h));
+}
+
+BOOST_FIXTURE_TEST_CASE(goodbye_tells_the_reason, Connected) {
+  a.close(CloseReason::shutting_down);
+  talk(a, b);
+  BOOST_TEST((b.closed() == CloseReason::shutting_down));
+  BOOST_TEST(b.closed_by_peer());
+  a.close(CloseReason::idle);
+  BOOST_TEST((a.closed() == CloseReason::shutting_down));  // the first reason wins
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(hostile_member_tests)
+
+/// A member whose session is genuine up to the hello, and who then writes records of his own.
+struct Hostile : Parties {
+  crypto::Handshake handshake =
+      crypto::Handshake::initiator(alice.channel, bob.channel.public_key(), consortium.prologue());
+  Session b{bob_node, nullptr, now};
+  std::optional<crypto::Transport> transport;
+
+  Hostile() {
+    send_frame(handshake.write({}));
+    const Bytes answer = b.take_output();
+    BOOST_REQUIRE(handshake.read(ByteView(answer).subspan(2)));
+    send_frame(handshake.write({}));
+    transport.emplace(handshake.split());
+  }
+  void send_frame(ByteView frame) {
+    Bytes bytes{static_cast<std::byte>(frame.size() >> 8), static_cast<std::byte>(frame.size())};
+    bytes.insert(bytes.end(), frame.begin(), frame.end());
+    b.handle_bytes(now, bytes);
+  }
+  void send_text(ByteView text) {
+    Bytes record;
+    transport->seal(text, record);
+    send_frame(record);
+  }
+  void send_message(const Message& message, std::int64_t lie = 0) {
+    const Bytes body = encode_message(message);
+    const auto length = static_cast<std::uint32_t>(static_cast<std::int64_t>(body.size()) + lie);
+    Bytes text(4);
+    std::memcpy(text.data(), &length, sizeof length);
+    text.insert(text.end(), body.begin(), body.end());
+    send_text(text);
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(genuine_hello_is_accepted, Hostile) {
+  send_message(Hello{});
+  BOOST_TEST(b.established());
+}
+
+BOOST_FIXTURE_TEST_CASE(newer_program_that_still_speaks_our_version_is_accepted, Hostile) {
+  send_message(Hello{.version = 9, .oldest = 1, .features = ~0ULL});
+  BOOST_TEST(b.established());
+}
+
+BOOST_FIXTURE_TEST_CASE(program_too_new_for_us_is_told, Hostile) {
+  send_message(Hello{.version = 9, .oldest = 2});
+  BOOST_TEST((b.closed() == CloseReason::version_mismatch));
+}
+
+BOOST_FIXTURE_TEST_CASE(message_before_hello_is_refused, Hostile) {
+  send_message(Ping{});
+  BOOST_TEST((b.closed() == CloseReason::malformed));
+}
+
+BOOST_FIXTURE_TEST_CASE(second_hello_is_refused, Hostile) {
+  send_message(Hello{});
+  send_message(Hello{});
+  BOOST_TEST((b.closed() == CloseReason::malformed));
+}
+
+BOOST_FIXTURE_TEST_CASE(announced_gigabytes_are_refused_on_the_spot, Hostile) {
+  send_message(Hello{});
+  send_text(Bytes(4, std::byte{0xff}));
+  BOOST_TEST((b.closed() == CloseReason::oversized));
+}
+
+BOOST_FIXTURE_TEST_CASE(message_shorter_than_announced_waits_for_the_rest, Hostile) {
+  send_message(Hello{});
+  send_message(Fetch{}, 5);
+  BOOST_TEST(!b.poll_message().has_value());
+  BOOST_TEST(b.established());
+}
+
+BOOST_FIXTURE_TEST_CASE(message_longer_than_announced_is_refused, Hostile) {
+  send_message(Hello{});
+  send_message(Fetch{}, -1);
+  BOOST_TEST((b.closed() == CloseReason::malformed));
+}
+
+BOOST_FIXTURE_TEST_CASE(control_message_over_its_limit_is_refused, Hostile) {
+  send_message(Hello{});
+  Summary summary;
+  summary.entries.resize(1024);
+  Bytes body = encode_message(summary);
+  body.resize(limits::kControlMessage + 1);
+  BOOST_TEST(!decode_message(body).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(message_of_no_bytes_is_refused, Hostile) {
+  send_message(Hello{});
+  send_text(Bytes(4));
+  BOOST_TEST((b.closed() == CloseReason::malformed));
+}
+
+BOOST_FIXTURE_TEST_CASE(replayed_record_is_refused, Hostile) {
+  send_message(Hello{});
+  Bytes record;
+  transport->seal(Bytes(1), record);
+  send_frame(record);
+  BOOST_TEST(b.established());
+  send_frame(record);
+  BOOST_TEST((b.closed() == CloseReason::forged));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,29 @@
+#include "tests/sim/simulator.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+
+using namespace std::chrono_literals;
+using kith::sim::Simulator;
+
+BOOST_AUTO_TEST_SUITE(simulator_tests)
+
+BOOST_AUTO_TEST_CASE(events_run_by_time_then_by_posting_order) {
+  Simulator sim(1);
+  std::string order;
+  sim.after(2s, [&] { order += 'c'; });
+  sim.after(1s, [&] { order += 'a'; });
+  sim.after(1s, [&] { order += 'b'; });
+  sim.run_for(10s);
+  BOOST_TEST(order == "abc");
+}
+
+BOOST_AUTO_TEST_CASE(time_stops_exactly_where_asked) {
+  Simulator sim(1);
+  const auto start = sim.now();
+  sim.run_for(24h);
+  BOOST_TEST((sim.now() - start == 24h));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
