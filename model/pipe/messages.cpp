@@ -1,0 +1,364 @@
+#include "model/pipe/messages.hpp"
+
+#include "model/pipe/pipe.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <concepts>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace kith::pipe {
+namespace {
+
+using Json = nlohmann::json;
+
+// ---- The one list of each message's fields, for reading and for writing ----
+
+template <class T, class Message>
+concept Is = std::same_as<std::remove_const_t<T>, Message>;
+
+template <Is<Evaluation> T>
+void fields(auto& field, T& m) {
+  field("loss", m.loss), field("accuracy", m.accuracy), field("examples", m.examples);
+}
+template <Is<Opened> T>
+void fields(auto& field, T& m) {
+  field("parameters", m.parameters), field("classes", m.classes), field("train", m.train);
+  field("validation", m.validation), field("test", m.test), field("scored", m.scored);
+  field("round", m.round), field("resumed", m.resumed);
+}
+template <Is<Trained> T>
+void fields(auto& field, T& m) {
+  field("best_epoch", m.best_epoch), field("train_loss", m.train_loss);
+  field("validation", m.validation), field("baseline", m.baseline), field("seconds", m.seconds);
+}
+template <Is<Scored> T>
+void fields(auto& field, T& m) {
+  field("examples", m.examples), field("seconds", m.seconds);
+}
+template <Is<Checkpointed> T>
+void fields(auto& field, T& m) {
+  field("bytes", m.bytes);
+}
+template <Is<Done> T>
+void fields(auto&, T&) {}
+template <Is<Progress> T>
+void fields(auto& field, T& m) {
+  field("phase", m.phase), field("epoch", m.epoch), field("epochs", m.epochs);
+  field("train_loss", m.train_loss), field("validation", m.validation);
+}
+template <Is<Failure> T>
+void fields(auto& field, T& m) {
+  field("kind", m.kind), field("error", m.error);
+}
+template <Is<DataFiles> T>
+void fields(auto& field, T& m) {
+  field("train_images", m.train_images), field("train_labels", m.train_labels);
+  field("test_images", m.test_images), field("test_labels", m.test_labels);
+  field("validation", m.validation);
+}
+template <Is<model::Task> T>
+void fields(auto& field, T& m) {
+  field("name", m.name), field("model", m.model), field("sizes", m.sizes);
+  field("input", m.input), field("classes", m.classes), field("seed", m.seed);
+  field("learning_rate", m.learning_rate), field("momentum", m.momentum);
+  field("weight_decay", m.weight_decay), field("batch", m.batch);
+  field("clip_factor", m.clip_factor);
+}
+template <Is<Open> T>
+void fields(auto& field, T& m) {
+  field("task", m.task), field("data", m.data), field("state", m.state);
+  field("threads", m.threads), field("seed", m.seed), field("score_examples", m.score_examples);
+  field("device", m.device);
+}
+template <Is<Train> T>
+void fields(auto& field, T& m) {
+  field("round", m.round), field("epochs", m.epochs), field("baseline", m.baseline);
+}
+template <class T>
+requires Is<T, Load> || Is<T, Forget>
+void fields(auto& field, T& m) { field("peer", m.peer); }
+template <Is<Score> T>
+void fields(auto& field, T& m) {
+  field("peers", m.peers);
+}
+template <class T>
+requires Is<T, Try> || Is<T, Average>
+void fields(auto& field, T& m) { field("members", m.members), field("weights", m.weights); }
+template <Is<Evaluate> T>
+void fields(auto& field, T& m) {
+  field("model", m.model), field("split", m.split);
+}
+template <Is<Serve> T>
+void fields(auto& field, T& m) {
+  field("model", m.model);
+}
+template <Is<Checkpoint> T>
+void fields(auto& field, T& m) {
+  field("round", m.round);
+}
+
+// ---- Words ----
+
+// In the order of Operation.
+constexpr std::array kOperations{"open", "train",   "load",     "forget", "score",
+                                 "try",  "average", "evaluate", "serve",  "checkpoint"};
+static_assert(kOperations.size() == std::variant_size_v<Operation>);
+
+constexpr std::array kModels{"baseline", "averaged", "partial", "served"};
+constexpr std::array kSplits{"validation", "test"};
+constexpr std::array kFailures{"config", "data", "software"};
+
+constexpr const auto& words(ModelName) { return kModels; }
+constexpr const auto& words(Split) { return kSplits; }
+constexpr const auto& words(FailureKind) { return kFailures; }
+
+// ---- Writing ----
+
+class Writer {
+ public:
+  explicit Writer(Json& into) : into_(into) {}
+
+  template <class T>
+  void operator()(const char* name, const T& value) {
+    into_[name] = json(value);
+  }
+
+ private:
+  template <class T>
+  static Json json(const std::optional<T>& value) {
+    return value ? json(*value) : Json(nullptr);
+  }
+  template <class T>
+  static Json json(const T& value) {
+    if constexpr (std::is_enum_v<T>) {
+      return words(value)[static_cast<std::size_t>(value)];
+    } else if constexpr (requires(Writer & w) { fields(w, value); }) {
+      Json object = Json::object();
+      Writer writer(object);
+      fields(writer, value);
+      return object;
+    } else {
+      return value;
+    }
+  }
+  Json& into_;
+};
+
+template <class T>
+void write(Json& into, const T& message) {
+  Writer writer(into);
+  fields(writer, message);
+}
+
+std::string text_of(const Json& json) {
+  // Bytes that are not UTF-8 (a path, a library's message) become U+FFFD rather than an exception.
+  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (text.size() > kMaxMessage) {
+    throw std::length_error("a message for the worker pipe has " + std::to_string(text.size()) +
+                            " bytes, more than the " + std::to_string(kMaxMessage) + " allowed");
+  }
+  return text;
+}
+
+// ---- Reading ----
+
+/// Fills a message from a JSON object; keeps the first thing that was wrong.
+class Reader {
+ public:
+  explicit Reader(const Json& from) : from_(from) {}
+
+  template <class T>
+  void operator()(const char* name, T& value) {
+    if (!error_.empty()) return;
+    const auto found = from_.find(name);
+    if (found == from_.end()) {
+      error_ = std::string("the field \"") + name + "\" is missing";
+    } else if (const std::string problem = read(*found, value); !problem.empty()) {
+      error_ = std::string("the field \"") + name + "\": " + problem;
+    }
+  }
+
+  /// Empty if all went well.
+  [[nodiscard]] const std::string& error() const { return error_; }
+
+  /// Each returns what is wrong, or nothing.
+  static std::string read(const Json& json, std::string& value) {
+    if (!json.is_string()) return "a string is wanted";
+    value = json.get_ref<const std::string&>();
+    return {};
+  }
+  static std::string read(const Json& json, bool& value) {
+    if (!json.is_boolean()) return "true or false is wanted";
+    value = json.get<bool>();
+    return {};
+  }
+  static std::string read(const Json& json, double& value) {
+    if (!json.is_number() || !std::isfinite(json.get<double>())) return "a number is wanted";
+    value = json.get<double>();
+    return {};
+  }
+  static std::string read(const Json& json, std::uint64_t& value) {
+    if (!json.is_number_unsigned()) return "a number without sign or fraction is wanted";
+    value = json.get<std::uint64_t>();
+    return {};
+  }
+  static std::string read(const Json& json, unsigned& value) {
+    std::uint64_t wide = 0;
+    if (std::string problem = read(json, wide); !problem.empty()) return problem;
+    if (!std::in_range<unsigned>(wide)) return "a smaller number is wanted";
+    value = static_cast<unsigned>(wide);
+    return {};
+  }
+  template <class T, std::size_t size>
+  static std::string read(const Json& json, std::array<T, size>& values) {
+    std::vector<T> list;
+    if (std::string problem = read(json, list); !problem.empty()) return problem;
+    if (list.size() != size) return std::to_string(size) + " items are wanted";
+    std::ranges::copy(list, values.begin());
+    return {};
+  }
+  template <class T>
+  static std::string read(const Json& json, std::vector<T>& values) {
+    if (!json.is_array()) return "an array is wanted";
+    values.resize(json.size());
+    for (std::size_t i = 0; i < json.size(); ++i) {
+      if (std::string problem = read(json[i], values[i]); !problem.empty()) return problem;
+    }
+    return {};
+  }
+  template <class T>
+  static std::string read(const Json& json, std::optional<T>& value) {
+    if (json.is_null()) return {};
+    return read(json, value.emplace());
+  }
+  template <class T>
+  requires std::is_enum_v<T>
+  static std::string read(const Json& json, T& value) {
+    std::string known;
+    for (std::size_t i = 0; i < words(value).size(); ++i) {
+      if (json == words(value)[i]) {
+        value = static_cast<T>(i);
+        return {};
+      }
+      known += std::string(known.empty() ? "" : ", ") + words(value)[i];
+    }
+    return "one of " + known + " is wanted";
+  }
+  template <class T>
+  requires requires(Reader& reader, T& value) { fields(reader, value); }
+  static std::string read(const Json& json, T& value) {
+    if (!json.is_object()) return "an object is wanted";
+    Reader reader(json);
+    fields(reader, value);
+    return reader.error();
+  }
+
+ private:
+  const Json& from_;
+  std::string error_;
+};
+
+/// An object, or null if the text is anything else or nests deeper than any message of ours, which
+/// is a way to exhaust the stack of whoever copies or prints it.
+Json object_of(std::string_view text) {
+  constexpr int kMaxDepth = 8;
+  if (text.size() > kMaxMessage) return nullptr;
+  bool too_deep = false;
+  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
+    too_deep = too_deep || depth > kMaxDepth;
+    return !too_deep;
+  };
+  Json json = Json::parse(text.begin(), text.end(), shallow, false);
+  if (too_deep || !json.is_object()) return nullptr;
+  return json;
+}
+
+/// The operation of that index in Operation, without its fields.
+template <std::size_t... I>
+Operation operation_at(std::size_t index, std::index_sequence<I...>) {
+  Operation operation;
+  ((I == index ? void(operation.emplace<I>()) : void()), ...);
+  return operation;
+}
+
+}  // namespace
+
+std::string encode(const Request& request) {
+  Json json{{"id", request.id}, {"op", kOperations[request.operation.index()]}};
+  std::visit([&](const auto& operation) { write(json, operation); }, request.operation);
+  return text_of(json);
+}
+
+template <class Result>
+std::string encode(const Reply<Result>& reply) {
+  Json json{{"id", reply.id}};
+  if (const auto* const progress = std::get_if<Progress>(&reply.content)) {
+    write(json["progress"], *progress);
+  } else if (const auto* const failure = std::get_if<Failure>(&reply.content)) {
+    json["ok"] = false;
+    write(json, *failure);
+  } else {
+    json["ok"] = true;
+    write(json, std::get<Result>(reply.content));
+  }
+  return text_of(json);
+}
+
+std::variant<Request, BadRequest> parse_request(std::string_view text) {
+  const Json json = object_of(text);
+  if (json.is_null()) return BadRequest{0, "a request is one JSON object of at most 64 KiB"};
+  Reader envelope(json);
+  Request request;
+  envelope("id", request.id);
+  std::string name;
+  envelope("op", name);
+  if (!envelope.error().empty()) return BadRequest{request.id, envelope.error()};
+  for (std::size_t i = 0; i < kOperations.size(); ++i) {
+    if (name != kOperations[i]) continue;
+    request.operation = operation_at(i, std::make_index_sequence<std::variant_size_v<Operation>>());
+    const std::string problem = std::visit(
+        [&](auto& operation) { return Reader::read(json, operation); }, request.operation);
+    if (!problem.empty()) return BadRequest{request.id, problem};
+    return request;
+  }
+  return BadRequest{request.id, "the operation \"" + name.substr(0, 32) + "\" is not known"};
+}
+
+template <class Result>
+std::variant<Reply<Result>, std::string> parse_reply(std::string_view text) {
+  const Json json = object_of(text);
+  if (json.is_null()) return "a reply is one JSON object of at most 64 KiB";
+  Reader envelope(json);
+  Reply<Result> reply;
+  envelope("id", reply.id);
+  if (json.contains("progress")) {
+    envelope("progress", reply.content.template emplace<Progress>());
+    if (!envelope.error().empty()) return envelope.error();
+    return reply;
+  }
+  bool ok = false;
+  envelope("ok", ok);
+  if (!envelope.error().empty()) return envelope.error();
+  const std::string problem = ok ? Reader::read(json, reply.content.template emplace<Result>())
+                                 : Reader::read(json, reply.content.template emplace<Failure>());
+  if (!problem.empty()) return problem;
+  return reply;
+}
+
+#define KITH_REPLY(Result)                           \
+  template std::string encode(const Reply<Result>&); \
+  template std::variant<Reply<Result>, std::string> parse_reply(std::string_view)
+KITH_REPLY(Opened);
+KITH_REPLY(Trained);
+KITH_REPLY(Scored);
+KITH_REPLY(Evaluation);
+KITH_REPLY(Checkpointed);
+KITH_REPLY(Done);
+#undef KITH_REPLY
+
+}  // namespace kith::pipe

@@ -1,0 +1,166 @@
+#pragma once
+
+#include "model/task.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+// What kith and its worker say to one another, as types; docs/worker-protocol.md says what each
+// means.  kith asks one thing at a time; the worker answers with any number of Progress and then
+// one result or Failure.  Files travel beside the text: see Message in pipe.hpp.
+namespace kith::pipe {
+
+// ---- What the worker answers ----
+
+/// How well a model did on some examples.
+struct Evaluation {
+  double loss = 0;      ///< mean cross entropy
+  double accuracy = 0;  ///< 0 to 1
+  std::uint64_t examples = 0;
+};
+
+struct Opened {  // with file: the initial model M0
+  std::uint64_t parameters = 0;
+  std::uint64_t train = 0, validation = 0, test = 0;  ///< examples
+  std::uint64_t classes = 0;
+  std::uint64_t scored = 0;  ///< validation examples in every row of scores
+  std::uint64_t round = 0;   ///< of the checkpoint, or 0
+  bool resumed = false;
+};
+struct Trained {                 // with file: the partial
+  std::uint64_t best_epoch = 0;  ///< counted from 1; its weights are the partial
+  double train_loss = 0;         ///< mean over the last epoch
+  Evaluation validation;         ///< of the partial
+  std::optional<Evaluation> baseline;
+  double seconds = 0;
+};
+struct Scored {  // with file: rows of `examples` float32 clipped losses: M0, own partial, each peer
+  std::uint64_t examples = 0;
+  double seconds = 0;
+};
+struct Checkpointed {
+  std::uint64_t bytes = 0;
+};
+struct Done {};
+
+/// Sent between request and result of long work.
+struct Progress {
+  std::string phase;  ///< "partial" or "baseline"
+  std::uint64_t epoch = 0, epochs = 0;
+  double train_loss = 0;
+  Evaluation validation;
+};
+
+enum class FailureKind {
+  config,    ///< the task or the settings are wrong; asking again changes nothing
+  data,      ///< a file, the data set or a peer's snapshot is not what it should be
+  software,  ///< the worker or the one who drives it has a bug, or the machine failed
+};
+struct Failure {
+  FailureKind kind = FailureKind::software;
+  std::string error;  ///< one sentence that says what to do
+};
+
+// ---- What kith asks ----
+
+enum class ModelName { baseline, averaged, partial, served };
+enum class Split { validation, test };
+
+/// IDX files, plain or .gz.
+struct DataFiles {
+  std::string train_images, train_labels, test_images, test_labels;
+  double validation = 0.25;  ///< fraction of the training files held back
+};
+
+struct Open {
+  using Result = Opened;
+  model::Task task;
+  DataFiles data;
+  std::string state;  ///< existing directory for the checkpoint
+  std::uint64_t threads = 1;
+  std::uint64_t seed = 0;              ///< of this node: split, scored subset, minibatches
+  std::uint64_t score_examples = 256;  ///< at most this many are scored
+  std::string device = "cpu";          ///< or "cuda", or "auto"
+};
+struct Train {
+  using Result = Trained;
+  std::uint64_t round = 0;
+  std::uint64_t epochs = 1;
+  bool baseline = false;  ///< train the local-only baseline as well
+};
+struct Load {  // with file: the peer's snapshot
+  using Result = Done;
+  std::string peer;
+};
+struct Forget {
+  using Result = Done;
+  std::string peer;
+};
+struct Score {
+  using Result = Scored;
+  std::vector<std::string> peers;
+};
+/// What an average is made of.  The member "self" is the own partial, any other a loaded peer.
+struct Mixture {
+  std::vector<std::string> members;
+  std::vector<double> weights;  ///< one a member, not negative; divided by their sum
+};
+struct Try : Mixture {
+  using Result = Evaluation;
+};
+struct Average : Mixture {
+  using Result = Evaluation;
+};
+struct Evaluate {
+  using Result = Evaluation;
+  ModelName model = ModelName::served;
+  Split split = Split::test;
+};
+struct Serve {
+  using Result = Done;
+  ModelName model = ModelName::averaged;
+};
+struct Checkpoint {
+  using Result = Checkpointed;
+  std::uint64_t round = 0;
+};
+
+using Operation =
+    std::variant<Open, Train, Load, Forget, Score, Try, Average, Evaluate, Serve, Checkpoint>;
+struct Request {
+  std::uint64_t id = 0;
+  Operation operation;
+};
+
+// ---- As text ----
+
+/// A request that cannot be obeyed.
+struct BadRequest {
+  std::uint64_t id = 0;  ///< to answer with; 0 if not even that was legible
+  std::string what;
+};
+
+/// `Result` is the `Result` of the operation that was asked for.
+template <class Result>
+struct Reply {
+  std::uint64_t id = 0;
+  std::variant<Progress, Failure, Result> content;
+};
+
+/// Throws std::length_error if the text would be longer than kMaxMessage.
+[[nodiscard]] std::string encode(const Request& request);
+template <class Result>
+[[nodiscard]] std::string encode(const Reply<Result>& reply);
+
+/// Strict: a missing or mistyped field is an error that names it.  Unknown fields are ignored,
+/// so that a newer kith can drive an older worker.  Never throws, whatever the text.
+[[nodiscard]] std::variant<Request, BadRequest> parse_request(std::string_view text);
+/// The reply, or in one sentence why it is none.
+template <class Result>
+[[nodiscard]] std::variant<Reply<Result>, std::string> parse_reply(std::string_view text);
+
+}  // namespace kith::pipe

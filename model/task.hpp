@@ -1,0 +1,45 @@
+#pragma once
+
+#include "crypto/hash.hpp"
+#include "model/influence.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kith::model {
+
+/// What is being learnt.  Two nodes learn the same task if and only if their task_hash() is equal.
+struct Task {
+  std::string name;                          ///< 1 to 64 of a-z A-Z 0-9 . _ -
+  std::string model = "mlp";                 ///< "mlp" or "cnn"
+  std::vector<unsigned> sizes;               ///< hidden units (mlp) or channels (cnn) of each layer
+  std::array<unsigned, 3> input{1, 28, 28};  ///< channels, height, width
+  unsigned classes = 10;
+  std::uint64_t seed = 0;  ///< of M0, the initial weights
+
+  double learning_rate = 0.05;  ///< of stochastic gradient descent
+  double momentum = 0.9;
+  double weight_decay = 0;
+  unsigned batch = 32;  ///< examples
+
+  double clip_factor = kClipFactor;  ///< losses are cut at clip_factor * ln(classes) when scoring
+
+  bool operator==(const Task&) const = default;
+};
+
+/// Why this is no task, in one sentence that names the field; nullopt if it is one.
+[[nodiscard]] std::optional<std::string> problem(const Task& task);
+
+/// The task as text: a line `key=value` for every field, sorted by key, each ended by a newline;
+/// lists joined by commas; numbers in the shortest form that reads back as the same number, so that
+/// it is the same text on every machine.  Requires !problem(task).
+[[nodiscard]] std::string canonical_text(const Task& task);
+
+/// The hash of the canonical text and of M0.  `initial_model` is the hash of M0's snapshot file,
+/// and so covers its tensors' names and shapes too.  Requires !problem(task).
+[[nodiscard]] crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model);
+
+}  // namespace kith::model

@@ -1,0 +1,129 @@
+#include "model/torch/checkpoint.hpp"
+
+#include "model/pipe/fd.hpp"
+#include "model/torch/error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <string>
+#include <unistd.h>
+
+namespace kith::worker {
+namespace {
+
+using pipe::FailureKind;
+
+constexpr const char* kFormat = "kith checkpoint 1";
+constexpr std::array kPrefixes{"averaged.", "baseline.", "served."};  // sorted, as schemas are
+
+std::array<const Params*, kPrefixes.size()> models(const State& state) {
+  return {&state.averaged, &state.baseline, &state.served};
+}
+
+model::Schema three_times(const model::Schema& schema) {
+  model::Schema all;
+  for (const char* const prefix : kPrefixes) {
+    for (const auto& [name, shape] : schema.tensors) all.tensors.push_back({prefix + name, shape});
+  }
+  return all;
+}
+
+[[noreturn]] void cannot_write(const std::filesystem::path& path) {
+  throw WorkerError(FailureKind::software, "cannot write the checkpoint " + path.string() + ": " +
+                                               std::strerror(errno) +
+                                               "; make room or mend the permissions");
+}
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
+  throw WorkerError(FailureKind::data, "the checkpoint " + path.string() + " " + why +
+                                           "; move it away to start again from the initial model");
+}
+
+void write_durably(const std::filesystem::path& path, ByteView content) {
+  const pipe::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file) cannot_write(path);
+  while (!content.empty()) {
+    const ssize_t written = ::write(file.get(), content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) cannot_write(path);
+    content = content.subspan(static_cast<std::size_t>(written));
+  }
+  if (::fsync(file.get()) != 0) cannot_write(path);
+}
+
+/// The text under `key`, or nothing.
+std::string entry(const model::Metadata& metadata, const char* key) {
+  const auto found = metadata.find(key);
+  return found == metadata.end() ? std::string() : found->second;
+}
+
+}  // namespace
+
+std::filesystem::path checkpoint_path(const std::filesystem::path& directory) {
+  return directory / "checkpoint.safetensors";
+}
+
+std::uint64_t save_checkpoint(const std::filesystem::path& directory, const State& state,
+                              const model::Schema& schema, const crypto::Hash& task) {
+  Params values;
+  for (const Params* const params : models(state)) {
+    values.insert(values.end(), params->begin(), params->end());
+  }
+  const model::Metadata metadata{
+      {"format", kFormat},
+      {"round", std::to_string(state.round)},
+      {"task", crypto::to_hex(task)},
+      {"values", crypto::to_hex(crypto::hash(std::as_bytes(std::span(values))))}};
+  const Bytes file = model::write_snapshot(three_times(schema), values, metadata);
+
+  const std::filesystem::path path = checkpoint_path(directory);
+  const std::filesystem::path fresh = path.string() + ".new";
+  write_durably(fresh, file);
+  if (::rename(fresh.c_str(), path.c_str()) != 0) cannot_write(path);
+  const pipe::Fd folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || ::fsync(folder.get()) != 0) cannot_write(path);
+  return file.size();
+}
+
+std::optional<State> load_checkpoint(const std::filesystem::path& directory,
+                                     const model::Schema& schema, const crypto::Hash& task) {
+  const std::filesystem::path path = checkpoint_path(directory);
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  std::ifstream in(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (!in) refuse(path, "cannot be read");
+
+  const auto parsed = model::read_snapshot(as_byte_view(text));
+  if (const auto* const error = std::get_if<model::SnapshotError>(&parsed)) {
+    refuse(path, "is damaged (" + error->what + ")");
+  }
+  const auto& snapshot = std::get<model::Snapshot>(parsed);
+  if (entry(snapshot.metadata, "format") != kFormat) refuse(path, "is not of this version of kith");
+  if (entry(snapshot.metadata, "task") != crypto::to_hex(task) ||
+      snapshot.schema != three_times(schema)) {
+    refuse(path, "belongs to another task");
+  }
+  if (entry(snapshot.metadata, "values") != crypto::to_hex(crypto::hash(snapshot.values))) {
+    refuse(path, "is damaged (its hash does not fit)");
+  }
+  State state;
+  const std::string round = entry(snapshot.metadata, "round");
+  if (std::from_chars(round.data(), round.data() + round.size(), state.round).ec != std::errc()) {
+    refuse(path, "is damaged (its round is not a number)");
+  }
+  const Params values = snapshot.copy_values();
+  const auto size = static_cast<std::ptrdiff_t>(schema.parameters());
+  state.averaged.assign(values.begin(), values.begin() + size);
+  state.baseline.assign(values.begin() + size, values.begin() + 2 * size);
+  state.served.assign(values.begin() + 2 * size, values.end());
+  return state;
+}
+
+}  // namespace kith::worker

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "crypto/hash.hpp"
+#include "model/snapshot.hpp"
+#include "model/torch/network.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+namespace kith::worker {
+
+/// What a worker must have to go on after a restart as if there had been none.
+struct State {
+  std::uint64_t round = 0;
+  Params averaged;  ///< theta: where the next round starts
+  Params baseline;  ///< trained alone, never averaged
+  Params served;    ///< what the gate last chose
+};
+
+/// The one file in the state directory.  It is safetensors, so other programs can read it:
+/// tensors "averaged.NAME", "baseline.NAME" and "served.NAME".
+[[nodiscard]] std::filesystem::path checkpoint_path(const std::filesystem::path& directory);
+
+/// Replaces the file; at every instant, also across a power cut, the old or the new one is there
+/// whole.  Returns its size.  Throws WorkerError.
+std::uint64_t save_checkpoint(const std::filesystem::path& directory, const State& state,
+                              const model::Schema& schema, const crypto::Hash& task);
+
+/// nullopt if there is no file.  Throws WorkerError, and touches nothing, if there is one that is
+/// damaged or of another task.
+[[nodiscard]] std::optional<State> load_checkpoint(const std::filesystem::path& directory,
+                                                   const model::Schema& schema,
+                                                   const crypto::Hash& task);
+
+}  // namespace kith::worker

@@ -1,0 +1,90 @@
+#include "model/pipe/pipe.hpp"
+#include "model/torch/sandbox.hpp"
+#include "model/torch/worker.hpp"
+
+#include <charconv>
+#include <exception>
+#include <fcntl.h>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace {
+
+// sysexits.h
+constexpr int kUsage = 64;
+constexpr int kOsError = 71;
+
+constexpr std::string_view kHelp =
+    "kith-worker: the learning process of kith\n"
+    "\n"
+    "It holds a node's private data and weights and has no network.  kith starts it and speaks\n"
+    "with it over a socket that it inherits; there is no need to start it by hand.\n"
+    "\n"
+    "  --fd N         number of the inherited socket\n"
+    "  --no-sandbox   keep the system calls of the network, where the kernel has no seccomp\n"
+    "  --version      print the version and exit\n"
+    "  --help         print this and exit\n";
+
+struct Options {
+  std::optional<int> fd;
+  bool sandbox = true;
+};
+
+/// nullopt if the arguments make no sense.
+std::optional<Options> parse(int count, char** values) {
+  Options options;
+  for (int i = 1; i < count; ++i) {
+    const std::string_view argument = values[i];
+    if (argument == "--no-sandbox") {
+      options.sandbox = false;
+    } else if (argument == "--fd" && i + 1 < count) {
+      const std::string_view text = values[++i];
+      int fd = -1;
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fd);
+      if (error != std::errc() || end != text.data() + text.size() || fd < 3) return std::nullopt;
+      options.fd = fd;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return options;
+}
+
+int serve(const Options& options) {
+  kith::pipe::Fd socket(*options.fd);
+  if (fcntl(socket.get(), F_SETFD, FD_CLOEXEC) != 0) {
+    std::cerr << "kith-worker: --fd " << *options.fd << " is not open; let kith start the worker\n";
+    return kUsage;
+  }
+  kith::worker::close_inherited(socket.get());
+  if (options.sandbox) kith::worker::enter_sandbox();
+  kith::worker::end_with(socket.get());
+  kith::worker::Worker(kith::pipe::Pipe(std::move(socket))).run();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--version") {
+    std::cout << "kith-worker " KITH_VERSION "\n";
+    return 0;
+  }
+  if (argc == 2 && std::string_view(argv[1]) == "--help") {
+    std::cout << kHelp;
+    return 0;
+  }
+  const auto options = parse(argc, argv);
+  if (!options || !options->fd) {
+    std::cerr << kHelp;
+    return kUsage;
+  }
+  try {
+    return serve(*options);
+  } catch (const std::exception& error) {
+    std::cerr << "kith-worker: " << error.what() << "\n";
+    return kOsError;
+  }
+}

@@ -1,0 +1,290 @@
+#include "model/torch/worker.hpp"
+
+#include "model/influence.hpp"
+#include "model/pipe/memfd.hpp"
+#include "model/torch/dataset.hpp"
+#include "model/torch/error.hpp"
+#include "model/torch/initial.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+namespace kith::worker {
+namespace {
+
+using pipe::FailureKind;
+
+constexpr std::uint64_t kMaxThreads = 1024;
+constexpr std::size_t kMaxError = 2000;  // bytes of text in a failure
+constexpr std::string_view kSelf = "self";
+
+class Stopwatch {
+ public:
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+[[noreturn]] void fail(FailureKind kind, const std::string& what) { throw WorkerError(kind, what); }
+
+}  // namespace
+
+void Worker::run() {
+  while (auto message = pipe_.receive()) {
+    file_ = std::move(message->file);
+    auto parsed = pipe::parse_request(message->text);
+    if (const auto* const bad = std::get_if<pipe::BadRequest>(&parsed)) {
+      request_ = bad->id;
+      reply<pipe::Done>({bad->id, pipe::Failure{FailureKind::software, bad->what}});
+      continue;
+    }
+    const auto& request = std::get<pipe::Request>(parsed);
+    request_ = request.id;
+    std::visit([this](const auto& operation) { answer(operation); }, request.operation);
+  }
+}
+
+template <class Operation>
+void Worker::answer(const Operation& operation) {
+  using Result = typename Operation::Result;
+  pipe::Failure failure;
+  try {
+    Answer<Result> answer = handle(operation);
+    reply<Result>({request_, std::move(answer.result)}, std::move(answer.file));
+    return;
+  } catch (const WorkerError& error) {
+    failure = {error.kind, error.what()};
+  } catch (const data::DataError& error) {
+    failure = {FailureKind::data, error.what()};
+  } catch (const std::exception& error) {
+    failure = {FailureKind::software, error.what()};
+  }
+  failure.error.resize(std::min(failure.error.size(), kMaxError));
+  reply<Result>({request_, std::move(failure)});
+}
+
+template <class Result>
+void Worker::reply(pipe::Reply<Result> reply, pipe::Fd file) {
+  // If kith has hung up, the next receive() says so.
+  static_cast<void>(pipe_.send({pipe::encode(reply), std::move(file)}));
+}
+
+// ---- Operations ----
+
+Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
+  if (session_) fail(FailureKind::software, "a task is open already; start another worker");
+  if (const auto problem = model::problem(open.task)) {
+    fail(FailureKind::config, "the task is not valid: " + *problem);
+  }
+  if (open.threads < 1 || open.threads > kMaxThreads) {
+    fail(FailureKind::config, "threads must be from 1 to " + std::to_string(kMaxThreads));
+  }
+  if (open.score_examples < 1) fail(FailureKind::config, "score_examples must be at least 1");
+  if (!std::filesystem::is_directory(open.state)) {
+    fail(FailureKind::config, "the state directory " + open.state + " is not there; make it");
+  }
+  const Dataset dataset = read_dataset(open.data, open.task, open.score_examples, open.seed);
+  Network network(open.task, dataset, open.device, open.threads);
+  const model::Schema schema = network.schema();
+  const Params initial = initial_model(schema, open.task.seed);
+  Bytes initial_file = model::write_snapshot(schema, initial);
+  const crypto::Hash task_hash = model::task_hash(open.task, crypto::hash(initial_file));
+  const auto checkpoint = load_checkpoint(open.state, schema, task_hash);
+
+  session_.emplace(Session{.task = open.task,
+                           .task_hash = task_hash,
+                           .state_directory = open.state,
+                           .seed = open.seed,
+                           .network = std::move(network),
+                           .initial = {initial, {}},
+                           .state = checkpoint.value_or(State{0, initial, initial, initial}),
+                           .partial = {},
+                           .peers = {}});
+  return {{.parameters = schema.parameters(),
+           .train = session().network.examples(Part::train),
+           .validation = session().network.examples(Part::validation),
+           .test = session().network.examples(Part::test),
+           .classes = open.task.classes,
+           .scored = session().network.examples(Part::scored),
+           .round = session().state.round,
+           .resumed = checkpoint.has_value()},
+          pipe::sealed_memfd("initial model", initial_file)};
+}
+
+Worker::Answer<pipe::Trained> Worker::handle(const pipe::Train& request) {
+  if (request.epochs < 1) fail(FailureKind::config, "epochs must be at least 1");
+  const Stopwatch watch;
+  Network::Training own = train(session().state.averaged, request, "partial");
+  std::optional<Network::Training> alone;
+  if (request.baseline) alone = train(session().state.baseline, request, "baseline");
+  Answer<pipe::Trained> answer{{.best_epoch = own.best.number,
+                                .train_loss = own.last.train_loss,
+                                .validation = own.best.validation,
+                                .baseline = {},
+                                .seconds = watch.seconds()},
+                               snapshot_file("partial", own.params)};
+  session().partial = Scorable{std::move(own.params), {}};
+  if (alone) {
+    answer.result.baseline = alone->best.validation;
+    session().state.baseline = std::move(alone->params);
+  }
+  return answer;
+}
+
+Network::Training Worker::train(const Params& start, const pipe::Train& request,
+                                const char* phase) {
+  const Network::Plan plan{session().seed, request.round, request.epochs};
+  return session().network.train(start, plan, [&](const Network::Epoch& epoch) {
+    reply<pipe::Trained>({request_, pipe::Progress{.phase = phase,
+                                                   .epoch = epoch.number,
+                                                   .epochs = request.epochs,
+                                                   .train_loss = epoch.train_loss,
+                                                   .validation = epoch.validation}});
+  });
+}
+
+Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
+  const model::Schema& schema = session().network.schema();
+  if (load.peer == kSelf) fail(FailureKind::software, "\"self\" is the own partial, not a peer");
+  if (!file_) fail(FailureKind::software, "load wants the snapshot as a file");
+  const auto mapped = pipe::SealedMap::open(file_, schema.file_size());
+  if (const auto* const why = std::get_if<std::string>(&mapped)) fail(FailureKind::data, *why);
+  const auto read = model::read_peer_snapshot(std::get<pipe::SealedMap>(mapped).bytes(), schema);
+  if (const auto* const error = std::get_if<model::SnapshotError>(&read)) {
+    fail(FailureKind::data, "the snapshot of " + load.peer + " is refused: " + error->what);
+  }
+  session().peers[load.peer] = {std::get<model::Snapshot>(read).copy_values(), {}};
+  return {};
+}
+
+Worker::Answer<pipe::Done> Worker::handle(const pipe::Forget& forget) {
+  session().peers.erase(forget.peer);
+  return {};
+}
+
+Worker::Answer<pipe::Scored> Worker::handle(const pipe::Score& score) {
+  const Stopwatch watch;
+  std::vector<float> rows = clipped_losses(session().initial);
+  const std::uint64_t examples = rows.size();
+  const auto add = [&](Scorable& of) {
+    const std::vector<float>& losses = clipped_losses(of);
+    rows.insert(rows.end(), losses.begin(), losses.end());
+  };
+  add(member(kSelf));
+  for (const std::string& peer : score.peers) add(member(peer));
+  return {{.examples = examples, .seconds = watch.seconds()},
+          pipe::sealed_memfd("scores", std::as_bytes(std::span(rows)))};
+}
+
+Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Try& mixture) {
+  return {session().network.evaluate(average(mixture), Part::validation)};
+}
+
+Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Average& mixture) {
+  Params params = average(mixture);
+  const pipe::Evaluation evaluation = session().network.evaluate(params, Part::validation);
+  session().state.averaged = std::move(params);
+  return {evaluation};
+}
+
+Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Evaluate& evaluate) {
+  const Part part = evaluate.split == pipe::Split::test ? Part::test : Part::validation;
+  return {session().network.evaluate(model(evaluate.model), part)};
+}
+
+Worker::Answer<pipe::Done> Worker::handle(const pipe::Serve& serve) {
+  session().state.served = Params(model(serve.model));
+  return {};
+}
+
+Worker::Answer<pipe::Checkpointed> Worker::handle(const pipe::Checkpoint& checkpoint) {
+  State state = session().state;
+  state.round = checkpoint.round;
+  const std::uint64_t bytes = save_checkpoint(session().state_directory, state,
+                                              session().network.schema(), session().task_hash);
+  session().state = std::move(state);
+  return {{.bytes = bytes}};
+}
+
+// ---- Models ----
+
+Worker::Session& Worker::session() {
+  if (!session_) fail(FailureKind::software, "no task is open; send open first");
+  return *session_;
+}
+
+Worker::Scorable& Worker::member(std::string_view name) {
+  if (name == kSelf) {
+    if (!session().partial) fail(FailureKind::software, "there is no partial yet; train first");
+    return *session().partial;
+  }
+  const auto found = session().peers.find(name);
+  if (found == session().peers.end()) {
+    fail(FailureKind::software, "no snapshot of " + std::string(name) + " is loaded; load it");
+  }
+  return found->second;
+}
+
+const Params& Worker::model(pipe::ModelName name) {
+  switch (name) {
+    case pipe::ModelName::baseline:
+      return session().state.baseline;
+    case pipe::ModelName::averaged:
+      return session().state.averaged;
+    case pipe::ModelName::partial:
+      return member(kSelf).params;
+    case pipe::ModelName::served:
+      return session().state.served;
+  }
+  std::abort();  // every enumerator is above
+}
+
+const std::vector<float>& Worker::clipped_losses(Scorable& of) {
+  if (!of.losses.empty()) return of.losses;
+  const model::Task& task = session().task;
+  const auto clip = static_cast<float>(model::clip_level(task.classes, task.clip_factor));
+  of.losses = session().network.losses(of.params, Part::scored);
+  for (float& loss : of.losses) loss = std::isfinite(loss) ? std::min(loss, clip) : clip;
+  return of.losses;
+}
+
+Params Worker::average(const pipe::Mixture& mixture) {
+  const auto& [members, weights] = mixture;
+  if (members.empty() || members.size() != weights.size()) {
+    fail(FailureKind::software, "an average wants at least one member and one weight for each");
+  }
+  double sum = 0;
+  for (const double weight : weights) {
+    if (!(weight >= 0)) fail(FailureKind::software, "a weight in an average is below 0");
+    sum += weight;
+  }
+  if (!(sum > 0 && std::isfinite(sum))) {
+    fail(FailureKind::software, "the weights of an average add up to nothing");
+  }
+  // In double and in the order given, so that anyone can repeat it exactly.
+  std::vector<double> total(session().initial.params.size());
+  for (std::size_t k = 0; k < members.size(); ++k) {
+    const Params& params = member(members[k]).params;
+    const double weight = weights[k] / sum;
+    for (std::size_t i = 0; i < total.size(); ++i) {
+      total[i] += weight * static_cast<double>(params[i]);
+    }
+  }
+  Params mean(total.size());
+  std::ranges::transform(total, mean.begin(), [](double x) { return static_cast<float>(x); });
+  return mean;
+}
+
+pipe::Fd Worker::snapshot_file(const char* name, const Params& params) {
+  return pipe::sealed_memfd(name, model::write_snapshot(session().network.schema(), params));
+}
+
+}  // namespace kith::worker

@@ -1,0 +1,83 @@
+#pragma once
+
+#include "crypto/hash.hpp"
+#include "model/pipe/messages.hpp"
+#include "model/pipe/pipe.hpp"
+#include "model/torch/checkpoint.hpp"
+#include "model/torch/network.hpp"
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kith::worker {
+
+/// Answers kith's requests over the pipe, one at a time: docs/worker-protocol.md.
+///
+/// A request that fails changes nothing.
+class Worker {
+ public:
+  explicit Worker(pipe::Pipe pipe) : pipe_(std::move(pipe)) {}
+
+  /// Returns when the other side has hung up.
+  void run();
+
+ private:
+  /// A model and, once computed, the loss of each scored example, clipped.
+  struct Scorable {
+    Params params;
+    std::vector<float> losses;
+  };
+  /// Everything that open makes.
+  struct Session {
+    model::Task task;
+    crypto::Hash task_hash{};
+    std::filesystem::path state_directory;
+    std::uint64_t seed = 0;
+    Network network;
+    Scorable initial;  ///< M0
+    State state;
+    std::optional<Scorable> partial;
+    std::map<std::string, Scorable, std::less<>> peers;
+  };
+  /// What a request is answered with: a result, and perhaps a file.
+  template <class Result>
+  struct Answer {
+    Result result;
+    pipe::Fd file = {};
+  };
+
+  Answer<pipe::Opened> handle(const pipe::Open& open);
+  Answer<pipe::Trained> handle(const pipe::Train& train);
+  Answer<pipe::Done> handle(const pipe::Load& load);
+  Answer<pipe::Done> handle(const pipe::Forget& forget);
+  Answer<pipe::Scored> handle(const pipe::Score& score);
+  Answer<pipe::Evaluation> handle(const pipe::Try& mixture);
+  Answer<pipe::Evaluation> handle(const pipe::Average& mixture);
+  Answer<pipe::Evaluation> handle(const pipe::Evaluate& evaluate);
+  Answer<pipe::Done> handle(const pipe::Serve& serve);
+  Answer<pipe::Checkpointed> handle(const pipe::Checkpoint& checkpoint);
+
+  template <class Operation>
+  void answer(const Operation& operation);
+  template <class Result>
+  void reply(pipe::Reply<Result> reply, pipe::Fd file = {});
+  Network::Training train(const Params& start, const pipe::Train& request, const char* phase);
+
+  Session& session();
+  Scorable& member(std::string_view name);
+  const Params& model(pipe::ModelName name);
+  const std::vector<float>& clipped_losses(Scorable& of);
+  Params average(const pipe::Mixture& mixture);
+  pipe::Fd snapshot_file(const char* name, const Params& params);
+
+  pipe::Pipe pipe_;
+  std::uint64_t request_ = 0;  ///< id of the one being answered
+  pipe::Fd file_;              ///< that came with it
+  std::optional<Session> session_;
+};
+
+}  // namespace kith::worker

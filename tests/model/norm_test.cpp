@@ -1,0 +1,60 @@
+#include "model/norm.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <limits>
+#include <span>
+#include <vector>
+
+using namespace kith::model;
+
+namespace {
+
+double norm_of(const std::vector<float>& values) {
+  return parameter_norm(std::as_bytes(std::span(values)));
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(norm_tests)
+
+BOOST_AUTO_TEST_CASE(norm_is_euclidean) {
+  BOOST_TEST(norm_of({3, -4}) == 5);
+  BOOST_TEST(norm_of({}) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(norm_of_the_largest_floats_does_not_overflow) {
+  const float largest = std::numeric_limits<float>::max();
+  BOOST_TEST(norm_of({largest, largest}) == std::sqrt(2.0) * static_cast<double>(largest),
+             boost::test_tools::tolerance(1e-12));
+}
+
+BOOST_AUTO_TEST_CASE(norm_of_what_is_not_finite_is_absurd) {
+  for (const float value :
+       {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    BOOST_TEST(absurd_norm(norm_of({1, value}), 1, 1));
+    BOOST_TEST(absurd_norm(norm_of({1, value}), 0, 0));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_hundred_times_what_i_know_is_the_limit) {
+  BOOST_TEST(!absurd_norm(100, 1, 0.5));
+  BOOST_TEST(absurd_norm(100.1, 1, 0.5));
+  BOOST_TEST(!absurd_norm(100.1, 1, 2));
+  BOOST_TEST(absurd_norm(21, 1, 2, 10));
+  BOOST_TEST(!absurd_norm(0, 1, 1));
+}
+
+BOOST_AUTO_TEST_CASE(my_own_diverged_model_does_not_open_the_door) {
+  for (const double diverged : {HUGE_VAL, std::nan("")}) {
+    BOOST_TEST(absurd_norm(101, 1, diverged));
+    BOOST_TEST(!absurd_norm(99, 1, diverged));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(against_models_of_zeros_every_finite_norm_passes) {
+  BOOST_TEST(!absurd_norm(1e9, 0, 0));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

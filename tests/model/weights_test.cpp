@@ -1,0 +1,71 @@
+#include "model/weights.hpp"
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <random>
+
+using namespace kith::model;
+
+namespace {
+
+namespace data = boost::unit_test::data;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(weights_tests)
+
+BOOST_AUTO_TEST_CASE(freshness_halves_every_half_life) {
+  BOOST_TEST(freshness(0, 4) == 1);
+  BOOST_TEST(freshness(4, 4) == 0.5);
+  BOOST_TEST(freshness(8, 4) == 0.25);
+  BOOST_TEST(freshness(2, 4) == std::sqrt(0.5), boost::test_tools::tolerance(1e-12));
+}
+
+BOOST_AUTO_TEST_CASE(freshness_of_senseless_arguments_is_still_a_weight) {
+  BOOST_TEST(freshness(-3, 4) == 1);
+  BOOST_TEST(freshness(kNaN, 4) == 0);
+  BOOST_TEST(freshness(kInfinity, kInfinity) == 0);
+  BOOST_TEST(freshness(1, kInfinity) == 1);
+  for (const double half_life : {0.0, -1.0, kNaN}) {
+    BOOST_TEST(freshness(1, half_life) == 0);
+    BOOST_TEST(freshness(0, half_life) == 1);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(equally_fresh_members_weigh_as_much_as_i_do) {
+  const std::vector<double> ages(3, 0.0);
+  BOOST_TEST(aggregation_weights(ages, 4) == std::vector<double>(4, 0.25),
+             boost::test_tools::per_element());
+  BOOST_TEST(aggregation_weights({}, 4) == std::vector<double>{1.0},
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_stale_member_weighs_less_and_one_that_never_came_nothing) {
+  const std::vector<double> ages{0, 4, kNaN};
+  const std::vector<double> expected{0.4, 0.4, 0.2, 0};
+  BOOST_TEST(aggregation_weights(ages, 4) == expected, boost::test_tools::per_element());
+}
+
+BOOST_DATA_TEST_CASE(weights_are_always_a_mean, data::xrange(30U), seed) {
+  std::mt19937 random(seed);
+  std::cauchy_distribution<double> wild(3, 10);
+  std::vector<double> ages(random() % 20);
+  for (auto& age : ages) age = random() % 7 == 0 ? kNaN : wild(random);
+  const auto weights = aggregation_weights(ages, wild(random));
+  BOOST_TEST_REQUIRE(weights.size() == ages.size() + 1);
+  for (const double weight : weights) {
+    BOOST_TEST(weight >= 0);
+    BOOST_TEST(weight <= weights[0]);
+  }
+  BOOST_TEST(std::accumulate(weights.begin(), weights.end(), 0.0) == 1,
+             boost::test_tools::tolerance(1e-12));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

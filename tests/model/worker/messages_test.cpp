@@ -1,0 +1,212 @@
+#include "model/pipe/messages.hpp"
+
+#include "model/pipe/pipe.hpp"
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <stdexcept>
+#include <string>
+
+using namespace kith;
+using namespace kith::pipe;
+
+namespace {
+
+std::string why_bad(const std::string& text) {
+  const auto parsed = parse_request(text);
+  const auto* const bad = std::get_if<BadRequest>(&parsed);
+  return bad != nullptr ? bad->what : "";
+}
+
+template <class Result>
+std::string why_no_reply(const std::string& text) {
+  const auto parsed = parse_reply<Result>(text);
+  const auto* const why = std::get_if<std::string>(&parsed);
+  return why != nullptr ? *why : "";
+}
+
+bool contains(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
+
+Open some_open() {
+  Open open;
+  open.task.name = "coats";
+  open.task.model = "cnn";
+  open.task.sizes = {8, 16};
+  open.task.seed = ~0ULL;
+  open.data = {"a", "b", "c", "d", 0.2};
+  open.state = "/state";
+  open.seed = 7;
+  open.score_examples = 64;
+  return open;
+}
+
+Try some_try() {
+  Try mixture;
+  mixture.members = {"self", "other"};
+  mixture.weights = {1, 0.5};
+  return mixture;
+}
+
+const std::vector<Request> kRequests{
+    {1, some_open()},
+    {2, Train{3, 5, true}},
+    {3, Load{"peer"}},
+    {4, Forget{"peer"}},
+    {5, Score{{"a", "b"}}},
+    {6, some_try()},
+    {7, Average{{{"self"}, {1}}}},
+    {8, Evaluate{ModelName::partial, Split::validation}},
+    {9, Serve{ModelName::baseline}},
+    {10, Checkpoint{4}},
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(messages_tests)
+
+BOOST_AUTO_TEST_CASE(every_request_survives_the_pipe) {
+  for (const Request& request : kRequests) {
+    const std::string text = encode(request);
+    const auto parsed = parse_request(text);
+    BOOST_REQUIRE_MESSAGE(std::holds_alternative<Request>(parsed), why_bad(text));
+    BOOST_TEST(std::get<Request>(parsed).id == request.id);
+    BOOST_TEST(std::get<Request>(parsed).operation.index() == request.operation.index());
+    BOOST_TEST(encode(std::get<Request>(parsed)) == text);
+  }
+  BOOST_TEST(kRequests.size() == std::variant_size_v<Operation>);
+}
+
+BOOST_AUTO_TEST_CASE(the_text_of_a_request_is_what_the_protocol_document_says) {
+  BOOST_TEST(encode({2, Train{3, 5, true}}) ==
+             R"({"baseline":true,"epochs":5,"id":2,"op":"train","round":3})");
+  BOOST_TEST(encode({8, Evaluate{ModelName::served, Split::test}}) ==
+             R"({"id":8,"model":"served","op":"evaluate","split":"test"})");
+}
+
+BOOST_AUTO_TEST_CASE(the_task_arrives_as_it_was_sent) {
+  const auto parsed = parse_request(encode({1, some_open()}));
+  BOOST_TEST((std::get<Open>(std::get<Request>(parsed).operation).task == some_open().task));
+}
+
+BOOST_AUTO_TEST_CASE(the_text_of_a_reply_is_what_the_protocol_document_says) {
+  BOOST_TEST(encode(Reply<Evaluation>{6, Evaluation{0.5, 0.25, 40}}) ==
+             R"({"accuracy":0.25,"examples":40,"id":6,"loss":0.5,"ok":true})");
+  BOOST_TEST(encode(Reply<Done>{3, Failure{FailureKind::data, "mend it"}}) ==
+             R"({"error":"mend it","id":3,"kind":"data","ok":false})");
+  BOOST_TEST(encode(Reply<Trained>{2, Progress{"partial", 1, 5, 2, {0.5, 0.25, 40}}}) ==
+             R"({"id":2,"progress":{"epoch":1,"epochs":5,"phase":"partial","train_loss":2.0,)"
+             R"("validation":{"accuracy":0.25,"examples":40,"loss":0.5}}})");
+}
+
+BOOST_AUTO_TEST_CASE(replies_survive_the_pipe) {
+  const Reply<Trained> sent{9, Trained{2, 0.5, {0.25, 0.75, 40}, Evaluation{1, 0.5, 40}, 3}};
+  const auto parsed = parse_reply<Trained>(encode(sent));
+  const auto& trained = std::get<Trained>(std::get<Reply<Trained>>(parsed).content);
+  BOOST_TEST(trained.best_epoch == 2U);
+  BOOST_TEST(trained.validation.accuracy == 0.75);
+  BOOST_TEST(trained.baseline.value().loss == 1.0);
+
+  const auto alone = parse_reply<Trained>(encode(Reply<Trained>{9, Trained{}}));
+  BOOST_TEST(!std::get<Trained>(std::get<Reply<Trained>>(alone).content).baseline.has_value());
+
+  const auto refused =
+      parse_reply<Trained>(encode(Reply<Trained>{9, Failure{FailureKind::config, "mend it"}}));
+  const auto& failure = std::get<Failure>(std::get<Reply<Trained>>(refused).content);
+  BOOST_TEST((failure.kind == FailureKind::config));
+  BOOST_TEST(failure.error == "mend it");
+
+  const auto progress =
+      parse_reply<Trained>(encode(Reply<Trained>{9, Progress{"baseline", 1, 2, 3, {}}}));
+  BOOST_TEST(std::get<Progress>(std::get<Reply<Trained>>(progress).content).epochs == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(every_field_of_every_request_is_required) {
+  for (const Request& request : kRequests) {
+    const std::string text = encode(request);
+    for (std::size_t at = text.find("\":"); at != std::string::npos;
+         at = text.find("\":", at + 1)) {
+      std::string other = text;
+      other[at - 1] ^= 1;  // the last letter of a field's name
+      BOOST_TEST(contains(why_bad(other), "is missing"), other);
+    }
+  }
+}
+
+const std::pair<std::string, const char*> kBad[] = {
+    {"", "one JSON object"},
+    {"{", "one JSON object"},
+    {"[1]", "one JSON object"},
+    {"{}x", "one JSON object"},
+    {R"({"op":"serve"})", "\"id\" is missing"},
+    {R"({"id":-1,"op":"serve"})", "without sign"},
+    {R"({"id":1.5,"op":"serve"})", "without sign"},
+    {R"({"id":1,"op":7})", "a string"},
+    {R"({"id":1,"op":"dance"})", "\"dance\" is not known"},
+    {R"({"id":1,"op":"serve","model":"best"})", "one of baseline, averaged, partial, served"},
+    {R"({"id":1,"op":"serve","model":1})", "one of baseline"},
+    {R"({"id":1,"op":"train","round":1,"epochs":"5","baseline":true})", "\"epochs\""},
+    {R"({"id":1,"op":"train","round":1,"epochs":5,"baseline":1})", "true or false"},
+    {R"({"id":1,"op":"score","peers":"a"})", "an array"},
+    {R"({"id":1,"op":"score","peers":["a",1]})", "a string"},
+    {R"({"id":1,"op":"try","members":["self"],"weights":[null]})", "a number"},
+    {R"({"id":1,"op":"try","members":["self"],"weights":[1e999]})", "one JSON object"},
+};
+BOOST_AUTO_TEST_CASE(a_bad_request_is_told_what_is_wrong) {
+  for (const auto& [text, why] : kBad) {
+    BOOST_TEST(contains(why_bad(text), why), text << " gave: " << why_bad(text));
+  }
+  BOOST_TEST(contains(why_bad(std::string(kMaxMessage + 1, ' ')), "64 KiB"));
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_request_keeps_its_id_for_the_answer) {
+  BOOST_TEST(std::get<BadRequest>(parse_request(R"({"id":77,"op":"dance"})")).id == 77U);
+  BOOST_TEST(std::get<BadRequest>(parse_request("nonsense")).id == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(numbers_that_do_not_fit_are_refused) {
+  std::string text = encode({1, some_open()});
+  text.replace(text.find("\"batch\":32"), 10, "\"batch\":4294967296");
+  BOOST_TEST(contains(why_bad(text), "smaller"));
+}
+
+BOOST_AUTO_TEST_CASE(unknown_fields_are_left_for_newer_versions) {
+  BOOST_TEST(why_bad(R"({"id":1,"op":"checkpoint","round":2,"colour":"red"})") == "");
+}
+
+BOOST_AUTO_TEST_CASE(deep_nesting_is_refused_without_exhausting_the_stack) {
+  for (const std::string open : {"[", R"({"a":)"}) {
+    std::string deep = R"({"id":1,"op":"checkpoint","round":2,"extra":)";
+    while (deep.size() + open.size() < kMaxMessage) deep += open;
+    BOOST_TEST(contains(why_bad(deep), "one JSON object"));
+  }
+  const std::string closed = R"({"id":1,"op":"checkpoint","round":2,"extra":)" +
+                             std::string(30'000, '[') + std::string(30'000, ']') + "}";
+  BOOST_TEST(contains(why_bad(closed), "one JSON object"));
+  BOOST_TEST(why_bad(R"({"id":1,"op":"checkpoint","round":2,"extra":[[[1]]]})") == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_reply_is_told_what_is_wrong) {
+  BOOST_TEST(contains(why_no_reply<Done>("[]"), "one JSON object"));
+  BOOST_TEST(contains(why_no_reply<Done>(R"({"id":1})"), "\"ok\" is missing"));
+  BOOST_TEST(
+      contains(why_no_reply<Done>(R"({"id":1,"ok":false,"kind":"odd","error":""})"), "kind"));
+  BOOST_TEST(contains(why_no_reply<Evaluation>(R"({"id":1,"ok":true})"), "\"loss\" is missing"));
+  BOOST_TEST(contains(why_no_reply<Done>(R"({"id":1,"progress":7})"), "an object"));
+  BOOST_TEST(why_no_reply<Done>(R"({"id":1,"ok":true})") == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_text_beyond_the_limit_is_an_error_where_it_is_written) {
+  BOOST_CHECK_THROW(static_cast<void>(encode({1, Load{std::string(kMaxMessage, 'x')}})),
+                    std::length_error);
+}
+
+BOOST_AUTO_TEST_CASE(words_of_the_system_that_are_not_utf8_do_no_harm) {
+  const std::string text = encode(Reply<Done>{1, Failure{FailureKind::data, "caf\xe9"}});
+  const auto parsed = parse_reply<Done>(text);
+  BOOST_TEST(std::get<Failure>(std::get<Reply<Done>>(parsed).content).error == "caf\xef\xbf\xbd");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

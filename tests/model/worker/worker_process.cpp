@@ -1,0 +1,71 @@
+#include "tests/model/worker/worker_process.hpp"
+
+#include "model/pipe/memfd.hpp"
+
+#include <csignal>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace kith::test {
+
+WorkerProcess::WorkerProcess(const std::vector<std::string>& extra_arguments) {
+  auto [ours, theirs] = pipe::make_pipe();
+  std::vector<std::string> arguments{KITH_WORKER, "--fd", std::to_string(theirs.get())};
+  arguments.insert(arguments.end(), extra_arguments.begin(), extra_arguments.end());
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  pid_ = fork();
+  if (pid_ < 0) throw std::runtime_error("cannot fork");
+  if (pid_ == 0) {
+    fcntl(theirs.get(), F_SETFD, 0);
+    execv(KITH_WORKER, argv.data());
+    _exit(127);
+  }
+  pipe_.emplace(std::move(ours));
+}
+
+WorkerProcess::~WorkerProcess() {
+  if (pid_ > 0) kill();
+}
+
+void WorkerProcess::send(const pipe::Message& message) {
+  if (!pipe_->send(message)) throw std::runtime_error("the worker has hung up");
+}
+
+pipe::Message WorkerProcess::receive() {
+  auto message = pipe_->receive();
+  if (!message) throw std::runtime_error("the worker has hung up");
+  return std::move(*message);
+}
+
+Bytes WorkerProcess::last_file() const {
+  constexpr std::size_t kMost = 1 << 28;
+  const auto mapped = pipe::SealedMap::open(last_file_, kMost);
+  if (const auto* const why = std::get_if<std::string>(&mapped)) throw std::runtime_error(*why);
+  const ByteView view = std::get<pipe::SealedMap>(mapped).bytes();
+  return {view.begin(), view.end()};
+}
+
+void WorkerProcess::kill() {
+  ::kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+std::optional<int> WorkerProcess::exit_status(std::chrono::milliseconds within) {
+  const auto end = std::chrono::steady_clock::now() + within;
+  while (std::chrono::steady_clock::now() < end) {
+    int status = 0;
+    if (waitpid(pid_, &status, WNOHANG) == pid_) {
+      pid_ = -1;
+      return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return std::nullopt;
+}
+
+}  // namespace kith::test

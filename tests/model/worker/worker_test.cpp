@@ -1,0 +1,583 @@
+#include "crypto/hash.hpp"
+#include "model/data/partition.hpp"
+#include "model/influence.hpp"
+#include "model/pipe/memfd.hpp"
+#include "model/snapshot.hpp"
+#include "tests/model/worker/temporary_directory.hpp"
+#include "tests/model/worker/worker_process.hpp"
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <string>
+
+using namespace kith;
+using namespace std::chrono_literals;
+using pipe::FailureKind;
+using pipe::ModelName;
+using pipe::Split;
+using test::TemporaryDirectory;
+using test::WorkerProcess;
+namespace utf = boost::unit_test;
+
+namespace {
+
+const std::filesystem::path kFashion = "/usr/share/datasets/fashion-mnist";
+
+boost::test_tools::assertion_result data_set_is_installed(utf::test_unit_id) {
+  boost::test_tools::assertion_result installed(std::filesystem::exists(kFashion));
+  installed.message() << "skipped: install the Debian package dataset-fashion-mnist";
+  return installed;
+}
+
+/// Two nodes' data, made once: 200 training and 200 test images each, the second node's turned.
+struct Nodes {
+  Nodes() {
+    const auto train = data::read_examples(kFashion / "train-images-idx3-ubyte.gz",
+                                           kFashion / "train-labels-idx1-ubyte.gz");
+    const auto test = data::read_examples(kFashion / "t10k-images-idx3-ubyte.gz",
+                                          kFashion / "t10k-labels-idx1-ubyte.gz");
+    const auto parts = data::partition_by_rotation(
+        train, test,
+        {.nodes = 2, .groups = 2, .images_per_node = 200, .test_per_node = 200, .seed = 1});
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const auto path = [&](const char* name) {
+        return (directory / (std::to_string(i) + name)).string();
+      };
+      files.push_back(
+          {path("train"), path("train-labels"), path("test"), path("test-labels"), 0.25});
+      data::write_examples(parts[i].train, files[i].train_images, files[i].train_labels);
+      data::write_examples(parts[i].test, files[i].test_images, files[i].test_labels);
+    }
+  }
+  TemporaryDirectory directory;
+  std::vector<pipe::DataFiles> files;
+};
+
+const Nodes& nodes() {
+  static const Nodes made;
+  return made;
+}
+
+model::Task small_task(const std::string& kind = "cnn") {
+  model::Task task;
+  task.name = "coats";
+  task.model = kind;
+  task.sizes = kind == "cnn" ? std::vector{4U, 8U} : std::vector{16U};
+  task.seed = 5;
+  task.learning_rate = 0.02;
+  task.batch = 20;
+  return task;
+}
+
+/// A worker with a task open and a state directory of its own.
+struct Site {
+  explicit Site(std::size_t node = 0, const model::Task& its_task = small_task()) : task(its_task) {
+    opened = open(node);
+    initial = worker->last_file();
+  }
+  pipe::Open request(std::size_t node) const {
+    return {task, nodes().files[node], state.path().string(), 1, 100 + node, 32, "cpu"};
+  }
+  pipe::Opened open(std::size_t node) { return worker->ask(request(node)); }
+  void restart() {
+    worker->kill();
+    worker = std::make_unique<WorkerProcess>();
+  }
+  Bytes train(std::uint64_t round, std::uint64_t epochs = 2) {
+    trained = worker->ask(pipe::Train{round, epochs, true});
+    return worker->last_file();
+  }
+
+  model::Task task;
+  TemporaryDirectory state;
+  std::unique_ptr<WorkerProcess> worker = std::make_unique<WorkerProcess>();
+  pipe::Opened opened;
+  Bytes initial;
+  pipe::Trained trained;
+};
+
+std::vector<float> values(const Bytes& snapshot) {
+  const auto read = model::read_snapshot(snapshot);
+  return std::get<model::Snapshot>(read).copy_values();
+}
+
+model::Schema schema(const Bytes& snapshot) {
+  const auto read = model::read_snapshot(snapshot);
+  return std::get<model::Snapshot>(read).schema;
+}
+
+void load(WorkerProcess& worker, const std::string& peer, const Bytes& snapshot) {
+  worker.ask(pipe::Load{peer}, pipe::sealed_memfd("snapshot", snapshot));
+}
+
+/// The rows of a score file.
+std::vector<std::vector<float>> scores(WorkerProcess& worker, std::vector<std::string> peers) {
+  const auto scored = worker.ask(pipe::Score{std::move(peers)});
+  const Bytes file = worker.last_file();
+  std::vector<std::vector<float>> rows(file.size() / sizeof(float) / scored.examples);
+  BOOST_REQUIRE(rows.size() * scored.examples * sizeof(float) == file.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i].resize(scored.examples);
+    std::memcpy(rows[i].data(), file.data() + i * scored.examples * sizeof(float),
+                scored.examples * sizeof(float));
+  }
+  return rows;
+}
+
+double mean(const std::vector<float>& row) {
+  double sum = 0;
+  for (const float value : row) sum += static_cast<double>(value);
+  return sum / static_cast<double>(row.size());
+}
+
+pipe::Average mixture(std::vector<std::string> members, std::vector<double> weights) {
+  pipe::Average average;
+  average.members = std::move(members);
+  average.weights = std::move(weights);
+  return average;
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+const std::string kModels[] = {"mlp", "cnn"};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(worker_tests, *utf::precondition(data_set_is_installed))
+
+BOOST_AUTO_TEST_CASE(open_reports_what_it_found) {
+  Site site;
+  BOOST_TEST(site.opened.train == 150U);
+  BOOST_TEST(site.opened.validation == 50U);
+  BOOST_TEST(site.opened.scored == 32U);
+  BOOST_TEST(site.opened.test == 200U);
+  BOOST_TEST(site.opened.classes == 10U);
+  BOOST_TEST(site.opened.round == 0U);
+  BOOST_TEST(!site.opened.resumed);
+  // conv 1 -> 4, conv 4 -> 8, 8 planes of 7 x 7 -> 10
+  BOOST_TEST(site.opened.parameters == 40U + 296U + 3930U);
+  BOOST_TEST(values(site.initial).size() == site.opened.parameters);
+}
+
+BOOST_DATA_TEST_CASE(training_lowers_the_loss_and_reports_every_epoch, kModels, kind) {
+  Site site(0, small_task(kind));
+  const double before = site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::test}).loss;
+  auto answer = site.worker->try_ask(pipe::Train{1, 8, true});
+  const auto& trained = std::get<pipe::Trained>(answer.content);
+  const auto after = site.worker->ask(pipe::Evaluate{ModelName::partial, Split::test});
+  BOOST_TEST(after.loss < 0.7 * before);
+  BOOST_TEST(after.accuracy > 0.4);
+  BOOST_TEST(after.examples == 200U);
+  BOOST_TEST(trained.validation.examples == 50U);
+  BOOST_REQUIRE(answer.progress.size() == 16U);
+  BOOST_TEST(answer.progress[7].train_loss < answer.progress[0].train_loss);
+  BOOST_TEST(answer.progress[7].phase == "partial");
+  BOOST_TEST(answer.progress[8].phase == "baseline");
+
+  double best = answer.progress[0].validation.loss;
+  for (std::size_t i = 0; i < 8; ++i) best = std::min(best, answer.progress[i].validation.loss);
+  BOOST_TEST(trained.validation.loss == best);
+  BOOST_TEST(answer.progress[trained.best_epoch - 1].validation.loss == best);
+  BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::partial, Split::validation}).loss == best);
+}
+
+BOOST_AUTO_TEST_CASE(every_node_of_a_task_starts_from_the_same_model) {
+  Site one(0);
+  Site other(1);
+  BOOST_TEST((one.initial == other.initial));
+  model::Task reseeded = small_task();
+  reseeded.seed = 6;
+  BOOST_TEST((Site(0, reseeded).initial != one.initial));
+}
+
+BOOST_AUTO_TEST_CASE(equal_seeds_give_bit_identical_partials) {
+  Site one;
+  Site same;
+  const Bytes partial = one.train(1);
+  BOOST_TEST((partial == same.train(1)));
+  BOOST_TEST((partial != one.initial));
+  BOOST_TEST((partial != same.train(2)));  // same start, another order of minibatches
+  BOOST_TEST((partial == same.train(1)));
+}
+
+BOOST_AUTO_TEST_CASE(before_any_average_the_baseline_is_the_partial) {
+  Site site;
+  site.train(1);
+  BOOST_TEST(site.trained.baseline.value().loss == site.trained.validation.loss);
+  BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::baseline, Split::test}).loss ==
+             site.worker->ask(pipe::Evaluate{ModelName::partial, Split::test}).loss);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_baseline_none_is_trained) {
+  Site site;
+  const double before = site.worker->ask(pipe::Evaluate{ModelName::baseline, Split::test}).loss;
+  BOOST_TEST(!site.worker->ask(pipe::Train{1, 1, false}).baseline.has_value());
+  BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::baseline, Split::test}).loss == before);
+}
+
+BOOST_AUTO_TEST_CASE(killed_and_resumed_is_as_good_as_never_interrupted) {
+  const auto first_round = [](Site& site, const Bytes& peer) {
+    site.train(1);
+    load(*site.worker, "peer", peer);
+    site.worker->ask(mixture({"self", "peer"}, {2, 1}));
+    site.worker->ask(pipe::Serve{ModelName::averaged});
+  };
+  const Bytes peer = Site(1).train(1);
+  Site whole;
+  Site broken;
+  first_round(whole, peer);
+  first_round(broken, peer);
+  const auto bytes = broken.worker->ask(pipe::Checkpoint{1}).bytes;
+  BOOST_TEST(bytes == std::filesystem::file_size(broken.state / "checkpoint.safetensors"));
+  const double served = whole.worker->ask(pipe::Evaluate{ModelName::served, Split::test}).loss;
+
+  broken.restart();
+  const pipe::Opened again = broken.open(0);
+  BOOST_TEST(again.resumed);
+  BOOST_TEST(again.round == 1U);
+  BOOST_TEST((broken.worker->last_file() == whole.initial));  // M0 stays M0
+  BOOST_TEST(broken.worker->ask(pipe::Evaluate{ModelName::served, Split::test}).loss == served);
+  BOOST_TEST((broken.train(2) == whole.train(2)));
+  BOOST_TEST(broken.trained.baseline.value().loss == whole.trained.baseline.value().loss);
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_refused_and_left_alone) {
+  Site site;
+  site.train(1);
+  site.worker->ask(pipe::Checkpoint{1});
+  const auto path = site.state / "checkpoint.safetensors";
+  const std::string good = read_file(path);
+  for (const std::size_t at :
+       {std::size_t{0}, std::size_t{100}, good.size() / 2, good.size() - 1}) {
+    std::string bad = good;
+    bad[at] ^= 0x10;
+    std::ofstream(path, std::ios::binary) << bad;
+    site.restart();
+    const pipe::Failure failure = site.worker->failure_of(site.request(0));
+    BOOST_TEST((failure.kind == FailureKind::data));
+    BOOST_TEST(contains(failure.error, path.string()), failure.error);
+    BOOST_TEST(contains(failure.error, "move it away"));
+    BOOST_TEST(read_file(path) == bad);
+  }
+  std::ofstream(path, std::ios::binary) << good.substr(0, good.size() - 4);
+  BOOST_TEST((site.worker->failure_of(site.request(0)).kind == FailureKind::data));
+  std::ofstream(path, std::ios::binary) << good;
+  BOOST_TEST(site.open(0).resumed);  // the refusals have left the worker usable
+}
+
+BOOST_AUTO_TEST_CASE(a_checkpoint_of_another_task_is_refused) {
+  Site site;
+  site.worker->ask(pipe::Checkpoint{1});
+  site.restart();
+  for (const auto change : {+[](model::Task& task) { task.seed = 6; },
+                            +[](model::Task& task) { task.learning_rate = 0.01; },
+                            +[](model::Task& task) {
+                              task.sizes = {4, 4};
+                            }}) {
+    pipe::Open request = site.request(0);
+    change(request.task);
+    const pipe::Failure failure = site.worker->failure_of(request);
+    BOOST_TEST((failure.kind == FailureKind::data));
+    BOOST_TEST(contains(failure.error, "another task"), failure.error);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_checkpoint_that_cannot_be_written_is_reported_and_the_old_one_kept) {
+  Site site;
+  site.worker->ask(pipe::Checkpoint{1});
+  const std::string before = read_file(site.state / "checkpoint.safetensors");
+  std::filesystem::create_directory(site.state / "checkpoint.safetensors.new");
+  const pipe::Failure failure = site.worker->failure_of(pipe::Checkpoint{2});
+  BOOST_TEST(contains(failure.error, "cannot write the checkpoint"));
+  BOOST_TEST(read_file(site.state / "checkpoint.safetensors") == before);
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_snapshot_is_refused_and_changes_nothing) {
+  Site site;
+  const Bytes good = site.train(1);
+  load(*site.worker, "peer", good);
+  const double before = site.worker->ask(mixture({"peer"}, {1})).loss;
+  const auto refusal = [&](const Bytes& snapshot) {
+    const auto failure =
+        site.worker->failure_of(pipe::Load{"peer"}, pipe::sealed_memfd("bad", snapshot));
+    BOOST_TEST((failure.kind == FailureKind::data), failure.error);
+    BOOST_TEST(site.worker->ask(mixture({"peer"}, {1})).loss == before);
+    return failure.error;
+  };
+  for (const float odd :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    auto numbers = values(good);
+    numbers[17] = odd;
+    refusal(model::write_snapshot(schema(good), numbers));
+  }
+  model::Schema other = schema(good);
+  std::swap(other.tensors[1].shape[0], other.tensors[1].shape[1]);
+  refusal(model::write_snapshot(other, values(good)));
+  refusal(model::write_snapshot(schema(good), values(good), {{"note", "x"}}));
+  Bytes longer = good;
+  longer.push_back(std::byte{0});
+  refusal(longer);
+  refusal(Bytes(good.begin(), good.end() - 4));
+  refusal(Bytes(good.size(), std::byte{0xff}));
+}
+
+BOOST_AUTO_TEST_CASE(a_snapshot_without_a_sealed_file_is_refused) {
+  Site site;
+  BOOST_TEST(contains(site.worker->failure_of(pipe::Load{"peer"}).error, "file"));
+  const auto open = [] { return pipe::Fd(::open("/dev/zero", O_RDONLY | O_CLOEXEC)); };
+  BOOST_TEST((site.worker->failure_of(pipe::Load{"peer"}, open()).kind == FailureKind::data));
+}
+
+BOOST_AUTO_TEST_CASE(an_average_is_exact) {
+  Site site;
+  const Bytes own = site.train(1);
+  const Bytes peer = Site(1).train(1);
+  load(*site.worker, "peer", peer);
+  const auto tried = site.worker->ask(pipe::Try{mixture({"peer", "self"}, {3, 1})});
+  const double untouched = site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::test}).loss;
+  const auto averaged = site.worker->ask(mixture({"peer", "self"}, {3, 1}));
+  BOOST_TEST(tried.loss == averaged.loss);
+  BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::validation}).loss ==
+             averaged.loss);
+  BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::test}).loss != untouched);
+
+  // What the average should be, and what the worker wrote down.
+  site.worker->ask(pipe::Checkpoint{1});
+  const std::string file = read_file(site.state / "checkpoint.safetensors");
+  const auto read = model::read_snapshot(as_byte_view(file));
+  const auto written = std::get<model::Snapshot>(read).copy_values();
+  const auto a = values(peer);
+  const auto b = values(own);
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double mean = 0.75 * static_cast<double>(a[i]) + 0.25 * static_cast<double>(b[i]);
+    wrong += written[i] != static_cast<float>(mean);
+  }
+  BOOST_TEST(wrong == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(the_next_round_starts_from_the_average) {
+  Site site;
+  site.train(1);
+  load(*site.worker, "start", site.initial);
+  const Bytes from_initial = site.train(2);
+  site.worker->ask(mixture({"self"}, {1}));
+  const Bytes from_partial = site.train(2);
+  BOOST_TEST((from_partial != from_initial));
+  site.worker->ask(mixture({"start"}, {1}));
+  BOOST_TEST((site.train(2) == from_initial));
+}
+
+BOOST_AUTO_TEST_CASE(senseless_averages_are_refused) {
+  Site site;
+  const auto refuses = [&](const pipe::Average& average) {
+    return !site.worker->failure_of(average).error.empty();
+  };
+  BOOST_TEST(contains(site.worker->failure_of(mixture({"self"}, {1})).error, "train first"));
+  site.train(1);
+  BOOST_TEST(refuses(mixture({}, {})));
+  BOOST_TEST(refuses(mixture({"self"}, {1, 1})));
+  BOOST_TEST(refuses(mixture({"self"}, {0})));
+  BOOST_TEST(refuses(mixture({"self"}, {-1})));
+  BOOST_TEST(refuses(mixture({"self", "stranger"}, {1, 1})));
+  site.worker->ask(mixture({"self"}, {1}));
+}
+
+BOOST_AUTO_TEST_CASE(scores_begin_with_the_initial_model_and_none_exceeds_the_clip) {
+  Site site;
+  const Bytes own = site.train(1, 8);
+  load(*site.worker, "start", site.initial);
+  load(*site.worker, "twin", own);
+  auto absurd = values(own);
+  for (float& value : absurd) value *= 1e4F;
+  load(*site.worker, "absurd", model::write_snapshot(schema(own), absurd));
+  const auto rows = scores(*site.worker, {"start", "absurd", "twin"});
+  BOOST_REQUIRE(rows.size() == 5U);
+  BOOST_TEST(rows[0].size() == 32U);
+  BOOST_TEST((rows[0] == rows[2]));  // row 0 is M0
+  BOOST_TEST((rows[1] == rows[4]));  // row 1 is the own partial
+  BOOST_TEST((rows[0] != rows[1]));
+  const auto clip = static_cast<float>(model::clip_level(10));
+  for (const auto& row : rows) {
+    for (const float loss : row) BOOST_TEST((loss >= 0 && loss <= clip));
+  }
+  BOOST_TEST(mean(rows[1]) < 0.8 * mean(rows[0]));
+  BOOST_TEST(*std::ranges::max_element(rows[3]) == clip);
+  BOOST_TEST((scores(*site.worker, {"twin"})[2] == rows[1]));
+}
+
+BOOST_AUTO_TEST_CASE(with_nothing_clipped_and_nothing_left_out_scores_are_the_validation_loss) {
+  model::Task task = small_task();
+  task.clip_factor = 1e6;
+  Site site(0, task);
+  site.restart();
+  pipe::Open request = site.request(0);
+  request.score_examples = 1000;
+  BOOST_TEST(site.worker->ask(request).scored == 50U);
+  site.train(1);
+  const auto rows = scores(*site.worker, {});
+  BOOST_TEST(mean(rows[1]) == site.trained.validation.loss, boost::test_tools::tolerance(1e-6));
+}
+
+BOOST_AUTO_TEST_CASE(a_new_snapshot_of_a_peer_replaces_the_old_one_and_its_scores) {
+  Site site;
+  const Bytes own = site.train(1);
+  load(*site.worker, "peer", site.initial);
+  const auto before = scores(*site.worker, {"peer"});
+  load(*site.worker, "peer", own);
+  const auto after = scores(*site.worker, {"peer"});
+  BOOST_TEST((before[2] == before[0]));
+  BOOST_TEST((after[2] == after[1]));
+  site.worker->ask(pipe::Forget{"peer"});
+  BOOST_TEST(contains(site.worker->failure_of(pipe::Score{{"peer"}}).error, "no snapshot of peer"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_served_changes_only_when_told) {
+  Site site;
+  const auto served = [&] {
+    return site.worker->ask(pipe::Evaluate{ModelName::served, Split::test}).loss;
+  };
+  const double initial = served();
+  site.train(1);
+  BOOST_TEST(served() == initial);
+  site.worker->ask(pipe::Serve{ModelName::partial});
+  const double partial = served();
+  BOOST_TEST(partial != initial);
+  site.train(2);
+  BOOST_TEST(served() == partial);
+}
+
+BOOST_AUTO_TEST_CASE(a_diverging_task_is_told_to_lower_its_learning_rate) {
+  model::Task task = small_task();
+  task.learning_rate = 1e30;
+  Site site(0, task);
+  const pipe::Failure failure = site.worker->failure_of(pipe::Train{1, 3, true});
+  BOOST_TEST((failure.kind == FailureKind::config));
+  BOOST_TEST(contains(failure.error, "learning_rate"));
+  BOOST_TEST(contains(site.worker->failure_of(pipe::Score{}).error, "train first"));
+}
+
+BOOST_AUTO_TEST_CASE(data_that_does_not_fit_is_explained) {
+  const TemporaryDirectory directory;
+  const pipe::DataFiles good = nodes().files[0];
+  const auto complaint = [&](const pipe::DataFiles& files, const model::Task& task) {
+    WorkerProcess worker;
+    pipe::Open request{task, files, directory.path().string(), 1, 1, 32, "cpu"};
+    const pipe::Failure failure = worker.failure_of(request);
+    BOOST_TEST((failure.kind == FailureKind::data), failure.error);
+    return failure.error;
+  };
+  pipe::DataFiles files = good;
+  files.test_labels = "/nowhere/labels";
+  BOOST_TEST(contains(complaint(files, small_task()), "/nowhere/labels"));
+
+  data::write_idx(directory / "few", {{3}, {0, 1, 2}});
+  files = good;
+  files.train_labels = (directory / "few").string();
+  BOOST_TEST(contains(complaint(files, small_task()), "200 images but"));
+
+  model::Task task = small_task();
+  task.input = {1, 32, 32};
+  BOOST_TEST(contains(complaint(good, task), "1 x 28 x 28 but the task wants 1 x 32 x 32"));
+
+  task = small_task();
+  task.classes = 9;
+  BOOST_TEST(contains(complaint(good, task), "label 9"));
+
+  data::Examples three;
+  three.images = {3, 1, 28, 28, std::vector<std::uint8_t>(3 * 28 * 28)};
+  three.labels = {0, 1, 2};
+  files = good;
+  files.train_images = (directory / "three").string();
+  files.train_labels = (directory / "three-labels").string();
+  data::write_examples(three, files.train_images, files.train_labels);
+  BOOST_TEST(contains(complaint(files, small_task()), "too few"));
+
+  files = good;
+  files.validation = 1;
+  BOOST_TEST(contains(complaint(files, small_task()), "fraction"));
+}
+
+BOOST_AUTO_TEST_CASE(settings_that_make_no_sense_are_explained) {
+  const TemporaryDirectory state;
+  const pipe::Open good{small_task(), nodes().files[0], state.path().string(), 1, 1, 32, "cpu"};
+  WorkerProcess worker;
+  const auto complaint = [&](auto change) {
+    pipe::Open request = good;
+    change(request);
+    const pipe::Failure failure = worker.failure_of(request);
+    BOOST_TEST((failure.kind == FailureKind::config), failure.error);
+    return failure.error;
+  };
+  BOOST_TEST(contains(complaint([](auto& r) { r.task.model = "oracle"; }), "model"));
+  BOOST_TEST(contains(complaint([](auto& r) { r.threads = 0; }), "threads"));
+  BOOST_TEST(contains(complaint([](auto& r) { r.score_examples = 0; }), "score_examples"));
+  BOOST_TEST(contains(complaint([](auto& r) { r.device = "abacus"; }), "abacus"));
+  BOOST_TEST(contains(complaint([](auto& r) { r.state = "/nowhere"; }), "/nowhere"));
+  worker.ask(good);
+  BOOST_TEST(contains(worker.failure_of(good).error, "open already"));
+  BOOST_TEST(contains(worker.failure_of(pipe::Train{1, 0, true}).error, "epochs"));
+}
+
+BOOST_AUTO_TEST_CASE(requests_out_of_order_or_out_of_protocol_are_answered) {
+  WorkerProcess worker;
+  BOOST_TEST(contains(worker.failure_of(pipe::Train{1, 1, true}).error, "send open first"));
+  worker.send({"nonsense"});
+  const auto reply = pipe::parse_reply<pipe::Done>(worker.receive().text);
+  const auto& failure = std::get<pipe::Failure>(std::get<pipe::Reply<pipe::Done>>(reply).content);
+  BOOST_TEST((failure.kind == FailureKind::software));
+  BOOST_TEST(contains(worker.failure_of(pipe::Score{}).error, "send open first"));
+}
+
+BOOST_AUTO_TEST_CASE(an_endless_name_in_a_request_does_not_make_an_endless_reply) {
+  Site site;
+  const pipe::Failure failure = site.worker->failure_of(pipe::Score{{std::string(30'000, '"')}});
+  BOOST_TEST(contains(failure.error, "train first"));
+  site.train(1);
+  BOOST_TEST(site.worker->failure_of(pipe::Score{{std::string(30'000, '"')}}).error.size() < 5000U);
+}
+
+BOOST_AUTO_TEST_CASE(a_busy_worker_too_ends_within_a_second_when_its_pipe_closes) {
+  Site site;
+  site.worker->send({pipe::encode({99, pipe::Train{1, 1'000'000, false}})});
+  BOOST_TEST(contains(site.worker->receive().text, "progress"));
+  site.worker->hang_up();
+  BOOST_TEST((site.worker->exit_status(1s) == 0));
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_of_ones_own_kind_is_more_influential_than_one_of_another) {
+  const auto partial_of = [](std::size_t node, std::uint64_t seed) {
+    Site site(node);
+    site.restart();
+    pipe::Open request = site.request(node);
+    request.seed = seed;
+    site.worker->ask(request);
+    return site.train(1, 10);
+  };
+  Site site;
+  site.train(1, 10);
+  load(*site.worker, "same", partial_of(0, 7));
+  load(*site.worker, "turned", partial_of(1, 7));
+  const auto rows = scores(*site.worker, {"same", "turned"});
+  const double clip = model::clip_level(10);
+  const double own = model::lazy_influence(rows[0], rows[1], clip).mean;
+  BOOST_TEST(model::lazy_influence(rows[0], rows[2], clip).mean / own > 0.5);
+  BOOST_TEST(model::lazy_influence(rows[0], rows[3], clip).mean / own < 0.4);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
