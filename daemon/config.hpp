@@ -1,0 +1,115 @@
+#pragma once
+
+#include "daemon/log.hpp"
+#include "model/task.hpp"
+#include "net/consortium.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kith::daemon {
+
+/// How a node decides what to average.
+enum class StrategyName {
+  lia,     ///< by lazy influence
+  local,   ///< nothing: trains alone
+  fedavg,  ///< everything
+  oracle,  ///< the members of oracle_group, for tests
+};
+
+[[nodiscard]] std::string_view name(StrategyName strategy);  ///< "lia"
+[[nodiscard]] std::optional<StrategyName> parse_strategy(std::string_view text);
+
+struct ByteSize {
+  std::uint64_t bytes = 0;
+};
+
+/// The configuration of one node.  docs/configuration.md says what each value means: it, the
+/// parser and the file that `kith init` writes come from one table in config.cpp.
+struct Config {
+  using Milliseconds = std::chrono::milliseconds;
+
+  struct Node {
+    std::string name;
+    std::filesystem::path keys = "node.keys";
+    std::filesystem::path state = "state";
+    std::vector<std::string> listen{"127.0.0.1:7700"};
+    std::filesystem::path control = "control.sock";
+  };
+  /// Who takes part.  A signed charter will take this section's place.
+  struct Consortium {
+    std::string id;
+    std::vector<net::Member> members;  ///< no id, name or channel key twice; may include this node
+  };
+  struct Data {
+    std::filesystem::path train_images, train_labels;
+    std::filesystem::path test_images, test_labels;  ///< empty: there is no test set
+    double validation = 0.25;                        ///< share of the training set
+  };
+  struct Learning {
+    StrategyName strategy = StrategyName::lia;
+    std::uint64_t rounds = 0;  ///< 0: for ever
+    unsigned epochs = 5;
+    unsigned warmup_epochs = 10;
+    Milliseconds gather = std::chrono::seconds(2);
+    Milliseconds interval = Milliseconds(0);
+    unsigned pull_budget = 8;  ///< snapshots a round
+    unsigned explore = 1;      ///< of these
+    double admit = 0.5;
+    double drop = 0.4;
+    double smoothing = 0.5;
+    unsigned patience = 3;
+    double tolerance = 0;
+    double half_life = 2;  ///< rounds
+    unsigned score_examples = 512;
+    bool baseline = true;
+    std::vector<std::string> oracle_group;  ///< names of members
+    std::uint64_t seed = 0;
+  };
+  struct Worker {
+    std::filesystem::path command;  ///< empty: the kith-worker beside kith
+    unsigned threads = 1;
+    std::string device = "cpu";
+    unsigned restart_limit = 5;
+  };
+  struct Log {
+    log::Level level = log::Level::info;
+    log::Format format = log::Format::text;
+  };
+  struct Limits {
+    ByteSize disk{2ULL << 30};
+  };
+
+  Config() { task.sizes = {64}; }
+
+  Node node;
+  Consortium consortium;
+  model::Task task;
+  Data data;
+  Learning learning;
+  Worker worker;
+  Log log;
+  Limits limits;
+};
+
+/// Reads a configuration file.  Throws Failure: EX_NOINPUT if it is not there, EX_CONFIG with
+/// FILE:LINE:COLUMN if something in it is wrong.
+[[nodiscard]] Config load_config(const std::filesystem::path& file);
+
+/// As above, from text.  `file` appears in messages, and relative paths in the text are relative to
+/// its folder.
+[[nodiscard]] Config parse_config(std::string_view text, const std::filesystem::path& file);
+
+/// The file that reads back as `config`: every key with its meaning; commented out if it has its
+/// default value.
+[[nodiscard]] std::string to_toml(const Config& config);
+
+/// docs/configuration.md.
+[[nodiscard]] std::string configuration_markdown();
+
+}  // namespace kith::daemon

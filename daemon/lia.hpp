@@ -1,0 +1,29 @@
+#pragma once
+
+#include "daemon/strategy.hpp"
+#include "model/admission.hpp"
+
+namespace kith::daemon {
+
+/// The strategy of Kith: scores every peer by lazy influence, admits on an interval of the relative
+/// influence, and averages with those of the admitted with whom averaging does not hurt.  All the
+/// arithmetic is in model/; this asks the worker for the numbers.
+class Lia final : public Strategy {
+ public:
+  explicit Lia(const Config& config);
+
+  std::vector<std::string> pulls(const std::vector<std::string>& peers,
+                                 std::mt19937_64& random) override;
+  net::awaitable<Choice> choose(Situation situation) override;
+  [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
+  void restore(const std::map<std::string, nlohmann::json>& opinions) override;
+
+ private:
+  net::awaitable<void> score(Situation situation);
+
+  Config::Learning settings_;
+  double clip_;  ///< of per-example losses
+  model::Admission admission_;
+};
+
+}  // namespace kith::daemon

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "crypto/noise.hpp"
+#include "daemon/store.hpp"
+#include "model/pipe/fd.hpp"
+#include "net/consortium.hpp"
+#include "net/head.hpp"
+#include "net/message.hpp"
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+namespace kith::daemon {
+
+/// A snapshot file, cut into chunks, each encrypted under a key made for this snapshot, which is
+/// sealed to every member: whoever relays it can neither read nor alter it.
+struct SealedSnapshot {
+  net::Manifest manifest;
+  std::uint64_t size = 0;  ///< bytes of the file
+};
+
+/// Encrypts `file` chunk by chunk into `blobs`, durably, and names the result.  Never holds more
+/// than a chunk in memory.  May block: not for the io thread.  Throws Failure if the disk refuses.
+[[nodiscard]] SealedSnapshot seal_snapshot(const pipe::Fd& file, const net::Consortium& readers,
+                                           Blobs& blobs);
+
+/// The other way, into a sealed file in memory; or, in one sentence, why not.  Checks every length
+/// and every chunk.  May block: not for the io thread.
+[[nodiscard]] std::variant<pipe::Fd, std::string> open_snapshot(const net::Manifest& manifest,
+                                                                std::uint64_t size,
+                                                                const net::NodeId& self,
+                                                                const crypto::ChannelKey& key,
+                                                                const Blobs& blobs);
+
+}  // namespace kith::daemon

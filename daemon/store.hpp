@@ -1,0 +1,115 @@
+#pragma once
+
+#include "crypto/bytes.hpp"
+#include "crypto/hash.hpp"
+#include "crypto/identity.hpp"
+#include "net/head.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kith::daemon {
+
+/// Bytes kept as files named by their hash.
+///
+/// A file appears whole or not at all, but one written as `refetchable` may read back damaged
+/// after a power cut: check the hash of what read() returns.
+/// Threads: any, as long as no two deal with the same hash at once.
+/// Errors: Failure(EX_IOERR) if the disk fails or is full.
+class Blobs {
+ public:
+  enum class Durability {
+    durable,      ///< on the disk when write() returns
+    refetchable,  ///< quick: a peer has it, should it be lost
+  };
+
+  /// Creates the folder if need be and removes what an interrupted write() left in it.
+  explicit Blobs(std::filesystem::path folder);
+
+  void write(const crypto::Hash& name, ByteView bytes, Durability durability);
+  [[nodiscard]] std::optional<Bytes> read(const crypto::Hash& name) const;
+  void remove(const crypto::Hash& name);  ///< nothing happens if there is no such blob
+  [[nodiscard]] bool contains(const crypto::Hash& name) const;
+  [[nodiscard]] std::vector<crypto::Hash> names() const;  ///< in no order; reads the folder
+  [[nodiscard]] std::uint64_t total_size() const;         ///< bytes; reads the folder
+
+ private:
+  [[nodiscard]] std::filesystem::path path_of(const crypto::Hash& name) const;
+  std::filesystem::path folder_;
+};
+
+/// A peer's snapshot, or our own, as far as we hold it.
+struct StoredHead {
+  crypto::NodeId origin;
+  net::LogPosition position;
+  Bytes head;             ///< as it travelled
+  Bytes manifest;         ///< empty until it has arrived
+  bool complete = false;  ///< every chunk is a blob
+  std::uint64_t round = 0;
+};
+
+/// One node's state: `DIR/kith.sqlite`, `DIR/blobs/` and `DIR/lock`.
+///
+/// What a call stored is on the disk when it returns: `kill -9` or a power cut at any moment loses
+/// nothing that was acknowledged.
+/// One process uses a state directory at a time.
+/// Threads: one at a time; blobs() has its own rule.
+/// Errors: Failure; EX_TEMPFAIL if another process has the directory, EX_CONFIG if a newer kith
+/// wrote it, EX_DATAERR if it is damaged, EX_IOERR if the disk fails or is full.
+class Store {
+ public:
+  explicit Store(const std::filesystem::path& directory);  ///< created, for us alone, if need be
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  /// Where our next snapshot goes in our log.  Never the same twice, whatever happens to the
+  /// process; a sequence that was taken and not used stays unused.
+  [[nodiscard]] net::LogPosition take_position();
+  /// The last taken; sequence 0 if none was.
+  [[nodiscard]] net::LogPosition last_position() const;
+
+  /// Replaces what is stored for the same origin and position.
+  void put_head(const StoredHead& head);
+  void drop_head(const crypto::NodeId& origin, const net::LogPosition& position);
+  [[nodiscard]] std::vector<StoredHead> heads() const;  ///< by origin, the latest position first
+
+  /// What became of a round: a JSON object, for people and graphs.  Replaces a report of the same
+  /// round.
+  void put_round(std::uint64_t round, std::chrono::system_clock::time_point time,
+                 const nlohmann::json& report);
+  /// The last `limit` reports, oldest first, each with "round" and "time" (seconds since 1970)
+  /// added.
+  [[nodiscard]] std::vector<nlohmann::json> rounds(std::size_t limit) const;
+
+  /// What we think of a peer: a JSON object with scores and admission.
+  void put_peer(const crypto::NodeId& peer, const nlohmann::json& opinion);
+  [[nodiscard]] std::map<crypto::NodeId, nlohmann::json> peers() const;
+
+  void put_text(std::string_view key, std::string_view text);
+  [[nodiscard]] std::optional<std::string> text(std::string_view key) const;
+
+  /// All that `changes` stores is stored at once, with one write to the disk; nothing if it throws.
+  void atomically(const std::function<void()>& changes);
+
+  [[nodiscard]] Blobs& blobs() { return blobs_; }
+
+ private:
+  class Lock;
+  class Database;
+  std::unique_ptr<Lock> lock_;  // first: nobody else may touch the rest
+  std::unique_ptr<Database> database_;
+  Blobs blobs_;
+};
+
+}  // namespace kith::daemon

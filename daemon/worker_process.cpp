@@ -1,0 +1,90 @@
+#include "daemon/worker_process.hpp"
+
+#include "daemon/failure.hpp"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+extern char** environ;
+
+namespace kith::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kWorkerFd = 3;
+constexpr auto kSilence = 30min;    // without a word during a request: it hangs
+constexpr auto kLeaveTaking = 500ms;  // from hang-up to SIGKILL
+
+pid_t spawn(const std::filesystem::path& command, int socket) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, socket, kWorkerFd);
+  std::string program = command.string(), option = "--fd", fd = std::to_string(kWorkerFd);
+  std::array<char*, 4> arguments{program.data(), option.data(), fd.data(), nullptr};
+  pid_t pid = -1;
+  const int error =
+      posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) {
+    throw Failure(EX_UNAVAILABLE, "cannot start the worker " + program + ": " +
+                                      std::strerror(error) + "; correct worker.command");
+  }
+  return pid;
+}
+
+}  // namespace
+
+WorkerProcess::WorkerProcess(net::asio::io_context& io, const std::filesystem::path& command)
+    : pipe_(pipe::Fd()), watch_(io) {
+  auto [ours, theirs] = pipe::make_pipe();
+  pid_ = spawn(command, theirs.get());
+  pipe_ = pipe::Pipe(std::move(ours));
+  watch_.assign(pipe_.native_handle());
+}
+
+WorkerProcess::~WorkerProcess() {
+  watch_.release();
+  pipe_ = pipe::Pipe(pipe::Fd());  // hangs up: the worker leaves
+  for (auto waited = 0ms; waited < kLeaveTaking; waited += 10ms) {
+    if (waitpid(pid_, nullptr, WNOHANG) != 0) return;
+    std::this_thread::sleep_for(10ms);
+  }
+  kill();
+}
+
+void WorkerProcess::kill() {
+  ::kill(pid_, SIGKILL);  // its files appear whole or not at all
+  waitpid(pid_, nullptr, 0);
+}
+
+void WorkerProcess::send(const pipe::Request& request, const pipe::Fd* file) {
+  pipe::Message message;
+  message.text = pipe::encode(request);
+  if (file) message.file = pipe::Fd(fcntl(file->get(), F_DUPFD_CLOEXEC, 0));
+  if (!pipe_.send(message)) throw WorkerLost("the worker has gone");
+}
+
+net::awaitable<pipe::Message> WorkerProcess::receive() {
+  net::error_code ec;
+  const net::Deadline deadline(watch_.get_executor(), kSilence, [this] { ::kill(pid_, SIGKILL); });
+  for (;;) {
+    auto message = pipe_.try_receive();
+    if (message) co_return std::move(*message);
+    if (pipe_.closed()) throw WorkerLost("the worker has gone");
+    co_await watch_.async_wait(net::asio::posix::stream_descriptor::wait_read,
+                               net::asio::redirect_error(net::use_awaitable, ec));
+    if (ec) throw WorkerLost("the worker was let go");
+  }
+}
+
+}  // namespace kith::daemon

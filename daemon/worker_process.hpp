@@ -1,0 +1,90 @@
+#pragma once
+
+#include "model/pipe/memfd.hpp"
+#include "model/pipe/messages.hpp"
+#include "model/pipe/pipe.hpp"
+#include "net/asio/asio.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <sys/types.h>
+
+namespace kith::daemon {
+
+/// The worker is gone: it crashed, hung, or answered nonsense.  Start it again.
+struct WorkerLost : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The worker refused what it was asked; it is well and waits for the next request.
+struct WorkerRefused : std::runtime_error {
+  WorkerRefused(pipe::FailureKind why, const std::string& what)
+      : std::runtime_error(what), kind(why) {}
+  pipe::FailureKind kind;
+};
+
+/// The learning process, and one conversation with it; see docs/worker-protocol.md.
+///
+/// Ownership: the process ends with this object, at the latest.
+/// Threads: the io thread.  One call() at a time.
+class WorkerProcess {
+ public:
+  /// The answer to `Operation`, and the file that came with it.
+  template <class Operation>
+  struct Answer {
+    typename Operation::Result result;
+    pipe::Fd file;
+  };
+  using OnProgress = std::function<void(const pipe::Progress&)>;
+
+  /// Starts `command`.  Throws Failure(EX_UNAVAILABLE) if there is no such program.
+  WorkerProcess(net::asio::io_context& io, const std::filesystem::path& command);
+  ~WorkerProcess();
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  /// Asks, and waits for the answer.  `file` travels with the question and must stay open until then.
+  /// Throws WorkerLost or WorkerRefused.
+  template <class Operation>
+  net::awaitable<Answer<Operation>> call(Operation operation, const pipe::Fd* file = nullptr) {
+    const std::uint64_t id = ++last_id_;
+    send(pipe::Request{id, std::move(operation)}, file);
+    for (;;) {
+      pipe::Message message = co_await receive();
+      auto parsed = pipe::parse_reply<typename Operation::Result>(message.text);
+      if (const auto* nonsense = std::get_if<std::string>(&parsed)) throw WorkerLost(*nonsense);
+      auto& reply = std::get<0>(parsed);
+      if (reply.id != id) throw WorkerLost("the worker answered another question");
+      if (const auto* progress = std::get_if<pipe::Progress>(&reply.content)) {
+        if (on_progress_) on_progress_(*progress);
+        continue;
+      }
+      if (const auto* failure = std::get_if<pipe::Failure>(&reply.content)) {
+        throw WorkerRefused(failure->kind, failure->error);
+      }
+      Answer<Operation> answer;
+      answer.result = std::get<2>(std::move(reply.content));
+      answer.file = std::move(message.file);
+      co_return answer;
+    }
+  }
+
+  void on_progress(OnProgress on_progress) { on_progress_ = std::move(on_progress); }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  void send(const pipe::Request& request, const pipe::Fd* file);
+  net::awaitable<pipe::Message> receive();
+  void kill();
+
+  pipe::Pipe pipe_;
+  net::asio::posix::stream_descriptor watch_;  // borrows the pipe's descriptor
+  OnProgress on_progress_;
+  std::uint64_t last_id_ = 0;
+  pid_t pid_ = -1;
+};
+
+}  // namespace kith::daemon
