@@ -88,7 +88,8 @@ bool Comparison::good() const {
   return found_groups() && beats_alone() && matches_oracle() && worse_than_alone().empty();
 }
 
-Comparison compare(const Testnet& testnet, const std::map<StrategyName, StrategyOutcome>& outcomes) {
+Comparison compare(const Testnet& testnet,
+                   const std::map<StrategyName, StrategyOutcome>& outcomes) {
   const StrategyOutcome& lia = outcomes.at(StrategyName::lia);
   const StrategyOutcome& fedavg = outcomes.at(StrategyName::fedavg);
   const StrategyOutcome& oracle = outcomes.at(StrategyName::oracle);
@@ -136,26 +137,35 @@ std::vector<std::string> table(const Comparison& comparison, const Testnet& test
                   " images of its own each; seed " + std::to_string(testnet.plan.seed) + ", " +
                   std::to_string(testnet.plan.rounds) + " rounds.");
   const auto time = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * comparison.seconds));
-  lines.push_back("The same images, model, steps and seeds in every column.  Sent in the Kith run: " +
-                  human_bytes(comparison.bytes) + ".  All runs: " + human_duration(time) + ".");
+  lines.push_back(
+      "The same images, model, steps and seeds in every column.  Sent in the Kith run: " +
+      human_bytes(comparison.bytes) + ".  All runs: " + human_duration(time) + ".");
   return lines;
 }
 
 std::vector<std::string> verdict(const Comparison& comparison) {
-  const auto line = [](bool good, const std::string& text) { return (good ? "yes  " : "NO   ") + text; };
+  const auto line = [](bool good, const std::string& text) {
+    return (good ? "yes  " : "NO   ") + text;
+  };
   const auto worse = comparison.worse_than_alone();
   char index[32];
   std::snprintf(index, sizeof index, "%.2f", comparison.rand_index);
   const Comparison::Row& mean = comparison.mean;
-  return {line(comparison.found_groups(), std::string("the hidden groups were found (adjusted Rand index ") + index + ")"),
-          line(comparison.beats_alone(), "better than alone: " + percent(mean.kith) + " against " + percent(mean.alone) + " (at least 3 points wanted)"),
-          line(comparison.matches_oracle(), "as good as knowing the groups: " + percent(mean.kith) + " against " + percent(mean.oracle) + " (at least 0.99 of it wanted)"),
-          line(worse.empty(), worse.empty() ? "nobody ended worse than alone (beyond chance)" : "worse than alone: " + join(worse))};
+  return {line(comparison.found_groups(),
+               std::string("the hidden groups were found (adjusted Rand index ") + index + ")"),
+          line(comparison.beats_alone(), "better than alone: " + percent(mean.kith) + " against " +
+                                             percent(mean.alone) + " (at least 3 points wanted)"),
+          line(comparison.matches_oracle(), "as good as knowing the groups: " + percent(mean.kith) +
+                                                " against " + percent(mean.oracle) +
+                                                " (at least 0.99 of it wanted)"),
+          line(worse.empty(), worse.empty() ? "nobody ended worse than alone (beyond chance)"
+                                            : "worse than alone: " + join(worse))};
 }
 
 json to_json(const Comparison& comparison, const Testnet& testnet) {
   const auto row_json = [](const Comparison::Row& row) {
-    return json{{"alone", row.alone}, {"global", row.global}, {"kith", row.kith}, {"oracle", row.oracle}};
+    return json{
+        {"alone", row.alone}, {"global", row.global}, {"kith", row.kith}, {"oracle", row.oracle}};
   };
   json rows = json::array();
   for (const Comparison::Row& row : comparison.rows) {

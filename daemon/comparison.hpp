@@ -34,11 +34,12 @@ struct Comparison {
     std::size_t group = 0;
     double alone = 0, global = 0, kith = 0, oracle = 0;  ///< accuracy, 0 to 1
     double noise = 0;                                    ///< 95 % of chance in kith - alone
-    std::vector<std::string> partners;                   ///< averaged with in at least half of the last five rounds
+    std::vector<std::string> partners;  ///< averaged with in at least half of the last five rounds
   };
   std::vector<Row> rows;
   Row mean;
-  double rand_index = 0;  ///< adjusted, of the true groups and the components of who averaged with whom
+  double rand_index =
+      0;  ///< adjusted, of the true groups and the components of who averaged with whom
   std::uint64_t bytes = 0;  ///< sent by all nodes in the Kith run
   double seconds = 0;       ///< of all runs
 

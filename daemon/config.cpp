@@ -1,7 +1,7 @@
 #include "daemon/config.hpp"
 
 #include "daemon/failure.hpp"
-#include "net/asio/host.hpp"
+#include "net/endpoint.hpp"
 #include "net/limits.hpp"
 
 #include <algorithm>

@@ -76,7 +76,8 @@ class Process {
     pid_ = -1;
     if (interrupted) throw Interrupted();
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
-    throw Failure(code, node_.name + " ended early; its log " + log_file().string() + " ends with:\n" + tail());
+    throw Failure(code, node_.name + " ended early; its log " + log_file().string() +
+                            " ends with:\n" + tail());
   }
 
  private:
@@ -100,7 +101,8 @@ std::string accuracy_text(const json& round, const std::string& model) {
   const json& models = round.at("models");
   if (!models.contains(model) || models.at(model).at("test").is_null()) return "-";
   char text[16];
-  std::snprintf(text, sizeof text, "%.1f", 100 * models.at(model).at("test").at("accuracy").get<double>());
+  std::snprintf(text, sizeof text, "%.1f",
+                100 * models.at(model).at("test").at("accuracy").get<double>());
   return text;
 }
 
@@ -115,22 +117,28 @@ std::string cluster_text(const json& round) {
 std::string phase_text(const json& status) {
   const json& progress = status.at("progress");
   if (progress.is_null()) return status.at("phase");
-  return status.at("phase").get<std::string>() + " " + std::to_string(progress.at("epoch").get<int>()) + "/" +
+  return status.at("phase").get<std::string>() + " " +
+         std::to_string(progress.at("epoch").get<int>()) + "/" +
          std::to_string(progress.at("epochs").get<int>());
 }
 
 std::string_view title(StrategyName strategy) {
   switch (strategy) {
-    case StrategyName::lia: return "Kith: every node finds its own circle (and trains alone alongside, to compare)";
-    case StrategyName::fedavg: return "One global model: everybody averages with everybody";
-    case StrategyName::oracle: return "True groups: everybody is told who shares its turn";
-    case StrategyName::local: break;
+    case StrategyName::lia:
+      return "Kith: every node finds its own circle (and trains alone alongside, to compare)";
+    case StrategyName::fedavg:
+      return "One global model: everybody averages with everybody";
+    case StrategyName::oracle:
+      return "True groups: everybody is told who shares its turn";
+    case StrategyName::local:
+      break;
   }
   return "Alone";
 }
 
-std::vector<std::string> progress_lines(const std::vector<TestnetNode>& nodes, const std::vector<json>& statuses,
-                                        StrategyName strategy, steady_clock::duration elapsed) {
+std::vector<std::string> progress_lines(const std::vector<TestnetNode>& nodes,
+                                        const std::vector<json>& statuses, StrategyName strategy,
+                                        steady_clock::duration elapsed) {
   using enum Table::Align;
   Table table({left, right, left, right, right, left});
   table.add({"", "round", "doing", "alone", "now", "averages with"});
@@ -142,14 +150,18 @@ std::vector<std::string> progress_lines(const std::vector<TestnetNode>& nodes, c
     const json& status = statuses[i];
     const json& round = status.at("last_round");
     const bool any = !round.is_null();
-    const std::string served = strategy == StrategyName::fedavg ? "averaged" : any ? round.at("served") : "";
+    const std::string served = strategy == StrategyName::fedavg ? "averaged"
+                               : any                            ? round.at("served")
+                                                                : "";
     table.add({nodes[i].name,
-               std::to_string(status.at("finished_round").get<int>()) + "/" + std::to_string(status.at("rounds").get<int>()),
+               std::to_string(status.at("finished_round").get<int>()) + "/" +
+                   std::to_string(status.at("rounds").get<int>()),
                phase_text(status), any ? accuracy_text(round, "baseline") : "-",
                any ? accuracy_text(round, served) : "-", any ? cluster_text(round) : "-"});
   }
-  std::vector<std::string> lines{std::string(title(strategy)) + "  [" +
-                                 human_duration(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed)) + "]"};
+  std::vector<std::string> lines{
+      std::string(title(strategy)) + "  [" +
+      human_duration(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed)) + "]"};
   for (std::string& line : table.lines()) lines.push_back("  " + std::move(line));
   return lines;
 }
@@ -191,12 +203,15 @@ StrategyOutcome watch(const Testnet& testnet, StrategyName strategy, std::ostrea
         heard[i] = steady_clock::now();
       } catch (const Failure&) {
         if (steady_clock::now() - heard[i] > kUnanswered) {
-          throw Failure(EX_UNAVAILABLE, nodes[i].name + " has not answered for a minute; see its log");
+          throw Failure(EX_UNAVAILABLE,
+                        nodes[i].name + " has not answered for a minute; see its log");
         }
       }
-      if (!statuses[i].is_null() && statuses[i].at("finished_round") >= testnet.plan.rounds) ++finished;
+      if (!statuses[i].is_null() && statuses[i].at("finished_round") >= testnet.plan.rounds)
+        ++finished;
     }
-    block.show(progress_lines(nodes, statuses, strategy, steady_clock::now() - start), steady_clock::now());
+    block.show(progress_lines(nodes, statuses, strategy, steady_clock::now() - start),
+               steady_clock::now());
   }
   block.finish(progress_lines(nodes, statuses, strategy, steady_clock::now() - start));
 
@@ -206,7 +221,8 @@ StrategyOutcome watch(const Testnet& testnet, StrategyName strategy, std::ostrea
     node.name = nodes[i].name;
     node.group = nodes[i].group;
     node.bytes_out = statuses[i].at("bytes_out");
-    node.rounds = control_request(socket(i), "GET", "/v1/rounds?last=1000").get<std::vector<json>>();
+    node.rounds =
+        control_request(socket(i), "GET", "/v1/rounds?last=1000").get<std::vector<json>>();
     outcome.nodes.push_back(std::move(node));
   }
   outcome.seconds = std::chrono::duration<double>(steady_clock::now() - start).count();

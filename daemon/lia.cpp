@@ -26,10 +26,10 @@ json to_json(const model::Estimate& estimate) {
 }
 
 json to_json(const model::Admission::Decision& decision) {
-  return {{"admitted", decision.admitted}, {"since", decision.since},
-          {"scored", decision.scored},     {"scores", decision.scores},
-          {"rho", number(decision.rho)},   {"low", number(decision.low)},
-          {"high", number(decision.high)}, {"influence", to_json(decision.latest.influence)},
+  return {{"admitted", decision.admitted},       {"since", decision.since},
+          {"scored", decision.scored},           {"scores", decision.scores},
+          {"rho", number(decision.rho)},         {"low", number(decision.low)},
+          {"high", number(decision.high)},       {"influence", to_json(decision.latest.influence)},
           {"own", to_json(decision.latest.own)}, {"reason", decision.reason}};
 }
 
@@ -89,7 +89,8 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
 
   std::vector<std::string> admitted;
   for (const std::string& peer : admission_.admitted()) {
-    if (std::ranges::find(situation.candidates, peer, &Candidate::peer) != situation.candidates.end()) {
+    if (std::ranges::find(situation.candidates, peer, &Candidate::peer) !=
+        situation.candidates.end()) {
       admitted.push_back(peer);
     }
   }

@@ -28,7 +28,8 @@ struct Place {
   fs::path directory = ".";
   fs::path file;
   void add_to(CLI::App& verb) {
-    verb.add_option("--dir,-d", directory, "the node's folder, which holds kith.toml")->capture_default_str();
+    verb.add_option("--dir,-d", directory, "the node's folder, which holds kith.toml")
+        ->capture_default_str();
     verb.add_option("--config,-c", file, "another configuration file than DIR/kith.toml");
   }
   [[nodiscard]] fs::path config() const { return file.empty() ? directory / "kith.toml" : file; }
@@ -43,7 +44,8 @@ struct Init {
   void run() const {
     const fs::path file = place.config();
     if (fs::exists(file)) {
-      throw Failure(EX_CANTCREAT, file.string() + " exists already; name another folder with --dir");
+      throw Failure(EX_CANTCREAT,
+                    file.string() + " exists already; name another folder with --dir");
     }
     if (file.has_parent_path()) fs::create_directories(file.parent_path());
     Config config;
@@ -54,7 +56,8 @@ struct Init {
     config.data.train_images = "train-images.idx";
     config.data.train_labels = "train-labels.idx";
     const fs::path keys_file = file.parent_path() / config.node.keys;
-    const auto keys = fs::exists(keys_file) ? crypto::load_key_file(keys_file) : crypto::create_key_file(keys_file);
+    const auto keys = fs::exists(keys_file) ? crypto::load_key_file(keys_file)
+                                            : crypto::create_key_file(keys_file);
     net::Member self;
     self.id = keys.identity.id();
     self.channel = keys.channel.public_key();
@@ -114,7 +117,8 @@ std::string percent(const json& evaluation) {
 
 void print_status(const json& status) {
   const json& last = status.at("last_round");
-  std::cout << status.at("name").get<std::string>() << "  " << status.at("id").get<std::string>() << "\n";
+  std::cout << status.at("name").get<std::string>() << "  " << status.at("id").get<std::string>()
+            << "\n";
   const auto line = [](const std::string& what, const std::string& text) {
     std::cout << "  " << what << std::string(12 - what.size(), ' ') << text << "\n";
   };
@@ -124,43 +128,56 @@ void print_status(const json& status) {
     const char* split = models.at(served).at("test").is_null() ? "validation" : "test";
     std::string alone = "not trained";
     if (models.contains("baseline")) alone = percent(models.at("baseline").at(split));
-    line("accuracy", percent(models.at(served).at(split)) + " served, " + alone + " alone (" + split + ")");
+    line("accuracy",
+         percent(models.at(served).at(split)) + " served, " + alone + " alone (" + split + ")");
     std::string cluster;
-    for (const json& member : last.at("members")) cluster += (cluster.empty() ? "" : ", ") + member.at("name").get<std::string>();
+    for (const json& member : last.at("members"))
+      cluster += (cluster.empty() ? "" : ", ") + member.at("name").get<std::string>();
     line("cluster", cluster.empty() ? "nobody: no peer's model helped in the last round" : cluster);
     line("serves", last.at("served_reason"));
   }
   const auto rounds = status.at("rounds").get<std::uint64_t>();
   line("round", std::to_string(status.at("finished_round").get<std::uint64_t>()) +
-                    (rounds ? " of " + std::to_string(rounds) : "") + " done; " + status.at("phase").get<std::string>());
+                    (rounds ? " of " + std::to_string(rounds) : "") + " done; " +
+                    status.at("phase").get<std::string>());
   line("peers", std::to_string(status.at("connected").get<int>()) + " of " +
                     std::to_string(status.at("members").get<int>() - 1) + " connected");
-  line("traffic", human_bytes(status.at("bytes_in")) + " in, " + human_bytes(status.at("bytes_out")) + " out");
+  line("traffic",
+       human_bytes(status.at("bytes_in")) + " in, " + human_bytes(status.at("bytes_out")) + " out");
   line("consortium", status.at("consortium").get<std::string>() + ", task " +
-                         status.at("task").at("name").get<std::string>() + ", strategy " + status.at("strategy").get<std::string>());
+                         status.at("task").at("name").get<std::string>() + ", strategy " +
+                         status.at("strategy").get<std::string>());
 }
 
 void print_peers(const json& peers) {
   using enum Table::Align;
   Table table({left, left, left, right, left, right, right, left});
   table.add({"peer", "state", "since", "round", "rho", "in", "out", "why"});
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
   for (const json& peer : peers) {
     const json& opinion = peer.at("opinion");
     std::string rho = "-", why;
-    if (!opinion.is_null() && opinion.at("rho").is_number() && opinion.at("low").is_number() && opinion.at("high").is_number()) {
+    if (!opinion.is_null() && opinion.at("rho").is_number() && opinion.at("low").is_number() &&
+        opinion.at("high").is_number()) {
       char text[64];
-      std::snprintf(text, sizeof text, "%.2f [%.2f, %.2f]", opinion.at("rho").get<double>(), opinion.at("low").get<double>(), opinion.at("high").get<double>());
+      std::snprintf(text, sizeof text, "%.2f [%.2f, %.2f]", opinion.at("rho").get<double>(),
+                    opinion.at("low").get<double>(), opinion.at("high").get<double>());
       rho = text;
       why = opinion.at("reason");
     }
     if (!peer.at("trouble").is_null()) why = peer.at("trouble").at("help");
-    if (peer.at("quarantined").get<bool>()) why = "IGNORED: it signed two different snapshots for one sequence number.";
+    if (peer.at("quarantined").get<bool>())
+      why = "IGNORED: it signed two different snapshots for one sequence number.";
     const bool averaged = peer.at("averaged");
-    table.add({peer.at("name"), peer.at("connected").get<bool>() ? (averaged ? "in cluster" : "connected") : "offline",
-               human_duration(std::chrono::seconds(now - peer.at("since").get<std::int64_t>())),
-               peer.at("snapshot").is_null() ? "-" : std::to_string(peer.at("snapshot").at("round").get<int>()), rho,
-               human_bytes(peer.at("bytes_in")), human_bytes(peer.at("bytes_out")), why});
+    table.add(
+        {peer.at("name"),
+         peer.at("connected").get<bool>() ? (averaged ? "in cluster" : "connected") : "offline",
+         human_duration(std::chrono::seconds(now - peer.at("since").get<std::int64_t>())),
+         peer.at("snapshot").is_null() ? "-"
+                                       : std::to_string(peer.at("snapshot").at("round").get<int>()),
+         rho, human_bytes(peer.at("bytes_in")), human_bytes(peer.at("bytes_out")), why});
   }
   for (const std::string& line : table.lines()) std::cout << line << "\n";
 }
@@ -169,12 +186,15 @@ void print_peers(const json& peers) {
 
 void add_plan(CLI::App& verb, TestnetPlan& plan) {
   verb.add_option("--nodes", plan.nodes, "how many nodes")->capture_default_str();
-  verb.add_option("--groups", plan.groups, "hidden groups, each with its own turn of the pictures")->capture_default_str();
+  verb.add_option("--groups", plan.groups, "hidden groups, each with its own turn of the pictures")
+      ->capture_default_str();
   verb.add_option("--rounds", plan.rounds, "rounds each node learns")->capture_default_str();
   verb.add_option("--seed", plan.seed, "of data, model and training")->capture_default_str();
   verb.add_option("--images", plan.images, "images each node has")->capture_default_str();
-  verb.add_option("--test-images", plan.test_images, "held-out images a node, for the table")->capture_default_str();
-  verb.add_option("--data", plan.data, "folder of Fashion-MNIST's IDX files")->capture_default_str();
+  verb.add_option("--test-images", plan.test_images, "held-out images a node, for the table")
+      ->capture_default_str();
+  verb.add_option("--data", plan.data, "folder of Fashion-MNIST's IDX files")
+      ->capture_default_str();
 }
 
 int print_comparison(const Comparison& comparison, const Testnet& testnet, bool as_json) {
@@ -193,7 +213,8 @@ int run_demo_verb(const TestnetPlan& plan, fs::path directory, bool keep, bool a
   const bool temporary = directory.empty();
   if (temporary) {
     std::string pattern = (fs::temp_directory_path() / "kith-demo-XXXXXX").string();
-    if (!mkdtemp(pattern.data())) throw Failure(EX_CANTCREAT, "cannot make a folder in " + fs::temp_directory_path().string());
+    if (!mkdtemp(pattern.data()))
+      throw Failure(EX_CANTCREAT, "cannot make a folder in " + fs::temp_directory_path().string());
     directory = pattern;
   }
   struct Cleanup {
@@ -205,11 +226,14 @@ int run_demo_verb(const TestnetPlan& plan, fs::path directory, bool keep, bool a
   } cleanup{temporary && !keep ? directory : fs::path()};
   std::ostream& out = as_json ? std::cerr : std::cout;
   out << plan.nodes << " nodes with " << plan.images << " images each, in " << plan.groups
-      << " hidden groups; nobody is told who is alike.\n" << std::endl;
+      << " hidden groups; nobody is told who is alike.\n"
+      << std::endl;
   const Testnet testnet = create_testnet(directory, plan);
   const Comparison comparison = run_demo(testnet, out);
   const int code = print_comparison(comparison, testnet, as_json);
-  if (keep || !temporary) out << "\nThe nodes' folders, with configurations, logs and state: " << directory.string() << "\n";
+  if (keep || !temporary)
+    out << "\nThe nodes' folders, with configurations, logs and state: " << directory.string()
+        << "\n";
   return code;
 }
 
@@ -238,7 +262,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   bool as_json = false;
   std::function<int()> chosen;
-  const auto add = [&](const std::string& name, const std::string& help, std::function<int()> action) {
+  const auto add = [&](const std::string& name, const std::string& help,
+                       std::function<int()> action) {
     CLI::App* verb = app.add_subcommand(name, help);
     verb->final_callback([&chosen, action = std::move(action)] { chosen = action; });
     return verb;
@@ -246,12 +271,17 @@ int main(int argc, char** argv) {
   const auto add_json = [&](CLI::App* verb) { verb->add_flag("--json", as_json, "print JSON"); };
 
   Init init;
-  CLI::App* verb = add("init", "make a node's folder: keys and a commented kith.toml", [&] { init.run(); return EX_OK; });
+  CLI::App* verb = add("init", "make a node's folder: keys and a commented kith.toml", [&] {
+    init.run();
+    return EX_OK;
+  });
   init.place.add_to(*verb);
   verb->add_option("--name", init.name, "the node's name, for people")->capture_default_str();
-  verb->add_option("--consortium", init.consortium, "the consortium's id, the same on all nodes")->capture_default_str();
+  verb->add_option("--consortium", init.consortium, "the consortium's id, the same on all nodes")
+      ->capture_default_str();
   verb->add_option("--listen", init.listen, "host:port to listen on")->capture_default_str();
-  verb->add_option("--address", init.address, "host:port at which the others reach it, if not the same");
+  verb->add_option("--address", init.address,
+                   "host:port at which the others reach it, if not the same");
 
   Place place;
   verb = add("run", "run the node until it is stopped", [&] { return run_node(place); });
@@ -259,8 +289,10 @@ int main(int argc, char** argv) {
 
   verb = add("status", "how the node is doing: first of all, whether it is better than alone", [&] {
     const json status = ask(place, "/v1/status");
-    if (as_json) std::cout << status.dump(2) << "\n";
-    else print_status(status);
+    if (as_json)
+      std::cout << status.dump(2) << "\n";
+    else
+      print_status(status);
     return EX_OK;
   });
   place.add_to(*verb);
@@ -268,8 +300,10 @@ int main(int argc, char** argv) {
 
   verb = add("peers", "every peer: connection, score with its interval, and why", [&] {
     const json peers = ask(place, "/v1/peers");
-    if (as_json) std::cout << peers.dump(2) << "\n";
-    else print_peers(peers);
+    if (as_json)
+      std::cout << peers.dump(2) << "\n";
+    else
+      print_peers(peers);
     return EX_OK;
   });
   place.add_to(*verb);
@@ -285,10 +319,12 @@ int main(int argc, char** argv) {
   verb->add_flag("--keep", keep, "keep the nodes' folders, and say where");
   add_json(verb);
 
-  verb = app.add_subcommand("testnet", "the demo in pieces, for nodes that run elsewhere (containers)");
+  verb = app.add_subcommand("testnet",
+                            "the demo in pieces, for nodes that run elsewhere (containers)");
   verb->require_subcommand(1);
   std::string strategy = "lia";
-  const auto add_step = [&](const std::string& name, const std::string& help, std::function<int()> action) {
+  const auto add_step = [&](const std::string& name, const std::string& help,
+                            std::function<int()> action) {
     CLI::App* step = verb->add_subcommand(name, help);
     step->final_callback([&chosen, action = std::move(action)] { chosen = action; });
     step->add_option("DIR", directory, "the testnet's folder")->required();
@@ -296,12 +332,13 @@ int main(int argc, char** argv) {
   };
   CLI::App* step = add_step("create", "write data, keys and configurations of all nodes", [&] {
     create_testnet(directory, plan);
-    std::cout << "Made a testnet in " << directory.string() << "; start its nodes with: kith run --dir "
-              << directory.string() << "/lia/node-1\n";
+    std::cout << "Made a testnet in " << directory.string()
+              << "; start its nodes with: kith run --dir " << directory.string() << "/lia/node-1\n";
     return EX_OK;
   });
   add_plan(*step, plan);
-  step->add_option("--host-prefix", plan.host_prefix, "node i is host PREFIXi; without it all are on 127.0.0.1");
+  step->add_option("--host-prefix", plan.host_prefix,
+                   "node i is host PREFIXi; without it all are on 127.0.0.1");
   step->add_option("--port", plan.port, "with --host-prefix")->capture_default_str();
   step = add_step("watch", "show running nodes until they have finished", [&] {
     catch_interrupts();

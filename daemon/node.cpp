@@ -51,9 +51,12 @@ std::filesystem::path worker_command(const Config& config) {
 
 int exit_code(pipe::FailureKind kind) {
   switch (kind) {
-    case pipe::FailureKind::config: return EX_CONFIG;
-    case pipe::FailureKind::data: return EX_DATAERR;
-    case pipe::FailureKind::software: break;
+    case pipe::FailureKind::config:
+      return EX_CONFIG;
+    case pipe::FailureKind::data:
+      return EX_DATAERR;
+    case pipe::FailureKind::software:
+      break;
   }
   return EX_SOFTWARE;
 }
@@ -86,9 +89,12 @@ model::Served served_from(const std::string& name) {
 
 pipe::ModelName model_name(model::Served served) {
   switch (served) {
-    case model::Served::baseline: return pipe::ModelName::baseline;
-    case model::Served::averaged: return pipe::ModelName::averaged;
-    case model::Served::partial: break;
+    case model::Served::baseline:
+      return pipe::ModelName::baseline;
+    case model::Served::averaged:
+      return pipe::ModelName::averaged;
+    case model::Served::partial:
+      break;
   }
   return pipe::ModelName::partial;
 }
@@ -118,8 +124,10 @@ Node::Node(net::asio::io_context& io, Config config)
       wake_(io) {
   const net::Member* self = consortium_.find(keys_.identity.id());
   if (!self || self->channel != keys_.channel.public_key()) {
-    throw Failure(EX_CONFIG, "this node is not on its own member list; add this to the configuration, "
-                             "here and on the other nodes:\n\n" + member_block(config_, keys_));
+    throw Failure(EX_CONFIG,
+                  "this node is not on its own member list; add this to the configuration, "
+                  "here and on the other nodes:\n\n" +
+                      member_block(config_, keys_));
   }
   local_ = {keys_.identity.id(), &keys_.channel, &consortium_, {}, "kith " + version()};
   if (const auto serving = store_.text("serving")) serving_ = served_from(*serving);
@@ -204,9 +212,10 @@ void Node::check_task(const crypto::Hash& task) {
   const auto stored = store_.text("task");
   if (!stored) return store_.put_text("task", text);
   if (*stored != text) {
-    throw Failure(EX_CONFIG, config_.node.state.string() +
-                                 " holds the state of another task; set node.state to a new folder, "
-                                 "or restore the [task] section");
+    throw Failure(EX_CONFIG,
+                  config_.node.state.string() +
+                      " holds the state of another task; set node.state to a new folder, "
+                      "or restore the [task] section");
   }
 }
 
@@ -258,14 +267,16 @@ void Node::serve_control() {
   routes.add("GET", "/v1/peers", [this](const ControlRequest&) { return peers(); });
   routes.add("GET", "/v1/rounds", [this](const ControlRequest& request) {
     const auto last = request.query.find("last");
-    const std::size_t limit = last == request.query.end() ? 20 : std::strtoul(last->second.c_str(), nullptr, 10);
+    const std::size_t limit =
+        last == request.query.end() ? 20 : std::strtoul(last->second.c_str(), nullptr, 10);
     return json(store_.rounds(limit));
   });
   routes.add("POST", "/v1/stop", [this](const ControlRequest&) {
     net::asio::post(io_, [this] { stop(); });
     return json{{"stopping", true}};
   });
-  control_ = std::make_unique<ControlServer>(io_.get_executor(), config_.node.control, std::move(routes));
+  control_ =
+      std::make_unique<ControlServer>(io_.get_executor(), config_.node.control, std::move(routes));
 }
 
 void Node::stop() {
@@ -348,7 +359,8 @@ net::awaitable<void> Node::publish(const Round& round, pipe::Fd partial) {
   }
   const net::SignedHead signed_head = net::sign_head(head, keys_.identity, consortium_.id());
   store_.atomically([&] {
-    store_.put_head({local_.id, head.position, net::encode(signed_head), manifest, true, round.number});
+    store_.put_head(
+        {local_.id, head.position, net::encode(signed_head), manifest, true, round.number});
     store_.put_text("published", crypto::to_hex(signed_head.id()));
   });
   stored_bytes_ += sealed.size;
@@ -482,16 +494,11 @@ void Node::report(const Round& round) {
     if (!opinion.is_null()) opinions[member.name] = opinion;
   }
   const auto traffic = host_->traffic();
-  last_report_ = {{"round", round.number},
-                  {"models", models},
-                  {"served", round.served},
-                  {"served_reason", round.served_reason},
-                  {"members", members},
-                  {"opinions", opinions},
-                  {"why", round.choice.why},
-                  {"bytes_in", traffic.in},
-                  {"bytes_out", traffic.out},
-                  {"seconds", round.seconds}};
+  last_report_ = {{"round", round.number},    {"models", models},
+                  {"served", round.served},   {"served_reason", round.served_reason},
+                  {"members", members},       {"opinions", opinions},
+                  {"why", round.choice.why},  {"bytes_in", traffic.in},
+                  {"bytes_out", traffic.out}, {"seconds", round.seconds}};
   store_.atomically([&] {
     store_.put_round(round.number, std::chrono::system_clock::now(), last_report_);
     store_.put_text("serving", round.served);
@@ -583,8 +590,8 @@ void Node::completed(const net::SnapshotId& snapshot, const net::Head& head) {
       const auto* signed_head = host_ ? host_->gossip().signed_head(snapshot) : nullptr;
       const auto* manifest = host_ ? host_->gossip().manifest(snapshot) : nullptr;
       if (stopping_ || !signed_head || !manifest) return;
-      store_.put_head({head.origin, head.position, net::encode(*signed_head), net::encode(*manifest),
-                       true, round_});
+      store_.put_head({head.origin, head.position, net::encode(*signed_head),
+                       net::encode(*manifest), true, round_});
       Arrival& arrival = arrivals_[to_string(head.origin)];
       if (arrival.head.position < head.position) arrival = {snapshot, head, round_};
       log::debug("snapshot_arrived", {{"peer", peer_name(to_string(head.origin))},
@@ -661,7 +668,8 @@ json Node::status() const {
           {"finished_round", finished_round_},
           {"rounds", config_.learning.rounds},
           {"parameters", opened_.parameters},
-          {"examples", {{"train", opened_.train}, {"validation", opened_.validation}, {"test", opened_.test}}},
+          {"examples",
+           {{"train", opened_.train}, {"validation", opened_.validation}, {"test", opened_.test}}},
           {"isolated", isolated},
           {"last_round", last_report_},
           {"members", consortium_.members().size()},
@@ -703,7 +711,10 @@ json Node::peers() const {
                    {"since", unix_seconds(peer.since)},
                    {"trouble", trouble},
                    {"agent", peer.agent},
-                   {"round_trip_ms", peer.round_trip ? json(std::chrono::duration<double, std::milli>(*peer.round_trip).count()) : json(nullptr)},
+                   {"round_trip_ms",
+                    peer.round_trip
+                        ? json(std::chrono::duration<double, std::milli>(*peer.round_trip).count())
+                        : json(nullptr)},
                    {"bytes_in", peer.bytes_in},
                    {"bytes_out", peer.bytes_out},
                    {"quarantined", host_->gossip().quarantined().contains(peer.member->id)},

@@ -48,7 +48,7 @@ class Node final : public net::HostOwner {
     Choice choice;
     pipe::Mixture mixture;
     std::string served, served_reason;
-    std::map<std::string, double> seconds;      // by phase
+    std::map<std::string, double> seconds;  // by phase
   };
 
   // Setting up.
@@ -120,9 +120,9 @@ class Node final : public net::HostOwner {
   std::optional<pipe::Progress> progress_;
   pipe::Opened opened_;
   std::optional<model::Served> serving_;
-  std::map<std::string, Arrival> arrivals_;       // by peer
-  std::map<std::string, std::uint64_t> newest_;   // round of the newest head of each peer
-  std::set<std::string> chosen_;                  // peers to pull from this round
+  std::map<std::string, Arrival> arrivals_;      // by peer
+  std::map<std::string, std::uint64_t> newest_;  // round of the newest head of each peer
+  std::set<std::string> chosen_;                 // peers to pull from this round
   nlohmann::json last_report_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   bool stopping_ = false;

@@ -28,9 +28,12 @@ std::uint64_t size_of(const pipe::Fd& file) {
 Bytes read_at(const pipe::Fd& file, std::uint64_t offset, std::size_t size) {
   Bytes bytes(size);
   for (std::size_t done = 0; done < size;) {
-    const ssize_t got = pread(file.get(), bytes.data() + done, size - done, static_cast<off_t>(offset + done));
+    const ssize_t got =
+        pread(file.get(), bytes.data() + done, size - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) throw Failure(EX_IOERR, std::string("cannot read the worker's snapshot: ") + std::strerror(errno));
+    if (got <= 0)
+      throw Failure(EX_IOERR,
+                    std::string("cannot read the worker's snapshot: ") + std::strerror(errno));
     done += static_cast<std::size_t>(got);
   }
   return bytes;
@@ -81,7 +84,8 @@ std::variant<pipe::Fd, std::string> open_snapshot(const net::Manifest& manifest,
   pipe::MemfdWriter file("snapshot");
   for (std::uint64_t i = 0; i < manifest.chunks.size(); ++i) {
     const auto chunk = blobs.read(manifest.chunks[i]);
-    if (!chunk || crypto::hash(*chunk) != manifest.chunks[i]) return "a chunk of it was lost on our disk";
+    if (!chunk || crypto::hash(*chunk) != manifest.chunks[i])
+      return "a chunk of it was lost on our disk";
     const auto plain = crypto::decrypt_chunk(*content, i, *chunk);
     if (!plain || plain->size() != net::chunk_size(size, i)) return "it does not decrypt";
     file.append(*plain);

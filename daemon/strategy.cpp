@@ -16,7 +16,8 @@ class Fixed final : public Strategy {
 
   std::vector<std::string> pulls(const std::vector<std::string>& peers, std::mt19937_64&) override {
     std::vector<std::string> wanted;
-    std::ranges::copy_if(peers, std::back_inserter(wanted), [this](auto& peer) { return has(peer); });
+    std::ranges::copy_if(peers, std::back_inserter(wanted),
+                         [this](auto& peer) { return has(peer); });
     return wanted;
   }
   net::awaitable<Choice> choose(Situation situation) override {
@@ -39,10 +40,14 @@ class Fixed final : public Strategy {
 std::unique_ptr<Strategy> make_strategy(const Config& config,
                                         std::vector<std::string> oracle_group) {
   switch (config.learning.strategy) {
-    case StrategyName::lia: return std::make_unique<Lia>(config);
-    case StrategyName::local: return std::make_unique<Fixed>(std::vector<std::string>());
-    case StrategyName::fedavg: return std::make_unique<Fixed>(std::nullopt);
-    case StrategyName::oracle: return std::make_unique<Fixed>(std::move(oracle_group));
+    case StrategyName::lia:
+      return std::make_unique<Lia>(config);
+    case StrategyName::local:
+      return std::make_unique<Fixed>(std::vector<std::string>());
+    case StrategyName::fedavg:
+      return std::make_unique<Fixed>(std::nullopt);
+    case StrategyName::oracle:
+      return std::make_unique<Fixed>(std::move(oracle_group));
   }
   return nullptr;
 }

@@ -12,15 +12,16 @@ namespace kith::daemon {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 using net::asio::ip::tcp;
+using nlohmann::json;
 
 std::string node_name(std::size_t index) { return "node-" + std::to_string(index + 1); }
 
 void check(const TestnetPlan& plan) {
   const auto refuse = [](const std::string& what) { throw Failure(EX_USAGE, what); };
   if (plan.nodes < 2 || plan.nodes > 64) refuse("--nodes must be between 2 and 64");
-  if (plan.groups < 1 || plan.groups > plan.nodes) refuse("--groups must be between 1 and the number of nodes");
+  if (plan.groups < 1 || plan.groups > plan.nodes)
+    refuse("--groups must be between 1 and the number of nodes");
   if (plan.rounds < 1) refuse("--rounds must be at least 1");
   if (plan.images < 20) refuse("--images must be at least 20");
 }
@@ -30,8 +31,9 @@ data::Examples read_fashion_mnist(const fs::path& directory, const std::string& 
     const fs::path packed = directory / (part + "-" + what + "-ubyte.gz");
     const fs::path plain = directory / (part + "-" + what + "-ubyte");
     if (!fs::exists(packed) && !fs::exists(plain)) {
-      throw Failure(EX_NOINPUT, "Fashion-MNIST is not at " + directory.string() +
-                                    ": install Debian's package dataset-fashion-mnist, or give --data");
+      throw Failure(EX_NOINPUT,
+                    "Fashion-MNIST is not at " + directory.string() +
+                        ": install Debian's package dataset-fashion-mnist, or give --data");
     }
     return fs::exists(packed) ? packed : plain;
   };
@@ -42,7 +44,8 @@ data::Examples read_fashion_mnist(const fs::path& directory, const std::string& 
   }
 }
 
-// All are open at once, so that they differ; they are free again, most likely, when the nodes start.
+// All are open at once, so that they differ; they are free again, most likely, when the nodes
+// start.
 std::vector<std::uint16_t> free_ports(std::size_t count) {
   net::asio::io_context io;
   std::vector<tcp::acceptor> held;
@@ -96,9 +99,12 @@ Config node_config(const Testnet& testnet, std::size_t index, StrategyName strat
   config.data.validation = 0.25;
   config.learning.strategy = strategy;
   config.learning.epochs = 4;
+  config.learning.tolerance = 0.2;
+
   config.learning.rounds = plan.rounds;
   config.learning.seed = plan.seed * 1000 + index;
-  config.learning.gather = std::chrono::seconds(10);  // all share this machine: in step costs little
+  config.learning.gather =
+      std::chrono::seconds(10);  // all share this machine: in step costs little
   config.learning.baseline = strategy == StrategyName::lia;
   for (std::size_t other = 0; other < plan.nodes; ++other) {
     if (other % plan.groups == index % plan.groups && strategy == StrategyName::oracle) {
@@ -113,8 +119,8 @@ Config node_config(const Testnet& testnet, std::size_t index, StrategyName strat
 std::vector<TestnetNode> Testnet::nodes(StrategyName strategy) const {
   std::vector<TestnetNode> all;
   for (std::size_t i = 0; i < plan.nodes; ++i) {
-    all.push_back({node_name(i), i % plan.groups,
-                   directory / std::string(name(strategy)) / node_name(i)});
+    all.push_back(
+        {node_name(i), i % plan.groups, directory / std::string(name(strategy)) / node_name(i)});
   }
   return all;
 }
@@ -131,8 +137,9 @@ Testnet create_testnet(const fs::path& directory, const TestnetPlan& plan) {
   std::vector<net::Member> members;
   for (std::size_t i = 0; i < plan.nodes; ++i) {
     const bool local = plan.host_prefix.empty();
-    const std::string address = local ? "127.0.0.1:" + std::to_string(ports[i])
-                                      : plan.host_prefix + std::to_string(i + 1) + ":" + std::to_string(plan.port);
+    const std::string address =
+        local ? "127.0.0.1:" + std::to_string(ports[i])
+              : plan.host_prefix + std::to_string(i + 1) + ":" + std::to_string(plan.port);
     const auto keys = crypto::create_key_file(directory / "data" / node_name(i) / "node.keys");
     net::Member member;
     member.id = keys.identity.id();
@@ -148,13 +155,15 @@ Testnet create_testnet(const fs::path& directory, const TestnetPlan& plan) {
       config.consortium.members = members;
       config.node.keys = fs::path("../../data") / nodes[i].name / "node.keys";
       const std::string port = std::to_string(plan.port);
-      config.node.listen = plan.host_prefix.empty() ? members[i].addresses : std::vector{"0.0.0.0:" + port};
+      config.node.listen =
+          plan.host_prefix.empty() ? members[i].addresses : std::vector{"0.0.0.0:" + port};
       fs::create_directories(nodes[i].directory);
       std::ofstream(nodes[i].directory / "kith.toml") << to_toml(config);
     }
   }
-  const json written{{"nodes", plan.nodes},   {"groups", plan.groups}, {"rounds", plan.rounds},
-                     {"seed", plan.seed},     {"images", plan.images}, {"test_images", plan.test_images}};
+  const json written{{"nodes", plan.nodes},   {"groups", plan.groups},
+                     {"rounds", plan.rounds}, {"seed", plan.seed},
+                     {"images", plan.images}, {"test_images", plan.test_images}};
   std::ofstream(directory / "testnet.json") << written.dump(2) << '\n';
   return testnet;
 }
@@ -173,7 +182,8 @@ Testnet open_testnet(const fs::path& directory) {
     testnet.plan.test_images = plan.at("test_images");
     return testnet;
   } catch (const json::exception&) {
-    throw Failure(EX_NOINPUT, directory.string() + " holds no testnet: make one with kith testnet create");
+    throw Failure(EX_NOINPUT,
+                  directory.string() + " holds no testnet: make one with kith testnet create");
   }
 }
 

@@ -9,8 +9,9 @@
 
 namespace kith::daemon {
 
-/// A consortium whose right answer is known: nodes hold differently turned pictures of Fashion-MNIST,
-/// and who shares a turn should find each other.  Every setting here is what `kith demo` uses.
+/// A consortium whose right answer is known: nodes hold differently turned pictures of
+/// Fashion-MNIST, and who shares a turn should find each other.  Every setting here is what `kith
+/// demo` uses.
 struct TestnetPlan {
   std::size_t nodes = 6, groups = 3;
   std::uint64_t rounds = 12;
@@ -40,11 +41,12 @@ struct Testnet {
 };
 
 /// What the demo compares.  "Alone" needs no run: Kith trains that baseline alongside.
-inline constexpr std::array kCompared{StrategyName::lia, StrategyName::fedavg, StrategyName::oracle};
+inline constexpr std::array kCompared{StrategyName::lia, StrategyName::fedavg,
+                                      StrategyName::oracle};
 
 /// Writes data, keys and configurations of all nodes for all of kCompared into `directory`, which
-/// must be empty or absent.  Throws Failure: EX_NOINPUT without the data set, EX_CANTCREAT, EX_USAGE
-/// for a plan that cannot be.
+/// must be empty or absent.  Throws Failure: EX_NOINPUT without the data set, EX_CANTCREAT,
+/// EX_USAGE for a plan that cannot be.
 Testnet create_testnet(const std::filesystem::path& directory, const TestnetPlan& plan);
 /// Reads back what create_testnet() wrote.  Throws Failure(EX_NOINPUT).
 Testnet open_testnet(const std::filesystem::path& directory);

@@ -21,7 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kWorkerFd = 3;
-constexpr auto kSilence = 30min;    // without a word during a request: it hangs
+constexpr auto kSilence = 30min;      // without a word during a request: it hangs
 constexpr auto kLeaveTaking = 500ms;  // from hang-up to SIGKILL
 
 pid_t spawn(const std::filesystem::path& command, int socket) {

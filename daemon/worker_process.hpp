@@ -46,8 +46,8 @@ class WorkerProcess {
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
-  /// Asks, and waits for the answer.  `file` travels with the question and must stay open until then.
-  /// Throws WorkerLost or WorkerRefused.
+  /// Asks, and waits for the answer.  `file` travels with the question and must stay open until
+  /// then. Throws WorkerLost or WorkerRefused.
   template <class Operation>
   net::awaitable<Answer<Operation>> call(Operation operation, const pipe::Fd* file = nullptr) {
     const std::uint64_t id = ++last_id_;

@@ -11,10 +11,10 @@ namespace kith::model {
 
 /// What is known of a peer when it is decided whose snapshots to fetch.
 struct PullCandidate {
-  std::string peer;                    ///< node id, in text
+  std::string peer;  ///< node id, in text
   bool admitted = false;
-  std::optional<double> rho{};         ///< smoothed; nullopt if it was never scored
-  std::uint64_t scored = 0;            ///< round of its newest score; 0 if it was never scored
+  std::optional<double> rho{};  ///< smoothed; nullopt if it was never scored
+  std::uint64_t scored = 0;     ///< round of its newest score; 0 if it was never scored
 };
 
 /// Whose snapshots to fetch this round: at most `budget` peers, the cluster first, then the most

@@ -18,7 +18,8 @@
 
 namespace kith::net {
 
-static_assert(std::endian::native == std::endian::little, "the wire is little endian, and so are we");
+static_assert(std::endian::native == std::endian::little,
+              "the wire is little endian, and so are we");
 
 /// Marks a variable-length member in `serialize()` with the most elements it may have on the wire.
 ///

@@ -13,26 +13,36 @@ struct Text {
 constexpr std::array<Text, kLastCloseReason + 1> kTexts{{
     {"shutting_down", "The other side is shutting down; it will be dialled again."},
     {"connection_lost", "The connection broke; it will be dialled again."},
-    {"handshake_timeout", "The other side did not finish the handshake in time: check that it is Kith and not overloaded."},
+    {"handshake_timeout",
+     "The other side did not finish the handshake in time: check that it is Kith and not "
+     "overloaded."},
     {"handshake_failed",
-     "The other side could not be authenticated: compare consortium.id and the member's channel key in both "
+     "The other side could not be authenticated: compare consortium.id and the member's channel "
+     "key in both "
      "configurations, and check that the address leads to Kith."},
     {"not_a_member",
-     "The key presented is not on the member list: add the other node's [[consortium.member]] block to the "
+     "The key presented is not on the member list: add the other node's [[consortium.member]] "
+     "block to the "
      "configuration of the node that refused."},
     {"wrong_peer", "Another member answers at this address: correct the member's addresses."},
-    {"version_mismatch", "The two nodes have no protocol version in common: upgrade the older one."},
+    {"version_mismatch",
+     "The two nodes have no protocol version in common: upgrade the older one."},
     {"other_task",
-     "The two nodes learn different tasks: make the [task] sections, and the LibTorch versions that made the "
+     "The two nodes learn different tasks: make the [task] sections, and the LibTorch versions "
+     "that made the "
      "initial model, the same."},
-    {"malformed", "The other side sent an authenticated message that is not Kith's protocol: upgrade the older node."},
+    {"malformed",
+     "The other side sent an authenticated message that is not Kith's protocol: upgrade the older "
+     "node."},
     {"oversized", "The other side announced a message over the limit, and was not believed."},
     {"idle", "Nothing came from the other side for two minutes; it will be dialled again."},
     {"stalled", "The other side stopped reading; it will be dialled again."},
     {"duplicate", "The two nodes dialled each other at once; the other connection is used."},
     {"expired", "The connection was a day old; it is made anew with fresh keys."},
     {"forged", "A record was altered on its way; the connection is made anew."},
-    {"unreachable", "Nobody answers at the member's addresses: check them, the firewall, and whether the node runs."},
+    {"unreachable",
+     "Nobody answers at the member's addresses: check them, the firewall, and whether the node "
+     "runs."},
     {"crowded", "Too many connections at once; it will be dialled again."},
 }};
 

@@ -8,22 +8,22 @@ namespace kith::net {
 /// Why a connection ended.  Values travel in Goodbye, so they are never renumbered.
 enum class CloseReason : std::uint8_t {
   shutting_down = 0,
-  connection_lost = 1,       ///< the socket failed or the peer closed it without a word
+  connection_lost = 1,  ///< the socket failed or the peer closed it without a word
   handshake_timeout = 2,
-  handshake_failed = 3,      ///< could not authenticate the peer
+  handshake_failed = 3,  ///< could not authenticate the peer
   not_a_member = 4,
-  wrong_peer = 5,            ///< authenticated, but as somebody else
+  wrong_peer = 5,  ///< authenticated, but as somebody else
   version_mismatch = 6,
   other_task = 7,
-  malformed = 8,             ///< authenticated bytes that are not our protocol
+  malformed = 8,  ///< authenticated bytes that are not our protocol
   oversized = 9,
   idle = 10,
-  stalled = 11,              ///< the peer does not read
-  duplicate = 12,            ///< another connection to the same peer is used instead
-  expired = 13,              ///< old enough for a fresh handshake
-  forged = 14,               ///< a record failed authentication
-  unreachable = 15,          ///< could not connect
-  crowded = 16,              ///< too many connections
+  stalled = 11,      ///< the peer does not read
+  duplicate = 12,    ///< another connection to the same peer is used instead
+  expired = 13,      ///< old enough for a fresh handshake
+  forged = 14,       ///< a record failed authentication
+  unreachable = 15,  ///< could not connect
+  crowded = 16,      ///< too many connections
 };
 inline constexpr std::uint8_t kLastCloseReason = 16;
 

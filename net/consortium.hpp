@@ -14,9 +14,10 @@ using crypto::NodeId;
 /// One node of the consortium and how to reach it.
 struct Member {
   NodeId id;
-  crypto::ChannelPublicKey channel{};   ///< authenticates its connections; snapshots are sealed to it
-  std::string name{};                   ///< for people
-  std::vector<std::string> addresses{}; ///< "host:port"; empty if it only dials out
+  crypto::ChannelPublicKey
+      channel{};       ///< authenticates its connections; snapshots are sealed to it
+  std::string name{};  ///< for people
+  std::vector<std::string> addresses{};  ///< "host:port"; empty if it only dials out
 };
 
 /// Who takes part.  A fixed list today, from the configuration; a signed charter will make it.

@@ -87,7 +87,8 @@ void Gossip::handle_timeout(Instant now) {
   if (anti_entropy_at_ && now >= *anti_entropy_at_) {
     anti_entropy_at_ = now + settings_.anti_entropy;
     if (!peers_.empty()) {
-      const auto chosen = std::next(peers_.begin(), static_cast<std::ptrdiff_t>(random_() % peers_.size()));
+      const auto chosen =
+          std::next(peers_.begin(), static_cast<std::ptrdiff_t>(random_() % peers_.size()));
       transmit(chosen->first, summary(false));
     }
   }
@@ -382,8 +383,8 @@ void Gossip::stop_fetches(Entry& entry) {
 void Gossip::handle(Instant, const NodeId& from, const Fetch& message) {
   const auto found = snapshots_.find(message.snapshot);
   const bool held = found != snapshots_.end() && found->second.complete;
-  const bool exists =
-      held && (message.piece == kManifestPiece || message.piece < found->second.manifest->chunks.size());
+  const bool exists = held && (message.piece == kManifestPiece ||
+                               message.piece < found->second.manifest->chunks.size());
   if (!exists) return transmit(from, Unavailable{message.snapshot, message.piece, false});
   Peer& peer = peers_.at(from);
   if (peer.asked.size() >= limits::kFetchesPerPeer) {

@@ -66,7 +66,8 @@ class Gossip {
     NodeId peer;
     std::string what;
   };
-  using Event = std::variant<Transmit, ReadPiece, WritePiece, Discovered, Completed, Dropped, Accused>;
+  using Event =
+      std::variant<Transmit, ReadPiece, WritePiece, Discovered, Completed, Dropped, Accused>;
 
   /// `consortium` is borrowed and must outlive this.  `seed` makes every choice reproducible.
   Gossip(const Consortium& consortium, NodeId self, Hash task, std::uint64_t seed,
@@ -114,18 +115,18 @@ class Gossip {
     Head head;
     bool wanted = false, complete = false;
     std::optional<Manifest> manifest;
-    std::vector<bool> have;                      // chunks, once the manifest is here
-    std::size_t missing = 0;                     // chunks
-    std::map<std::uint32_t, InFlight> in_flight; // by piece
-    std::set<NodeId> holders;                    // said so; the origin always is one
-    std::map<NodeId, Instant> resting;           // not asked before then
+    std::vector<bool> have;                       // chunks, once the manifest is here
+    std::size_t missing = 0;                      // chunks
+    std::map<std::uint32_t, InFlight> in_flight;  // by piece
+    std::set<NodeId> holders;                     // said so; the origin always is one
+    std::map<NodeId, Instant> resting;            // not asked before then
   };
   struct Peer {
-    std::set<SnapshotId> knows;         // heads it told us or we told it
-    std::set<SnapshotId> to_tell;       // heads, at the next flood
-    std::deque<Fetch> asked;            // of us
-    bool serving = false;               // one piece is being read or queued
-    std::size_t in_flight = 0;          // pieces asked of it
+    std::set<SnapshotId> knows;    // heads it told us or we told it
+    std::set<SnapshotId> to_tell;  // heads, at the next flood
+    std::deque<Fetch> asked;       // of us
+    bool serving = false;          // one piece is being read or queued
+    std::size_t in_flight = 0;     // pieces asked of it
   };
   using Verdict = std::optional<std::string>;  // what is wrong
 

@@ -21,7 +21,8 @@ using SnapshotId = Hash;
 
 /// Where a snapshot stands in its origin's log.  (origin, position) is unique, or the origin lies.
 struct LogPosition {
-  std::uint64_t log = 0;       ///< microseconds since 1970 when the origin opened this log: later logs are greater
+  std::uint64_t log =
+      0;  ///< microseconds since 1970 when the origin opened this log: later logs are greater
   std::uint64_t sequence = 0;  ///< from 1, without a repeat
   auto operator<=>(const LogPosition&) const = default;
   template <class Archive>
@@ -35,13 +36,13 @@ struct Head {
   std::uint8_t format = 1;
   NodeId origin;
   LogPosition position;
-  SnapshotId previous{};           ///< the origin's snapshot before this one; zeros for the first
-  Hash task{};                     ///< what is being learnt
-  std::uint32_t round = 0;         ///< of the origin's learning loop
-  std::uint64_t examples = 0;      ///< the origin trained on
-  std::uint64_t size = 0;          ///< bytes of the snapshot file in plaintext
-  std::uint32_t manifest_size = 0; ///< bytes
-  Hash manifest{};                 ///< of the encoded Manifest
+  SnapshotId previous{};            ///< the origin's snapshot before this one; zeros for the first
+  Hash task{};                      ///< what is being learnt
+  std::uint32_t round = 0;          ///< of the origin's learning loop
+  std::uint64_t examples = 0;       ///< the origin trained on
+  std::uint64_t size = 0;           ///< bytes of the snapshot file in plaintext
+  std::uint32_t manifest_size = 0;  ///< bytes
+  Hash manifest{};                  ///< of the encoded Manifest
 
   template <class Archive>
   void serialize(Archive& archive) {
@@ -83,7 +84,7 @@ struct Manifest {
       archive(member.key, sealed);
     }
   };
-  std::vector<Hash> chunks;     ///< BLAKE2b of each chunk's ciphertext, in order
+  std::vector<Hash> chunks;  ///< BLAKE2b of each chunk's ciphertext, in order
   std::vector<SealedKey> keys;
 
   template <class Archive>

@@ -14,25 +14,27 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // Before a connection is authenticated.
-inline constexpr Duration kHandshake = seconds(10);      ///< from accept or connect to the peer's hello
-inline constexpr std::size_t kUnauthenticated = 64;      ///< sockets in handshake at once
-inline constexpr std::size_t kHandshakeMessage = 256;    ///< bytes
+inline constexpr Duration kHandshake = seconds(10);  ///< from accept or connect to the peer's hello
+inline constexpr std::size_t kUnauthenticated = 64;  ///< sockets in handshake at once
+inline constexpr std::size_t kHandshakeMessage = 256;  ///< bytes
 
 // One connection.
-inline constexpr Duration kIdle = seconds(120);          ///< without a record from the peer
-inline constexpr Duration kPing = seconds(30);           ///< of our own silence before we send a ping
-inline constexpr Duration kStall = seconds(60);          ///< without draining anything we queued
-inline constexpr Duration kLifetime = hours(24);         ///< then a fresh handshake
-inline constexpr std::size_t kControlMessage = 64 << 10; ///< bytes
-inline constexpr std::size_t kQueued = 1 << 20;          ///< bytes waiting for a peer before we stop serving it
+inline constexpr Duration kIdle = seconds(120);   ///< without a record from the peer
+inline constexpr Duration kPing = seconds(30);    ///< of our own silence before we send a ping
+inline constexpr Duration kStall = seconds(60);   ///< without draining anything we queued
+inline constexpr Duration kLifetime = hours(24);  ///< then a fresh handshake
+inline constexpr std::size_t kControlMessage = 64 << 10;  ///< bytes
+inline constexpr std::size_t kQueued =
+    1 << 20;  ///< bytes waiting for a peer before we stop serving it
 
 // Snapshots.
-inline constexpr std::size_t kChunk = 512 << 10;         ///< bytes of plaintext in every chunk but the last
+inline constexpr std::size_t kChunk = 512
+                                      << 10;  ///< bytes of plaintext in every chunk but the last
 inline constexpr std::size_t kChunksPerSnapshot = 8192;  ///< 4 GiB
 inline constexpr std::size_t kMembers = 512;
 inline constexpr std::size_t kSnapshotsPerOrigin = 2;
-inline constexpr std::size_t kFetchesPerPeer = 16;       ///< asked of one peer, or by one peer, at once
+inline constexpr std::size_t kFetchesPerPeer = 16;  ///< asked of one peer, or by one peer, at once
 inline constexpr std::size_t kHeadsPerMessage = 64;
-inline constexpr Duration kFetch = seconds(30);          ///< then the chunk is asked of somebody else
+inline constexpr Duration kFetch = seconds(30);  ///< then the chunk is asked of somebody else
 
 }  // namespace kith::net::limits

@@ -32,8 +32,8 @@ std::optional<Message> decode_message(ByteView bytes) {
   const auto type = static_cast<std::size_t>(bytes.front());
   const bool data = type == Message(Piece{}).index();
   if (!data && bytes.size() > limits::kControlMessage) return std::nullopt;
-  auto message = decode_as(type, bytes.subspan(1),
-                           std::make_index_sequence<std::variant_size_v<Message>>());
+  auto message =
+      decode_as(type, bytes.subspan(1), std::make_index_sequence<std::variant_size_v<Message>>());
   if (const auto* goodbye = message ? std::get_if<Goodbye>(&*message) : nullptr) {
     if (static_cast<std::uint8_t>(goodbye->reason) > kLastCloseReason) return std::nullopt;
   }

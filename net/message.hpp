@@ -20,7 +20,7 @@ struct Hello {
   std::uint8_t oldest = kOldestVersion;
   std::uint64_t features = 0;  ///< bits; unknown ones are ignored
   Hash task{};
-  std::string agent{};         ///< program and version, for people
+  std::string agent{};  ///< program and version, for people
   template <class Archive>
   void serialize(Archive& archive) {
     archive(version, oldest, features, task, at_most<64>(agent));

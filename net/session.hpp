@@ -99,9 +99,9 @@ class Session {
   bool closed_by_peer_ = false;
   Timers at_;
   std::optional<Duration> round_trip_;
-  bool undrained_ = false;    ///< output was taken and not yet reported written
-  Bytes input_;               ///< start of a frame
-  Bytes stream_;              ///< decrypted, start of a message
+  bool undrained_ = false;  ///< output was taken and not yet reported written
+  Bytes input_;             ///< start of a frame
+  Bytes stream_;            ///< decrypted, start of a message
   Bytes output_;
   std::deque<Message> inbox_;
 };

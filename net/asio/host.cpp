@@ -1,7 +1,8 @@
 #include "net/asio/host.hpp"
 
+#include "net/endpoint.hpp"
+
 #include <algorithm>
-#include <charconv>
 #include <stdexcept>
 
 namespace kith::net {
@@ -9,7 +10,7 @@ namespace {
 
 using asio::ip::tcp;
 
-constexpr std::size_t kFullMesh = 9;   // nodes; beyond that each dials a few
+constexpr std::size_t kFullMesh = 9;  // nodes; beyond that each dials a few
 constexpr std::size_t kOutbound = 8;
 constexpr Duration kFirstRedial = std::chrono::milliseconds(250);
 constexpr Duration kLastRedial = std::chrono::seconds(30);
@@ -30,22 +31,6 @@ std::string remote_text(const tcp::socket& socket) {
 }
 
 }  // namespace
-
-std::optional<Endpoint> parse_endpoint(const std::string& address) {
-  const auto colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0) return std::nullopt;
-  Endpoint endpoint{address.substr(0, colon), address.substr(colon + 1)};
-  if (endpoint.host.front() == '[' && endpoint.host.back() == ']' && endpoint.host.size() > 2) {
-    endpoint.host = endpoint.host.substr(1, endpoint.host.size() - 2);
-  } else if (endpoint.host.find_first_of("[]:") != std::string::npos) {
-    return std::nullopt;
-  }
-  std::uint16_t port = 0;
-  const char* end = endpoint.port.data() + endpoint.port.size();
-  const auto parsed = std::from_chars(endpoint.port.data(), end, port);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-  return endpoint;
-}
 
 Host::Host(asio::io_context& io, const LocalNode& local, HostOwner& owner, std::uint64_t seed)
     : io_(io),
@@ -72,7 +57,8 @@ Host::~Host() {
 
 void Host::listen(const std::string& address) {
   const auto endpoint = parse_endpoint(address);
-  if (!endpoint) throw std::runtime_error("cannot listen on \"" + address + "\": write it as host:port");
+  if (!endpoint)
+    throw std::runtime_error("cannot listen on \"" + address + "\": write it as host:port");
   error_code ec;
   tcp::resolver resolver(io_);
   const auto results = resolver.resolve(endpoint->host, endpoint->port, tcp::resolver::passive, ec);
@@ -165,8 +151,8 @@ awaitable<void> Host::dial(Peer& peer, std::string address) {
       error_code ignored;
       socket.close(ignored);
     });
-    const auto results = co_await resolver.async_resolve(
-        endpoint->host, endpoint->port, asio::redirect_error(use_awaitable, ec));
+    const auto results = co_await resolver.async_resolve(endpoint->host, endpoint->port,
+                                                         asio::redirect_error(use_awaitable, ec));
     if (!ec) {
       co_await asio::async_connect(socket, results, asio::redirect_error(use_awaitable, ec));
     }

@@ -54,7 +54,7 @@ class Host {
     std::optional<CloseReason> last_failure;      ///< of the last connection or attempt
     bool failed_by_peer = false;
     std::optional<Duration> round_trip;
-    std::uint64_t bytes_in = 0, bytes_out = 0;    ///< all connections together
+    std::uint64_t bytes_in = 0, bytes_out = 0;  ///< all connections together
     std::string agent;
   };
   struct Traffic {
@@ -92,7 +92,7 @@ class Host {
     std::chrono::system_clock::time_point since;
     std::optional<CloseReason> last_failure;
     bool failed_by_peer = false;
-    bool serving = false;        // a piece is in the queue and drained() is owed to the gossip
+    bool serving = false;  // a piece is in the queue and drained() is owed to the gossip
     std::uint64_t bytes_in = 0, bytes_out = 0;  // of former connections
   };
 
@@ -124,11 +124,5 @@ class Host {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for callbacks that come late
   bool stopped_ = false, pumping_ = false;
 };
-
-/// Splits "host:port" or "[v6]:port"; nullopt if it is not of that form.
-struct Endpoint {
-  std::string host, port;
-};
-[[nodiscard]] std::optional<Endpoint> parse_endpoint(const std::string& text);
 
 }  // namespace kith::net

@@ -19,10 +19,10 @@ class Link : public std::enable_shared_from_this<Link> {
  public:
   /// All four must be set.
   struct Callbacks {
-    std::function<void()> established;       ///< the peer said hello: session().peer() is set
+    std::function<void()> established;  ///< the peer said hello: session().peer() is set
     std::function<void(Message)> message;
-    std::function<void()> drained;           ///< less than limits::kQueued waits to be sent
-    std::function<void(CloseReason)> closed; ///< called exactly once, last
+    std::function<void()> drained;            ///< less than limits::kQueued waits to be sent
+    std::function<void(CloseReason)> closed;  ///< called exactly once, last
   };
 
   static std::shared_ptr<Link> start(asio::ip::tcp::socket socket, const LocalNode& local,
@@ -55,7 +55,7 @@ class Link : public std::enable_shared_from_this<Link> {
   Session session_;
   Callbacks callbacks_;
   Bytes outbox_;
-  std::size_t queued_ = 0;          // bytes in outbox_ and in the write under way
+  std::size_t queued_ = 0;  // bytes in outbox_ and in the write under way
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
   bool announced_ = false, finished_ = false;
   bool pumping_ = false, pump_again_ = false;

@@ -1,5 +1,6 @@
 // Two hostile members say whatever they like, in any order, while snapshots are wanted.  The input
-// is a list of steps; some hand-made messages carry real signatures, so that deep states are reached.
+// is a list of steps; some hand-made messages carry real signatures, so that deep states are
+// reached.
 #include "crypto/init.hpp"
 #include "net/gossip.hpp"
 
@@ -61,22 +62,46 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const NodeId peer = world.members[1 + step / 128].id;
     const SignedHead& head = world.heads[next() % world.heads.size()];
     switch (step % 12) {
-      case 0: gossip.handle_connected(now, peer); break;
-      case 1: gossip.handle_disconnected(now, peer); break;
-      case 2: gossip.handle_message(now, peer, Heads{{head}}); break;
-      case 3: gossip.handle_message(now, peer, Holding{head.id()}); break;
-      case 4: gossip.want(now, head.id()); break;
-      case 5: gossip.forget_want(head.id()); break;
-      case 6: gossip.handle_message(now, peer, Piece{head.id(), kManifestPiece, encode(world.manifest)}); break;
-      case 7: gossip.handle_message(now, peer, Piece{head.id(), next() % 3U, world.chunk}); break;
-      case 8: gossip.handle_message(now, peer, Fetch{head.id(), next() % 3U}); break;
-      case 9: gossip.handle_message(now, peer, Summary{{{head.id(), true}}, next() % 2 == 0}); break;
-      case 10: now += std::chrono::seconds(next()); gossip.handle_timeout(now); break;
+      case 0:
+        gossip.handle_connected(now, peer);
+        break;
+      case 1:
+        gossip.handle_disconnected(now, peer);
+        break;
+      case 2:
+        gossip.handle_message(now, peer, Heads{{head}});
+        break;
+      case 3:
+        gossip.handle_message(now, peer, Holding{head.id()});
+        break;
+      case 4:
+        gossip.want(now, head.id());
+        break;
+      case 5:
+        gossip.forget_want(head.id());
+        break;
+      case 6:
+        gossip.handle_message(now, peer, Piece{head.id(), kManifestPiece, encode(world.manifest)});
+        break;
+      case 7:
+        gossip.handle_message(now, peer, Piece{head.id(), next() % 3U, world.chunk});
+        break;
+      case 8:
+        gossip.handle_message(now, peer, Fetch{head.id(), next() % 3U});
+        break;
+      case 9:
+        gossip.handle_message(now, peer, Summary{{{head.id(), true}}, next() % 2 == 0});
+        break;
+      case 10:
+        now += std::chrono::seconds(next());
+        gossip.handle_timeout(now);
+        break;
       default: {
         const std::size_t length = std::min<std::size_t>(next(), size - at);
         const ByteView bytes(reinterpret_cast<const std::byte*>(data + at), length);
         at += length;
-        if (auto message = decode_message(bytes)) gossip.handle_message(now, peer, std::move(*message));
+        if (auto message = decode_message(bytes))
+          gossip.handle_message(now, peer, std::move(*message));
       }
     }
     for (std::size_t events = 0; auto event = gossip.poll_event(); ++events) {

@@ -55,7 +55,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   send(session, handshake.write({}));
   auto transport = handshake.split();
   while (!input.empty() && !session.closed()) {
-    const auto length = std::min<std::size_t>(std::to_integer<std::size_t>(input[0]) + 1, input.size());
+    const auto length =
+        std::min<std::size_t>(std::to_integer<std::size_t>(input[0]) + 1, input.size());
     Bytes record;
     transport.seal(input.first(length), record);
     send(session, record);

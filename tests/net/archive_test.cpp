@@ -65,8 +65,8 @@ BOOST_AUTO_TEST_CASE(what_is_written_is_read) {
 
 BOOST_AUTO_TEST_CASE(layout_is_little_endian_without_padding) {
   const Bytes bytes = encode(Inner{0x0102, "ab"});
-  const Bytes expected{std::byte{2}, std::byte{1}, std::byte{2}, std::byte{0}, std::byte{0},
-                       std::byte{0}, std::byte{'a'}, std::byte{'b'}};
+  const Bytes expected{std::byte{2}, std::byte{1}, std::byte{2},   std::byte{0},
+                       std::byte{0}, std::byte{0}, std::byte{'a'}, std::byte{'b'}};
   BOOST_TEST((bytes == expected));
 }
 

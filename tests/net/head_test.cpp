@@ -2,7 +2,6 @@
 
 #include "tests/crypto_ready.hpp"
 
-
 #include <boost/test/unit_test.hpp>
 
 namespace {
@@ -63,8 +62,8 @@ BOOST_AUTO_TEST_CASE(insane_heads_are_not_parsed) {
 }
 
 BOOST_AUTO_TEST_CASE(chunks_cover_the_snapshot_exactly) {
-  for (const std::uint64_t size : {1UL, limits::kChunk - 1, limits::kChunk, limits::kChunk + 1,
-                                   10 * limits::kChunk}) {
+  for (const std::uint64_t size :
+       {1UL, limits::kChunk - 1, limits::kChunk, limits::kChunk + 1, 10 * limits::kChunk}) {
     std::uint64_t sum = 0;
     for (std::uint64_t i = 0; i < chunk_count(size); ++i) sum += chunk_size(size, i);
     BOOST_TEST(sum == size);

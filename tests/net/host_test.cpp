@@ -1,7 +1,7 @@
 #include "net/asio/host.hpp"
 
+#include "net/endpoint.hpp"
 #include "tests/crypto_ready.hpp"
-
 
 #include <boost/test/unit_test.hpp>
 
@@ -42,7 +42,8 @@ class Node : public HostOwner {
     Manifest manifest;
     std::vector<Bytes> chunks;
     for (std::size_t at = 0; at < content_.size(); at += limits::kChunk) {
-      const auto part = ByteView(content_).subspan(at, std::min(limits::kChunk, content_.size() - at));
+      const auto part =
+          ByteView(content_).subspan(at, std::min(limits::kChunk, content_.size() - at));
       chunks.emplace_back(part.begin(), part.end());
       manifest.chunks.push_back(crypto::hash(part));
     }
@@ -115,7 +116,8 @@ class Node : public HostOwner {
 
 Bytes content(std::size_t size, int start) {
   Bytes bytes(size);
-  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(start + static_cast<int>(i / 1000));
+  for (std::size_t i = 0; i < size; ++i)
+    bytes[i] = static_cast<std::byte>(start + static_cast<int>(i / 1000));
   return bytes;
 }
 
@@ -168,7 +170,8 @@ BOOST_AUTO_TEST_CASE(snapshots_travel_both_ways_over_one_dialled_connection) {
   start_both();
   alice.publish(1);
   bob.publish(1);
-  BOOST_TEST_REQUIRE(run_until([&] { return !bob.received(alice).empty() && !alice.received(bob).empty(); }));
+  BOOST_TEST_REQUIRE(
+      run_until([&] { return !bob.received(alice).empty() && !alice.received(bob).empty(); }));
   BOOST_TEST((bob.received(alice) == content(3 * limits::kChunk + 77, 1)));
   BOOST_TEST((alice.received(bob) == content(100, 2)));
   BOOST_TEST(has(alice.events, "+bob"));
@@ -225,9 +228,8 @@ BOOST_AUTO_TEST_CASE(sixty_four_silent_sockets_are_the_most_and_members_still_ge
   for (std::size_t i = 0; i < limits::kUnauthenticated + 10; ++i) {
     crowd.emplace_back(io).connect({asio::ip::make_address(endpoint.host), port});
   }
-  BOOST_TEST(run_until([&] {
-    return std::ranges::count(bob.events, std::string("!somebody crowded")) == 10;
-  }));
+  BOOST_TEST(run_until(
+      [&] { return std::ranges::count(bob.events, std::string("!somebody crowded")) == 10; }));
   alice.publish(1);
   BOOST_TEST(run_until([&] { return !bob.received(alice).empty(); }));
 }
@@ -240,19 +242,6 @@ BOOST_AUTO_TEST_CASE(port_in_use_is_said_so) {
   };
   BOOST_CHECK_EXCEPTION(alice.host().listen(address), std::runtime_error, mentions_port);
   BOOST_CHECK_THROW(alice.host().listen("nonsense"), std::runtime_error);
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-BOOST_AUTO_TEST_SUITE(endpoint_tests)
-
-BOOST_AUTO_TEST_CASE(host_and_port_are_split) {
-  BOOST_TEST(parse_endpoint("node-1:7700")->host == "node-1");
-  BOOST_TEST(parse_endpoint("[::1]:7700")->host == "::1");
-  BOOST_TEST(parse_endpoint("[::1]:7700")->port == "7700");
-  for (const char* bad : {"", ":", ":1", "host", "host:", "host:99999", "host:1x", "::1:7700", "[]:1"}) {
-    BOOST_TEST(!parse_endpoint(bad).has_value());
-  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,7 +2,6 @@
 
 #include "tests/crypto_ready.hpp"
 
-
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>

@@ -22,7 +22,8 @@ class GossipNetwork {
   using Node = std::size_t;
   static constexpr std::uint32_t kChunks = 3;  ///< of every snapshot published here
 
-  GossipNetwork(std::uint64_t seed, std::size_t size, Link link) : sim_(seed), network_(sim_, link) {
+  GossipNetwork(std::uint64_t seed, std::size_t size, Link link)
+      : sim_(seed), network_(sim_, link) {
     crypto::init();
     std::vector<net::Member> members;
     for (Node node = 0; node < size; ++node) {
@@ -90,7 +91,8 @@ class GossipNetwork {
     net::Manifest manifest;
     std::vector<Bytes> chunks;
     for (std::uint32_t piece = 0; piece < kChunks; ++piece) {
-      const std::string text = flavour + std::to_string(node) + "/" + std::to_string(sequence) + "/" + std::to_string(piece);
+      const std::string text = flavour + std::to_string(node) + "/" + std::to_string(sequence) +
+                               "/" + std::to_string(piece);
       const ByteView view = as_byte_view(text);
       chunks.emplace_back(view.begin(), view.end());
       manifest.chunks.push_back(crypto::hash(view));
@@ -181,7 +183,8 @@ class GossipNetwork {
     if (!connections_.contains(edge)) return;
     ++messages_;
     network_.send([this, from, to, edge, epoch = epoch_[edge], bytes = std::move(bytes)] {
-      if (!connections_.contains(edge) || epoch_[edge] != epoch) return;  // lost with its connection
+      if (!connections_.contains(edge) || epoch_[edge] != epoch)
+        return;  // lost with its connection
       auto message = net::decode_message(bytes);
       assert(message);
       gossip(to).handle_message(sim_.now(), id(from), std::move(*message));
