@@ -449,8 +449,9 @@ const std::vector<Section>& sections() {
                "Weight of a new score against the one before. 1 forgets the past."),
            key("patience", &Learning::patience, within(1U, 512U),
                "Candidates in a row that may fail to help before the rest is not tried."),
-           key("tolerance", &Learning::tolerance, within(0.0, 1.0),
-               "How much a candidate may raise the validation loss and still be averaged with."),
+           key("slack", &Learning::slack, within(0.0, 10.0),
+               "Standard errors by which a candidate may raise the validation loss and still be "
+               "averaged with."),
            key("half_life", &Learning::half_life, above_zero(),
                "After so many rounds a snapshot counts half."),
            key("score_examples", &Learning::score_examples, within(2U, kMany),

@@ -1,9 +1,10 @@
 #include "daemon/lia.hpp"
 
+#include "daemon/loss_rows.hpp"
 #include "model/influence.hpp"
 #include "model/pull.hpp"
-#include "model/selection.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -51,10 +52,17 @@ std::optional<model::Admission::Decision> from_json(const std::string& peer, con
   }
 }
 
-/// Row `index` of a file of float32 rows, `length` each.
-std::span<const float> row(ByteView file, std::size_t index, std::size_t length) {
-  const auto* values = reinterpret_cast<const float*>(file.data());
-  return {values + index * length, length};
+/// With so many admitted, trying them one by one costs too much: then prefixes are tried.
+constexpr std::size_t kMany = 16;
+
+std::unique_ptr<model::Selection> make_selection(std::span<const float> own_losses,
+                                                 const model::Members& admitted,
+                                                 const Config::Learning& settings) {
+  if (admitted.size() > kMany) {
+    return std::make_unique<model::BestPrefix>(own_losses, admitted, settings.slack);
+  }
+  const model::ForwardSelection::Settings limits{settings.slack, settings.patience};
+  return std::make_unique<model::ForwardSelection>(own_losses, admitted, limits);
 }
 
 }  // namespace
@@ -84,25 +92,22 @@ std::vector<std::string> Lia::pulls(const std::vector<std::string>& peers,
 }
 
 net::awaitable<Choice> Lia::choose(Situation situation) {
-  co_await score(situation);
+  Choice choice;
+  if (situation.candidates.empty()) co_return choice;
+  const std::vector<float> own_losses = co_await score(situation);
   admission_.expire(situation.round);
 
-  std::vector<std::string> admitted;
+  model::Members admitted;
   for (const std::string& peer : admission_.admitted()) {
-    if (std::ranges::find(situation.candidates, peer, &Candidate::peer) !=
-        situation.candidates.end()) {
-      admitted.push_back(peer);
-    }
+    const auto is_peer = [&](const Candidate& candidate) { return candidate.peer == peer; };
+    if (std::ranges::any_of(situation.candidates, is_peer)) admitted.push_back(peer);
   }
-  const model::ForwardSelection::Settings limits{settings_.tolerance, settings_.patience};
-  model::ForwardSelection selection(situation.own_loss, admitted, limits);
-  while (const auto members = selection.next()) {
-    const pipe::Try attempt{mixture(situation, *members, settings_.half_life)};
-    const auto tried = co_await situation.worker->call(attempt);
-    selection.record(tried.result.loss);
+  const auto selection = make_selection(own_losses, admitted, settings_);
+  while (const auto members = selection->next()) {
+    const std::vector<float> losses = co_await losses_of(situation, *members);
+    selection->record(losses);
   }
-  const model::Selected selected = selection.result();
-  Choice choice;
+  const model::Selected selected = selection->result();
   choice.members = selected.members;
   choice.why["trials"] = json::array();
   for (const model::Trial& trial : selected.trace) {
@@ -112,28 +117,25 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
   co_return choice;
 }
 
-net::awaitable<void> Lia::score(Situation situation) {
-  if (situation.candidates.empty()) co_return;
+net::awaitable<std::vector<float>> Lia::score(Situation situation) {
   pipe::Score question;
   for (const Candidate& candidate : situation.candidates) question.peers.push_back(candidate.peer);
   const auto answer = co_await situation.worker->call(question);
-
-  const std::size_t length = answer.result.examples;
-  const std::size_t size = (2 + question.peers.size()) * length * sizeof(float);
-  const auto map = pipe::SealedMap::open(answer.file, size);
-  const auto* file = std::get_if<pipe::SealedMap>(&map);
-  if (length == 0 || !file || file->bytes().size() != size) {
-    throw WorkerLost("the worker answered with scores of the wrong size");
-  }
+  const LossRows rows(answer.file, 2 + question.peers.size(), answer.result.examples);
   std::vector<std::span<const float>> peers;
-  for (std::size_t i = 0; i < question.peers.size(); ++i) {
-    peers.push_back(row(file->bytes(), 2 + i, length));
-  }
-  const auto scores = model::relative_influences(row(file->bytes(), 0, length),
-                                                 row(file->bytes(), 1, length), peers, clip_);
+  for (std::size_t i = 0; i < question.peers.size(); ++i) peers.push_back(rows[2 + i]);
+  const auto scores = model::relative_influences(rows[0], rows[1], peers, clip_);
   for (std::size_t i = 0; i < scores.size(); ++i) {
     admission_.score(question.peers[i], situation.round, scores[i]);
   }
+  co_return std::vector<float>(rows[1].begin(), rows[1].end());
+}
+
+net::awaitable<std::vector<float>> Lia::losses_of(Situation situation, model::Members members) {
+  const pipe::Try question{mixture(situation, members, settings_.half_life)};
+  const auto answer = co_await situation.worker->call(question);
+  const LossRows rows(answer.file, 1, answer.result.examples);
+  co_return std::vector<float>(rows[0].begin(), rows[0].end());
 }
 
 json Lia::opinion(const std::string& peer) const {

@@ -2,6 +2,7 @@
 
 #include "daemon/strategy.hpp"
 #include "model/admission.hpp"
+#include "model/selection.hpp"
 
 namespace kith::daemon {
 
@@ -19,7 +20,9 @@ class Lia final : public Strategy {
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;
 
  private:
-  net::awaitable<void> score(Situation situation);
+  /// Scores every candidate; returns the losses of our own partial.
+  net::awaitable<std::vector<float>> score(Situation situation);
+  net::awaitable<std::vector<float>> losses_of(Situation situation, model::Members members);
 
   Config::Learning settings_;
   double clip_;  ///< of per-example losses

@@ -2,6 +2,7 @@
 
 #include "daemon/failure.hpp"
 #include "daemon/log.hpp"
+#include "daemon/loss_rows.hpp"
 #include "daemon/sealed_snapshot.hpp"
 #include "daemon/version.hpp"
 #include "model/pipe/memfd.hpp"
@@ -21,6 +22,8 @@ using std::chrono::steady_clock;
 crypto::NodeKeys load_keys(const Config& config) {
   try {
     return crypto::load_key_file(config.node.keys);
+  } catch (const crypto::KeyFileDamaged& error) {
+    throw Failure(EX_DATAERR, error.what());
   } catch (const crypto::KeyFileError& error) {
     throw Failure(std::filesystem::exists(config.node.keys) ? EX_NOPERM : EX_NOINPUT, error.what());
   }
@@ -40,6 +43,20 @@ std::vector<std::string> ids_of(const Config& config, const std::vector<std::str
     if (std::ranges::find(names, member.name) != names.end()) ids.push_back(to_string(member.id));
   }
   return ids;
+}
+
+// The worker would miss them too, but not know which key to correct.
+void check_data_files(const Config::Data& data) {
+  const std::pair<const char*, std::filesystem::path> files[] = {
+      {"train_images", data.train_images},
+      {"train_labels", data.train_labels},
+      {"test_images", data.test_images},
+      {"test_labels", data.test_labels}};
+  for (const auto& [key, file] : files) {
+    if (file.empty() || std::filesystem::exists(file)) continue;
+    throw Failure(EX_NOINPUT, "there is no file " + file.string() + "; put it there, or set data." +
+                                  key + " to where it is");
+  }
 }
 
 std::filesystem::path worker_command(const Config& config) {
@@ -129,8 +146,8 @@ Node::Node(net::asio::io_context& io, Config config)
                   "here and on the other nodes:\n\n" +
                       member_block(config_, keys_));
   }
+  check_data_files(config_.data);
   local_ = {keys_.identity.id(), &keys_.channel, &consortium_, {}, "kith " + version()};
-  if (const auto serving = store_.text("serving")) serving_ = served_from(*serving);
   std::map<std::string, json> opinions;
   for (const auto& [peer, opinion] : store_.peers()) opinions.emplace(to_string(peer), opinion);
   strategy_->restore(opinions);
@@ -286,7 +303,7 @@ void Node::stop() {
   wake_.cancel();
   control_.reset();
   if (host_) host_->stop();
-  worker_.reset();  // whoever waits for it finds it lost
+  if (worker_) worker_->hang_up();  // whoever waits for it, or asks it later, finds it lost
 }
 
 // --- The learning loop -------------------------------------------------------------------------
@@ -441,7 +458,6 @@ net::awaitable<void> Node::average(Round& round, std::vector<Candidate> candidat
   const auto start = steady_clock::now();
   Situation situation;
   situation.round = round.number;
-  situation.own_loss = round.models["partial"].validation->loss;
   situation.candidates = std::move(candidates);
   situation.worker = worker_.get();
   round.choice = co_await strategy_->choose(situation);
@@ -455,23 +471,27 @@ net::awaitable<void> Node::average(Round& round, std::vector<Candidate> candidat
 net::awaitable<void> Node::gate(Round& round) {
   phase_ = "evaluating";
   const auto start = steady_clock::now();
-  const auto loss = [&](const char* name) {
-    const auto& validation = round.models[name].validation;
-    return validation ? validation->loss : std::numeric_limits<double>::quiet_NaN();
-  };
-  const auto decision =
-      model::choose_served({loss("baseline"), loss("averaged"), loss("partial")}, serving_);
+  const bool baseline = round.models.contains("baseline");
+  pipe::Score question;
+  question.peers = {"averaged"};
+  if (baseline) question.peers.emplace_back("baseline");
+  const auto answer = co_await worker_->call(question);
+  const LossRows rows(answer.file, 2 + question.peers.size(), answer.result.examples);
+  model::ServingLosses losses;
+  losses.partial = rows[1];
+  losses.averaged = rows[2];
+  if (baseline) losses.baseline = rows[3];
+  const auto decision = model::choose_served(losses, config_.learning.slack);
   const pipe::Serve serve{model_name(decision.served)};
   co_await worker_->call(serve);
-  serving_ = decision.served;
   round.served = model::name(decision.served);
   round.served_reason = decision.reason;
   if (opened_.test == 0) co_return;
   for (auto& [name, evaluations] : round.models) {
     if (!evaluations.validation) continue;
-    const pipe::Evaluate question{model_name(served_from(name)), pipe::Split::test};
-    const auto answer = co_await worker_->call(question);
-    evaluations.test = answer.result;
+    const pipe::Evaluate held_out{model_name(served_from(name)), pipe::Split::test};
+    const auto tested = co_await worker_->call(held_out);
+    evaluations.test = tested.result;
   }
   round.seconds["evaluate"] = seconds_since(start);
 }
@@ -501,7 +521,6 @@ void Node::report(const Round& round) {
                   {"bytes_out", traffic.out}, {"seconds", round.seconds}};
   store_.atomically([&] {
     store_.put_round(round.number, std::chrono::system_clock::now(), last_report_);
-    store_.put_text("serving", round.served);
     for (const net::Member& member : consortium_.members()) {
       const json opinion = strategy_->opinion(to_string(member.id));
       if (!opinion.is_null()) store_.put_peer(member.id, opinion);

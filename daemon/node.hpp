@@ -119,7 +119,6 @@ class Node final : public net::HostOwner {
   std::string phase_ = "starting";
   std::optional<pipe::Progress> progress_;
   pipe::Opened opened_;
-  std::optional<model::Served> serving_;
   std::map<std::string, Arrival> arrivals_;      // by peer
   std::map<std::string, std::uint64_t> newest_;  // round of the newest head of each peer
   std::set<std::string> chosen_;                 // peers to pull from this round

@@ -21,7 +21,6 @@ struct Candidate {
 /// What a strategy decides on: the moment after our own partial was trained.
 struct Situation {
   std::uint64_t round = 0;
-  double own_loss = 0;  ///< mean validation loss of our partial
   std::vector<Candidate> candidates;
   WorkerProcess* worker = nullptr;  ///< borrowed
 };

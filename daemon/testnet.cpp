@@ -99,7 +99,6 @@ Config node_config(const Testnet& testnet, std::size_t index, StrategyName strat
   config.data.validation = 0.25;
   config.learning.strategy = strategy;
   config.learning.epochs = 4;
-  config.learning.tolerance = 0.2;
 
   config.learning.rounds = plan.rounds;
   config.learning.seed = plan.seed * 1000 + index;

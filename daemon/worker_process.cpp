@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 extern char** environ;
 
@@ -53,13 +54,18 @@ WorkerProcess::WorkerProcess(net::asio::io_context& io, const std::filesystem::p
 }
 
 WorkerProcess::~WorkerProcess() {
-  watch_.release();
-  pipe_ = pipe::Pipe(pipe::Fd());  // hangs up: the worker leaves
+  hang_up();
   for (auto waited = 0ms; waited < kLeaveTaking; waited += 10ms) {
     if (waitpid(pid_, nullptr, WNOHANG) != 0) return;
     std::this_thread::sleep_for(10ms);
   }
   kill();
+}
+
+void WorkerProcess::hang_up() {
+  if (std::exchange(hung_up_, true)) return;
+  watch_.release();  // ends the wait in receive()
+  pipe_ = pipe::Pipe(pipe::Fd());
 }
 
 void WorkerProcess::kill() {
@@ -71,7 +77,7 @@ void WorkerProcess::send(const pipe::Request& request, const pipe::Fd* file) {
   pipe::Message message;
   message.text = pipe::encode(request);
   if (file) message.file = pipe::Fd(fcntl(file->get(), F_DUPFD_CLOEXEC, 0));
-  if (!pipe_.send(message)) throw WorkerLost("the worker has gone");
+  if (hung_up_ || !pipe_.send(message)) throw WorkerLost("the worker has gone");
 }
 
 net::awaitable<pipe::Message> WorkerProcess::receive() {
@@ -83,7 +89,7 @@ net::awaitable<pipe::Message> WorkerProcess::receive() {
     if (pipe_.closed()) throw WorkerLost("the worker has gone");
     co_await watch_.async_wait(net::asio::posix::stream_descriptor::wait_read,
                                net::asio::redirect_error(net::use_awaitable, ec));
-    if (ec) throw WorkerLost("the worker was let go");
+    if (ec || hung_up_) throw WorkerLost("the worker was let go");
   }
 }
 

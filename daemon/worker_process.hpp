@@ -72,6 +72,9 @@ class WorkerProcess {
     }
   }
 
+  /// Whoever waits in call(), or calls later, finds the worker lost; it leaves by itself.
+  void hang_up();
+
   void on_progress(OnProgress on_progress) { on_progress_ = std::move(on_progress); }
   [[nodiscard]] pid_t pid() const { return pid_; }
 
@@ -85,6 +88,7 @@ class WorkerProcess {
   OnProgress on_progress_;
   std::uint64_t last_id_ = 0;
   pid_t pid_ = -1;
+  bool hung_up_ = false;
 };
 
 }  // namespace kith::daemon

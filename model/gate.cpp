@@ -1,5 +1,6 @@
 #include "model/gate.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -10,7 +11,7 @@ namespace {
 
 constexpr std::array kPreference{Served::averaged, Served::partial, Served::baseline};
 
-double loss_of(Served served, const ServingLosses& losses) {
+std::span<const float> losses_of(Served served, const ServingLosses& losses) {
   switch (served) {
     case Served::baseline:
       return losses.baseline;
@@ -22,10 +23,6 @@ double loss_of(Served served, const ServingLosses& losses) {
   return losses.baseline;
 }
 
-bool eligible(double loss, double baseline) {
-  return std::isfinite(loss) && (!std::isfinite(baseline) || loss <= baseline);
-}
-
 std::string text(double value) {
   char buffer[32];
   const auto end =
@@ -34,8 +31,9 @@ std::string text(double value) {
 }
 
 std::string numbers(const ServingLosses& losses) {
-  return "validation loss: baseline " + text(losses.baseline) + ", averaged " +
-         text(losses.averaged) + ", partial " + text(losses.partial);
+  return "validation loss: baseline " + text(mean(losses.baseline)) + ", averaged " +
+         text(mean(losses.averaged)) + ", partial " + text(mean(losses.partial)) + ", on " +
+         std::to_string(losses.partial.size()) + " examples";
 }
 
 }  // namespace
@@ -52,34 +50,22 @@ std::string_view name(Served served) {
   return "baseline";
 }
 
-GateDecision choose_served(const ServingLosses& losses, std::optional<Served> serving,
-                           double margin) {
-  std::optional<Served> best;
-  for (const auto candidate : kPreference) {
-    const double loss = loss_of(candidate, losses);
-    if (!eligible(loss, losses.baseline)) continue;
-    if (!best || loss < loss_of(*best, losses)) best = candidate;
-  }
-  if (!best) {
-    return {Served::baseline, losses.baseline,
+GateDecision choose_served(const ServingLosses& losses, double slack) {
+  const auto not_clearly_worse_than_any = [&](Served candidate) {
+    return std::ranges::none_of(kPreference, [&](Served other) {
+      return clearly_worse(losses_of(candidate, losses), losses_of(other, losses), slack);
+    });
+  };
+  const auto best = std::ranges::find_if(kPreference, not_clearly_worse_than_any);
+  if (best == kPreference.end()) {
+    return {Served::baseline,
             "serving the baseline, as no model has a finite loss (" + numbers(losses) + ")"};
   }
-  const double lowest = loss_of(*best, losses);
-  if (serving && *serving != *best) {
-    const double current = loss_of(*serving, losses);
-    if (eligible(current, losses.baseline) && current <= lowest + margin * std::abs(lowest)) {
-      return {*serving, current,
-              "still serving the " + std::string(name(*serving)) + " model, as the " +
-                  std::string(name(*best)) + " one is not better by more than " +
-                  text(100 * margin) + " % (" + numbers(losses) + ")"};
-    }
-  }
-  const bool baseline = *best == Served::baseline;
-  return {*best, lowest,
-          baseline ? "serving the baseline, as no shared model is as good (" + numbers(losses) + ")"
-                   : "serving the " + std::string(name(*best)) +
-                         " model: the lowest loss, and not above the baseline's (" +
-                         numbers(losses) + ")"};
+  const std::string verdict =
+      *best == Served::averaged  ? "serving the averaged model, as none is clearly better ("
+      : *best == Served::partial ? "serving the partial model, as the averaged one is clearly worse ("
+                                 : "serving the baseline, as no shared model is as good (";
+  return {*best, verdict + numbers(losses) + ")"};
 }
 
 }  // namespace kith::model

@@ -1,6 +1,8 @@
 #pragma once
 
-#include <optional>
+#include "model/paired.hpp"
+
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,30 +17,23 @@ enum class Served {
 
 [[nodiscard]] std::string_view name(Served served);  ///< "baseline", "averaged", "partial"
 
-/// Mean validation losses, all of the same examples; not finite if there is no such model (yet).
+/// Losses per example, all of the same validation examples; empty if there is no such model.
 struct ServingLosses {
-  double baseline;
-  double averaged;
-  double partial;
+  std::span<const float> baseline;
+  std::span<const float> averaged;
+  std::span<const float> partial;
 };
 
 struct GateDecision {
   Served served;
-  double loss;         ///< of the model served
   std::string reason;  ///< one sentence with the numbers
 };
 
-/// How much lower, relatively, another model's loss must be than that of the model served now
-/// before it is replaced: with few validation examples, smaller differences are chance, and a model
-/// that changes every round for no reason is a nuisance.
-inline constexpr double kServingMargin = 0.01;
-
-/// Picks the model of the lowest validation loss, and *never one worse than the baseline*: a model
-/// with a higher loss than the baseline is not eligible, whatever is served now.  Among equals the
-/// averaged wins, then the partial.  A loss that is not finite never wins; if none is finite the
-/// baseline is served.  `serving` is what is served now, if anything.
-[[nodiscard]] GateDecision choose_served(const ServingLosses& losses,
-                                         std::optional<Served> serving = std::nullopt,
-                                         double margin = kServingMargin);
+/// Picks what to serve: the averaged model, unless another is clearly better; then the partial,
+/// unless the baseline is clearly better.  Never a model that is *clearly worse than the baseline*,
+/// on the interval of the paired difference: with few validation examples a point estimate would
+/// turn good averages down by chance, and with many the interval is narrow.  A mean loss that is not
+/// finite never wins; if none is finite the baseline is served.
+[[nodiscard]] GateDecision choose_served(const ServingLosses& losses, double slack = kSlack);
 
 }  // namespace kith::model

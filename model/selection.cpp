@@ -4,17 +4,10 @@
 #include <bit>
 #include <cassert>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 namespace kith::model {
 namespace {
-
-/// True if `loss` is no worse than `lowest`.  Anything finite is better than what is not.
-bool not_raised(double loss, double lowest, double tolerance) {
-  if (!std::isfinite(loss)) return false;
-  return !std::isfinite(lowest) || loss <= lowest + tolerance * std::abs(lowest);
-}
 
 /// 1, 2, 3, 4, 6, 8, 12 ...: the powers of two, and the middle of each two.
 std::size_t longer_prefix(std::size_t length) {
@@ -24,11 +17,12 @@ std::size_t longer_prefix(std::size_t length) {
 
 }  // namespace
 
-ForwardSelection::ForwardSelection(double own_loss, Members candidates, Settings settings)
+ForwardSelection::ForwardSelection(std::span<const float> own_losses, Members candidates,
+                                   Settings settings)
     : settings_(settings),
       candidates_(std::move(candidates)),
-      lowest_loss_(own_loss),
-      selected_{{}, own_loss, {{{}, own_loss, true}}} {}
+      lowest_(own_losses.begin(), own_losses.end()),
+      selected_{{}, mean(own_losses), {{{}, mean(own_losses), true}}} {}
 
 std::optional<Members> ForwardSelection::next() const {
   if (position_ == candidates_.size() || refusals_ >= settings_.patience) return std::nullopt;
@@ -37,10 +31,11 @@ std::optional<Members> ForwardSelection::next() const {
   return members;
 }
 
-void ForwardSelection::record(double loss) {
+void ForwardSelection::record(std::span<const float> losses) {
   auto members = next();
   assert(members);
-  const bool kept = not_raised(loss, lowest_loss_, settings_.tolerance);
+  const double loss = mean(losses);
+  const bool kept = !clearly_worse(losses, lowest_, settings_.slack);
   selected_.trace.push_back({*members, loss, kept});
   ++position_;
   ++refusals_;
@@ -48,11 +43,14 @@ void ForwardSelection::record(double loss) {
   refusals_ = 0;
   selected_.members = *std::move(members);
   selected_.loss = loss;
-  if (!(loss >= lowest_loss_)) lowest_loss_ = loss;
+  if (!(loss >= mean(lowest_))) lowest_.assign(losses.begin(), losses.end());
 }
 
-BestPrefix::BestPrefix(double own_loss, Members candidates, double tolerance)
-    : tolerance_(tolerance), candidates_(std::move(candidates)), trials_{{{}, own_loss, false}} {}
+BestPrefix::BestPrefix(std::span<const float> own_losses, Members candidates, double slack)
+    : slack_(slack),
+      candidates_(std::move(candidates)),
+      trials_{{{}, mean(own_losses), false}},
+      losses_{{own_losses.begin(), own_losses.end()}} {}
 
 std::optional<Members> BestPrefix::next() const {
   const auto length = trials_.back().members.size();
@@ -61,20 +59,22 @@ std::optional<Members> BestPrefix::next() const {
   return Members(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(longer));
 }
 
-void BestPrefix::record(double loss) {
+void BestPrefix::record(std::span<const float> losses) {
   auto members = next();
   assert(members);
-  trials_.push_back({*std::move(members), loss, false});
+  trials_.push_back({*std::move(members), mean(losses), false});
+  losses_.emplace_back(losses.begin(), losses.end());
 }
 
 Selected BestPrefix::result() const {
-  double lowest = std::numeric_limits<double>::infinity();
-  for (const auto& trial : trials_) {
-    if (std::isfinite(trial.loss)) lowest = std::min(lowest, trial.loss);
+  std::size_t lowest = 0;
+  for (std::size_t index = 1; index < trials_.size(); ++index) {
+    const bool better = !(trials_[index].loss >= trials_[lowest].loss);
+    if (std::isfinite(trials_[index].loss) && better) lowest = index;
   }
-  std::size_t best = 0;  // the own partial alone, should no loss be finite
+  std::size_t best = lowest;
   for (std::size_t index = 0; index < trials_.size(); ++index) {
-    if (not_raised(trials_[index].loss, lowest, tolerance_)) best = index;
+    if (!clearly_worse(losses_[index], losses_[lowest], slack_)) best = index;
   }
   Selected selected{trials_[best].members, trials_[best].loss, trials_};
   selected.trace[best].kept = true;

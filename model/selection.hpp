@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include "model/paired.hpp"
+
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,16 +30,20 @@ struct Selected {
 
 /// Decides what to average by what averaging does.  Sans-IO: the caller averages and measures.
 ///
-///     while (const auto members = selection.next()) selection.record(loss_of_average(*members));
+///     while (const auto members = selection.next()) selection.record(losses_of_average(*members));
+///
+/// Losses are per example, always of the same validation examples in the same order: what counts as
+/// a rise is decided on the paired differences (clearly_worse()), since with few examples the means
+/// alone are chance.
 class Selection {
  public:
   virtual ~Selection() = default;
 
   /// The members whose average with the own partial is to be measured; nullopt when decided.
   [[nodiscard]] virtual std::optional<Members> next() const = 0;
-  /// The mean validation loss of that average; one that is not finite is never kept.
-  /// Requires next() to have a value.
-  virtual void record(double loss) = 0;
+  /// The validation losses of that average; if their mean is not finite it is never kept.
+  /// Requires next() to have a value, and as many losses as the own partial has.
+  virtual void record(std::span<const float> losses) = 0;
   /// The decision so far; final when next() is nullopt.
   [[nodiscard]] virtual Selected result() const = 0;
 };
@@ -47,47 +54,45 @@ class Selection {
 class ForwardSelection final : public Selection {
  public:
   struct Settings {
-    /// How far above the lowest loss so far still counts as not raised, relative to it.  It is
-    /// measured from the lowest, so that many small rises do not add up.  With i.i.d. data 0.01
-    /// averages more peers and gains a little; 0 is the safer choice.
-    double tolerance = 0;
+    /// Measured from the lowest loss so far, so that many small rises do not add up.
+    double slack = kSlack;
     unsigned patience = 3;  ///< candidates refused in a row before the rest is not tried
   };
 
-  /// `own_loss` is that of the own partial alone; `candidates` come most influential first.
-  ForwardSelection(double own_loss, Members candidates)
-      : ForwardSelection(own_loss, std::move(candidates), Settings()) {}
-  ForwardSelection(double own_loss, Members candidates, Settings settings);
+  /// `own_losses` are those of the own partial alone; `candidates` come most influential first.
+  ForwardSelection(std::span<const float> own_losses, Members candidates)
+      : ForwardSelection(own_losses, std::move(candidates), Settings()) {}
+  ForwardSelection(std::span<const float> own_losses, Members candidates, Settings settings);
 
   [[nodiscard]] std::optional<Members> next() const override;
-  void record(double loss) override;
+  void record(std::span<const float> losses) override;
   [[nodiscard]] Selected result() const override { return selected_; }
 
  private:
   Settings settings_;
   Members candidates_;
-  std::size_t position_ = 0;  ///< of the candidate to try
-  unsigned refusals_ = 0;     ///< in a row
-  double lowest_loss_;
+  std::size_t position_ = 0;   ///< of the candidate to try
+  unsigned refusals_ = 0;      ///< in a row
+  std::vector<float> lowest_;  ///< the losses whose mean is the lowest so far
   Selected selected_;
 };
 
 /// Averages with the most influential 1, 2, 3, 4, 6, 8, 12, 16, 24 ... and all candidates, and
-/// keeps the best of these prefixes: O(log n) measurements.
+/// keeps the longest of these prefixes that is not worse than the best: O(log n) measurements.
 class BestPrefix final : public Selection {
  public:
-  /// As for ForwardSelection.  Of all prefixes within `tolerance` of the lowest loss the longest is
-  /// kept.
-  BestPrefix(double own_loss, Members candidates, double tolerance = 0);
+  /// As for ForwardSelection.
+  BestPrefix(std::span<const float> own_losses, Members candidates, double slack = kSlack);
 
   [[nodiscard]] std::optional<Members> next() const override;
-  void record(double loss) override;
+  void record(std::span<const float> losses) override;
   [[nodiscard]] Selected result() const override;
 
  private:
-  double tolerance_;
+  double slack_;
   Members candidates_;
   std::vector<Trial> trials_;  ///< shortest prefix first
+  std::vector<std::vector<float>> losses_;  ///< of each trial
 };
 
 }  // namespace kith::model

@@ -38,7 +38,7 @@ struct Trained {                 // with file: the partial
   std::optional<Evaluation> baseline;
   double seconds = 0;
 };
-struct Scored {  // with file: rows of `examples` float32 clipped losses: M0, own partial, each peer
+struct Scored {  // with file: rows of `examples` float32 clipped losses; the request says of what
   std::uint64_t examples = 0;
   double seconds = 0;
 };
@@ -100,7 +100,7 @@ struct Forget {
   using Result = Done;
   std::string peer;
 };
-struct Score {
+struct Score {  // rows: M0, own partial, each peer; a "peer" may be "averaged" or "baseline"
   using Result = Scored;
   std::vector<std::string> peers;
 };
@@ -109,8 +109,8 @@ struct Mixture {
   std::vector<std::string> members;
   std::vector<double> weights;  ///< one a member, not negative; divided by their sum
 };
-struct Try : Mixture {
-  using Result = Evaluation;
+struct Try : Mixture {  // one row
+  using Result = Scored;
 };
 struct Average : Mixture {
   using Result = Evaluation;

@@ -108,7 +108,10 @@ std::optional<State> load_checkpoint(const std::filesystem::path& directory,
   if (entry(snapshot.metadata, "format") != kFormat) refuse(path, "is not of this version of kith");
   if (entry(snapshot.metadata, "task") != crypto::to_hex(task) ||
       snapshot.schema != three_times(schema)) {
-    refuse(path, "belongs to another task");
+    throw WorkerError(FailureKind::config,
+                      directory.string() +
+                          " holds the state of another task; set node.state to a new folder, or "
+                          "restore the [task] section");
   }
   if (entry(snapshot.metadata, "values") != crypto::to_hex(crypto::hash(snapshot.values))) {
     refuse(path, "is damaged (its hash does not fit)");

@@ -1,6 +1,7 @@
 #include "model/torch/worker.hpp"
 
 #include "model/influence.hpp"
+#include "model/norm.hpp"
 #include "model/pipe/memfd.hpp"
 #include "model/torch/dataset.hpp"
 #include "model/torch/error.hpp"
@@ -21,7 +22,9 @@ using pipe::FailureKind;
 
 constexpr std::uint64_t kMaxThreads = 1024;
 constexpr std::size_t kMaxError = 2000;  // bytes of text in a failure
-constexpr std::string_view kSelf = "self";
+// Members that are models of our own; everybody else is a loaded peer.
+constexpr std::string_view kSelf = "self";  // the partial
+constexpr std::string_view kAveraged = "averaged", kBaseline = "baseline";  // to be scored only
 
 class Stopwatch {
  public:
@@ -32,6 +35,8 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
+
+double norm(const Params& params) { return model::parameter_norm(std::as_bytes(std::span(params))); }
 
 [[noreturn]] void fail(FailureKind kind, const std::string& what) { throw WorkerError(kind, what); }
 
@@ -153,13 +158,20 @@ Network::Training Worker::train(const Params& start, const pipe::Train& request,
 
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
   const model::Schema& schema = session().network.schema();
-  if (load.peer == kSelf) fail(FailureKind::software, "\"self\" is the own partial, not a peer");
+  if (load.peer == kSelf || load.peer == kAveraged || load.peer == kBaseline) {
+    fail(FailureKind::software, "\"" + load.peer + "\" is a model of our own, not a peer");
+  }
   if (!file_) fail(FailureKind::software, "load wants the snapshot as a file");
   const auto mapped = pipe::SealedMap::open(file_, schema.file_size());
   if (const auto* const why = std::get_if<std::string>(&mapped)) fail(FailureKind::data, *why);
   const auto read = model::read_peer_snapshot(std::get<pipe::SealedMap>(mapped).bytes(), schema);
   if (const auto* const error = std::get_if<model::SnapshotError>(&read)) {
     fail(FailureKind::data, "the snapshot of " + load.peer + " is refused: " + error->what);
+  }
+  const ByteView values = std::get<model::Snapshot>(read).values;
+  if (model::absurd_norm(model::parameter_norm(values), norm(session().initial.params),
+                         norm(session().state.averaged))) {
+    fail(FailureKind::data, "the snapshot of " + load.peer + " is refused: its norm is absurd");
   }
   session().peers[load.peer] = {std::get<model::Snapshot>(read).copy_values(), {}};
   return {};
@@ -179,13 +191,24 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Score& score) {
     rows.insert(rows.end(), losses.begin(), losses.end());
   };
   add(member(kSelf));
-  for (const std::string& peer : score.peers) add(member(peer));
+  for (const std::string& peer : score.peers) {
+    if (peer == kAveraged || peer == kBaseline) {
+      Scorable own{peer == kAveraged ? session().state.averaged : session().state.baseline, {}};
+      add(own);
+    } else {
+      add(member(peer));
+    }
+  }
   return {{.examples = examples, .seconds = watch.seconds()},
           pipe::sealed_memfd("scores", std::as_bytes(std::span(rows)))};
 }
 
-Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Try& mixture) {
-  return {session().network.evaluate(average(mixture), Part::validation)};
+Worker::Answer<pipe::Scored> Worker::handle(const pipe::Try& mixture) {
+  const Stopwatch watch;
+  Scorable mean{average(mixture), {}};
+  const std::vector<float>& row = clipped_losses(mean);
+  return {{.examples = row.size(), .seconds = watch.seconds()},
+          pipe::sealed_memfd("scores", std::as_bytes(std::span(row)))};
 }
 
 Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Average& mixture) {

@@ -55,7 +55,7 @@ class Worker {
   Answer<pipe::Done> handle(const pipe::Load& load);
   Answer<pipe::Done> handle(const pipe::Forget& forget);
   Answer<pipe::Scored> handle(const pipe::Score& score);
-  Answer<pipe::Evaluation> handle(const pipe::Try& mixture);
+  Answer<pipe::Scored> handle(const pipe::Try& mixture);
   Answer<pipe::Evaluation> handle(const pipe::Average& mixture);
   Answer<pipe::Evaluation> handle(const pipe::Evaluate& evaluate);
   Answer<pipe::Done> handle(const pipe::Serve& serve);

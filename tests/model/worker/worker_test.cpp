@@ -118,6 +118,16 @@ void load(WorkerProcess& worker, const std::string& peer, const Bytes& snapshot)
   worker.ask(pipe::Load{peer}, pipe::sealed_memfd("snapshot", snapshot));
 }
 
+/// The one row of an average that is tried.
+std::vector<float> tried_losses(WorkerProcess& worker, const pipe::Mixture& mixture) {
+  const auto tried = worker.ask(pipe::Try{mixture});
+  const Bytes& file = worker.last_file();
+  BOOST_REQUIRE(file.size() == tried.examples * sizeof(float));
+  std::vector<float> row(tried.examples);
+  std::memcpy(row.data(), file.data(), file.size());
+  return row;
+}
+
 /// The rows of a score file.
 std::vector<std::vector<float>> scores(WorkerProcess& worker, std::vector<std::string> peers) {
   const auto scored = worker.ask(pipe::Score{std::move(peers)});
@@ -292,7 +302,7 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_of_another_task_is_refused) {
     pipe::Open request = site.request(0);
     change(request.task);
     const pipe::Failure failure = site.worker->failure_of(request);
-    BOOST_TEST((failure.kind == FailureKind::data));
+    BOOST_TEST((failure.kind == FailureKind::config));
     BOOST_TEST(contains(failure.error, "another task"), failure.error);
   }
 }
@@ -332,6 +342,9 @@ BOOST_AUTO_TEST_CASE(a_bad_snapshot_is_refused_and_changes_nothing) {
   Bytes longer = good;
   longer.push_back(std::byte{0});
   refusal(longer);
+  auto huge = values(good);
+  for (float& value : huge) value *= 1e4F;
+  BOOST_TEST(contains(refusal(model::write_snapshot(schema(good), huge)), "norm"));
   refusal(Bytes(good.begin(), good.end() - 4));
   refusal(Bytes(good.size(), std::byte{0xff}));
 }
@@ -343,15 +356,30 @@ BOOST_AUTO_TEST_CASE(a_snapshot_without_a_sealed_file_is_refused) {
   BOOST_TEST((site.worker->failure_of(pipe::Load{"peer"}, open()).kind == FailureKind::data));
 }
 
+BOOST_AUTO_TEST_CASE(an_average_that_is_tried_is_scored_like_a_peer_and_changes_nothing) {
+  Site site;
+  const Bytes own = site.train(1);
+  load(*site.worker, "peer", Site(1).train(1));
+  const auto row = [&](const pipe::Mixture& tried) {
+    return tried_losses(*site.worker, tried);
+  };
+  const auto rows = scores(*site.worker, {"peer"});
+  const double theta = site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::test}).loss;
+  BOOST_TEST((row(mixture({"self"}, {2})) == rows[1]));
+  BOOST_TEST((row(mixture({"self", "peer"}, {0, 1})) == rows[2]));
+  const auto half = row(mixture({"self", "peer"}, {1, 1}));
+  BOOST_TEST((half != rows[1]));
+  BOOST_TEST((half != rows[2]));
+  BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::test}).loss == theta);
+}
+
 BOOST_AUTO_TEST_CASE(an_average_is_exact) {
   Site site;
   const Bytes own = site.train(1);
   const Bytes peer = Site(1).train(1);
   load(*site.worker, "peer", peer);
-  const auto tried = site.worker->ask(pipe::Try{mixture({"peer", "self"}, {3, 1})});
   const double untouched = site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::test}).loss;
   const auto averaged = site.worker->ask(mixture({"peer", "self"}, {3, 1}));
-  BOOST_TEST(tried.loss == averaged.loss);
   BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::validation}).loss ==
              averaged.loss);
   BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::test}).loss != untouched);
@@ -404,7 +432,7 @@ BOOST_AUTO_TEST_CASE(scores_begin_with_the_initial_model_and_none_exceeds_the_cl
   load(*site.worker, "start", site.initial);
   load(*site.worker, "twin", own);
   auto absurd = values(own);
-  for (float& value : absurd) value *= 1e4F;
+  for (float& value : absurd) value *= 50;
   load(*site.worker, "absurd", model::write_snapshot(schema(own), absurd));
   const auto rows = scores(*site.worker, {"start", "absurd", "twin"});
   BOOST_REQUIRE(rows.size() == 5U);
@@ -419,6 +447,9 @@ BOOST_AUTO_TEST_CASE(scores_begin_with_the_initial_model_and_none_exceeds_the_cl
   BOOST_TEST(mean(rows[1]) < 0.8 * mean(rows[0]));
   BOOST_TEST(*std::ranges::max_element(rows[3]) == clip);
   BOOST_TEST((scores(*site.worker, {"twin"})[2] == rows[1]));
+  BOOST_TEST((scores(*site.worker, {"averaged"})[2] == rows[0]));  // theta is still M0
+  BOOST_TEST((scores(*site.worker, {"baseline"})[2] == rows[1]));  // trained just like the partial
+  BOOST_TEST(contains(site.worker->failure_of(pipe::Load{"averaged"}).error, "not a peer"));
 }
 
 BOOST_AUTO_TEST_CASE(with_nothing_clipped_and_nothing_left_out_scores_are_the_validation_loss) {

@@ -1,0 +1,30 @@
+#include "model/paired.hpp"
+
+#include <cassert>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace kith::model {
+
+double mean(std::span<const float> losses) {
+  if (losses.empty()) return std::numeric_limits<double>::quiet_NaN();
+  return std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
+}
+
+bool clearly_worse(std::span<const float> losses, std::span<const float> others, double slack) {
+  if (!std::isfinite(mean(losses))) return true;
+  if (!std::isfinite(mean(others))) return false;
+  assert(losses.size() == others.size());
+  const double rise = mean(losses) - mean(others);
+  if (rise <= 0) return false;
+  double squares = 0;
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    const double deviation = static_cast<double>(losses[i]) - static_cast<double>(others[i]) - rise;
+    squares += deviation * deviation;
+  }
+  const auto count = static_cast<double>(losses.size());
+  return count < 2 || rise > slack * std::sqrt(squares / (count - 1) / count);
+}
+
+}  // namespace kith::model
