@@ -183,7 +183,7 @@ NodeKeys load_key_file(const std::filesystem::path& path) {
   if (std::get<KeyFileFault>(parsed) == KeyFileFault::newer_format) {
     fail(path, "was made by a newer version of Kith: install that version");
   }
-  fail(path, "is damaged: restore it from a backup");
+  throw KeyFileDamaged(path.string() + " is damaged: restore it from a backup");
 }
 
 std::variant<NodeKeys, KeyFileFault> parse_key_file(ByteView text) {

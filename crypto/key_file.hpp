@@ -22,6 +22,12 @@ class KeyFileError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// What is in the file is not, or no longer, a key file.
+class KeyFileDamaged : public KeyFileError {
+ public:
+  using KeyFileError::KeyFileError;
+};
+
 /// Makes new keys and stores them at `path`: mode 0600 from the first instant, on disk when this
 /// returns.  Throws KeyFileError if `path` exists or cannot be written; then nothing is left
 /// behind.

@@ -75,9 +75,9 @@ class Process {
     if (pid_ <= 0 || waitpid(pid_, &status, WNOHANG) == 0) return;
     pid_ = -1;
     if (interrupted) throw Interrupted();
-    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
-    throw Failure(code, node_.name + " ended early; its log " + log_file().string() +
-                            " ends with:\n" + tail());
+    const bool reason_known = WIFEXITED(status) && WEXITSTATUS(status) != EX_OK;
+    throw Failure(reason_known ? WEXITSTATUS(status) : EX_SOFTWARE,
+                  node_.name + " ended early (its whole log is kept with --keep):\n" + tail());
   }
 
  private:

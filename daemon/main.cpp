@@ -92,12 +92,15 @@ int run_node(const Place& place) {
     node.stop();
   });
   auto life = [&]() -> net::awaitable<void> { co_await node.run(); };
+  bool ended = false;
   net::asio::co_spawn(io, std::move(life), [&](std::exception_ptr error) {
+    ended = true;
     failed = error;
     signals.cancel();
     node.stop();
   });
-  io.run();
+  while (!ended && io.run_one() > 0) continue;
+  io.run_for(2s);  // for goodbyes; a dial under way is not waited for
   if (failed) std::rethrow_exception(failed);
   return EX_OK;
 }

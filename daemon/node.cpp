@@ -148,6 +148,7 @@ Node::Node(net::asio::io_context& io, Config config)
   }
   check_data_files(config_.data);
   local_ = {keys_.identity.id(), &keys_.channel, &consortium_, {}, "kith " + version()};
+  if (const auto last = store_.rounds(1); !last.empty()) last_report_ = last.back();
   std::map<std::string, json> opinions;
   for (const auto& [peer, opinion] : store_.peers()) opinions.emplace(to_string(peer), opinion);
   strategy_->restore(opinions);
@@ -211,7 +212,9 @@ net::awaitable<void> Node::open_worker() {
 
   const auto initial = pipe::SealedMap::open(answer.file, std::size_t{4} << 30);
   if (const auto* problem = std::get_if<std::string>(&initial)) throw WorkerLost(*problem);
-  const auto initial_hash = crypto::hash(std::get<pipe::SealedMap>(initial).bytes());
+  const ByteView initial_bytes = std::get<pipe::SealedMap>(initial).bytes();
+  snapshot_size_ = initial_bytes.size();
+  const auto initial_hash = crypto::hash(initial_bytes);
   const auto task = model::task_hash(config_.task, initial_hash);
   log::info("opened", {{"worker", worker_->pid()},
                        {"parameters", opened_.parameters},
@@ -242,7 +245,9 @@ void Node::join_network(const crypto::Hash& task) {
   for (const StoredHead& stored : store_.heads()) {
     const auto head = net::decode<net::SignedHead>(stored.head);
     const auto manifest = net::decode<net::Manifest>(stored.manifest);
+    const auto have = [this](const net::Hash& chunk) { return store_.blobs().contains(chunk); };
     const bool known = stored.complete && head && manifest &&
+                       std::ranges::all_of(manifest->chunks, have) &&
                        host_->gossip().restore(*head, *manifest, net::Clock::now());
     if (!known) {
       store_.drop_head(stored.origin, stored.position);
@@ -275,7 +280,6 @@ void Node::forget_unknown_blobs() {
   for (const crypto::Hash& name : store_.blobs().names()) {
     if (!known.contains(name)) store_.blobs().remove(name);
   }
-  stored_bytes_ = store_.blobs().total_size();
 }
 
 void Node::serve_control() {
@@ -360,6 +364,9 @@ net::awaitable<void> Node::publish(const Round& round, pipe::Fd partial) {
   };
   const SealedSnapshot sealed = co_await net::offload(disk_, std::move(job));
   if (stopping_) co_return;
+  if (sealed.size != snapshot_size_) {
+    throw WorkerLost("the worker handed over a snapshot of another size than the initial model");
+  }
   const Bytes manifest = net::encode(sealed.manifest);
   net::Head head;
   head.origin = local_.id;
@@ -380,7 +387,6 @@ net::awaitable<void> Node::publish(const Round& round, pipe::Fd partial) {
         {local_.id, head.position, net::encode(signed_head), manifest, true, round.number});
     store_.put_text("published", crypto::to_hex(signed_head.id()));
   });
-  stored_bytes_ += sealed.size;
   host_->publish(signed_head, sealed.manifest);
   log::info("published", {{"round", round.number},
                           {"sequence", head.position.sequence},
@@ -395,18 +401,19 @@ net::awaitable<void> Node::gather(const Round& round) {
   const auto start = steady_clock::now();
   const auto end = start + config_.learning.gather;
   while (!stopping_ && steady_clock::now() < end && worth_waiting(round.number)) {
-    co_await pause(end - steady_clock::now());
+    co_await wait_until(end);
   }
 }
 
 bool Node::worth_waiting(std::uint64_t round) const {
+  const net::Gossip& gossip = host_->gossip();
   return std::ranges::any_of(consortium_.members(), [&](const net::Member& member) {
-    const std::string peer = to_string(member.id);
-    if (!chosen_.contains(peer) || !host_->connected(member.id)) return false;
-    const auto newest = newest_.find(peer);
-    const std::uint64_t announced = newest == newest_.end() ? 0 : newest->second;
-    const auto arrived = arrivals_.find(peer);
-    if (arrived != arrivals_.end() && arrived->second.head.round >= round) return false;
+    if (!chosen_.contains(to_string(member.id)) || !host_->connected(member.id)) return false;
+    const auto newest = gossip.newest(member.id);
+    const auto head = newest ? gossip.head(*newest) : std::nullopt;
+    const std::uint64_t announced = head ? head->round : 0;
+    if (head && head->size != snapshot_size_) return false;
+    if (head && announced >= round && gossip.complete(*newest)) return false;
     return announced + 1 >= round;  // in step, or about to be; one that lags comes when it comes
   });
 }
@@ -418,7 +425,7 @@ net::awaitable<std::vector<Candidate>> Node::load_candidates(const Round& round)
   for (const auto& [peer, arrival] : arrivals_) peers.push_back(peer);
   for (const std::string& peer : peers) {
     const Arrival arrival = arrivals_.at(peer);  // may be replaced while we wait
-    if (arrival.refused) continue;
+    if (arrival.refused || host_->gossip().quarantined().contains(arrival.head.origin)) continue;
     if (!arrival.loaded) {
       const auto* manifest = host_->gossip().manifest(arrival.snapshot);
       if (!manifest) continue;
@@ -436,7 +443,9 @@ net::awaitable<std::vector<Candidate>> Node::load_candidates(const Round& round)
           problem = error.what();
         }
       } else {
-        problem = std::get<std::string>(opened);
+        const Unopened& failure = std::get<Unopened>(opened);
+        problem = failure.why;
+        if (failure.lost) lost(arrival.snapshot);
       }
       Arrival& now = arrivals_.at(peer);
       if (now.snapshot == arrival.snapshot) {
@@ -543,8 +552,13 @@ void Node::report(const Round& round) {
 }
 
 net::awaitable<void> Node::pause(steady_clock::duration time) {
+  const auto end = steady_clock::now() + time;
+  while (!stopping_ && steady_clock::now() < end) co_await wait_until(end);
+}
+
+net::awaitable<void> Node::wait_until(steady_clock::time_point end) {
   net::error_code ec;
-  wake_.expires_after(time);
+  wake_.expires_at(end);
   co_await wake_.async_wait(net::asio::redirect_error(net::use_awaitable, ec));
 }
 
@@ -557,15 +571,27 @@ void Node::choose_wants() {
   }
   const auto pulls = strategy_->pulls(peers, random_);
   chosen_ = {pulls.begin(), pulls.end()};
+  quota_reported_ = false;
   for (const net::SnapshotId& snapshot : host_->gossip().newest()) {
     if (const auto head = host_->gossip().head(snapshot)) want_if_chosen(snapshot, *head);
   }
 }
 
 void Node::want_if_chosen(const net::SnapshotId& snapshot, const net::Head& head) {
-  if (!chosen_.contains(to_string(head.origin)) || host_->gossip().complete(snapshot)) return;
-  if (stored_bytes_ + head.size > config_.limits.disk.bytes) {
-    log::warn("disk_quota", {{"stored", stored_bytes_}, {"limit", config_.limits.disk.bytes}});
+  const std::string peer = to_string(head.origin);
+  if (!chosen_.contains(peer) || host_->gossip().complete(snapshot)) return;
+  if (head.size != snapshot_size_) {  // no model of this task: it is not even fetched
+    if (misfits_.insert(peer).second) {
+      log::warn("snapshot_of_wrong_size",
+                {{"peer", peer_name(peer)}, {"bytes", head.size}, {"expected", snapshot_size_}});
+    }
+    return;
+  }
+  const std::uint64_t held = host_->gossip().held_bytes();
+  if (held + head.size > config_.limits.disk.bytes) {
+    if (!std::exchange(quota_reported_, true)) {
+      log::warn("disk_quota", {{"stored", held}, {"limit", config_.limits.disk.bytes}});
+    }
     return;
   }
   host_->want(snapshot);
@@ -573,59 +599,79 @@ void Node::want_if_chosen(const net::SnapshotId& snapshot, const net::Head& head
 
 // --- What the network asks of us ---------------------------------------------------------------
 
+void Node::on_disk(std::function<void()> job) {
+  net::asio::post(disk_, [this, job = std::move(job)] {
+    try {
+      job();
+    } catch (...) {
+      net::asio::post(io_, [error = std::current_exception()] { std::rethrow_exception(error); });
+    }
+  });
+}
+
 void Node::read_piece(const net::SnapshotId& snapshot, std::uint32_t piece, PieceRead done) {
   const auto* manifest = host_->gossip().manifest(snapshot);
-  if (!manifest || piece >= manifest->chunks.size()) return done(std::nullopt);
-  const crypto::Hash name = manifest->chunks[piece];
-  net::asio::post(disk_, [this, name, done = std::move(done)] {
+  const bool exists = manifest && piece < manifest->chunks.size();
+  on_disk([this, snapshot, done, name = exists ? manifest->chunks[piece] : crypto::Hash{}] {
     auto data = store_.blobs().read(name);
-    net::asio::post(io_, [done, data = std::move(data)] { done(data); });
+    // Damaged, by a power cut: passing it on would make a liar of us.
+    if (data && crypto::hash(*data) != name) data.reset();
+    net::asio::post(io_, [this, snapshot, done, data = std::move(data)] {
+      if (!data) lost(snapshot);
+      done(data);
+    });
   });
 }
 
 void Node::write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data) {
   const auto* manifest = host_->gossip().manifest(snapshot);
   if (!manifest) return;
-  stored_bytes_ += data.size();
-  net::asio::post(disk_, [this, name = manifest->chunks[piece], data = std::move(data)] {
-    try {
-      store_.blobs().write(name, data, Blobs::Durability::refetchable);
-    } catch (const Failure& error) {
-      log::error("disk", {{"why", error.what()}});  // open_snapshot() will miss it
-    }
+  on_disk([this, name = manifest->chunks[piece], data = std::move(data)] {
+    store_.blobs().write(name, data, Blobs::Durability::refetchable);
   });
 }
 
 void Node::discovered(const net::SnapshotId& snapshot, const net::Head& head) {
-  auto& newest = newest_[to_string(head.origin)];
-  newest = std::max<std::uint64_t>(newest, head.round);
   want_if_chosen(snapshot, head);
 }
 
 void Node::completed(const net::SnapshotId& snapshot, const net::Head& head) {
   // After all its pieces: the pool has one thread.
-  net::asio::post(disk_, [this, snapshot, head] {
-    net::asio::post(io_, [this, snapshot, head] {
-      const auto* signed_head = host_ ? host_->gossip().signed_head(snapshot) : nullptr;
-      const auto* manifest = host_ ? host_->gossip().manifest(snapshot) : nullptr;
-      if (stopping_ || !signed_head || !manifest) return;
-      store_.put_head({head.origin, head.position, net::encode(*signed_head),
-                       net::encode(*manifest), true, round_});
-      Arrival& arrival = arrivals_[to_string(head.origin)];
-      if (arrival.head.position < head.position) arrival = {snapshot, head, round_};
-      log::debug("snapshot_arrived", {{"peer", peer_name(to_string(head.origin))},
-                                      {"round", head.round},
-                                      {"sequence", head.position.sequence}});
-      wake_.cancel();
-    });
+  on_disk([this, snapshot, head] {
+    net::asio::post(io_, [this, snapshot, head] { arrived(snapshot, head); });
   });
+}
+
+void Node::arrived(const net::SnapshotId& snapshot, const net::Head& head) {
+  const auto* signed_head = host_->gossip().signed_head(snapshot);
+  const auto* manifest = host_->gossip().manifest(snapshot);
+  if (stopping_ || !signed_head || !manifest) return;  // superseded meanwhile
+  store_.put_head({head.origin, head.position, net::encode(*signed_head), net::encode(*manifest),
+                   true, round_});
+  if (head.origin == local_.id) return;  // ours, lost and got back
+  Arrival& arrival = arrivals_[to_string(head.origin)];
+  const bool found_again = arrival.snapshot == snapshot && arrival.refused;
+  if (found_again || arrival.head.position < head.position) arrival = {snapshot, head, round_};
+  log::debug("snapshot_arrived", {{"peer", peer_name(to_string(head.origin))},
+                                  {"round", head.round},
+                                  {"sequence", head.position.sequence}});
+  wake_.cancel();
+}
+
+// A chunk of it is gone from our disk, or damaged: a power cut does that to what was not synced.
+void Node::lost(const net::SnapshotId& snapshot) {
+  const auto head = host_->gossip().head(snapshot);
+  if (stopping_ || !head || !host_->gossip().complete(snapshot)) return;
+  log::warn("snapshot_lost",
+            {{"peer", peer_name(to_string(head->origin))}, {"sequence", head->position.sequence}});
+  store_.drop_head(head->origin, head->position);
+  host_->lost(snapshot);
 }
 
 void Node::dropped(const net::SnapshotId&, const net::Head& head,
                    const std::vector<net::Hash>& chunks) {
   store_.drop_head(head.origin, head.position);
-  stored_bytes_ -= std::min(stored_bytes_, head.size);
-  net::asio::post(disk_, [this, chunks] {
+  on_disk([this, chunks] {
     for (const net::Hash& chunk : chunks) store_.blobs().remove(chunk);
   });
 }
@@ -644,7 +690,13 @@ void Node::peer_disconnected(const net::Member& peer, net::CloseReason reason, b
 
 void Node::peer_failed(const net::Member* peer, const std::string& address, net::CloseReason reason,
                        bool by_peer) {
+  if (!peer) {  // anyone may knock, but the log is not theirs to fill
+    ++strangers_;
+    if (steady_clock::now() < strangers_reported_ + 10s) return;
+    strangers_reported_ = steady_clock::now();
+  }
   log::warn("connection_failed", {{"peer", peer ? peer->name : "unknown"},
+                                  {"times", peer ? 1 : std::exchange(strangers_, 0)},
                                   {"address", address},
                                   {"reason", net::name(reason)},
                                   {"by_peer", by_peer},
@@ -695,7 +747,7 @@ json Node::status() const {
           {"connected", connected},
           {"bytes_in", traffic.in},
           {"bytes_out", traffic.out},
-          {"stored_bytes", stored_bytes_},
+          {"stored_bytes", host_->gossip().held_bytes()},
           {"listening", host_->listening()},
           {"pid", getpid()},
           {"worker_pid", worker_ ? json(worker_->pid()) : json(nullptr)},

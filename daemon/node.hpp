@@ -67,10 +67,17 @@ class Node final : public net::HostOwner {
   net::awaitable<std::vector<Candidate>> load_candidates(const Round& round);
   net::awaitable<void> average(Round& round, std::vector<Candidate> candidates);
   net::awaitable<void> gate(Round& round);
+  /// Whatever arrives meanwhile; ends early only with the node.
   net::awaitable<void> pause(std::chrono::steady_clock::duration time);
+  /// Or until something may have come that is waited for.
+  net::awaitable<void> wait_until(std::chrono::steady_clock::time_point end);
   void report(const Round& round);
   void choose_wants();
   void want_if_chosen(const net::SnapshotId& snapshot, const net::Head& head);
+  void arrived(const net::SnapshotId& snapshot, const net::Head& head);
+  void lost(const net::SnapshotId& snapshot);
+  /// Runs `job` on the disk pool, after all earlier ones.  What it throws leaves io_context::run().
+  void on_disk(std::function<void()> job);
   [[nodiscard]] bool worth_waiting(std::uint64_t round) const;
   [[nodiscard]] std::string peer_name(const std::string& id) const;
 
@@ -115,13 +122,17 @@ class Node final : public net::HostOwner {
   net::asio::steady_timer wake_;  // cancelled when something that is waited for may have come
 
   std::uint64_t round_ = 0, finished_round_ = 0;
-  std::uint64_t stored_bytes_ = 0;
+  std::uint64_t snapshot_size_ = 0;  ///< bytes: of M0, and so of every snapshot of the task
   std::string phase_ = "starting";
   std::optional<pipe::Progress> progress_;
   pipe::Opened opened_;
-  std::map<std::string, Arrival> arrivals_;      // by peer
-  std::map<std::string, std::uint64_t> newest_;  // round of the newest head of each peer
-  std::set<std::string> chosen_;                 // peers to pull from this round
+  std::map<std::string, Arrival> arrivals_;  // by peer
+  std::set<std::string> chosen_;             // peers to pull from this round
+  std::set<std::string> misfits_;            // peers that announced a snapshot of another size
+  bool quota_reported_ = false;              // this round
+  std::uint64_t strangers_ = 0;              // failed connections of nobody we know, unreported
+  std::chrono::steady_clock::time_point strangers_reported_ =
+      std::chrono::steady_clock::time_point::min();
   nlohmann::json last_report_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   bool stopping_ = false;

@@ -74,20 +74,22 @@ SealedSnapshot seal_snapshot(const pipe::Fd& file, const net::Consortium& reader
   return sealed;
 }
 
-std::variant<pipe::Fd, std::string> open_snapshot(const net::Manifest& manifest, std::uint64_t size,
-                                                  const net::NodeId& self,
-                                                  const crypto::ChannelKey& key,
-                                                  const Blobs& blobs) {
+std::variant<pipe::Fd, Unopened> open_snapshot(const net::Manifest& manifest, std::uint64_t size,
+                                               const net::NodeId& self,
+                                               const crypto::ChannelKey& key, const Blobs& blobs) {
   const auto content = content_key(manifest, self, key);
-  if (!content) return "it is not sealed to this node";
-  if (manifest.chunks.size() != net::chunk_count(size)) return "it has the wrong number of chunks";
+  if (!content) return Unopened{"it is not sealed to this node"};
+  if (manifest.chunks.size() != net::chunk_count(size)) {
+    return Unopened{"it has the wrong number of chunks"};
+  }
   pipe::MemfdWriter file("snapshot");
   for (std::uint64_t i = 0; i < manifest.chunks.size(); ++i) {
     const auto chunk = blobs.read(manifest.chunks[i]);
-    if (!chunk || crypto::hash(*chunk) != manifest.chunks[i])
-      return "a chunk of it was lost on our disk";
+    if (!chunk || crypto::hash(*chunk) != manifest.chunks[i]) {
+      return Unopened{"a chunk of it was lost on our disk", true};
+    }
     const auto plain = crypto::decrypt_chunk(*content, i, *chunk);
-    if (!plain || plain->size() != net::chunk_size(size, i)) return "it does not decrypt";
+    if (!plain || plain->size() != net::chunk_size(size, i)) return Unopened{"it does not decrypt"};
     file.append(*plain);
   }
   return file.seal();

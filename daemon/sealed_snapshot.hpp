@@ -25,12 +25,18 @@ struct SealedSnapshot {
 [[nodiscard]] SealedSnapshot seal_snapshot(const pipe::Fd& file, const net::Consortium& readers,
                                            Blobs& blobs);
 
-/// The other way, into a sealed file in memory; or, in one sentence, why not.  Checks every length
-/// and every chunk.  May block: not for the io thread.
-[[nodiscard]] std::variant<pipe::Fd, std::string> open_snapshot(const net::Manifest& manifest,
-                                                                std::uint64_t size,
-                                                                const net::NodeId& self,
-                                                                const crypto::ChannelKey& key,
-                                                                const Blobs& blobs);
+/// Why a snapshot could not be opened.
+struct Unopened {
+  std::string why;    ///< a sentence
+  bool lost = false;  ///< a chunk is gone from our disk, or damaged there: fetch it again
+};
+
+/// The other way, into a sealed file in memory.  Checks every length and every chunk.  May block:
+/// not for the io thread.
+[[nodiscard]] std::variant<pipe::Fd, Unopened> open_snapshot(const net::Manifest& manifest,
+                                                             std::uint64_t size,
+                                                             const net::NodeId& self,
+                                                             const crypto::ChannelKey& key,
+                                                             const Blobs& blobs);
 
 }  // namespace kith::daemon

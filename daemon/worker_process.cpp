@@ -30,6 +30,8 @@ pid_t spawn(const std::filesystem::path& command, int socket) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, socket, kWorkerFd);
+  // Asio's sockets are not close-on-exec, and a worker has no business with any of them.
+  posix_spawn_file_actions_addclosefrom_np(&actions, kWorkerFd + 1);
   std::string program = command.string(), option = "--fd", fd = std::to_string(kWorkerFd);
   std::array<char*, 4> arguments{program.data(), option.data(), fd.data(), nullptr};
   pid_t pid = -1;
@@ -76,7 +78,12 @@ void WorkerProcess::kill() {
 void WorkerProcess::send(const pipe::Request& request, const pipe::Fd* file) {
   pipe::Message message;
   message.text = pipe::encode(request);
-  if (file) message.file = pipe::Fd(fcntl(file->get(), F_DUPFD_CLOEXEC, 0));
+  if (file) {
+    message.file = pipe::Fd(fcntl(file->get(), F_DUPFD_CLOEXEC, 0));
+    if (!message.file) {
+      throw Failure(EX_TEMPFAIL, "no file descriptor is left; raise the limit (ulimit -n)");
+    }
+  }
   if (hung_up_ || !pipe_.send(message)) throw WorkerLost("the worker has gone");
 }
 

@@ -28,7 +28,7 @@ struct WorkerRefused : std::runtime_error {
 
 /// The learning process, and one conversation with it; see docs/worker-protocol.md.
 ///
-/// Ownership: the process ends with this object, at the latest.
+/// Ownership: the process ends with this object, at the latest; keep it while a call() waits.
 /// Threads: the io thread.  One call() at a time.
 class WorkerProcess {
  public:

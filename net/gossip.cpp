@@ -11,6 +11,14 @@ std::vector<bool> nothing_of(std::uint64_t size) {
   return std::vector<bool>(static_cast<std::size_t>(chunk_count(size)), false);
 }
 
+/// What of `chunks`, which are sorted, is not among `others`.
+std::vector<Hash> without(const std::vector<Hash>& chunks, std::vector<Hash> others) {
+  std::vector<Hash> rest;
+  std::ranges::sort(others);
+  std::ranges::set_difference(chunks, others, std::back_inserter(rest));
+  return rest;
+}
+
 }  // namespace
 
 Gossip::Gossip(const Consortium& consortium, NodeId self, Hash task, std::uint64_t seed,
@@ -52,6 +60,17 @@ void Gossip::forget_want(const SnapshotId& id) {
   if (found == snapshots_.end()) return;
   found->second.wanted = false;
   stop_fetches(found->second);
+}
+
+void Gossip::lost(Instant now, const SnapshotId& id) {
+  const auto found = snapshots_.find(id);
+  if (found == snapshots_.end() || !found->second.complete) return;
+  Entry& entry = found->second;
+  entry.complete = false;
+  entry.wanted = true;
+  entry.have = nothing_of(entry.head.size);
+  entry.missing = entry.have.size();
+  fetch_more(now, id, entry);
 }
 
 // --- Connections -------------------------------------------------------------------------------
@@ -137,7 +156,7 @@ void Gossip::accept_head(Instant now, const NodeId& from, const SignedHead& sign
     return;
   }
   const auto head = parse_head(signed_head);
-  if (!head) return accuse(from, "sent a head that is malformed");
+  if (!head) return accuse(now, from, "sent a head that is malformed");
   // An unknown origin may be a member that we have not heard of yet: no blame.
   if (!consortium_.find(head->origin) || quarantined_.contains(head->origin)) return;
   if (head->task != task_) return;
@@ -146,8 +165,9 @@ void Gossip::accept_head(Instant now, const NodeId& from, const SignedHead& sign
   const auto log = logs_.find(head->origin);
   const bool contradicts = log != logs_.end() && log->second.contains(head->position);
   if (!contradicts && !is_news(id, *head)) return;
+  if (!afford(now, from, limits::kSignatureEffort)) return;
   if (!verify_head(signed_head, head->origin, consortium_.id())) {
-    return accuse(from, "sent a head whose signature is wrong");
+    return accuse(now, from, "sent a head whose signature is wrong");
   }
   if (head->origin == self_) return;  // ours, and from before we lost our memory
   if (contradicts) return quarantine(head->origin);
@@ -187,10 +207,14 @@ void Gossip::drop(const SnapshotId& id) {
   const Head head = found->second.head;
   std::vector<Hash> chunks;
   if (found->second.manifest) chunks = std::move(found->second.manifest->chunks);
+  std::ranges::sort(chunks);
   logs_.at(head.origin).erase(head.position);
   auto& newest = dropped_[head.origin];
   newest = std::max(newest, head.position);
   snapshots_.erase(found);
+  for (const auto& [other, entry] : snapshots_) {
+    if (entry.manifest && !chunks.empty()) chunks = without(chunks, entry.manifest->chunks);
+  }
   for (auto& [peer_id, peer] : peers_) peer.knows.erase(id);
   events_.push_back(Dropped{id, head, std::move(chunks)});
 }
@@ -199,7 +223,7 @@ void Gossip::quarantine(const NodeId& origin) {
   quarantined_.insert(origin);
   const auto log = logs_.at(origin);
   for (const auto& [position, id] : log) drop(id);
-  accuse(origin, "signed two different snapshots for one sequence number");
+  events_.push_back(Accused{origin, "signed two different snapshots for one sequence number"});
 }
 
 void Gossip::tell_everyone(Instant now, const SnapshotId& id) {
@@ -235,6 +259,7 @@ Summary Gossip::summary(bool answer) const {
 }
 
 void Gossip::handle(Instant now, const NodeId& from, const Summary& message) {
+  if (!afford(now, from, limits::kSummaryEffort)) return;
   Peer& peer = peers_.at(from);
   std::set<SnapshotId> theirs;
   for (const Summary::Entry& item : message.entries) {
@@ -283,7 +308,7 @@ void Gossip::handle(Instant now, const NodeId& from, Piece& message) {
     // The hash is under the origin's signature, so the fault is the relay's.
     entry.holders.erase(from);
     entry.resting[from] = now + settings_.fetch;
-    accuse(from, *wrong);
+    accuse(now, from, *wrong);
     return fetch_more(now, found->first, entry);
   }
   if (message.piece != kManifestPiece) {
@@ -340,6 +365,15 @@ void Gossip::fetch_more(Instant now, const SnapshotId& id, Entry& entry) {
   if (!entry.wanted || entry.complete) return;
   std::erase_if(entry.resting, [now](const auto& item) { return now >= item.second; });
 
+  std::vector<NodeId> holders;
+  for (const NodeId& holder : entry.holders) {
+    const auto peer = peers_.find(holder);
+    if (peer == peers_.end() || entry.resting.contains(holder)) continue;
+    if (peer->second.in_flight < limits::kFetchesPerPeer) holders.push_back(holder);
+  }
+  if (holders.empty()) return;
+  std::ranges::shuffle(holders, random_);
+
   std::vector<std::uint32_t> pieces;
   if (!entry.manifest) {
     if (!entry.in_flight.contains(kManifestPiece)) pieces.push_back(kManifestPiece);
@@ -349,16 +383,10 @@ void Gossip::fetch_more(Instant now, const SnapshotId& id, Entry& entry) {
     }
     std::ranges::shuffle(pieces, random_);
   }
-  std::vector<NodeId> holders;
-  for (const NodeId& holder : entry.holders) {
-    if (peers_.contains(holder) && !entry.resting.contains(holder)) holders.push_back(holder);
-  }
-  std::ranges::shuffle(holders, random_);
 
   for (const std::uint32_t piece : pieces) {
     const auto least_busy = std::ranges::min_element(
         holders, {}, [this](const NodeId& holder) { return peers_.at(holder).in_flight; });
-    if (least_busy == holders.end()) return;
     Peer& peer = peers_.at(*least_busy);
     if (peer.in_flight >= limits::kFetchesPerPeer) return;
     ++peer.in_flight;
@@ -405,10 +433,6 @@ void Gossip::serve_next(const NodeId& id) {
     transmit(id, Unavailable{next.snapshot, next.piece, false});
     return serve_next(id);
   }
-  if (next.piece == kManifestPiece) {
-    transmit(id, Piece{next.snapshot, next.piece, encode(*found->second.manifest)});
-    return serve_next(id);
-  }
   events_.push_back(ReadPiece{id, next.snapshot, next.piece});
 }
 
@@ -425,12 +449,34 @@ void Gossip::handle_drained(const NodeId& peer) {
 
 // --- Small things ------------------------------------------------------------------------------
 
+bool Gossip::afford(Instant now, const NodeId& peer, Duration effort) {
+  Instant& until = indebted_until_[peer];
+  until = std::max(until, now);
+  if (until + effort > now + limits::kEffortAtOnce) return false;
+  until += effort;
+  return true;
+}
+
 std::vector<SnapshotId> Gossip::newest() const {
   std::vector<SnapshotId> ids;
   for (const auto& [origin, log] : logs_) {
     if (origin != self_ && !log.empty()) ids.push_back(log.rbegin()->second);
   }
   return ids;
+}
+
+std::optional<SnapshotId> Gossip::newest(const NodeId& origin) const {
+  const auto log = logs_.find(origin);
+  if (log == logs_.end() || log->second.empty()) return std::nullopt;
+  return log->second.rbegin()->second;
+}
+
+std::uint64_t Gossip::held_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [id, entry] : snapshots_) {
+    if (entry.complete || entry.wanted) bytes += entry.head.size;
+  }
+  return bytes;
 }
 
 std::optional<Head> Gossip::head(const SnapshotId& id) const {
@@ -458,7 +504,8 @@ void Gossip::transmit(const NodeId& to, Message message) {
   events_.push_back(Transmit{to, std::move(message)});
 }
 
-void Gossip::accuse(const NodeId& peer, std::string what) {
+void Gossip::accuse(Instant now, const NodeId& peer, std::string what) {
+  if (!afford(now, peer, limits::kAccusationEffort)) return;  // enough was said
   events_.push_back(Accused{peer, std::move(what)});
 }
 

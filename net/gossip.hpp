@@ -39,7 +39,8 @@ class Gossip {
     NodeId to;
     Message message;
   };
-  struct ReadPiece {  ///< load it and call handle_piece_read()
+  /// Load it and call handle_piece_read().  If piece is kManifestPiece, it is encode(*manifest()).
+  struct ReadPiece {
     NodeId for_peer;
     SnapshotId snapshot{};
     std::uint32_t piece = 0;
@@ -60,7 +61,9 @@ class Gossip {
   struct Dropped {  ///< superseded: its data may go
     SnapshotId snapshot{};
     Head head;
-    std::vector<Hash> chunks;  ///< of which WritePiece may have stored some
+    /// Of which WritePiece may have stored some.  Those that another snapshot has too are not
+    /// among them: a liar who names somebody else's chunks does not get them deleted.
+    std::vector<Hash> chunks;
   };
   struct Accused {  ///< `peer` broke the protocol
     NodeId peer;
@@ -82,6 +85,8 @@ class Gossip {
   /// Fetches `snapshot` until it is complete, dropped or no longer wanted.
   void want(Instant now, const SnapshotId& snapshot);
   void forget_want(const SnapshotId& snapshot);
+  /// The owner found that a piece of a complete snapshot is gone: fetch it again.
+  void lost(Instant now, const SnapshotId& snapshot);
 
   void handle_connected(Instant now, const NodeId& peer);
   void handle_disconnected(Instant now, const NodeId& peer);
@@ -98,11 +103,14 @@ class Gossip {
 
   /// The latest snapshot that each origin but ourselves has published.
   [[nodiscard]] std::vector<SnapshotId> newest() const;
+  [[nodiscard]] std::optional<SnapshotId> newest(const NodeId& origin) const;
   [[nodiscard]] std::optional<Head> head(const SnapshotId& snapshot) const;
   [[nodiscard]] const SignedHead* signed_head(const SnapshotId& snapshot) const;
   [[nodiscard]] const Manifest* manifest(const SnapshotId& snapshot) const;
   [[nodiscard]] bool complete(const SnapshotId& snapshot) const;
   [[nodiscard]] std::size_t snapshot_count() const { return snapshots_.size(); }
+  /// Bytes of all snapshots that are complete or being fetched: what they take, or will, on disk.
+  [[nodiscard]] std::uint64_t held_bytes() const;
   [[nodiscard]] const std::set<NodeId>& quarantined() const { return quarantined_; }
 
  private:
@@ -155,7 +163,8 @@ class Gossip {
   void stop_fetches(Entry& entry);
   void serve_next(const NodeId& peer);
   void transmit(const NodeId& to, Message message);
-  void accuse(const NodeId& peer, std::string what);
+  void accuse(Instant now, const NodeId& peer, std::string what);
+  [[nodiscard]] bool afford(Instant now, const NodeId& peer, Duration effort);
 
   const Consortium& consortium_;
   NodeId self_;
@@ -167,6 +176,7 @@ class Gossip {
   std::map<NodeId, LogPosition> dropped_;                     // newest position dropped, by origin
   std::map<NodeId, Peer> peers_;
   std::set<NodeId> quarantined_;
+  std::map<NodeId, Instant> indebted_until_;  // by peer: see limits::kEffortAtOnce
   std::deque<Event> events_;
   std::optional<Instant> flood_at_;
   std::optional<Instant> anti_entropy_at_;

@@ -37,4 +37,12 @@ inline constexpr std::size_t kFetchesPerPeer = 16;  ///< asked of one peer, or b
 inline constexpr std::size_t kHeadsPerMessage = 64;
 inline constexpr Duration kFetch = seconds(30);  ///< then the chunk is asked of somebody else
 
+// What a member may make us compute beside moving snapshots, as a debt of effort that time pays off
+// and a new connection does not.  Beyond it what it says of heads is not heard: anti-entropy brings
+// that again.
+inline constexpr Duration kEffortAtOnce = seconds(10);         ///< all heads of 512 members, twice
+inline constexpr Duration kSignatureEffort = milliseconds(5);  ///< so 200 checks a second
+inline constexpr Duration kSummaryEffort = milliseconds(100);  ///< to answer one
+inline constexpr Duration kAccusationEffort = seconds(1);      ///< to report one to the operator
+
 }  // namespace kith::net::limits

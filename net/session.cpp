@@ -103,8 +103,8 @@ Bytes Session::take_output() {
   return std::exchange(output_, {});
 }
 
-void Session::handle_written(Instant now) {
-  undrained_ = !output_.empty();
+void Session::handle_written(Instant now, std::size_t waiting) {
+  undrained_ = waiting > 0 || !output_.empty();
   at_.drained = now;
 }
 
@@ -202,6 +202,7 @@ void Session::write_frame(ByteView frame) {
 }
 
 void Session::write_message(Instant now, const Message& message) {
+  if (!undrained_ && output_.empty()) at_.drained = now;  // nothing waited until now
   const Bytes body = encode_message(message);
   const auto length = static_cast<std::uint32_t>(body.size());
   Bytes text(kMessageHeader);

@@ -56,8 +56,8 @@ class Session {
   void send(Instant now, const Message& message);
   /// Bytes for the socket: everything queued since the last call.
   [[nodiscard]] Bytes take_output();
-  /// The owner wrote bytes to the socket: the peer is draining.
-  void handle_written(Instant now);
+  /// The owner wrote bytes to the socket, so the peer is draining; `waiting` are yet to be written.
+  void handle_written(Instant now, std::size_t waiting);
   /// What the peer says, Hello, Ping, Pong and Goodbye excepted: the session answers those.
   [[nodiscard]] std::optional<Message> poll_message();
 

@@ -64,6 +64,14 @@ std::string entry(const model::Metadata& metadata, const char* key) {
   return found == metadata.end() ? std::string() : found->second;
 }
 
+/// Of everything in a checkpoint: whichever byte was damaged, it is called damaged.
+std::string digest(const std::string& round, const std::string& task, const model::Schema& schema,
+                   ByteView values) {
+  const std::string text = round + "\n" + task + "\n" + crypto::to_hex(schema.hash()) + "\n" +
+                           crypto::to_hex(crypto::hash(values));
+  return crypto::to_hex(crypto::hash(as_byte_view(text)));
+}
+
 }  // namespace
 
 std::filesystem::path checkpoint_path(const std::filesystem::path& directory) {
@@ -76,12 +84,14 @@ std::uint64_t save_checkpoint(const std::filesystem::path& directory, const Stat
   for (const Params* const params : models(state)) {
     values.insert(values.end(), params->begin(), params->end());
   }
+  const model::Schema whole = three_times(schema);
+  const std::string round = std::to_string(state.round), task_text = crypto::to_hex(task);
   const model::Metadata metadata{
       {"format", kFormat},
-      {"round", std::to_string(state.round)},
-      {"task", crypto::to_hex(task)},
-      {"values", crypto::to_hex(crypto::hash(std::as_bytes(std::span(values))))}};
-  const Bytes file = model::write_snapshot(three_times(schema), values, metadata);
+      {"round", round},
+      {"task", task_text},
+      {"digest", digest(round, task_text, whole, std::as_bytes(std::span(values)))}};
+  const Bytes file = model::write_snapshot(whole, values, metadata);
 
   const std::filesystem::path path = checkpoint_path(directory);
   const std::filesystem::path fresh = path.string() + ".new";
@@ -106,18 +116,19 @@ std::optional<State> load_checkpoint(const std::filesystem::path& directory,
   }
   const auto& snapshot = std::get<model::Snapshot>(parsed);
   if (entry(snapshot.metadata, "format") != kFormat) refuse(path, "is not of this version of kith");
-  if (entry(snapshot.metadata, "task") != crypto::to_hex(task) ||
-      snapshot.schema != three_times(schema)) {
+  const std::string round = entry(snapshot.metadata, "round");
+  const std::string its_task = entry(snapshot.metadata, "task");
+  if (entry(snapshot.metadata, "digest") !=
+      digest(round, its_task, snapshot.schema, snapshot.values)) {
+    refuse(path, "is damaged (its hash does not fit)");
+  }
+  if (its_task != crypto::to_hex(task) || snapshot.schema != three_times(schema)) {
     throw WorkerError(FailureKind::config,
                       directory.string() +
                           " holds the state of another task; set node.state to a new folder, or "
                           "restore the [task] section");
   }
-  if (entry(snapshot.metadata, "values") != crypto::to_hex(crypto::hash(snapshot.values))) {
-    refuse(path, "is damaged (its hash does not fit)");
-  }
   State state;
-  const std::string round = entry(snapshot.metadata, "round");
   if (std::from_chars(round.data(), round.data() + round.size(), state.round).ec != std::errc()) {
     refuse(path, "is damaged (its round is not a number)");
   }

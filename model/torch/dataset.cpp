@@ -79,7 +79,9 @@ Dataset read_dataset(const pipe::DataFiles& files, const model::Task& task,
   return {.train = data::select(all, train),
           .validation = data::select(all, validation),
           .scored = data::select(all, scored),
-          .test = read_for(task, files.test_images, files.test_labels)};
+          .test = files.test_images.empty()
+                      ? Examples{}
+                      : read_for(task, files.test_images, files.test_labels)};
 }
 
 }  // namespace kith::worker

@@ -8,6 +8,7 @@
 
 #include "net/time.hpp"
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <type_traits>
@@ -18,6 +19,12 @@ namespace asio = boost::asio;
 using asio::awaitable;
 using asio::use_awaitable;
 using boost::system::error_code;
+
+/// For co_spawn() of a loop nobody waits for.  What it throws (a full disk, no memory, a bug) leaves
+/// io_context::run(); asio::detached would drop it, and the rest of us would wait for a dead loop.
+inline constexpr auto rethrow = [](const std::exception_ptr& error) {
+  if (error) std::rethrow_exception(error);
+};
 
 /// Runs `on_expiry` after `limit` unless destroyed first.
 ///

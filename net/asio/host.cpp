@@ -75,7 +75,7 @@ void Host::listen(const std::string& address) {
   }
   if (ec) throw std::runtime_error("cannot listen on " + address + ": " + ec.message());
   acceptors_.push_back(acceptor);
-  asio::co_spawn(io_, accept_loop(acceptor, alive_), asio::detached);
+  asio::co_spawn(io_, accept_loop(acceptor, alive_), rethrow);
 }
 
 awaitable<void> Host::accept_loop(std::shared_ptr<tcp::acceptor> acceptor,
@@ -110,7 +110,7 @@ void Host::connect() {
   }
   std::ranges::shuffle(dialled, random_);
   if (peers_.size() >= kFullMesh && dialled.size() > kOutbound) dialled.resize(kOutbound);
-  for (Peer* peer : dialled) asio::co_spawn(io_, dial_loop(*peer, alive_), asio::detached);
+  for (Peer* peer : dialled) asio::co_spawn(io_, dial_loop(*peer, alive_), rethrow);
 }
 
 awaitable<void> Host::dial_loop(Peer& peer, std::shared_ptr<bool> alive) {
@@ -293,6 +293,11 @@ void Host::want(const SnapshotId& snapshot) {
   pump();
 }
 
+void Host::lost(const SnapshotId& snapshot) {
+  gossip_.lost(Clock::now(), snapshot);
+  pump();
+}
+
 // Carries out what the gossip has come to want, and sets the clock for when it will want more.
 void Host::pump() {
   if (pumping_ || stopped_) return;
@@ -320,7 +325,13 @@ void Host::carry_out(Gossip::Event& event) {
       auto done = [this, alive = alive_, read = body](std::optional<Bytes> data) {
         if (*alive) piece_read(read.for_peer, read.snapshot, read.piece, std::move(data));
       };
-      owner_.read_piece(body.snapshot, body.piece, std::move(done));
+      if (body.piece != kManifestPiece) {
+        return owner_.read_piece(body.snapshot, body.piece, std::move(done));
+      }
+      const Manifest* manifest = gossip_.manifest(body.snapshot);
+      auto data = manifest ? std::optional(encode(*manifest)) : std::nullopt;
+      // Later, as from a disk: what it is sent after has then been queued, and counts.
+      asio::post(io_, [done = std::move(done), data = std::move(data)] { done(data); });
     } else if constexpr (std::is_same_v<Body, Gossip::WritePiece>) {
       owner_.write_piece(body.snapshot, body.piece, std::move(body.data));
     } else if constexpr (std::is_same_v<Body, Gossip::Discovered>) {

@@ -16,13 +16,14 @@
 
 namespace kith::net {
 
-/// What the host asks of, and tells, the one who owns it.  All calls come on the io thread.
+/// What the host asks of, and tells, the one who owns it.  All calls come on the io thread; what
+/// they throw leaves io_context::run().
 class HostOwner {
  public:
   using PieceRead = std::function<void(std::optional<Bytes>)>;
 
   virtual ~HostOwner() = default;
-  /// Load a chunk's ciphertext and call `done`, now or later, on the io thread.
+  /// Load a chunk's ciphertext and call `done`, later, on the io thread.
   virtual void read_piece(const SnapshotId& snapshot, std::uint32_t piece, PieceRead done) = 0;
   /// Store a verified chunk.  A later completed() for the snapshot comes after all its pieces.
   virtual void write_piece(const SnapshotId& snapshot, std::uint32_t piece, Bytes data) = 0;
@@ -76,6 +77,7 @@ class Host {
 
   void publish(const SignedHead& head, const Manifest& manifest);
   void want(const SnapshotId& snapshot);
+  void lost(const SnapshotId& snapshot);  ///< from our disk: fetches it again
   [[nodiscard]] Gossip& gossip() { return gossip_; }
 
   [[nodiscard]] bool connected(const NodeId& peer) const;

@@ -15,9 +15,9 @@ constexpr Duration kFarewell = std::chrono::seconds(1);
 std::shared_ptr<Link> Link::start(asio::ip::tcp::socket socket, const LocalNode& local,
                                   const Member* expected, Callbacks callbacks) {
   std::shared_ptr<Link> link(new Link(std::move(socket), local, expected, std::move(callbacks)));
-  asio::co_spawn(link->socket_.get_executor(), read_loop(link), asio::detached);
-  asio::co_spawn(link->socket_.get_executor(), write_loop(link), asio::detached);
-  asio::co_spawn(link->socket_.get_executor(), clock_loop(link), asio::detached);
+  asio::co_spawn(link->socket_.get_executor(), read_loop(link), rethrow);
+  asio::co_spawn(link->socket_.get_executor(), write_loop(link), rethrow);
+  asio::co_spawn(link->socket_.get_executor(), clock_loop(link), rethrow);
   link->pump();
   return link;
 }
@@ -36,6 +36,7 @@ Link::Link(asio::ip::tcp::socket socket, const LocalNode& local, const Member* e
 void Link::send(const Message& message) {
   if (finished_) return;
   session_.send(Clock::now(), message);
+  collect();  // here, not in pump(): whoever calls us from a callback sees has_room() at once
   pump();
 }
 
@@ -43,6 +44,13 @@ void Link::close(CloseReason reason) {
   if (finished_) return;
   session_.close(reason);
   pump();
+}
+
+void Link::collect() {
+  const Bytes output = session_.take_output();
+  outbox_.insert(outbox_.end(), output.begin(), output.end());
+  queued_ += output.size();
+  if (queued_ > kHopeless) session_.close(CloseReason::stalled);
 }
 
 // Carries out whatever the session has come to want.  A callback may well send, close or drop us:
@@ -57,9 +65,7 @@ void Link::pump() {
 }
 
 void Link::pump_once() {
-  const Bytes output = session_.take_output();
-  outbox_.insert(outbox_.end(), output.begin(), output.end());
-  queued_ += output.size();
+  collect();
   if (!outbox_.empty()) wake_writer_.cancel();
   if (!announced_ && session_.established()) {
     announced_ = true;
@@ -70,7 +76,6 @@ void Link::pump_once() {
     pump_again_ = true;
     callbacks_.message(std::move(*message));
   }
-  if (queued_ > kHopeless) session_.close(CloseReason::stalled);
   if (clock_.expiry() != session_.next_timeout()) {
     clock_.expires_at(session_.next_timeout());  // wakes clock_loop
   }
@@ -117,15 +122,22 @@ awaitable<void> Link::write_loop(std::shared_ptr<Link> self) {
       continue;
     }
     const Bytes bytes = std::exchange(self->outbox_, {});
-    const auto data = asio::buffer(bytes);
-    co_await asio::async_write(self->socket_, data, asio::redirect_error(use_awaitable, ec));
-    if (self->finished_) co_return;
-    if (ec) co_return self->finish(self->session_.closed().value_or(CloseReason::connection_lost));
-    self->queued_ -= bytes.size();
-    self->bytes_out_ += bytes.size();
-    self->session_.handle_written(Clock::now());
-    if (self->has_room()) self->callbacks_.drained();
-    self->pump();
+    for (ByteView rest = bytes; !rest.empty();) {
+      // In the portions that the peer takes: a slow one is not a stalled one.
+      const auto data = asio::buffer(rest.data(), rest.size());
+      const std::size_t size =
+          co_await self->socket_.async_write_some(data, asio::redirect_error(use_awaitable, ec));
+      if (self->finished_) co_return;
+      if (ec)
+        co_return self->finish(self->session_.closed().value_or(CloseReason::connection_lost));
+      rest = rest.subspan(size);
+      self->queued_ -= size;
+      self->bytes_out_ += size;
+      self->session_.handle_written(Clock::now(), self->queued_);
+      if (self->has_room()) self->callbacks_.drained();
+      self->pump();
+      if (self->finished_) co_return;
+    }
   }
 }
 

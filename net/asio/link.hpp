@@ -45,6 +45,7 @@ class Link : public std::enable_shared_from_this<Link> {
   static awaitable<void> read_loop(std::shared_ptr<Link> self);
   static awaitable<void> write_loop(std::shared_ptr<Link> self);
   static awaitable<void> clock_loop(std::shared_ptr<Link> self);
+  void collect();
   void pump();
   void pump_once();
   void finish(CloseReason reason);

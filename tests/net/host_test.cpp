@@ -34,6 +34,7 @@ class Node : public HostOwner {
   /// `others` must outlive the node.
   void start(asio::io_context& io, const Consortium& consortium, bool listen = true,
              Hash task = {}) {
+    io_ = &io;
     local_ = {identity_.id(), &channel_, &consortium, task, "test"};
     host_ = std::make_unique<Host>(io, local_, *this, 1);
     if (listen) host_->listen("127.0.0.1:0");
@@ -78,12 +79,16 @@ class Node : public HostOwner {
 
   void read_piece(const SnapshotId& id, std::uint32_t piece, PieceRead done) override {
     const auto found = pieces_.find({id, piece});
-    done(found == pieces_.end() ? std::nullopt : std::optional(found->second));
+    auto data = found == pieces_.end() ? std::nullopt : std::optional(found->second);
+    asio::post(*io_, [done = std::move(done), data = std::move(data)] { done(data); });
   }
   void write_piece(const SnapshotId& id, std::uint32_t piece, Bytes data) override {
     pieces_[{id, piece}] = std::move(data);
   }
-  void discovered(const SnapshotId& id, const Head&) override { host_->want(id); }
+  void discovered(const SnapshotId& id, const Head&) override {
+    if (disk_is_full) throw std::runtime_error("no space left");
+    host_->want(id);
+  }
   void completed(const SnapshotId& id, const Head& head) override {
     complete_.insert(id);
     heads_[id] = head;
@@ -101,8 +106,10 @@ class Node : public HostOwner {
   }
 
   std::vector<std::string> events;
+  bool disk_is_full = false;
 
  private:
+  asio::io_context* io_ = nullptr;
   std::string name_;
   Bytes content_;
   crypto::Identity identity_ = crypto::Identity::generate();
@@ -232,6 +239,15 @@ BOOST_AUTO_TEST_CASE(sixty_four_silent_sockets_are_the_most_and_members_still_ge
       [&] { return std::ranges::count(bob.events, std::string("!somebody crowded")) == 10; }));
   alice.publish(1);
   BOOST_TEST(run_until([&] { return !bob.received(alice).empty(); }));
+}
+
+BOOST_AUTO_TEST_CASE(failure_of_the_owner_is_not_lost_in_a_dead_connection) {
+  start_both();
+  bob.disk_is_full = true;
+  alice.publish(1);
+  BOOST_CHECK_EXCEPTION(
+      run_until([] { return false; }, 5s), std::runtime_error,
+      [](const auto& error) { return error.what() == std::string("no space left"); });
 }
 
 BOOST_AUTO_TEST_CASE(port_in_use_is_said_so) {

@@ -46,8 +46,8 @@ struct Parties : CryptoReady {
       quiet = ab.empty() && ba.empty();
       deliver(ab, b, step);
       deliver(ba, a, step);
-      a.handle_written(now);
-      b.handle_written(now);
+      a.handle_written(now, 0);
+      b.handle_written(now, 0);
     }
   }
   void deliver(ByteView bytes, Session& to, std::size_t step) const {
@@ -197,6 +197,36 @@ BOOST_FIXTURE_TEST_CASE(peer_that_does_not_read_is_closed_after_a_minute, Connec
   a.handle_timeout(now);
   BOOST_TEST(!a.closed().has_value());
   now += 1s;
+  a.handle_timeout(now);
+  BOOST_TEST((a.closed() == CloseReason::stalled));
+}
+
+BOOST_FIXTURE_TEST_CASE(silence_before_a_message_does_not_count_as_not_reading_it, Connected) {
+  now += 29s;
+  a.send(now, Piece{{}, 0, Bytes(1000)});
+  BOOST_TEST(!a.take_output().empty());
+  now += 59s;
+  a.handle_timeout(now);
+  BOOST_TEST(!a.closed().has_value());
+  now += 1s;
+  a.handle_timeout(now);
+  BOOST_TEST((a.closed() == CloseReason::stalled));
+}
+
+BOOST_FIXTURE_TEST_CASE(peer_that_reads_slowly_is_not_closed_and_one_that_stops_is, Connected) {
+  a.send(now, Piece{{}, 0, Bytes(1000)});
+  BOOST_TEST(!a.take_output().empty());
+  for (std::size_t waiting = 1000; waiting > 990; --waiting) {
+    now += 50s;
+    b.send(now, Holding{});  // it lives
+    deliver(b.take_output(), a, 1000);
+    b.handle_written(now, 0);
+    static_cast<void>(a.take_output());
+    a.handle_timeout(now);
+    BOOST_TEST_REQUIRE(!a.closed().has_value());
+    a.handle_written(now, waiting);
+  }
+  now += 60s;
   a.handle_timeout(now);
   BOOST_TEST((a.closed() == CloseReason::stalled));
 }

@@ -168,6 +168,8 @@ class GossipNetwork {
       const auto found = node.stored.find({read->snapshot, read->piece});
       std::optional<Bytes> data;
       if (found != node.stored.end()) data = found->second;
+      const auto* manifest = node.gossip->manifest(read->snapshot);
+      if (read->piece == net::kManifestPiece && manifest) data = net::encode(*manifest);
       node.gossip->handle_piece_read(read->for_peer, read->snapshot, read->piece, data);
       node.gossip->handle_drained(read->for_peer);
     } else if (auto* write = std::get_if<Gossip::WritePiece>(&event)) {

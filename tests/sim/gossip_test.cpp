@@ -220,6 +220,105 @@ BOOST_AUTO_TEST_CASE(restored_snapshot_is_served_again) {
   BOOST_TEST(!fresh.restore(head, manifest, net::Instant{}));  // once is enough
 }
 
+BOOST_AUTO_TEST_CASE(manifests_are_served_one_at_a_time_like_chunks) {
+  GossipNetwork network(1, 2, {.latency = 50ms});
+  network.connect(0, 1);
+  net::Manifest manifest;
+  manifest.chunks.resize(GossipNetwork::kChunks);
+  const auto head = network.sign(0, 1, manifest);
+  net::Gossip& gossip = network.gossip(0);
+  gossip.publish(network.simulator().now(), head, manifest);
+  while (gossip.poll_event()) continue;
+  std::size_t pieces = 0, reads = 0;
+  for (int i = 0; i < 100; ++i) {
+    gossip.handle_message(network.simulator().now(), network.id(1),
+                          net::Fetch{head.id(), net::kManifestPiece});
+  }
+  while (const auto event = gossip.poll_event()) {
+    reads += std::holds_alternative<net::Gossip::ReadPiece>(*event) ? 1U : 0U;
+    const auto* out = std::get_if<net::Gossip::Transmit>(&*event);
+    pieces += out && std::holds_alternative<net::Piece>(out->message) ? 1U : 0U;
+  }
+  BOOST_TEST(reads == 1U);
+  BOOST_TEST(pieces == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(member_that_floods_forged_heads_is_reported_a_few_times_then_not_heard) {
+  GossipNetwork network(1, 3, {.latency = 50ms});
+  network.connect(0, 1);
+  network.simulator().run_for(1min);
+  net::Manifest manifest;
+  manifest.chunks.resize(GossipNetwork::kChunks);
+  for (std::uint64_t sequence = 1; sequence <= 5000; ++sequence) {
+    net::SignedHead forged = network.sign(2, 1 + sequence % 7, manifest);
+    forged.signature[5] ^= static_cast<std::byte>(1 + sequence % 255);
+    network.inject(0, 1, net::Heads{{forged}});
+  }
+  BOOST_TEST(network.accusations(1).size() > 0U);
+  BOOST_TEST(network.accusations(1).size() <= 10U);
+  const net::SignedHead good = network.sign(2, 9, manifest);
+  network.disconnect(0, 1);
+  network.connect(0, 1);  // does not help it
+  network.inject(0, 1, net::Heads{{good}});
+  BOOST_TEST(network.gossip(1).snapshot_count() == 0U);
+  network.simulator().run_for(1min);
+  network.inject(0, 1, net::Heads{{good}});
+  BOOST_TEST(network.gossip(1).snapshot_count() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(empty_summaries_do_not_buy_answers_without_end) {
+  GossipNetwork network(1, 2, {.latency = 50ms});
+  network.connect(0, 1);
+  network.publish(0, 1);
+  network.simulator().run_for(1min);
+  const std::uint64_t before = network.messages();
+  for (int i = 0; i < 5000; ++i) network.inject(1, 0, net::Summary{});
+  BOOST_TEST(network.messages() - before <= 100U);
+}
+
+BOOST_AUTO_TEST_CASE(liar_who_names_the_chunks_of_another_does_not_get_them_deleted) {
+  GossipNetwork network(1, 3, {.latency = 50ms});
+  network.connect(0, 1);
+  const auto victim = network.publish(0, 1);
+  network.simulator().run_for(1s);
+  net::Gossip& gossip = network.gossip(1);
+  const net::Manifest manifest = *gossip.manifest(victim);
+  std::vector<net::Hash> deleted;
+  for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    net::Manifest mixed = manifest;
+    mixed.chunks.back() = crypto::hash(as_byte_view(std::to_string(sequence)));
+    BOOST_TEST_REQUIRE(gossip.restore(network.sign(2, sequence, mixed), mixed, net::Instant{}));
+  }
+  // Its next head drops its first two.
+  gossip.handle_message(network.simulator().now(), network.id(0),
+                        net::Heads{{network.sign(2, 4, manifest)}});
+  while (const auto event = gossip.poll_event()) {
+    const auto* dropped = std::get_if<net::Gossip::Dropped>(&*event);
+    if (dropped) deleted.insert(deleted.end(), dropped->chunks.begin(), dropped->chunks.end());
+  }
+  const std::vector<net::Hash> own{crypto::hash(as_byte_view("1")),
+                                   crypto::hash(as_byte_view("2"))};
+  BOOST_TEST((deleted == own));
+}
+
+BOOST_AUTO_TEST_CASE(snapshot_lost_on_disk_is_fetched_again) {
+  GossipNetwork network(1, 2, {.latency = 50ms});
+  network.connect(0, 1);
+  const auto id = network.publish(0, 1);
+  network.simulator().run_for(1s);
+  BOOST_TEST_REQUIRE(network.gossip(1).complete(id));
+  BOOST_TEST(network.gossip(1).held_bytes() == network.gossip(1).head(id)->size);
+  network.gossip(1).lost(network.simulator().now(), id);
+  BOOST_TEST(!network.gossip(1).complete(id));
+  network.inject(0, 1, net::Holding{id});  // drives it
+  network.simulator().run_for(1s);
+  BOOST_TEST(network.gossip(1).complete(id));
+  network.gossip(0).lost(network.simulator().now(), id);  // even the origin gets it back
+  network.inject(1, 0, net::Holding{id});
+  network.simulator().run_for(1s);
+  BOOST_TEST(network.gossip(0).complete(id));
+}
+
 BOOST_AUTO_TEST_CASE(same_seed_same_history) {
   const auto events = [](std::uint64_t seed) {
     GossipNetwork network(seed, 12, {.latency = 50ms, .jitter = 20ms, .loss_percent = 20});

@@ -1,0 +1,99 @@
+// A worker that learns nothing: it answers every request at once with made-up numbers, or
+// misbehaves as the name of the file of training images says:
+//
+//   slow        never finishes training          dies       leaves in the first Average of all
+//   swells      hands over a partial larger than the initial model
+//   fds         reports how many descriptors it was given as the number of parameters
+#include "model/pipe/memfd.hpp"
+#include "model/pipe/messages.hpp"
+#include "model/pipe/pipe.hpp"
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <unistd.h>
+
+namespace {
+
+using namespace kith;
+namespace fs = std::filesystem;
+
+constexpr std::size_t kModel = 1000;  // bytes
+constexpr std::uint64_t kScored = 4;  // examples
+
+class FakeWorker {
+ public:
+  explicit FakeWorker(int fd) : pipe_(pipe::Fd(fd)) {}
+
+  void run() {
+    while (auto message = pipe_.receive()) {
+      const auto request = pipe::parse_request(message->text);
+      if (!std::holds_alternative<pipe::Request>(request)) return;
+      id_ = std::get<pipe::Request>(request).id;
+      std::visit([this](const auto& operation) { answer(operation); },
+                 std::get<pipe::Request>(request).operation);
+    }
+  }
+
+ private:
+  template <class Result>
+  void reply(const Result& result, pipe::Fd file = pipe::Fd()) {
+    const pipe::Reply<Result> reply{id_, result};
+    const pipe::Message message{pipe::encode(reply), std::move(file)};
+    static_cast<void>(pipe_.send(message));
+  }
+  void reply_rows(std::size_t rows) {
+    const Bytes zeros(rows * kScored * sizeof(float));
+    reply(pipe::Scored{kScored, 0}, pipe::sealed_memfd("rows", zeros));
+  }
+
+  void answer(const pipe::Open& open) {
+    behaviour_ = fs::path(open.data.train_images).filename().string();
+    state_ = open.state;
+    pipe::Opened opened;
+    opened.train = 10;
+    opened.validation = opened.scored = kScored;
+    opened.classes = 10;
+    if (behaviour_ == "fds") {
+      const auto all = fs::directory_iterator("/proc/self/fd");
+      opened.parameters = static_cast<std::uint64_t>(std::distance(begin(all), end(all)));
+    }
+    reply(opened, pipe::sealed_memfd("initial", Bytes(kModel)));
+  }
+  void answer(const pipe::Train& train) {
+    if (behaviour_ == "slow") pause();
+    Bytes model(behaviour_ == "swells" ? kModel + 1 : kModel);
+    std::memcpy(model.data(), &train.round, sizeof train.round);
+    pipe::Trained trained;
+    trained.validation = {1, 0.5, kScored};
+    reply(trained, pipe::sealed_memfd("partial", model));
+  }
+  void answer(const pipe::Average&) {
+    const fs::path died = fs::path(state_) / "died";
+    if (behaviour_ == "dies" && !fs::exists(died)) {
+      std::ofstream(died) << "once";
+      _exit(1);
+    }
+    reply(pipe::Evaluation{1, 0.5, kScored});
+  }
+  void answer(const pipe::Score& score) { reply_rows(2 + score.peers.size()); }
+  void answer(const pipe::Try&) { reply_rows(1); }
+  void answer(const pipe::Evaluate&) { reply(pipe::Evaluation{1, 0.5, kScored}); }
+  void answer(const pipe::Checkpoint&) { reply(pipe::Checkpointed{}); }
+  void answer(const pipe::Load&) { reply(pipe::Done{}); }
+  void answer(const pipe::Forget&) { reply(pipe::Done{}); }
+  void answer(const pipe::Serve&) { reply(pipe::Done{}); }
+
+  pipe::Pipe pipe_;
+  std::uint64_t id_ = 0;
+  std::string behaviour_, state_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 64;
+  FakeWorker(std::stoi(argv[2])).run();
+}

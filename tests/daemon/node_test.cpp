@@ -1,0 +1,286 @@
+#include "daemon/node.hpp"
+
+#include "daemon/failure.hpp"
+#include "tests/crypto_ready.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <stdlib.h>
+#include <thread>
+
+namespace {
+
+using namespace std::chrono_literals;
+using namespace kith;
+using namespace kith::daemon;
+namespace fs = std::filesystem;
+namespace asio = net::asio;
+using asio::ip::tcp;
+
+std::string free_address() {
+  asio::io_context io;
+  const tcp::acceptor held(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  return "127.0.0.1:" + std::to_string(held.local_endpoint().port());
+}
+
+/// A whole node with a made-up worker, in a folder of its own.
+class TestNode {
+ public:
+  TestNode(const fs::path& parent, const std::string& name, const std::string& behaviour) {
+    fs::create_directory(parent / name);
+    config.node.name = name;
+    config.node.keys = parent / name / "node.keys";
+    config.node.state = parent / name / "state";
+    config.node.control = parent / name / "control.sock";
+    config.node.listen = {free_address()};
+    config.consortium.id = "ours";
+    config.task.name = "task";
+    config.data.train_images = parent / name / behaviour;
+    config.data.train_labels = config.data.train_images;
+    std::ofstream(config.data.train_images) << "not looked at";
+    config.worker.command = KITH_FAKE_WORKER;
+    config.learning.strategy = StrategyName::fedavg;
+    config.learning.gather = 10s;
+    config.learning.rounds = 1;
+    const auto keys = crypto::create_key_file(config.node.keys);
+    self.id = keys.identity.id();
+    self.channel = keys.channel.public_key();
+    self.name = name;
+    self.addresses = config.node.listen;
+  }
+  void start(asio::io_context& io) {
+    node_ = std::make_unique<Node>(io, config);
+    auto life = [this]() -> net::awaitable<void> { co_await node_->run(); };
+    asio::co_spawn(io, std::move(life), [this](std::exception_ptr error) {
+      ended = true;
+      failure = error;
+    });
+  }
+  void stop() {
+    if (node_) node_->stop();
+  }
+  void destroy() { node_.reset(); }
+
+  /// How many rounds its state says it has finished.  Only once it is destroyed.
+  std::size_t rounds() const { return Store(config.node.state).rounds(100).size(); }
+
+  Config config;
+  net::Member self;
+  bool ended = false;
+  std::exception_ptr failure;
+
+ private:
+  std::unique_ptr<Node> node_;
+};
+
+struct Nodes : CryptoReady {
+  Nodes() {
+    std::string name = (fs::temp_directory_path() / "kith-node-XXXXXX").string();
+    folder = ::mkdtemp(name.data());
+    log::configure(log::Level::error, log::Format::text);
+  }
+  ~Nodes() {
+    for (auto& node : nodes) node->stop();
+    try {
+      io.restart();
+      io.run_for(2s);
+    } catch (const std::exception&) {
+      // What a test provoked on purpose.
+    }
+    for (auto& node : nodes) node->destroy();
+    fs::remove_all(folder);
+  }
+  TestNode& add(const std::string& behaviour) {
+    const std::string name = "node-" + std::to_string(nodes.size() + 1);
+    nodes.push_back(std::make_unique<TestNode>(folder, name, behaviour));
+    return *nodes.back();
+  }
+  void start_all() {
+    for (auto& node : nodes) {
+      for (auto& other : nodes) node->config.consortium.members.push_back(other->self);
+    }
+    for (auto& node : nodes) node->start(io);
+  }
+  template <class Condition>
+  bool run_until(Condition condition, net::Duration limit = 10s) {
+    const auto end = net::Clock::now() + limit;
+    while (!condition() && net::Clock::now() < end) {
+      io.restart();
+      io.run_for(10ms);
+    }
+    return condition();
+  }
+  void run_for(net::Duration time) {
+    run_until([] { return false; }, time);
+  }
+  /// What GET /v1/status answers.
+  nlohmann::json status(const TestNode& node) {
+    std::atomic<bool> answered = false;
+    nlohmann::json answer;
+    std::jthread asker([&] {
+      answer = control_request(node.config.node.control, "GET", "/v1/status");
+      answered = true;
+    });
+    run_until([&] { return answered.load(); });
+    asker.join();
+    return answer;
+  }
+
+  fs::path folder;
+  asio::io_context io;
+  std::vector<std::unique_ptr<TestNode>> nodes;
+};
+
+/// Takes part in the network without a worker, to say what no honest node says.
+class Stranger : public net::HostOwner {
+ public:
+  Stranger(asio::io_context& io, const crypto::NodeKeys& keys, net::Consortium consortium,
+           crypto::Hash task)
+      : keys_(keys), consortium_(std::move(consortium)) {
+    local_ = {keys_.identity.id(), &keys_.channel, &consortium_, task, "stranger"};
+    host_ = std::make_unique<net::Host>(io, local_, *this, 1);
+    host_->connect();
+  }
+  void read_piece(const net::SnapshotId&, std::uint32_t, PieceRead) override { asked = true; }
+  void write_piece(const net::SnapshotId&, std::uint32_t, Bytes) override {}
+  void discovered(const net::SnapshotId&, const net::Head&) override {}
+  void completed(const net::SnapshotId&, const net::Head&) override {}
+  void dropped(const net::SnapshotId&, const net::Head&, const std::vector<net::Hash>&) override {}
+  void peer_connected(const net::Member&) override { connected = true; }
+  void peer_disconnected(const net::Member&, net::CloseReason, bool) override {}
+  void peer_failed(const net::Member*, const std::string&, net::CloseReason, bool) override {}
+  void peer_accused(const net::Member&, const std::string&) override {}
+
+  void announce(std::uint64_t size) {
+    net::Manifest manifest;
+    manifest.chunks.resize(net::chunk_count(size));
+    const Bytes encoded = net::encode(manifest);
+    net::Head head;
+    head.origin = local_.id;
+    head.position = {1, ++sequence_};
+    head.task = local_.task;
+    head.round = 0xffffffff;
+    head.size = size;
+    head.manifest = crypto::hash(encoded);
+    head.manifest_size = static_cast<std::uint32_t>(encoded.size());
+    host_->publish(net::sign_head(head, keys_.identity, consortium_.id()), manifest);
+  }
+  std::uint64_t sent() const { return host_->traffic().out; }
+
+  bool connected = false, asked = false;
+
+ private:
+  const crypto::NodeKeys& keys_;
+  net::Consortium consortium_;
+  net::LocalNode local_{};
+  std::unique_ptr<net::Host> host_;
+  std::uint64_t sequence_ = 0;
+};
+
+int code_of(const std::exception_ptr& error) {
+  try {
+    if (error) std::rethrow_exception(error);
+  } catch (const Failure& failure) {
+    return failure.code();
+  }
+  return 0;
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(node_tests, Nodes)
+
+BOOST_AUTO_TEST_CASE(node_that_is_stopped_while_it_gathers_ends_at_once) {
+  TestNode& quick = add("honest");
+  add("slow");
+  start_all();
+  run_for(2s);  // it has published and waits for the slow one
+  BOOST_TEST_REQUIRE(!quick.ended);
+  quick.stop();
+  BOOST_TEST(run_until([&] { return quick.ended; }, 2s));
+  BOOST_TEST(!quick.failure);
+}
+
+BOOST_AUTO_TEST_CASE(interval_between_rounds_is_kept_whatever_arrives) {
+  TestNode& patient = add("honest");
+  TestNode& other = add("honest");
+  patient.config.learning.interval = 1h;
+  patient.config.learning.rounds = 0;
+  other.config.learning.rounds = 20;
+  start_all();
+  run_for(3s);
+  other.stop();  // a peer that leaves wakes it, too
+  run_for(1s);
+  patient.stop();
+  BOOST_TEST_REQUIRE(run_until([&] { return patient.ended; }));
+  patient.destroy();
+  BOOST_TEST(patient.rounds() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(worker_that_dies_in_a_round_is_started_again_and_the_round_done) {
+  TestNode& node = add("dies");
+  start_all();
+  run_for(4s);  // the first restart comes after two seconds
+  node.stop();
+  BOOST_TEST_REQUIRE(run_until([&] { return node.ended; }));
+  BOOST_TEST(!node.failure);
+  node.destroy();
+  BOOST_TEST(node.rounds() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(partial_of_another_size_than_the_initial_model_is_not_published) {
+  TestNode& node = add("swells");
+  node.config.worker.restart_limit = 0;
+  start_all();
+  BOOST_TEST_REQUIRE(run_until([&] { return node.ended; }));
+  BOOST_TEST(code_of(node.failure) == EX_SOFTWARE);
+  node.destroy();
+  BOOST_TEST(Store(node.config.node.state).heads().empty());
+}
+
+BOOST_AUTO_TEST_CASE(disk_that_fails_while_a_peer_sends_ends_the_node_with_its_reason) {
+  TestNode& victim = add("slow");
+  add("honest");
+  victim.config.learning.rounds = 0;
+  for (auto& node : nodes) {
+    for (auto& other : nodes) node->config.consortium.members.push_back(other->self);
+  }
+  victim.start(io);
+  run_for(1s);
+  fs::remove_all(victim.config.node.state / "blobs");
+  nodes[1]->start(io);
+  const auto says_disk = [](const Failure& failure) {
+    return failure.code() == EX_IOERR && std::string(failure.what()).find("blobs") < 1000;
+  };
+  BOOST_CHECK_EXCEPTION(run_for(5s), Failure, says_disk);
+}
+
+BOOST_AUTO_TEST_CASE(head_of_another_size_than_the_model_is_not_fetched) {
+  TestNode& node = add("slow");
+  const fs::path keys_file = folder / "stranger.keys";
+  const auto keys = crypto::create_key_file(keys_file);
+  net::Member stranger;
+  stranger.id = keys.identity.id();
+  stranger.channel = keys.channel.public_key();
+  stranger.name = "stranger";
+  node.config.consortium.members.push_back(stranger);
+  start_all();
+  run_for(1s);
+  const auto hex = status(node).at("task").at("hash").get<std::string>();
+  crypto::Hash task{};
+  std::ranges::copy(crypto::from_hex(hex).value(), task.begin());
+  Stranger liar(io, keys, {"ours", node.config.consortium.members}, task);
+  BOOST_TEST_REQUIRE(run_until([&] { return liar.connected; }));
+  liar.announce(std::uint64_t{2000} * net::limits::kChunk);  // its manifest has 64 kB
+  run_for(1s);
+  BOOST_TEST(liar.sent() < 10'000U);
+  BOOST_TEST(!liar.asked);
+  liar.announce(1000);  // of the right size
+  BOOST_TEST(run_until([&] { return liar.asked; }));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,131 @@
+"""Peers that are not what they should be: every one gets a reason and a sentence, and the honest work on."""
+
+import errno
+import json
+import socket
+import threading
+import unittest
+
+import testnet
+from testnet import Testnet
+
+
+class Babbler:
+    """Listens, and says what is not Kith."""
+
+    def __init__(self, port):
+        self.listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        try:
+            while True:
+                connection, _ = self.listener.accept()
+                with connection:
+                    connection.sendall(b"220 mail.example.org ESMTP\r\n" * 100)
+        except OSError:
+            return  # closed
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def babble(port):
+    """Dials, and says what is not Kith.  Returns once the node has hung up, without a word."""
+    for noise in (b"GET / HTTP/1.1\r\nHost: kith\r\n\r\n", b"\0" * 4000, bytes(range(256)) * 16, b"\xff" * 100_000):
+        with socket.create_connection(("127.0.0.1", port), timeout=15) as connection:
+            try:
+                connection.sendall(noise)
+                connection.shutdown(socket.SHUT_WR)
+                assert connection.recv(1) == b"", "the node answered a stranger"
+            except OSError as error:  # it hung up before it had read everything
+                assert error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN), error
+
+
+class BadPeers(unittest.TestCase):
+    def test_each_is_named_with_the_reason_and_what_to_do_and_the_honest_go_on(self):
+        settings = testnet.QUICK | {"learning.strategy": "fedavg"}
+        with Testnet(nodes=7, settings=settings) as net:
+            honest, friend, other_consortium, other_task, stranger, _, absent = net.nodes
+            other_consortium.configure({"consortium.id": "another-testnet"})
+            other_task.configure({"task.seed": 4711})
+            remove_member(honest, stranger.name)
+            babbler = net.nodes[5]
+            with Babbler(babbler.port):
+                for node in (honest, friend, other_consortium, other_task, stranger):
+                    node.start()
+                net.wait_for_rounds(1, 60, [honest, friend])
+                babble(honest.port)
+                self.check(net, honest, {
+                    friend: None,
+                    other_consortium: ("handshake_failed", "compare consortium.id"),
+                    other_task: ("other_task", "make the [task] sections"),
+                    babbler: ("handshake_failed", "check that the address leads to Kith"),
+                    absent: ("unreachable", "check them, the firewall, and whether the node runs"),
+                })  # fmt: skip
+                # And the other way round: each finds out by itself.
+                self.check(net, other_consortium, {honest: ("handshake_failed", "compare consortium.id")})
+                self.check(net, other_task, {honest: ("other_task", "make the [task] sections")})
+                self.check(net, stranger, {honest: ("not_a_member", "add the other node's [[consortium.member]]")})
+
+                # Who is nobody's member leaves a trace in the log, though not at every attempt.
+                unknown = [e for e in honest.events("connection_failed") if e["peer"] == "unknown"]
+                self.assertTrue(unknown)
+                self.assertLessEqual({e["reason"] for e in unknown}, {"handshake_failed", "not_a_member"})
+                self.assertTrue(all(e["address"] and e["help"] for e in unknown))
+                net.wait_for_rounds(5, 30)  # everyone, be it alone
+                self.assertTrue(honest.peers()[friend.name]["averaged"])
+                averaged = {member["name"] for report in honest.rounds(100) for member in report["members"]}
+                self.assertEqual(averaged, {friend.name})
+                self.assertEqual([n.stop() for n in net.nodes if n.running()], [0] * 5)
+
+    def check(self, net, node, expected):
+        """`kith peers --json` says so, and the log too."""
+        for peer, trouble in expected.items():
+            last = None
+
+            def told():
+                nonlocal last
+                last = kith_peers(node)[peer.name]
+                if trouble is None:
+                    return last["connected"]
+                return last["trouble"] and last["trouble"]["reason"] == trouble[0]
+
+            try:
+                net.wait(f"{node.name} says what is wrong with {peer.name}", told, 20)
+            except AssertionError as error:
+                error.add_note(str(last))
+                raise
+            if trouble is None:
+                continue
+            reason, sentence = trouble
+            self.assertFalse(last["connected"])
+            self.assertIn(sentence, last["trouble"]["help"])
+            logged = [e for e in node.events("connection_failed") + node.events("peer_disconnected")
+                      if e["peer"] == peer.name and e["reason"] == reason]  # fmt: skip
+            self.assertTrue(logged, f"{node.name} logged nothing about {peer.name}")
+            self.assertIn(sentence, logged[0]["help"])
+
+
+def kith_peers(node):
+    asked = testnet.kith("peers", "--json", "--dir", node.directory)
+    if asked.returncode != 0:
+        raise OSError(asked.stderr)
+    return {peer["name"]: peer for peer in json.loads(asked.stdout)}
+
+
+def remove_member(node, name):
+    head, *members = node.config_file.read_text().split("\n[[consortium.member]]\n")
+    last, rest = members[-1].split("\n\n", 1)  # the section after it
+    members[-1] = last
+    kept = [member for member in members if f'name = "{name}"\n' not in member + "\n"]
+    assert len(kept) == len(members) - 1
+    node.config_file.write_text("\n[[consortium.member]]\n".join([head, *kept]) + "\n\n" + rest)
+
+
+if __name__ == "__main__":
+    testnet.main()

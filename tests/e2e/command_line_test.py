@@ -1,0 +1,137 @@
+"""The first minutes with kith, and stopping and starting it."""
+
+import json
+import pathlib
+import random
+import signal
+import tempfile
+import time
+import unittest
+
+import testnet
+from testnet import NOINPUT, SEED, UNAVAILABLE, USAGE, Testnet, kith
+
+STOPS = 2  # seconds that a node may take to stop; the promise is 3
+
+
+class NewNode(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="kith-e2e-"))) / "new"
+
+    def check_sentence(self, done, status, *phrases):
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertRegex(done.stderr, r"\Akith: [^\n]+\n\Z")
+        for phrase in phrases:
+            self.assertIn(str(phrase), done.stderr)
+
+    def test_init_makes_a_folder_that_run_can_read_and_run_says_which_data_are_missing(self):
+        made = kith("init", "--dir", self.folder, "--name", "alice", "--listen", "127.0.0.1:0")
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertIn("[[consortium.member]]", made.stdout)
+        self.assertIn(f"kith run --dir {self.folder}", made.stdout)
+        self.assertEqual((self.folder / "node.keys").stat().st_mode & 0o777, 0o600)
+        started = kith("run", "--dir", self.folder)
+        self.check_sentence(started, NOINPUT, self.folder / "train-images.idx", "data.train_images")
+
+    def test_init_in_the_folder_where_it_stands(self):
+        self.folder.mkdir()
+        made = kith("init", cwd=self.folder)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertEqual({file.name for file in self.folder.iterdir()}, {"kith.toml", "node.keys"})
+        self.assertEqual(kith("run", cwd=self.folder).returncode, NOINPUT)
+
+    def test_init_never_overwrites(self):
+        self.assertEqual(kith("init", "--dir", self.folder).returncode, 0)
+        before = {file.name: file.read_bytes() for file in self.folder.iterdir()}
+        again = kith("init", "--dir", self.folder)
+        self.check_sentence(again, 73, "kith.toml exists already", "--dir")
+        self.assertEqual({file.name: file.read_bytes() for file in self.folder.iterdir()}, before)
+
+    def test_asking_a_node_that_does_not_run(self):
+        self.assertEqual(kith("init", "--dir", self.folder).returncode, 0)
+        for verb in (["status"], ["peers"], ["status", "--json"], ["peers", "--json"]):
+            self.check_sentence(kith(*verb, "--dir", self.folder), UNAVAILABLE, "kith run")
+
+    def test_asking_where_there_is_no_node(self):
+        for verb in ("status", "peers", "run"):
+            self.check_sentence(kith(verb, "--dir", self.folder), NOINPUT, "kith init")
+
+    def test_wrong_command_lines(self):
+        for arguments in ([], ["rnu"], ["run", "--fast"], ["demo", "--nodes", "many"], ["testnet"]):
+            done = kith(*arguments)
+            self.assertEqual((done.returncode, done.stdout), (USAGE, ""), arguments)
+            self.assertTrue(done.stderr.strip(), arguments)
+
+
+class RunningNode(unittest.TestCase):
+    def test_status_and_peers_speak_to_people_and_to_programs(self):
+        with Testnet(nodes=2, settings=testnet.QUICK) as net:
+            net.start()
+            net.wait_for_rounds(2, 60)
+            node = net.nodes[0]
+            status = json.loads(kith("status", "--json", "--dir", node.directory).stdout)
+            self.assertEqual((status["name"], status["pid"], status["members"]), ("node-1", node.process.pid, 2))
+            self.assertGreaterEqual(status["finished_round"], 2)
+            for model in ("baseline", "partial", "averaged"):
+                self.assertIn("accuracy", status["last_round"]["models"][model]["test"])
+            net.wait("it is connected", lambda: node.peers()["node-2"]["connected"], 10)
+            (peer,) = json.loads(kith("peers", "--json", "--dir", node.directory).stdout)
+            self.assertEqual((peer["name"], peer["connected"], peer["trouble"]), ("node-2", True, None))
+            shown = kith("status", "--dir", node.directory).stdout
+            self.assertRegex(shown, r"accuracy +\d+\.\d % served, \d+\.\d % alone")
+            self.assertRegex(kith("peers", "--dir", node.directory).stdout, r"node-2 +(connected|in cluster)")
+
+    def test_sigterm_at_any_moment_ends_it_soon_and_well_and_it_goes_on_where_it_was(self):
+        chance = random.Random(SEED)
+        settings = testnet.QUICK | {"learning.strategy": "fedavg", "learning.interval": "0ms"}
+        with Testnet(nodes=3, settings=settings) as net:
+            net.start()
+            net.wait_for_rounds(1, 60)
+            for turn in range(9):
+                node = net.nodes[turn % 3]
+                lives = len(node.events("opened"))
+                net.wait("another life", lambda: node.finished() > 0, 30)
+                time.sleep(chance.uniform(0, 0.3))
+                start = time.monotonic()
+                self.assertEqual(node.stop(), 0, f"{node.name} crashed")
+                self.assertLess(time.monotonic() - start, STOPS)
+                done = node.events("round_finished")[-1]["round"]
+                node.start()
+                net.wait("it opens its state", lambda: len(node.events("opened")) > lives, 30)
+                self.assertIn(node.events("opened")[-1]["round"], (done, done + 1))
+            for node in net.nodes:
+                self.assertEqual(node.events("worker_lost"), [])
+
+    def test_sigterm_while_it_waits_for_a_peer(self):
+        settings = testnet.QUICK | {"learning.strategy": "fedavg", "learning.gather": "1h"}
+        with Testnet(nodes=2, settings=settings) as net:
+            net.start()
+            net.wait_for_rounds(1, 60)
+            node, hanging = net.nodes
+            hanging.process.send_signal(signal.SIGSTOP)
+            try:
+                net.wait("it gathers", lambda: node.status()["phase"] == "gathering", 30)
+                time.sleep(0.5)
+                self.assertEqual(node.status()["phase"], "gathering")
+                start = time.monotonic()
+                self.assertEqual(node.stop(), 0, f"{node.name} crashed")
+                self.assertLess(time.monotonic() - start, STOPS)
+            finally:
+                hanging.process.send_signal(signal.SIGCONT)
+
+    def test_sigterm_before_the_worker_has_opened_the_data(self):
+        with Testnet(nodes=2, settings=testnet.QUICK) as net:
+            node = net.nodes[0]
+            for moment in (0.05, 0.1, 0.2, 0.4, 0.8):
+                node.start()
+                time.sleep(moment)
+                start = time.monotonic()
+                status = node.stop()
+                # Before it has set up its signal handler the signal itself ends it: nothing has begun by then.
+                self.assertIn(status, (0, -15) if moment < 0.1 else (0,))
+                self.assertLess(time.monotonic() - start, STOPS)
+
+
+if __name__ == "__main__":
+    testnet.main()

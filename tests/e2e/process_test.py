@@ -1,0 +1,81 @@
+"""What the two processes of a node may have: memory, libraries, sockets."""
+
+import os
+import pathlib
+import re
+import subprocess
+import unittest
+
+import testnet
+from testnet import KITH, Testnet
+
+MEMORY = 256 << 10  # KiB, of the network process, however large the model is
+LISTEN = "0A"  # in /proc/net/tcp
+
+
+def status(pid, field):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"^{field}:\s+(\d+)", text, re.MULTILINE)[1])
+
+
+def sockets(pid):
+    """Inodes, one for each file descriptor that is a socket."""
+    found = []
+    for descriptor in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        target = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(descriptor))
+        if target:
+            found.append(target[1])
+    return found
+
+
+def listening_ports(pid):
+    inodes = set(sockets(pid))
+    ports = []
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        for line in pathlib.Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[9] in inodes and (fields[3] == LISTEN or table.startswith("udp")):
+                ports.append(int(fields[1].rsplit(":", 1)[1], 16))
+    return ports
+
+
+class Processes(unittest.TestCase):
+    def test_the_network_process_links_no_tensors(self):
+        libraries = subprocess.run(["ldd", KITH], capture_output=True, text=True, check=True).stdout
+        self.assertIn("libsodium", libraries)
+        self.assertNotRegex(libraries, "(?i)torch|blas|c10|lapack|gomp")
+
+    def test_the_network_process_stays_small_and_the_worker_has_one_socket_and_no_more(self):
+        # 1.9 million weights: 7 MiB a snapshot, and several dozen of them pass.
+        settings = testnet.QUICK | {"task.sizes": [1024, 1024], "learning.strategy": "fedavg"}
+        with Testnet(nodes=3, settings=settings) as net:
+            net.start()
+            net.wait("averaging with everyone", lambda: all(
+                peer["averaged"] for node in net.nodes for peer in node.peers().values()), 60)  # fmt: skip
+            net.wait_for_rounds(3, 60)
+            for node in net.nodes:
+                with self.subTest(node.name):
+                    told = node.status()
+                    network, worker = node.process.pid, told["worker_pid"]
+                    self.assertGreater(told["bytes_in"], 50 << 20)
+                    self.assertLess(status(network, "VmHWM"), MEMORY)
+                    self.assertEqual(listening_ports(network), [node.port])
+
+                    self.assertEqual(status(worker, "PPid"), network)
+                    self.assertEqual(len(sockets(worker)), 1)
+                    self.assertEqual(listening_ports(worker), [])
+                    self.assertEqual(status(worker, "Seccomp"), 2)
+                    self.assertEqual(status(worker, "NoNewPrivs"), 1)
+
+    def test_the_control_socket_is_for_its_owner_alone(self):
+        with Testnet(nodes=2, settings=testnet.QUICK) as net:
+            net.start()
+            net.wait_for_rounds(1, 60)
+            for node in net.nodes:
+                mode = (node.directory / "control.sock").stat().st_mode
+                self.assertEqual(mode & 0o077, 0, oct(mode))
+                self.assertEqual((node.state).stat().st_mode & 0o077, 0)
+
+
+if __name__ == "__main__":
+    testnet.main()
