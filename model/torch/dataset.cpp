@@ -25,14 +25,14 @@ Examples read_for(const model::Task& task, const std::string& images, const std:
     throw DataError("the images of " + images + " are " + shape_text(channels, height, width) +
                     " but the task wants " +
                     shape_text(task.input[0], task.input[1], task.input[2]) +
-                    " (channels x height x width); convert the images or join another task");
+                    " (channels x height x width); convert the images or correct task.input");
   }
   if (count == 0) throw DataError(images + " holds no image; name a file with some");
   const unsigned largest = *std::ranges::max_element(examples.labels);
   if (largest >= task.classes) {
     throw DataError(labels + " has the label " + std::to_string(largest) +
                     " but the task's classes are 0 to " + std::to_string(task.classes - 1) +
-                    "; correct the labels or join another task");
+                    "; correct the labels or task.classes");
   }
   return examples;
 }
