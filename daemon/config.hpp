@@ -64,7 +64,7 @@ struct Config {
     double drop = 0.4;
     double smoothing = 0.5;
     unsigned patience = 3;
-    double slack = 1;  ///< standard errors
+    double slack = 2;  ///< standard errors
     double half_life = 2;  ///< rounds
     unsigned score_examples = 512;
     bool baseline = true;

@@ -9,7 +9,7 @@ namespace kith::model {
 /// averaged with was admitted on evidence of his own; the loss of a partial or baseline, of which
 /// training kept the best epoch, flatters it; and averaging lowers the variance whatever the
 /// examples say.  With many examples the standard error, and with it the slack, goes to nothing.
-inline constexpr double kSlack = 1;
+inline constexpr double kSlack = 2;  // about 95 %
 
 /// NaN without losses.
 [[nodiscard]] double mean(std::span<const float> losses);

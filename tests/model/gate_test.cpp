@@ -46,9 +46,9 @@ BOOST_AUTO_TEST_CASE(among_equals_the_averaged_wins_then_the_partial) {
 
 BOOST_AUTO_TEST_CASE(doubt_goes_in_favour_of_the_averaged_model) {
   // The paired difference has standard error 0.4 / sqrt(15) = 0.103.
-  BOOST_TEST((served(losses(1), losses(1.09, 0.4), losses(1)) == Served::averaged));
-  BOOST_TEST((served(losses(1), losses(1.12, 0.4), losses(1)) == Served::partial));
-  BOOST_TEST((served(losses(1), losses(1.12, 0.4), losses(1.12, 0.4)) == Served::baseline));
+  BOOST_TEST((served(losses(1), losses(1.19, 0.4), losses(1)) == Served::averaged));
+  BOOST_TEST((served(losses(1), losses(1.23, 0.4), losses(1)) == Served::partial));
+  BOOST_TEST((served(losses(1), losses(1.23, 0.4), losses(1.23, 0.4)) == Served::baseline));
 }
 
 BOOST_AUTO_TEST_CASE(doubt_is_about_pairs_of_examples) {
