@@ -332,7 +332,7 @@ BOOST_AUTO_TEST_CASE(slow_clients_are_closed_and_make_room) {
 BOOST_AUTO_TEST_CASE(a_client_that_does_not_read_is_closed) {
   ControlRoutes routes;
   routes.add("GET", "/large", [](const ControlRequest&) { return std::string(1U << 20, 'x'); });
-  start(socket(), std::move(routes), {.connections = 1, .request = 500ms});
+  start(socket(), std::move(routes), {.connections = 1, .request = 3s});
   asio::io_context context;
   auto deaf = connect(context);
   asio::write(deaf, asio::buffer(std::string("GET /large HTTP/1.1\r\n\r\n")));
