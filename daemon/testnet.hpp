@@ -16,8 +16,8 @@ struct TestnetPlan {
   std::size_t nodes = 6, groups = 3;
   std::uint64_t rounds = 15;
   std::uint64_t seed = 1;
-  std::size_t images = 100;       ///< of its own that each node learns from, validation included
-  std::size_t test_images = 1000; ///< held out, for the table only
+  std::size_t images = 100;        ///< of its own that each node learns from, validation included
+  std::size_t test_images = 1000;  ///< held out, for the table only
   std::filesystem::path data = "/usr/share/datasets/fashion-mnist";
   /// Where the nodes listen.  Empty: free ports on 127.0.0.1.  Otherwise node i is at
   /// "<host_prefix>i:port", and listens there on all addresses: for containers.

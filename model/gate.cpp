@@ -62,9 +62,10 @@ GateDecision choose_served(const ServingLosses& losses, double slack) {
             "serving the baseline, as no model has a finite loss (" + numbers(losses) + ")"};
   }
   const std::string verdict =
-      *best == Served::averaged  ? "serving the averaged model, as none is clearly better ("
-      : *best == Served::partial ? "serving the partial model, as the averaged one is clearly worse ("
-                                 : "serving the baseline, as no shared model is as good (";
+      *best == Served::averaged ? "serving the averaged model, as none is clearly better ("
+      : *best == Served::partial
+          ? "serving the partial model, as the averaged one is clearly worse ("
+          : "serving the baseline, as no shared model is as good (";
   return {*best, verdict + numbers(losses) + ")"};
 }
 

@@ -32,8 +32,8 @@ struct GateDecision {
 /// Picks what to serve: the averaged model, unless another is clearly better; then the partial,
 /// unless the baseline is clearly better.  Never a model that is *clearly worse than the baseline*,
 /// on the interval of the paired difference: with few validation examples a point estimate would
-/// turn good averages down by chance, and with many the interval is narrow.  A mean loss that is not
-/// finite never wins; if none is finite the baseline is served.
+/// turn good averages down by chance, and with many the interval is narrow.  A mean loss that is
+/// not finite never wins; if none is finite the baseline is served.
 [[nodiscard]] GateDecision choose_served(const ServingLosses& losses, double slack = kSlack);
 
 }  // namespace kith::model

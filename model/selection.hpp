@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstddef>
 #include "model/paired.hpp"
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -91,7 +91,7 @@ class BestPrefix final : public Selection {
  private:
   double slack_;
   Members candidates_;
-  std::vector<Trial> trials_;  ///< shortest prefix first
+  std::vector<Trial> trials_;               ///< shortest prefix first
   std::vector<std::vector<float>> losses_;  ///< of each trial
 };
 

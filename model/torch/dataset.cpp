@@ -79,9 +79,8 @@ Dataset read_dataset(const pipe::DataFiles& files, const model::Task& task,
   return {.train = data::select(all, train),
           .validation = data::select(all, validation),
           .scored = data::select(all, scored),
-          .test = files.test_images.empty()
-                      ? Examples{}
-                      : read_for(task, files.test_images, files.test_labels)};
+          .test = files.test_images.empty() ? Examples{}
+                                            : read_for(task, files.test_images, files.test_labels)};
 }
 
 }  // namespace kith::worker

@@ -23,7 +23,7 @@ using pipe::FailureKind;
 constexpr std::uint64_t kMaxThreads = 1024;
 constexpr std::size_t kMaxError = 2000;  // bytes of text in a failure
 // Members that are models of our own; everybody else is a loaded peer.
-constexpr std::string_view kSelf = "self";  // the partial
+constexpr std::string_view kSelf = "self";                                  // the partial
 constexpr std::string_view kAveraged = "averaged", kBaseline = "baseline";  // to be scored only
 
 class Stopwatch {
@@ -36,7 +36,9 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-double norm(const Params& params) { return model::parameter_norm(std::as_bytes(std::span(params))); }
+double norm(const Params& params) {
+  return model::parameter_norm(std::as_bytes(std::span(params)));
+}
 
 [[noreturn]] void fail(FailureKind kind, const std::string& what) { throw WorkerError(kind, what); }
 

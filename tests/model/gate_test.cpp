@@ -59,8 +59,8 @@ BOOST_AUTO_TEST_CASE(doubt_is_about_pairs_of_examples) {
 }
 
 BOOST_AUTO_TEST_CASE(a_model_without_losses_or_with_infinite_ones_never_wins) {
-  for (const double bad : {std::numeric_limits<double>::quiet_NaN(),
-                           std::numeric_limits<double>::infinity()}) {
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     BOOST_TEST((served(losses(0.5), losses(bad), losses(bad)) == Served::baseline));
     BOOST_TEST((served(losses(bad), losses(0.5), losses(bad)) == Served::averaged));
     BOOST_TEST((served(losses(bad), losses(bad), losses(0.5)) == Served::partial));

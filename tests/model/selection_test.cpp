@@ -178,7 +178,8 @@ BOOST_AUTO_TEST_CASE(the_best_prefix_is_kept_the_longest_of_equals) {
   }
 }
 
-BOOST_DATA_TEST_CASE(where_there_is_no_doubt_neither_is_ever_worse_than_alone, data::xrange(50U), seed) {
+BOOST_DATA_TEST_CASE(where_there_is_no_doubt_neither_is_ever_worse_than_alone, data::xrange(50U),
+                     seed) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<double> loss(0.5, 1.5);
   const auto candidates = letters(random() % 20);
