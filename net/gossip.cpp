@@ -55,13 +55,6 @@ void Gossip::want(Instant now, const SnapshotId& id) {
   fetch_more(now, id, found->second);
 }
 
-void Gossip::forget_want(const SnapshotId& id) {
-  const auto found = snapshots_.find(id);
-  if (found == snapshots_.end()) return;
-  found->second.wanted = false;
-  stop_fetches(found->second);
-}
-
 void Gossip::lost(Instant now, const SnapshotId& id) {
   const auto found = snapshots_.find(id);
   if (found == snapshots_.end() || !found->second.complete) return;

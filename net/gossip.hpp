@@ -82,9 +82,8 @@ class Gossip {
   bool restore(const SignedHead& head, const Manifest& manifest, Instant now);
   /// Announces our own snapshot, all of whose pieces the owner can read from now on.
   void publish(Instant now, const SignedHead& head, const Manifest& manifest);
-  /// Fetches `snapshot` until it is complete, dropped or no longer wanted.
+  /// Fetches `snapshot` until it is complete or dropped.
   void want(Instant now, const SnapshotId& snapshot);
-  void forget_want(const SnapshotId& snapshot);
   /// The owner found that a piece of a complete snapshot is gone: fetch it again.
   void lost(Instant now, const SnapshotId& snapshot);
 

@@ -77,9 +77,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       case 4:
         gossip.want(now, head.id());
         break;
-      case 5:
-        gossip.forget_want(head.id());
-        break;
       case 6:
         gossip.handle_message(now, peer, Piece{head.id(), kManifestPiece, encode(world.manifest)});
         break;
