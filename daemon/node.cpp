@@ -329,7 +329,7 @@ net::awaitable<void> Node::do_round(std::uint64_t number) {
 
   pipe::Fd partial;
   co_await train(round, partial);
-  if (config_.learning.strategy != StrategyName::local) {
+  if (strategy_->shares()) {
     co_await publish(round, std::move(partial));
     co_await gather(round);
   }
@@ -470,8 +470,7 @@ net::awaitable<void> Node::average(Round& round, std::vector<Candidate> candidat
   situation.candidates = std::move(candidates);
   situation.worker = worker_.get();
   round.choice = co_await strategy_->choose(situation);
-  round.mixture = mixture(situation, round.choice.members, config_.learning.half_life);
-  const pipe::Average question{round.mixture};
+    const pipe::Average question{round.choice.mixture};
   const auto averaged = co_await worker_->call(question);
   round.models["averaged"].validation = averaged.result;
   round.seconds["choose"] = seconds_since(start);
@@ -507,10 +506,10 @@ net::awaitable<void> Node::gate(Round& round) {
 
 void Node::report(const Round& round) {
   json members = json::array();
-  for (std::size_t i = 1; i < round.mixture.members.size(); ++i) {
-    members.push_back({{"id", round.mixture.members[i]},
-                       {"name", peer_name(round.mixture.members[i])},
-                       {"weight", round.mixture.weights[i]}});
+  for (std::size_t i = 1; i < round.choice.mixture.members.size(); ++i) {
+    members.push_back({{"id", round.choice.mixture.members[i]},
+                       {"name", peer_name(round.choice.mixture.members[i])},
+                       {"weight", round.choice.mixture.weights[i]}});
   }
   json models;
   for (const auto& [name, evaluations] : round.models) {
@@ -569,7 +568,7 @@ void Node::choose_wants() {
   for (const net::Member& member : consortium_.members()) {
     if (member.id != local_.id) peers.push_back(to_string(member.id));
   }
-  const auto pulls = strategy_->pulls(peers, random_);
+  const auto pulls = strategy_->pulls(round_, peers, random_);
   chosen_ = {pulls.begin(), pulls.end()};
   quota_reported_ = false;
   for (const net::SnapshotId& snapshot : host_->gossip().newest()) {

@@ -46,7 +46,6 @@ class Node final : public net::HostOwner {
     std::uint64_t number = 0;
     std::map<std::string, Evaluations> models;  // "baseline", "averaged", "partial"
     Choice choice;
-    pipe::Mixture mixture;
     std::string served, served_reason;
     std::map<std::string, double> seconds;  // by phase
   };

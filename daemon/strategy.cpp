@@ -1,53 +1,23 @@
 #include "daemon/strategy.hpp"
 
-#include "daemon/lia.hpp"
+#include "daemon/strategies/fixed.hpp"
+#include "daemon/strategies/lia.hpp"
 #include "model/weights.hpp"
 
 #include <algorithm>
 
 namespace kith::daemon {
-namespace {
-
-/// Averages with everyone of a fixed set: all (FedAvg, McMahan et al. 2017, without a server), the
-/// true group (the oracle of the paper), or nobody.
-class Fixed final : public Strategy {
- public:
-  explicit Fixed(std::optional<std::vector<std::string>> only) : only_(std::move(only)) {}
-
-  std::vector<std::string> pulls(const std::vector<std::string>& peers, std::mt19937_64&) override {
-    std::vector<std::string> wanted;
-    std::ranges::copy_if(peers, std::back_inserter(wanted),
-                         [this](auto& peer) { return has(peer); });
-    return wanted;
-  }
-  net::awaitable<Choice> choose(Situation situation) override {
-    Choice choice;
-    for (const Candidate& candidate : situation.candidates) {
-      if (has(candidate.peer)) choice.members.push_back(candidate.peer);
-    }
-    co_return choice;
-  }
-
- private:
-  [[nodiscard]] bool has(const std::string& peer) const {
-    return !only_ || std::ranges::find(*only_, peer) != only_->end();
-  }
-  std::optional<std::vector<std::string>> only_;  // nullopt: everyone
-};
-
-}  // namespace
-
 std::unique_ptr<Strategy> make_strategy(const Config& config,
                                         std::vector<std::string> oracle_group) {
   switch (config.learning.strategy) {
     case StrategyName::lia:
       return std::make_unique<Lia>(config);
     case StrategyName::local:
-      return std::make_unique<Fixed>(std::vector<std::string>());
+      return std::make_unique<Fixed>(config, std::vector<std::string>());
     case StrategyName::fedavg:
-      return std::make_unique<Fixed>(std::nullopt);
+      return std::make_unique<Fixed>(config, std::nullopt);
     case StrategyName::oracle:
-      return std::make_unique<Fixed>(std::move(oracle_group));
+      return std::make_unique<Fixed>(config, std::move(oracle_group));
   }
   return nullptr;
 }

@@ -16,6 +16,7 @@ namespace kith::daemon {
 struct Candidate {
   std::string peer;           ///< node id, in text
   std::uint64_t arrived = 0;  ///< the round of ours in which it came
+  nlohmann::json note{};      ///< what its strategy said with it; see Strategy::note()
 };
 
 /// What a strategy decides on: the moment after our own partial was trained.
@@ -25,21 +26,33 @@ struct Situation {
   WorkerProcess* worker = nullptr;  ///< borrowed
 };
 
-/// Whom to average with, and why.
+/// What becomes of the node's model, and why.
 struct Choice {
-  std::vector<std::string> members;
-  nlohmann::json why;  ///< the numbers behind it, for reports
+  pipe::Mixture mixture;  ///< the next theta; "self" is the own partial
+  nlohmann::json why;     ///< the numbers behind it, for reports
 };
 
-/// How a node chooses whose snapshots to fetch and whom to average with.  The rest of the round is
-/// the same for all.  Threads: the io thread.
+/// How a node chooses whose snapshots to fetch and what to average.  The rest of the round is the
+/// same for all.  Threads: the io thread.
 class Strategy {
  public:
   virtual ~Strategy() = default;
-  /// Whose snapshots to fetch this round, out of `peers` (node ids, in text).
-  [[nodiscard]] virtual std::vector<std::string> pulls(const std::vector<std::string>& peers,
+  /// Whose snapshots to fetch in `round`, out of `peers` (node ids, in text).
+  [[nodiscard]] virtual std::vector<std::string> pulls(std::uint64_t round,
+                                                       const std::vector<std::string>& peers,
                                                        std::mt19937_64& random) = 0;
+  /// Before training; `situation` holds what arrived until now.  Most have nothing to do.
+  virtual net::awaitable<void> prepare(Situation) { co_return; }
+  /// After training: what to make of it.
   virtual net::awaitable<Choice> choose(Situation situation) = 0;
+
+  /// False if it neither publishes nor wants anything.
+  [[nodiscard]] virtual bool shares() const { return true; }
+  /// True if it cannot do without the notes of its peers.  The network carries none, since what a
+  /// node thinks of others tells about its data; `kith simulate` does.
+  [[nodiscard]] virtual bool needs_notes() const { return false; }
+  /// What to say with the partial that is about to be published; null is nothing.
+  [[nodiscard]] virtual nlohmann::json note() const { return nullptr; }
 
   /// What it thinks of a peer, for status and for the next start; null if nothing.
   [[nodiscard]] virtual nlohmann::json opinion(const std::string&) const { return nullptr; }
@@ -51,7 +64,7 @@ class Strategy {
 [[nodiscard]] std::unique_ptr<Strategy> make_strategy(const Config& config,
                                                       std::vector<std::string> oracle_group);
 
-/// The mixture of the own partial and `members`, weighted by freshness in `situation`.
+/// The average of the own partial and `members`, weighted by freshness in `situation`.
 [[nodiscard]] pipe::Mixture mixture(const Situation& situation,
                                     const std::vector<std::string>& members, double half_life);
 

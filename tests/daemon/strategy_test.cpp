@@ -19,12 +19,13 @@ std::unique_ptr<Strategy> make(StrategyName name, Names oracle_group = {}) {
 
 Names chosen(Strategy& strategy, const Names& candidates) {
   Situation situation;
-  for (const std::string& peer : candidates) situation.candidates.push_back({peer, 0});
+  for (const std::string& peer : candidates) situation.candidates.push_back({peer});
   net::asio::io_context io;
   Names members;
   auto body = [&]() -> net::awaitable<void> {
     const Choice choice = co_await strategy.choose(situation);
-    members = choice.members;
+    BOOST_TEST(choice.mixture.members.front() == "self");
+    members.assign(choice.mixture.members.begin() + 1, choice.mixture.members.end());
   };
   net::asio::co_spawn(io, std::move(body), net::rethrow);
   io.run();
@@ -33,7 +34,7 @@ Names chosen(Strategy& strategy, const Names& candidates) {
 
 Names pulled(Strategy& strategy, const Names& peers) {
   std::mt19937_64 random(1);
-  return strategy.pulls(peers, random);
+  return strategy.pulls(1, peers, random);
 }
 
 }  // namespace

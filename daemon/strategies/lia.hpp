@@ -13,7 +13,7 @@ class Lia final : public Strategy {
  public:
   explicit Lia(const Config& config);
 
-  std::vector<std::string> pulls(const std::vector<std::string>& peers,
+  std::vector<std::string> pulls(std::uint64_t round, const std::vector<std::string>& peers,
                                  std::mt19937_64& random) override;
   net::awaitable<Choice> choose(Situation situation) override;
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;

@@ -1,4 +1,4 @@
-#include "daemon/lia.hpp"
+#include "daemon/strategies/lia.hpp"
 
 #include "daemon/loss_rows.hpp"
 #include "model/influence.hpp"
@@ -74,7 +74,7 @@ Lia::Lia(const Config& config)
                   .drop_below = settings_.drop,
                   .smoothing = settings_.smoothing}) {}
 
-std::vector<std::string> Lia::pulls(const std::vector<std::string>& peers,
+std::vector<std::string> Lia::pulls(std::uint64_t, const std::vector<std::string>& peers,
                                     std::mt19937_64& random) {
   std::vector<model::PullCandidate> candidates;
   for (const std::string& peer : peers) {
@@ -93,6 +93,7 @@ std::vector<std::string> Lia::pulls(const std::vector<std::string>& peers,
 
 net::awaitable<Choice> Lia::choose(Situation situation) {
   Choice choice;
+  choice.mixture = mixture(situation, {}, settings_.half_life);
   if (situation.candidates.empty()) co_return choice;
   const std::vector<float> own_losses = co_await score(situation);
   admission_.expire(situation.round);
@@ -108,7 +109,7 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
     selection->record(losses);
   }
   const model::Selected selected = selection->result();
-  choice.members = selected.members;
+  choice.mixture = mixture(situation, selected.members, settings_.half_life);
   choice.why["trials"] = json::array();
   for (const model::Trial& trial : selected.trace) {
     choice.why["trials"].push_back(
