@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <set>
+#include <span>
 
 namespace kith::daemon {
 namespace {
@@ -22,19 +22,25 @@ std::string percent(double accuracy) {
   return text;
 }
 
-const json& last_round(const StrategyOutcome& outcome, std::size_t node) {
-  const auto& rounds = outcome.nodes.at(node).rounds;
-  if (rounds.empty()) {
-    throw Failure(EX_DATAERR, outcome.nodes.at(node).name + " finished no round; see its log");
+std::span<const json> last_rounds(const NodeOutcome& node) {
+  if (node.rounds.empty()) {
+    throw Failure(EX_DATAERR, node.name + " finished no round; see its log");
   }
-  return rounds.back();
+  return std::span(node.rounds).last(std::min(kLastRounds, node.rounds.size()));
 }
 
-double accuracy(const json& round, const std::string& model) {
-  return round.at("models").at(model).at("test").at("accuracy");
+/// Mean accuracy over the last rounds, since that of a single round wavers by a point or so;
+/// `model` empty: of what was served.
+double accuracy(const NodeOutcome& node, const std::string& model = "") {
+  double sum = 0;
+  const auto rounds = last_rounds(node);
+  for (const json& round : rounds) {
+    const std::string& which =
+        model.empty() ? round.at("served").get_ref<const std::string&>() : model;
+    sum += round.at("models").at(which).at("test").at("accuracy").get<double>();
+  }
+  return sum / static_cast<double>(rounds.size());
 }
-
-double served_accuracy(const json& round) { return accuracy(round, round.at("served")); }
 
 /// Half the width of the 95 % interval of a difference of two accuracies, as if on different
 /// images; being on the same ones makes the true interval narrower.
@@ -43,14 +49,14 @@ double noise(double a, double b, double examples) {
 }
 
 std::vector<std::string> partners(const NodeOutcome& node) {
-  const std::size_t last = std::min(kLastRounds, node.rounds.size());
+  const auto last = last_rounds(node);
   std::map<std::string, std::size_t> times;
-  for (std::size_t i = node.rounds.size() - last; i < node.rounds.size(); ++i) {
-    for (const json& member : node.rounds[i].at("members")) ++times[member.at("name")];
+  for (const json& round : last) {
+    for (const json& member : round.at("members")) ++times[member.at("name")];
   }
   std::vector<std::string> names;
   for (const auto& [name, count] : times) {
-    if (2 * count >= last) names.push_back(name);
+    if (2 * count >= last.size()) names.push_back(name);
   }
   return names;
 }
@@ -96,14 +102,13 @@ Comparison compare(const Testnet& testnet,
   Comparison result;
   const auto count = static_cast<double>(lia.nodes.size());
   for (std::size_t i = 0; i < lia.nodes.size(); ++i) {
-    const json& round = last_round(lia, i);
     Comparison::Row row;
     row.name = lia.nodes[i].name;
     row.group = lia.nodes[i].group;
-    row.alone = accuracy(round, "baseline");
-    row.kith = served_accuracy(round);
-    row.global = accuracy(last_round(fedavg, i), "averaged");
-    row.oracle = served_accuracy(last_round(oracle, i));
+    row.alone = accuracy(lia.nodes[i], "baseline");
+    row.kith = accuracy(lia.nodes[i]);
+    row.global = accuracy(fedavg.nodes.at(i), "averaged");
+    row.oracle = accuracy(oracle.nodes.at(i));
     row.noise = noise(row.alone, row.kith, static_cast<double>(testnet.plan.test_images));
     row.partners = partners(lia.nodes[i]);
     result.mean.alone += row.alone / count;
@@ -135,7 +140,8 @@ std::vector<std::string> table(const Comparison& comparison, const Testnet& test
   lines.push_back("Accuracy in % on " + std::to_string(testnet.plan.test_images) +
                   " held-out images a node; " + std::to_string(testnet.plan.images) +
                   " images of its own each; seed " + std::to_string(testnet.plan.seed) + ", " +
-                  std::to_string(testnet.plan.rounds) + " rounds.");
+                  std::to_string(testnet.plan.rounds) + " rounds, mean of the last " +
+                  std::to_string(std::min<std::uint64_t>(kLastRounds, testnet.plan.rounds)) + ".");
   const auto time = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * comparison.seconds));
   lines.push_back(
       "The same images, model, steps and seeds in every column.  Sent in the Kith run: " +

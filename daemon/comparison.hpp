@@ -27,7 +27,8 @@ struct StrategyOutcome {
 /// Alone, one global model, Kith, the true groups: the table that the demo ends with.
 ///
 /// "Alone" is the baseline that the Kith nodes trained alongside; "global" the plain average of
-/// everyone; Kith and the true groups show what the gate serves.  Accuracy on held-out images.
+/// everyone; Kith and the true groups show what the gate serves.  Accuracy on held-out images, the
+/// mean of the last five rounds.
 struct Comparison {
   struct Row {
     std::string name;

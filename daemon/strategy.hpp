@@ -41,7 +41,7 @@ class Strategy {
   [[nodiscard]] virtual std::vector<std::string> pulls(std::uint64_t round,
                                                        const std::vector<std::string>& peers,
                                                        std::mt19937_64& random) = 0;
-  /// Before training; `situation` holds what arrived until now.  Most have nothing to do.
+  /// Before training; there are no candidates yet.  Most have nothing to do.
   virtual net::awaitable<void> prepare(Situation) { co_return; }
   /// After training: what to make of it.
   virtual net::awaitable<Choice> choose(Situation situation) = 0;

@@ -1,0 +1,402 @@
+#include "daemon/network_exchange.hpp"
+
+#include "daemon/failure.hpp"
+#include "daemon/log.hpp"
+#include "daemon/sealed_snapshot.hpp"
+#include "daemon/version.hpp"
+
+#include <algorithm>
+
+namespace kith::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using std::chrono::steady_clock;
+
+std::int64_t unix_seconds(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+// --- Setting up --------------------------------------------------------------------------------
+
+NetworkExchange::NetworkExchange(net::asio::io_context& io, const Config& config,
+                                 const crypto::NodeKeys& keys, const net::Consortium& consortium,
+                                 Store& store)
+    : io_(io),
+      config_(config),
+      keys_(keys),
+      consortium_(consortium),
+      store_(store),
+      local_{keys.identity.id(), &keys.channel, &consortium, {}, "kith " + version()},
+      wake_(io),
+      random_(config.learning.seed) {}
+
+NetworkExchange::~NetworkExchange() {
+  host_.reset();
+  disk_.join();
+}
+
+void NetworkExchange::join(const Subject& subject) {
+  subject_ = subject;
+  local_.task = subject.task;
+  host_ = std::make_unique<net::Host>(io_, local_, *this, random_());
+  for (const StoredHead& stored : store_.heads()) {
+    const auto head = net::decode<net::SignedHead>(stored.head);
+    const auto manifest = net::decode<net::Manifest>(stored.manifest);
+    const auto have = [this](const net::Hash& chunk) { return store_.blobs().contains(chunk); };
+    const bool known = stored.complete && head && manifest &&
+                       std::ranges::all_of(manifest->chunks, have) &&
+                       host_->gossip().restore(*head, *manifest, net::Clock::now());
+    if (!known) {
+      store_.drop_head(stored.origin, stored.position);
+      continue;
+    }
+    const std::string peer = to_string(stored.origin);
+    if (stored.origin == local_.id || arrivals_.contains(peer)) continue;  // latest comes first
+    arrivals_[peer] = {head->id(), *net::parse_head(*head), stored.round, true};
+  }
+  forget_unknown_blobs();
+  try {
+    for (const std::string& address : config_.node.listen) host_->listen(address);
+  } catch (const std::runtime_error& error) {
+    throw Failure(EX_UNAVAILABLE, error.what());
+  }
+  host_->connect();
+  for (const std::string& address : host_->listening()) {
+    log::info("listening", {{"address", address}, {"id", to_string(local_.id)}});
+  }
+}
+
+// What an interrupted download, or a crash between two writes, left behind.
+void NetworkExchange::forget_unknown_blobs() {
+  std::set<crypto::Hash> known;
+  for (const StoredHead& stored : store_.heads()) {
+    const auto manifest = net::decode<net::Manifest>(stored.manifest);
+    if (manifest) known.insert(manifest->chunks.begin(), manifest->chunks.end());
+  }
+  for (const crypto::Hash& name : store_.blobs().names()) {
+    if (!known.contains(name)) store_.blobs().remove(name);
+  }
+}
+
+void NetworkExchange::stop() {
+  stopping_ = true;
+  wake_.cancel();
+  if (host_) host_->stop();
+}
+
+// --- What the learner asks of us ----------------------------------------------------------------
+
+void NetworkExchange::want(std::uint64_t round, std::vector<std::string> peers) {
+  round_ = round;
+  chosen_ = {peers.begin(), peers.end()};
+  quota_reported_ = false;
+  for (const net::SnapshotId& snapshot : host_->gossip().newest()) {
+    if (const auto head = host_->gossip().head(snapshot)) want_if_chosen(snapshot, *head);
+  }
+}
+
+net::awaitable<void> NetworkExchange::publish(std::uint64_t round, pipe::Fd partial, json) {
+  auto job = [this, file = std::move(partial)] {
+    return seal_snapshot(file, consortium_, store_.blobs());
+  };
+  const SealedSnapshot sealed = co_await net::offload(disk_, std::move(job));
+  if (stopping_) co_return;
+  if (sealed.size != subject_.snapshot_size) {
+    throw WorkerLost("the worker handed over a snapshot of another size than the initial model");
+  }
+  const Bytes manifest = net::encode(sealed.manifest);
+  net::Head head;
+  head.origin = local_.id;
+  head.position = store_.take_position();
+  head.task = subject_.task;
+  head.round = static_cast<std::uint32_t>(round);
+  head.examples = subject_.examples;
+  head.size = sealed.size;
+  head.manifest_size = static_cast<std::uint32_t>(manifest.size());
+  head.manifest = crypto::hash(manifest);
+  if (const auto previous = crypto::from_hex(store_.text("published").value_or(""));
+      previous && previous->size() == head.previous.size()) {
+    std::ranges::copy(*previous, head.previous.begin());
+  }
+  const net::SignedHead signed_head = net::sign_head(head, keys_.identity, consortium_.id());
+  store_.atomically([&] {
+    store_.put_head({local_.id, head.position, net::encode(signed_head), manifest, true, round});
+    store_.put_text("published", crypto::to_hex(signed_head.id()));
+  });
+  host_->publish(signed_head, sealed.manifest);
+  log::info("published", {{"round", round},
+                          {"sequence", head.position.sequence},
+                          {"snapshot", crypto::to_hex(signed_head.id()).substr(0, 16)},
+                          {"bytes", sealed.size}});
+}
+
+// Peers work at their own pace and are not waited for.  This only gives those that are in step, and
+// connected, a bounded moment, so that what they are about to publish need not wait for next round.
+net::awaitable<void> NetworkExchange::gather(std::uint64_t round) {
+  const auto start = steady_clock::now();
+  const auto end = start + config_.learning.gather;
+  while (!stopping_ && steady_clock::now() < end && worth_waiting(round)) {
+    net::error_code ec;
+    wake_.expires_at(end);
+    co_await wake_.async_wait(net::asio::redirect_error(net::use_awaitable, ec));
+  }
+}
+
+bool NetworkExchange::worth_waiting(std::uint64_t round) const {
+  const net::Gossip& gossip = host_->gossip();
+  return std::ranges::any_of(consortium_.members(), [&](const net::Member& member) {
+    if (!chosen_.contains(to_string(member.id)) || !host_->connected(member.id)) return false;
+    const auto newest = gossip.newest(member.id);
+    const auto head = newest ? gossip.head(*newest) : std::nullopt;
+    const std::uint64_t announced = head ? head->round : 0;
+    if (head && head->size != subject_.snapshot_size) return false;
+    if (head && announced >= round && gossip.complete(*newest)) return false;
+    return announced + 1 >= round;  // in step, or about to be; one that lags comes when it comes
+  });
+}
+
+net::awaitable<std::vector<Candidate>> NetworkExchange::load(std::uint64_t round,
+                                                             WorkerProcess& worker) {
+  std::vector<Candidate> candidates;
+  std::vector<std::string> peers;
+  for (const auto& [peer, arrival] : arrivals_) peers.push_back(peer);
+  for (const std::string& peer : peers) {
+    const Arrival arrival = arrivals_.at(peer);  // may be replaced while we wait
+    const net::Gossip& gossip = host_->gossip();
+    if (arrival.refused || gossip.quarantined().contains(arrival.head.origin)) continue;
+    if (!arrival.loaded && !gossip.manifest(arrival.snapshot)) continue;  // just superseded
+    std::optional<std::string> problem;
+    if (!arrival.loaded) problem = co_await load_one(peer, arrival, worker);
+    Arrival& now = arrivals_.at(peer);
+    const std::uint64_t first_used = arrival.used ? std::min(arrival.round, round) : round;
+    if (now.snapshot == arrival.snapshot) {
+      now.round = first_used;
+      now.used = true;
+      now.loaded = !problem;
+      now.refused = problem.has_value();
+    }
+    if (problem) {
+      log::warn("snapshot_refused", {{"peer", name_of(peer)}, {"why", *problem}});
+    } else {
+      candidates.push_back({peer, first_used});
+    }
+  }
+  co_return candidates;
+}
+
+net::awaitable<std::optional<std::string>> NetworkExchange::load_one(std::string peer,
+                                                                     Arrival arrival,
+                                                                     WorkerProcess& worker) {
+  const auto* manifest = host_->gossip().manifest(arrival.snapshot);
+  auto job = [this, size = arrival.head.size, copy = *manifest] {
+    return open_snapshot(copy, size, local_.id, keys_.channel, store_.blobs());
+  };
+  auto opened = co_await net::offload(disk_, std::move(job));
+  if (stopping_) throw WorkerLost("stopping");
+  if (const auto* failure = std::get_if<Unopened>(&opened)) {
+    if (failure->lost) lost(arrival.snapshot);
+    co_return failure->why;
+  }
+  const pipe::Load question{peer};
+  try {
+    co_await worker.call(question, &std::get<pipe::Fd>(opened));
+  } catch (const WorkerRefused& error) {
+    co_return error.what();
+  }
+  co_return std::nullopt;
+}
+
+void NetworkExchange::worker_replaced() {
+  for (auto& [peer, arrival] : arrivals_) arrival.loaded = false;
+}
+
+// --- Whose snapshots to fetch ------------------------------------------------------------------
+
+void NetworkExchange::want_if_chosen(const net::SnapshotId& snapshot, const net::Head& head) {
+  const std::string peer = to_string(head.origin);
+  if (!chosen_.contains(peer) || host_->gossip().complete(snapshot)) return;
+  if (head.size != subject_.snapshot_size) {  // no model of this task: it is not even fetched
+    if (misfits_.insert(peer).second) {
+      log::warn(
+          "snapshot_of_wrong_size",
+          {{"peer", name_of(peer)}, {"bytes", head.size}, {"expected", subject_.snapshot_size}});
+    }
+    return;
+  }
+  const std::uint64_t held = host_->gossip().held_bytes();
+  if (held + head.size > config_.limits.disk.bytes) {
+    if (!std::exchange(quota_reported_, true)) {
+      log::warn("disk_quota", {{"stored", held}, {"limit", config_.limits.disk.bytes}});
+    }
+    return;
+  }
+  host_->want(snapshot);
+}
+
+// --- What the network asks of us ---------------------------------------------------------------
+
+void NetworkExchange::on_disk(std::function<void()> job) {
+  net::asio::post(disk_, [this, job = std::move(job)] {
+    try {
+      job();
+    } catch (...) {
+      net::asio::post(io_, [error = std::current_exception()] { std::rethrow_exception(error); });
+    }
+  });
+}
+
+void NetworkExchange::read_piece(const net::SnapshotId& snapshot, std::uint32_t piece,
+                                 PieceRead done) {
+  const auto* manifest = host_->gossip().manifest(snapshot);
+  const bool exists = manifest && piece < manifest->chunks.size();
+  on_disk([this, snapshot, done, name = exists ? manifest->chunks[piece] : crypto::Hash{}] {
+    auto data = store_.blobs().read(name);
+    // Damaged, by a power cut: passing it on would make a liar of us.
+    if (data && crypto::hash(*data) != name) data.reset();
+    net::asio::post(io_, [this, snapshot, done, data = std::move(data)] {
+      if (!data) lost(snapshot);
+      done(data);
+    });
+  });
+}
+
+void NetworkExchange::write_piece(const net::SnapshotId& snapshot, std::uint32_t piece,
+                                  Bytes data) {
+  const auto* manifest = host_->gossip().manifest(snapshot);
+  if (!manifest) return;
+  on_disk([this, name = manifest->chunks[piece], data = std::move(data)] {
+    store_.blobs().write(name, data, Blobs::Durability::refetchable);
+  });
+}
+
+void NetworkExchange::discovered(const net::SnapshotId& snapshot, const net::Head& head) {
+  want_if_chosen(snapshot, head);
+}
+
+void NetworkExchange::completed(const net::SnapshotId& snapshot, const net::Head& head) {
+  // After all its pieces: the pool has one thread.
+  on_disk([this, snapshot, head] {
+    net::asio::post(io_, [this, snapshot, head] { arrived(snapshot, head); });
+  });
+}
+
+void NetworkExchange::arrived(const net::SnapshotId& snapshot, const net::Head& head) {
+  const auto* signed_head = host_->gossip().signed_head(snapshot);
+  const auto* manifest = host_->gossip().manifest(snapshot);
+  if (stopping_ || !signed_head || !manifest) return;  // superseded meanwhile
+  store_.put_head({head.origin, head.position, net::encode(*signed_head), net::encode(*manifest),
+                   true, round_});
+  if (head.origin == local_.id) return;  // ours, lost and got back
+  Arrival& arrival = arrivals_[to_string(head.origin)];
+  const bool found_again = arrival.snapshot == snapshot && arrival.refused;
+  if (found_again || arrival.head.position < head.position) arrival = {snapshot, head, round_};
+  log::debug("snapshot_arrived", {{"peer", name_of(to_string(head.origin))},
+                                  {"round", head.round},
+                                  {"sequence", head.position.sequence}});
+  wake_.cancel();
+}
+
+// A chunk of it is gone from our disk, or damaged: a power cut does that to what was not synced.
+void NetworkExchange::lost(const net::SnapshotId& snapshot) {
+  const auto head = host_->gossip().head(snapshot);
+  if (stopping_ || !head || !host_->gossip().complete(snapshot)) return;
+  log::warn("snapshot_lost",
+            {{"peer", name_of(to_string(head->origin))}, {"sequence", head->position.sequence}});
+  store_.drop_head(head->origin, head->position);
+  host_->lost(snapshot);
+}
+
+void NetworkExchange::dropped(const net::SnapshotId&, const net::Head& head,
+                              const std::vector<net::Hash>& chunks) {
+  store_.drop_head(head.origin, head.position);
+  on_disk([this, chunks] {
+    for (const net::Hash& chunk : chunks) store_.blobs().remove(chunk);
+  });
+}
+
+void NetworkExchange::peer_connected(const net::Member& peer) {
+  log::info("peer_connected", {{"peer", peer.name}, {"id", to_string(peer.id)}});
+}
+
+void NetworkExchange::peer_disconnected(const net::Member& peer, net::CloseReason reason,
+                                        bool by_peer) {
+  log::info("peer_disconnected", {{"peer", peer.name},
+                                  {"reason", net::name(reason)},
+                                  {"by_peer", by_peer},
+                                  {"help", net::explain(reason)}});
+  wake_.cancel();  // nobody waits for it any more
+}
+
+void NetworkExchange::peer_failed(const net::Member* peer, const std::string& address,
+                                  net::CloseReason reason, bool by_peer) {
+  if (!peer) {  // anyone may knock, but the log is not theirs to fill
+    ++strangers_;
+    if (steady_clock::now() < strangers_reported_ + 10s) return;
+    strangers_reported_ = steady_clock::now();
+  }
+  log::warn("connection_failed", {{"peer", peer ? peer->name : "unknown"},
+                                  {"times", peer ? 1 : std::exchange(strangers_, 0)},
+                                  {"address", address},
+                                  {"reason", net::name(reason)},
+                                  {"by_peer", by_peer},
+                                  {"help", net::explain(reason)}});
+}
+
+void NetworkExchange::peer_accused(const net::Member& peer, const std::string& what) {
+  log::warn("peer_accused", {{"peer", peer.name}, {"what", what}});
+}
+
+// --- What people ask of us ---------------------------------------------------------------------
+
+std::string NetworkExchange::name_of(const std::string& id) const {
+  const auto parsed = crypto::parse_node_id(id);
+  const net::Member* member = parsed ? consortium_.find(*parsed) : nullptr;
+  return member ? member->name : id;
+}
+
+std::size_t NetworkExchange::connected() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(host_->peers(), &net::Host::PeerStatus::connected));
+}
+
+json NetworkExchange::peers() const {
+  json all = json::array();
+  for (const auto& peer : host_->peers()) {
+    const std::string id = to_string(peer.member->id);
+    const auto arrival = arrivals_.find(id);
+    json snapshot = nullptr;
+    if (arrival != arrivals_.end()) {
+      snapshot = {{"round", arrival->second.head.round},
+                  {"sequence", arrival->second.head.position.sequence},
+                  {"arrived_in_round", arrival->second.round},
+                  {"refused", arrival->second.refused}};
+    }
+    json trouble = nullptr;
+    if (peer.last_failure) {
+      trouble = {{"reason", net::name(*peer.last_failure)},
+                 {"by_peer", peer.failed_by_peer},
+                 {"help", net::explain(*peer.last_failure)}};
+    }
+    all.push_back({{"name", peer.member->name},
+                   {"id", id},
+                   {"connected", peer.connected},
+                   {"since", unix_seconds(peer.since)},
+                   {"trouble", trouble},
+                   {"agent", peer.agent},
+                   {"round_trip_ms",
+                    peer.round_trip
+                        ? json(std::chrono::duration<double, std::milli>(*peer.round_trip).count())
+                        : json(nullptr)},
+                   {"bytes_in", peer.bytes_in},
+                   {"bytes_out", peer.bytes_out},
+                   {"quarantined", host_->gossip().quarantined().contains(peer.member->id)},
+                   {"snapshot", snapshot}});
+  }
+  return all;
+}
+
+}  // namespace kith::daemon

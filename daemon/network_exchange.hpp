@@ -1,0 +1,120 @@
+#pragma once
+
+#include "crypto/key_file.hpp"
+#include "daemon/config.hpp"
+#include "daemon/exchange.hpp"
+#include "daemon/store.hpp"
+#include "net/asio/host.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+
+namespace kith::daemon {
+
+/// The exchange of a running node: seals, signs and publishes its partials, fetches and keeps its
+/// peers', and serves both to whoever asks, over the consortium's network.
+///
+/// Ownership: borrows all it is made with; stop() before destroying it.  Threads: the io thread;
+/// disk work goes to a pool of one thread of its own.
+class NetworkExchange final : public Exchange, public net::HostOwner {
+ public:
+  NetworkExchange(net::asio::io_context& io, const Config& config, const crypto::NodeKeys& keys,
+                  const net::Consortium& consortium, Store& store);
+  ~NetworkExchange() override;
+  NetworkExchange(const NetworkExchange&) = delete;
+  NetworkExchange& operator=(const NetworkExchange&) = delete;
+
+  /// What is learnt here, once the worker has told.
+  struct Subject {
+    crypto::Hash task{};
+    std::uint64_t snapshot_size = 0;  ///< bytes: of M0, and so of every snapshot of the task
+    std::uint64_t examples = 0;       ///< that we train on
+  };
+  /// Takes up what the store holds, listens, and dials the members.  Throws Failure.
+  void join(const Subject& subject);
+  [[nodiscard]] bool joined() const { return host_ != nullptr; }
+  /// Says goodbye to everyone; whoever waits here wakes up.
+  void stop();
+
+  void want(std::uint64_t round, std::vector<std::string> peers) override;
+  net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial, nlohmann::json note) override;
+  net::awaitable<void> gather(std::uint64_t round) override;
+  net::awaitable<std::vector<Candidate>> load(std::uint64_t round, WorkerProcess& worker) override;
+  void worker_replaced() override;
+
+  [[nodiscard]] const crypto::Hash& task() const { return local_.task; }
+  [[nodiscard]] std::vector<std::string> listening() const { return host_->listening(); }
+  [[nodiscard]] std::size_t connected() const;
+  [[nodiscard]] net::Host::Traffic traffic() const { return host_->traffic(); }
+  [[nodiscard]] std::uint64_t stored_bytes() const { return host_->gossip().held_bytes(); }
+  /// An object for every other member: connection, trouble, traffic, newest snapshot.
+  [[nodiscard]] nlohmann::json peers() const;
+
+ private:
+  /// The newest complete snapshot of a peer.
+  struct Arrival {
+    net::SnapshotId snapshot{};
+    net::Head head;
+    std::uint64_t round = 0;  ///< of ours, in which it came; once used, the first that used it
+    bool used = false;
+    bool loaded = false;   ///< into the worker
+    bool refused = false;  ///< by the worker
+  };
+
+  void want_if_chosen(const net::SnapshotId& snapshot, const net::Head& head);
+  [[nodiscard]] bool worth_waiting(std::uint64_t round) const;
+  /// Returns why it could not be loaded; nothing if it was.
+  net::awaitable<std::optional<std::string>> load_one(std::string peer, Arrival arrival,
+                                                      WorkerProcess& worker);
+  void arrived(const net::SnapshotId& snapshot, const net::Head& head);
+  void lost(const net::SnapshotId& snapshot);
+  void forget_unknown_blobs();
+  /// Runs `job` on the disk pool, after all earlier ones.  What it throws leaves io_context::run().
+  void on_disk(std::function<void()> job);
+  [[nodiscard]] std::string name_of(const std::string& id) const;
+
+  // What the network asks of us.
+  void read_piece(const net::SnapshotId& snapshot, std::uint32_t piece, PieceRead done) override;
+  void write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data) override;
+  void discovered(const net::SnapshotId& snapshot, const net::Head& head) override;
+  void completed(const net::SnapshotId& snapshot, const net::Head& head) override;
+  void dropped(const net::SnapshotId& snapshot, const net::Head& head,
+               const std::vector<net::Hash>& chunks) override;
+  void peer_connected(const net::Member& peer) override;
+  void peer_disconnected(const net::Member& peer, net::CloseReason reason, bool by_peer) override;
+  void peer_failed(const net::Member* peer, const std::string& address, net::CloseReason reason,
+                   bool by_peer) override;
+  void peer_accused(const net::Member& peer, const std::string& what) override;
+
+  net::asio::io_context& io_;
+  const Config& config_;
+  const crypto::NodeKeys& keys_;
+  const net::Consortium& consortium_;
+  Store& store_;
+  net::LocalNode local_;
+  net::asio::thread_pool disk_{1};
+  std::unique_ptr<net::Host> host_;
+  net::asio::steady_timer wake_;  // cancelled when something that is waited for may have come
+
+  std::mt19937_64 random_;
+  Subject subject_;
+  std::uint64_t round_ = 0;
+  std::map<std::string, Arrival> arrivals_;  // by peer
+  std::set<std::string> chosen_;             // peers to pull from this round
+  std::set<std::string> misfits_;            // peers that announced a snapshot of another size
+  bool quota_reported_ = false;              // this round
+  std::uint64_t strangers_ = 0;              // failed connections of nobody we know, unreported
+  std::chrono::steady_clock::time_point strangers_reported_ =
+      std::chrono::steady_clock::time_point::min();
+  bool stopping_ = false;
+};
+
+}  // namespace kith::daemon
