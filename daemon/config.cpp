@@ -64,11 +64,16 @@ struct Choice {
   std::string_view name;
   Enum value;
 };
-constexpr std::array<Choice<StrategyName>, 4> choices(StrategyName) {
+constexpr std::array<Choice<StrategyName>, 9> choices(StrategyName) {
   return {{{"lia", StrategyName::lia},
+           {"lia-sign", StrategyName::lia_sign},
            {"local", StrategyName::local},
            {"fedavg", StrategyName::fedavg},
-           {"oracle", StrategyName::oracle}}};
+           {"oracle", StrategyName::oracle},
+           {"pens", StrategyName::pens},
+           {"dac", StrategyName::dac},
+           {"fedfomo", StrategyName::fedfomo},
+           {"ifca", StrategyName::ifca}}};
 }
 constexpr std::array<Choice<log::Level>, 4> choices(log::Level) {
   return {{{"debug", log::Level::debug},
@@ -426,8 +431,9 @@ const std::vector<Section>& sections() {
       section<Learning>(
           "learning", &Config::learning, "How this node learns and whom it averages with.",
           {key("strategy", &Learning::strategy,
-               "How the peers to average with are chosen: by lazy influence, none, all, or "
-               "oracle_group."),
+               "How the peers to average with are chosen. \"lia\" is Kith's own; the rest is there "
+               "to compare with, and docs/algorithm.md says what each does. \"dac\" and \"ifca\" "
+               "run in kith simulate only."),
            key("rounds", &Learning::rounds, "Rounds until the node stops learning. 0: never."),
            key("epochs", &Learning::epochs, within(1U, 10'000U), "Epochs of training in a round."),
            key("warmup_epochs", &Learning::warmup_epochs, within(1U, 10'000U),
@@ -460,6 +466,19 @@ const std::vector<Section>& sections() {
                "Train a second model on own data alone, to compare with. Costs as much again."),
            key("oracle_group", &Learning::oracle_group,
                "Names of the members that strategy \"oracle\" averages with. For tests."),
+           key("pens_rounds", &Learning::pens_rounds, within(1U, kMany),
+               "Rounds in which strategy \"pens\" looks for its neighbours."),
+           key("pens_top", &Learning::pens_top, within(0U, 512U),
+               "Peers that strategy \"pens\" averages with in each of them. 0: not known; kith "
+               "simulate then tells it how many there are of its kind."),
+           key("dac_tau", &Learning::dac_tau, above_zero(),
+               "How strongly strategy \"dac\" prefers the similar."),
+           key("fedfomo_epsilon", &Learning::fedfomo_epsilon, within(0.0, 1.0),
+               "Chance, in the first round, that strategy \"fedfomo\" tries any peer instead of "
+               "the one it prefers. Falls by 0.05 a round."),
+           key("ifca_clusters", &Learning::ifca_clusters, within(0U, 512U),
+               "Clusters that strategy \"ifca\" looks for. 0: not known; kith simulate then tells "
+               "it how many there are."),
            key("seed", &Learning::seed, "Of the choices left to chance.")}),
       section<Worker>(
           "worker", &Config::worker, "The process that holds the data and the weights.",

@@ -16,10 +16,15 @@ namespace kith::daemon {
 
 /// How a node decides what to average.
 enum class StrategyName {
-  lia,     ///< by lazy influence
-  local,   ///< nothing: trains alone
-  fedavg,  ///< everything
-  oracle,  ///< the members of oracle_group, for tests
+  lia,       ///< by lazy influence
+  lia_sign,  ///< everything of positive lazy influence
+  local,     ///< nothing: trains alone
+  fedavg,    ///< everything
+  oracle,    ///< the members of oracle_group, for tests
+  pens,      ///< these and the rest to compare with: daemon/strategies/ names their papers
+  dac,
+  fedfomo,
+  ifca,
 };
 
 [[nodiscard]] std::string_view name(StrategyName strategy);  ///< "lia"
@@ -64,11 +69,16 @@ struct Config {
     double drop = 0.4;
     double smoothing = 0.5;
     unsigned patience = 3;
-    double slack = 2;  ///< standard errors
+    double slack = 2;      ///< standard errors
     double half_life = 2;  ///< rounds
     unsigned score_examples = 512;
     bool baseline = true;
     std::vector<std::string> oracle_group;  ///< names of members
+    unsigned pens_rounds = 10;
+    unsigned pens_top = 0;  ///< peers; 0 is not known
+    double dac_tau = 30;
+    double fedfomo_epsilon = 0.3;
+    unsigned ifca_clusters = 0;  ///< 0 is not known
     std::uint64_t seed = 0;
   };
   struct Worker {

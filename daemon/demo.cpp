@@ -131,9 +131,11 @@ std::string_view title(StrategyName strategy) {
     case StrategyName::oracle:
       return "True groups: everybody is told who shares its turn";
     case StrategyName::local:
-      break;
+      return "Alone";
+    default:
+      break;  // the demo runs no other
   }
-  return "Alone";
+  return name(strategy);
 }
 
 std::vector<std::string> progress_lines(const std::vector<TestnetNode>& nodes,

@@ -8,6 +8,7 @@
 #include "daemon/failure.hpp"
 #include "daemon/log.hpp"
 #include "daemon/node.hpp"
+#include "daemon/strategy.hpp"
 #include "daemon/version.hpp"
 
 #include <CLI/CLI.hpp>
@@ -81,6 +82,7 @@ struct Init {
 
 int run_node(const Place& place) {
   Config config = load_config(place.config());
+  check_works_on_network(config);
   log::configure(config.log.level, config.log.format);
   net::asio::io_context io(1);  // the thread that thinks: this one
   Node node(io, std::move(config));

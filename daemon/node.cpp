@@ -103,11 +103,6 @@ Node::Node(net::asio::io_context& io, Config config)
                   "here and on the other nodes:\n\n" +
                       member_block(config_, keys_));
   }
-  if (learner_.strategy().needs_notes()) {
-    throw Failure(EX_CONFIG, "learning.strategy \"" + std::string(name(config_.learning.strategy)) +
-                                 "\" works in kith simulate only: its nodes tell one another what "
-                                 "they think of each other, which kith run keeps to itself");
-  }
   check_data_files(config_.data);
   if (const auto last = store_.rounds(1); !last.empty()) last_report_ = last.back();
   std::map<std::string, json> opinions;

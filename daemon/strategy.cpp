@@ -1,10 +1,18 @@
 #include "daemon/strategy.hpp"
 
+#include "daemon/failure.hpp"
+#include "daemon/strategies/dac.hpp"
+#include "daemon/strategies/fedfomo.hpp"
 #include "daemon/strategies/fixed.hpp"
+#include "daemon/strategies/ifca.hpp"
 #include "daemon/strategies/lia.hpp"
+#include "daemon/strategies/lia_sign.hpp"
+#include "daemon/strategies/pens.hpp"
 #include "model/weights.hpp"
 
 #include <algorithm>
+#include <cassert>
+#include <iterator>
 
 namespace kith::daemon {
 std::unique_ptr<Strategy> make_strategy(const Config& config,
@@ -12,14 +20,62 @@ std::unique_ptr<Strategy> make_strategy(const Config& config,
   switch (config.learning.strategy) {
     case StrategyName::lia:
       return std::make_unique<Lia>(config);
+    case StrategyName::lia_sign:
+      return std::make_unique<LiaSign>(config);
     case StrategyName::local:
       return std::make_unique<Fixed>(config, std::vector<std::string>());
     case StrategyName::fedavg:
       return std::make_unique<Fixed>(config, std::nullopt);
     case StrategyName::oracle:
       return std::make_unique<Fixed>(config, std::move(oracle_group));
+    case StrategyName::pens:
+      return std::make_unique<Pens>(config);
+    case StrategyName::dac:
+      return std::make_unique<Dac>(config);
+    case StrategyName::fedfomo:
+      return std::make_unique<FedFomo>(config);
+    case StrategyName::ifca:
+      return std::make_unique<Ifca>(config);
   }
   return nullptr;
+}
+
+void check_works_on_network(const Config& config) {
+  const std::string strategy(name(config.learning.strategy));
+  if (make_strategy(config, {})->needs_notes()) {
+    throw Failure(EX_CONFIG, "strategy \"" + strategy +
+                                 "\" needs its peers' notes, which the network does not carry; run "
+                                 "it with kith simulate, or choose another learning.strategy");
+  }
+  if (config.learning.strategy == StrategyName::pens && config.learning.pens_top == 0) {
+    throw Failure(EX_CONFIG,
+                  "strategy \"pens\" needs learning.pens_top; set it to the number of peers that "
+                  "are like this node, or choose another learning.strategy");
+  }
+}
+
+std::vector<std::string> candidates_among(const Situation& situation,
+                                          const std::vector<std::string>& peers) {
+  std::vector<std::string> found;
+  std::ranges::copy_if(peers, std::back_inserter(found), [&](const std::string& peer) {
+    return std::ranges::find(situation.candidates, peer, &Candidate::peer) !=
+           situation.candidates.end();
+  });
+  return found;
+}
+
+net::awaitable<std::map<std::string, double>> losses_of(Situation situation,
+                                                        std::vector<std::string> members,
+                                                        pipe::Split split) {
+  std::map<std::string, double> losses;
+  if (members.empty()) co_return losses;
+  const pipe::Measure question{members, split};
+  const auto answer = co_await situation.worker->call(question);
+  if (answer.result.values.size() != members.size()) {
+    throw WorkerLost("the worker answered with another number of losses");
+  }
+  for (std::size_t i = 0; i < members.size(); ++i) losses[members[i]] = answer.result.values[i];
+  co_return losses;
 }
 
 pipe::Mixture mixture(const Situation& situation, const std::vector<std::string>& members,

@@ -4,6 +4,7 @@
 #include "daemon/worker_process.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -63,6 +64,20 @@ class Strategy {
 /// `oracle_group` of the configuration is given as node ids in text.
 [[nodiscard]] std::unique_ptr<Strategy> make_strategy(const Config& config,
                                                       std::vector<std::string> oracle_group);
+
+/// Throws Failure(EX_CONFIG) if the configured strategy works in `kith simulate` only.
+void check_works_on_network(const Config& config);
+
+// ---- For strategies ----
+
+/// Those of `peers` who are candidates.
+[[nodiscard]] std::vector<std::string> candidates_among(const Situation& situation,
+                                                        const std::vector<std::string>& peers);
+
+/// The mean loss of each member, measured by the worker; see pipe::Measure.
+net::awaitable<std::map<std::string, double>> losses_of(Situation situation,
+                                                        std::vector<std::string> members,
+                                                        pipe::Split split);
 
 /// The average of the own partial and `members`, weighted by freshness in `situation`.
 [[nodiscard]] pipe::Mixture mixture(const Situation& situation,

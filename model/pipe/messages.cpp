@@ -40,6 +40,10 @@ template <Is<Scored> T>
 void fields(auto& field, T& m) {
   field("examples", m.examples), field("seconds", m.seconds);
 }
+template <Is<Measured> T>
+void fields(auto& field, T& m) {
+  field("values", m.values);
+}
 template <Is<Checkpointed> T>
 void fields(auto& field, T& m) {
   field("bytes", m.bytes);
@@ -89,6 +93,22 @@ void fields(auto& field, T& m) {
 template <class T>
 requires Is<T, Try> || Is<T, Average>
 void fields(auto& field, T& m) { field("members", m.members), field("weights", m.weights); }
+template <Is<Keep> T>
+void fields(auto& field, T& m) {
+  field("name", m.name), field("members", m.members), field("weights", m.weights);
+}
+template <Is<Initial> T>
+void fields(auto& field, T& m) {
+  field("name", m.name), field("seed", m.seed);
+}
+template <Is<Measure> T>
+void fields(auto& field, T& m) {
+  field("members", m.members), field("split", m.split);
+}
+template <Is<Distance> T>
+void fields(auto& field, T& m) {
+  field("from", m.from), field("members", m.members);
+}
 template <Is<Evaluate> T>
 void fields(auto& field, T& m) {
   field("model", m.model), field("split", m.split);
@@ -105,12 +125,13 @@ void fields(auto& field, T& m) {
 // ---- Words ----
 
 // In the order of Operation.
-constexpr std::array kOperations{"open", "train",   "load",     "forget", "score",
-                                 "try",  "average", "evaluate", "serve",  "checkpoint"};
+constexpr std::array kOperations{"open",     "train",    "load",  "forget",    "score",
+                                 "try",      "average",  "keep",  "initial",   "measure",
+                                 "distance", "evaluate", "serve", "checkpoint"};
 static_assert(kOperations.size() == std::variant_size_v<Operation>);
 
 constexpr std::array kModels{"baseline", "averaged", "partial", "served"};
-constexpr std::array kSplits{"validation", "test"};
+constexpr std::array kSplits{"validation", "test", "train"};
 constexpr std::array kFailures{"config", "data", "software"};
 
 constexpr const auto& words(ModelName) { return kModels; }
@@ -357,6 +378,7 @@ KITH_REPLY(Opened);
 KITH_REPLY(Trained);
 KITH_REPLY(Scored);
 KITH_REPLY(Evaluation);
+KITH_REPLY(Measured);
 KITH_REPLY(Checkpointed);
 KITH_REPLY(Done);
 #undef KITH_REPLY

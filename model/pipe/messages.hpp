@@ -42,6 +42,9 @@ struct Scored {  // with file: rows of `examples` float32 clipped losses; the re
   std::uint64_t examples = 0;
   double seconds = 0;
 };
+struct Measured {
+  std::vector<double> values;  ///< one a member, finite
+};
 struct Checkpointed {
   std::uint64_t bytes = 0;
 };
@@ -68,7 +71,7 @@ struct Failure {
 // ---- What kith asks ----
 
 enum class ModelName { baseline, averaged, partial, served };
-enum class Split { validation, test };
+enum class Split { validation, test, train };
 
 /// IDX files, plain or .gz.
 struct DataFiles {
@@ -104,7 +107,8 @@ struct Score {  // rows: M0, own partial, each peer; a "peer" may be "averaged" 
   using Result = Scored;
   std::vector<std::string> peers;
 };
-/// What an average is made of.  The member "self" is the own partial, any other a loaded peer.
+/// What an average is made of.  A member is "self" (the own partial), "averaged" (theta),
+/// "baseline", a loaded peer, or a model that was kept.
 struct Mixture {
   std::vector<std::string> members;
   std::vector<double> weights;  ///< one a member, not negative; divided by their sum
@@ -114,6 +118,29 @@ struct Try : Mixture {  // one row
 };
 struct Average : Mixture {
   using Result = Evaluation;
+};
+/// Keeps an average under a name, as if a peer of that name had been loaded.
+struct Keep : Mixture {
+  using Result = Done;
+  std::string name;
+};
+/// Keeps another initial model, drawn as M0 is drawn from the task's seed.
+struct Initial {
+  using Result = Done;
+  std::string name;
+  std::uint64_t seed = 0;
+};
+/// The mean loss of each member, not clipped.
+struct Measure {
+  using Result = Measured;
+  std::vector<std::string> members;
+  Split split = Split::validation;
+};
+/// The Euclidean distance of each member from one of them.
+struct Distance {
+  using Result = Measured;
+  std::string from;
+  std::vector<std::string> members;
 };
 struct Evaluate {
   using Result = Evaluation;
@@ -129,8 +156,8 @@ struct Checkpoint {
   std::uint64_t round = 0;
 };
 
-using Operation =
-    std::variant<Open, Train, Load, Forget, Score, Try, Average, Evaluate, Serve, Checkpoint>;
+using Operation = std::variant<Open, Train, Load, Forget, Score, Try, Average, Keep, Initial,
+                               Measure, Distance, Evaluate, Serve, Checkpoint>;
 struct Request {
   std::uint64_t id = 0;
   Operation operation;

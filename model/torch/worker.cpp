@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -22,9 +23,10 @@ using pipe::FailureKind;
 
 constexpr std::uint64_t kMaxThreads = 1024;
 constexpr std::size_t kMaxError = 2000;  // bytes of text in a failure
-// Members that are models of our own; everybody else is a loaded peer.
-constexpr std::string_view kSelf = "self";                                  // the partial
-constexpr std::string_view kAveraged = "averaged", kBaseline = "baseline";  // to be scored only
+// Members that are models of our own; every other is a loaded peer or was kept under its name.
+constexpr std::string_view kSelf = "self";          // the partial
+constexpr std::string_view kAveraged = "averaged";  // theta
+constexpr std::string_view kBaseline = "baseline";
 
 class Stopwatch {
  public:
@@ -41,6 +43,23 @@ double norm(const Params& params) {
 }
 
 [[noreturn]] void fail(FailureKind kind, const std::string& what) { throw WorkerError(kind, what); }
+
+void refuse_own_name(const std::string& name) {
+  if (name != kSelf && name != kAveraged && name != kBaseline) return;
+  fail(FailureKind::software, "\"" + name + "\" is a model of our own, not a peer");
+}
+
+Part part_of(pipe::Split split) {
+  switch (split) {
+    case pipe::Split::validation:
+      return Part::validation;
+    case pipe::Split::test:
+      return Part::test;
+    case pipe::Split::train:
+      return Part::train;
+  }
+  std::abort();  // every enumerator is above
+}
 
 }  // namespace
 
@@ -160,9 +179,7 @@ Network::Training Worker::train(const Params& start, const pipe::Train& request,
 
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
   const model::Schema& schema = session().network.schema();
-  if (load.peer == kSelf || load.peer == kAveraged || load.peer == kBaseline) {
-    fail(FailureKind::software, "\"" + load.peer + "\" is a model of our own, not a peer");
-  }
+  refuse_own_name(load.peer);
   if (!file_) fail(FailureKind::software, "load wants the snapshot as a file");
   const auto mapped = pipe::SealedMap::open(file_, schema.file_size());
   if (const auto* const why = std::get_if<std::string>(&mapped)) fail(FailureKind::data, *why);
@@ -195,7 +212,7 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Score& score) {
   add(member(kSelf));
   for (const std::string& peer : score.peers) {
     if (peer == kAveraged || peer == kBaseline) {
-      Scorable own{peer == kAveraged ? session().state.averaged : session().state.baseline, {}};
+      Scorable own{params(peer), {}};
       add(own);
     } else {
       add(member(peer));
@@ -214,15 +231,60 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Try& mixture) {
 }
 
 Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Average& mixture) {
-  Params params = average(mixture);
-  const pipe::Evaluation evaluation = session().network.evaluate(params, Part::validation);
-  session().state.averaged = std::move(params);
+  Params mean = average(mixture);
+  const pipe::Evaluation evaluation = session().network.evaluate(mean, Part::validation);
+  session().state.averaged = std::move(mean);
   return {evaluation};
 }
 
+Worker::Answer<pipe::Done> Worker::handle(const pipe::Keep& keep) {
+  refuse_own_name(keep.name);
+  session().peers[keep.name] = {average(keep), {}};
+  return {};
+}
+
+Worker::Answer<pipe::Done> Worker::handle(const pipe::Initial& initial) {
+  refuse_own_name(initial.name);
+  session().peers[initial.name] = {initial_model(session().network.schema(), initial.seed), {}};
+  return {};
+}
+
+Worker::Answer<pipe::Measured> Worker::handle(const pipe::Measure& measure) {
+  const Part part = part_of(measure.split);
+  if (session().network.examples(part) == 0) {
+    fail(FailureKind::data, "there are no examples of this split to measure on");
+  }
+  pipe::Measured measured;
+  for (const std::string& name : measure.members) {
+    const std::vector<float> losses = session().network.losses(params(name), part);
+    double sum = 0;
+    for (const float loss : losses) {
+      // Worse than any number; but JSON has no infinity.
+      constexpr float kWorst = std::numeric_limits<float>::max();
+      sum += static_cast<double>(std::isfinite(loss) ? loss : kWorst);
+    }
+    measured.values.push_back(sum / static_cast<double>(losses.size()));
+  }
+  return {std::move(measured)};
+}
+
+Worker::Answer<pipe::Measured> Worker::handle(const pipe::Distance& distance) {
+  const Params& from = params(distance.from);
+  pipe::Measured measured;
+  for (const std::string& name : distance.members) {
+    const Params& to = params(name);
+    double sum = 0;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const double difference = static_cast<double>(to[i]) - static_cast<double>(from[i]);
+      sum += difference * difference;
+    }
+    measured.values.push_back(std::sqrt(sum));
+  }
+  return {std::move(measured)};
+}
+
 Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Evaluate& evaluate) {
-  const Part part = evaluate.split == pipe::Split::test ? Part::test : Part::validation;
-  return {session().network.evaluate(model(evaluate.model), part)};
+  return {session().network.evaluate(model(evaluate.model), part_of(evaluate.split))};
 }
 
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Serve& serve) {
@@ -256,6 +318,12 @@ Worker::Scorable& Worker::member(std::string_view name) {
     fail(FailureKind::software, "no snapshot of " + std::string(name) + " is loaded; load it");
   }
   return found->second;
+}
+
+const Params& Worker::params(std::string_view name) {
+  if (name == kAveraged) return session().state.averaged;
+  if (name == kBaseline) return session().state.baseline;
+  return member(name).params;
 }
 
 const Params& Worker::model(pipe::ModelName name) {
@@ -297,10 +365,10 @@ Params Worker::average(const pipe::Mixture& mixture) {
   // In double and in the order given, so that anyone can repeat it exactly.
   std::vector<double> total(session().initial.params.size());
   for (std::size_t k = 0; k < members.size(); ++k) {
-    const Params& params = member(members[k]).params;
+    const Params& model = params(members[k]);
     const double weight = weights[k] / sum;
     for (std::size_t i = 0; i < total.size(); ++i) {
-      total[i] += weight * static_cast<double>(params[i]);
+      total[i] += weight * static_cast<double>(model[i]);
     }
   }
   Params mean(total.size());

@@ -41,7 +41,7 @@ class Worker {
     Scorable initial;  ///< M0
     State state;
     std::optional<Scorable> partial;
-    std::map<std::string, Scorable, std::less<>> peers;
+    std::map<std::string, Scorable, std::less<>> peers;  ///< and what was kept under a name
   };
   /// What a request is answered with: a result, and perhaps a file.
   template <class Result>
@@ -57,6 +57,10 @@ class Worker {
   Answer<pipe::Scored> handle(const pipe::Score& score);
   Answer<pipe::Scored> handle(const pipe::Try& mixture);
   Answer<pipe::Evaluation> handle(const pipe::Average& mixture);
+  Answer<pipe::Done> handle(const pipe::Keep& keep);
+  Answer<pipe::Done> handle(const pipe::Initial& initial);
+  Answer<pipe::Measured> handle(const pipe::Measure& measure);
+  Answer<pipe::Measured> handle(const pipe::Distance& distance);
   Answer<pipe::Evaluation> handle(const pipe::Evaluate& evaluate);
   Answer<pipe::Done> handle(const pipe::Serve& serve);
   Answer<pipe::Checkpointed> handle(const pipe::Checkpoint& checkpoint);
@@ -69,6 +73,7 @@ class Worker {
 
   Session& session();
   Scorable& member(std::string_view name);
+  const Params& params(std::string_view member);
   const Params& model(pipe::ModelName name);
   const std::vector<float>& clipped_losses(Scorable& of);
   Params average(const pipe::Mixture& mixture);

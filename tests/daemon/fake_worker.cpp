@@ -4,6 +4,9 @@
 //   slow        never finishes training          dies       leaves in the first Average of all
 //   swells      hands over a partial larger than the initial model
 //   fds         reports how many descriptors it was given as the number of parameters
+//   scripted    takes the loss and the distance of each model from the files "losses" and
+//               "distances" in the state folder, lines "name=number" (1 if not there), and
+//               writes every request to "requests" there
 #include "model/pipe/memfd.hpp"
 #include "model/pipe/messages.hpp"
 #include "model/pipe/pipe.hpp"
@@ -12,6 +15,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <span>
 #include <string>
 #include <unistd.h>
 
@@ -32,6 +37,9 @@ class FakeWorker {
       const auto request = pipe::parse_request(message->text);
       if (!std::holds_alternative<pipe::Request>(request)) return;
       id_ = std::get<pipe::Request>(request).id;
+      if (behaviour_ == "scripted") {
+        std::ofstream(fs::path(state_) / "requests", std::ios::app) << message->text << "\n";
+      }
       std::visit([this](const auto& operation) { answer(operation); },
                  std::get<pipe::Request>(request).operation);
     }
@@ -78,7 +86,35 @@ class FakeWorker {
     }
     reply(pipe::Evaluation{1, 0.5, kScored});
   }
-  void answer(const pipe::Score& score) { reply_rows(2 + score.peers.size()); }
+  void answer(const pipe::Score& score) {
+    if (behaviour_ != "scripted") return reply_rows(2 + score.peers.size());
+    std::vector<std::string> models{"M0", "self"};
+    models.insert(models.end(), score.peers.begin(), score.peers.end());
+    std::vector<float> rows;
+    for (const double loss : scripted("losses", models)) {
+      rows.insert(rows.end(), kScored, static_cast<float>(loss));
+    }
+    reply(pipe::Scored{kScored, 0}, pipe::sealed_memfd("rows", std::as_bytes(std::span(rows))));
+  }
+  void answer(const pipe::Measure& measure) {
+    reply(pipe::Measured{scripted("losses", measure.members)});
+  }
+  void answer(const pipe::Distance& distance) {
+    reply(pipe::Measured{scripted("distances", distance.members)});
+  }
+  std::vector<double> scripted(const char* file, const std::vector<std::string>& models) {
+    std::map<std::string, double> script;
+    std::ifstream in(fs::path(state_) / file);
+    std::string model;
+    while (std::getline(in >> std::ws, model, '=')) in >> script[model];
+    std::vector<double> values;
+    for (const std::string& name : models) {
+      values.push_back(script.contains(name) ? script[name] : 1);
+    }
+    return values;
+  }
+  void answer(const pipe::Keep&) { reply(pipe::Done{}); }
+  void answer(const pipe::Initial&) { reply(pipe::Done{}); }
   void answer(const pipe::Try&) { reply_rows(1); }
   void answer(const pipe::Evaluate&) { reply(pipe::Evaluation{1, 0.5, kScored}); }
   void answer(const pipe::Checkpoint&) { reply(pipe::Checkpointed{}); }

@@ -43,6 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_reply<Trained>(text);
   check_reply<Scored>(text);
   check_reply<Evaluation>(text);
+  check_reply<Measured>(text);
   check_reply<Checkpointed>(text);
   check_reply<Done>(text);
   return 0;

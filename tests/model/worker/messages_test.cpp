@@ -58,9 +58,13 @@ const std::vector<Request> kRequests{
     {5, Score{{"a", "b"}}},
     {6, some_try()},
     {7, Average{{{"self"}, {1}}}},
-    {8, Evaluate{ModelName::partial, Split::validation}},
-    {9, Serve{ModelName::baseline}},
-    {10, Checkpoint{4}},
+    {8, Keep{{{"self"}, {1}}, "first"}},
+    {9, Initial{"second", 7}},
+    {10, Measure{{"a", "averaged"}, Split::train}},
+    {11, Distance{"averaged", {"a"}}},
+    {12, Evaluate{ModelName::partial, Split::validation}},
+    {13, Serve{ModelName::baseline}},
+    {14, Checkpoint{4}},
 };
 
 }  // namespace
@@ -84,6 +88,8 @@ BOOST_AUTO_TEST_CASE(the_text_of_a_request_is_what_the_protocol_document_says) {
              R"({"baseline":true,"epochs":5,"id":2,"op":"train","round":3})");
   BOOST_TEST(encode({8, Evaluate{ModelName::served, Split::test}}) ==
              R"({"id":8,"model":"served","op":"evaluate","split":"test"})");
+  BOOST_TEST(encode({9, Measure{{"a"}, Split::train}}) ==
+             R"({"id":9,"members":["a"],"op":"measure","split":"train"})");
 }
 
 BOOST_AUTO_TEST_CASE(the_task_arrives_as_it_was_sent) {
@@ -96,6 +102,8 @@ BOOST_AUTO_TEST_CASE(the_text_of_a_reply_is_what_the_protocol_document_says) {
              R"({"accuracy":0.25,"examples":40,"id":6,"loss":0.5,"ok":true})");
   BOOST_TEST(encode(Reply<Done>{3, Failure{FailureKind::data, "mend it"}}) ==
              R"({"error":"mend it","id":3,"kind":"data","ok":false})");
+  BOOST_TEST(encode(Reply<Measured>{4, Measured{{0.5, 2}}}) ==
+             R"({"id":4,"ok":true,"values":[0.5,2.0]})");
   BOOST_TEST(encode(Reply<Trained>{2, Progress{"partial", 1, 5, 2, {0.5, 0.25, 40}}}) ==
              R"({"id":2,"progress":{"epoch":1,"epochs":5,"phase":"partial","train_loss":2.0,)"
              R"("validation":{"accuracy":0.25,"examples":40,"loss":0.5}}})");

@@ -474,6 +474,101 @@ BOOST_AUTO_TEST_CASE(with_nothing_clipped_and_nothing_left_out_scores_are_the_va
   BOOST_TEST(mean(rows[1]) == site.trained.validation.loss, boost::test_tools::tolerance(1e-6));
 }
 
+BOOST_AUTO_TEST_CASE(measured_losses_are_those_of_an_evaluation_on_the_same_split) {
+  Site site;
+  const auto measured = [&](std::vector<std::string> members, Split split) {
+    return site.worker->ask(pipe::Measure{std::move(members), split}).values;
+  };
+  const auto evaluated = [&](ModelName model, Split split) {
+    return site.worker->ask(pipe::Evaluate{model, split}).loss;
+  };
+  // Before the first training there is a theta to measure already.
+  BOOST_TEST(
+      measured({"averaged"}, Split::train)[0] == evaluated(ModelName::averaged, Split::train),
+      boost::test_tools::tolerance(1e-9));
+  site.train(1, 8);
+  load(*site.worker, "start", site.initial);
+  for (const Split split : {Split::train, Split::validation, Split::test}) {
+    const auto losses = measured({"self", "start", "averaged"}, split);
+    BOOST_REQUIRE(losses.size() == 3U);
+    BOOST_TEST(losses[0] == evaluated(ModelName::partial, split),
+               boost::test_tools::tolerance(1e-9));
+    BOOST_TEST(losses[1] == losses[2]);  // theta is still M0
+    BOOST_TEST(losses[0] < losses[1]);
+  }
+  BOOST_TEST(measured({"self"}, Split::train)[0] != measured({"self"}, Split::validation)[0]);
+  BOOST_TEST(measured({}, Split::train).empty());
+  BOOST_TEST(contains(site.worker->failure_of(pipe::Measure{{"stranger"}, Split::train}).error,
+                      "no snapshot of stranger"));
+}
+
+BOOST_AUTO_TEST_CASE(measured_losses_are_not_cut) {
+  Site site;
+  const Bytes own = site.train(1, 8);
+  auto absurd = values(own);
+  for (float& value : absurd) value *= 20;
+  load(*site.worker, "absurd", model::write_snapshot(schema(own), absurd));
+  const auto losses = site.worker->ask(pipe::Measure{{"absurd"}, Split::validation}).values;
+  BOOST_TEST(losses[0] > 10 * model::clip_level(10));
+}
+
+BOOST_AUTO_TEST_CASE(distances_are_euclidean) {
+  Site site;
+  const Bytes own = site.train(1);
+  auto shifted = values(own);
+  shifted[0] += 3;
+  shifted[100] -= 4;
+  load(*site.worker, "shifted", model::write_snapshot(schema(own), shifted));
+  const auto far = site.worker->ask(pipe::Distance{"self", {"self", "shifted", "averaged"}}).values;
+  BOOST_REQUIRE(far.size() == 3U);
+  BOOST_TEST(far[0] == 0.0);
+  BOOST_TEST(far[1] == 5.0, boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(far[2] > 0.0);
+  BOOST_TEST(site.worker->ask(pipe::Distance{"averaged", {"self"}}).values[0] == far[2]);
+  BOOST_TEST(contains(site.worker->failure_of(pipe::Distance{"stranger", {"self"}}).error,
+                      "no snapshot of stranger"));
+}
+
+BOOST_AUTO_TEST_CASE(a_kept_average_stays_as_it_was_until_forgotten) {
+  Site site;
+  const Bytes own = site.train(1);
+  const Bytes peer = Site(1).train(1);
+  load(*site.worker, "peer", peer);
+  site.worker->ask(pipe::Keep{mixture({"self", "peer"}, {1, 1}), "half"});
+  const auto half = tried_losses(*site.worker, mixture({"self", "peer"}, {1, 1}));
+  load(*site.worker, "peer", own);
+  BOOST_TEST((scores(*site.worker, {"half"})[2] == half));
+  BOOST_TEST((tried_losses(*site.worker, mixture({"half"}, {1})) == half));
+  site.worker->ask(pipe::Forget{"half"});
+  BOOST_TEST(contains(site.worker->failure_of(pipe::Score{{"half"}}).error, "no snapshot of half"));
+  for (const std::string name : {"self", "averaged", "baseline"}) {
+    const pipe::Keep keep{mixture({"peer"}, {1}), name};
+    BOOST_TEST(contains(site.worker->failure_of(keep).error, "model of our own"));
+    BOOST_TEST(contains(site.worker->failure_of(pipe::Initial{name, 1}).error, "model of our own"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(theta_is_a_member_and_an_average_of_it_alone_changes_nothing) {
+  Site site;
+  site.train(1);
+  const double before = site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::test}).loss;
+  site.worker->ask(mixture({"self", "averaged"}, {0, 1}));
+  BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::test}).loss == before);
+  site.worker->ask(mixture({"self", "averaged"}, {1, 1}));
+  BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::test}).loss != before);
+}
+
+BOOST_AUTO_TEST_CASE(another_initial_model_is_drawn_as_m0_is) {
+  Site site;
+  site.worker->ask(pipe::Initial{"same", site.task.seed});
+  site.worker->ask(pipe::Initial{"other", site.task.seed + 1});
+  const auto far = site.worker->ask(pipe::Distance{"averaged", {"same", "other"}}).values;
+  BOOST_TEST(far[0] == 0.0);  // theta is M0 until the first average
+  BOOST_TEST(far[1] > 0.1);
+  site.worker->ask(mixture({"other"}, {1}));  // and training can start from it
+  BOOST_TEST(site.worker->ask(pipe::Distance{"averaged", {"other"}}).values[0] == 0.0);
+}
+
 BOOST_AUTO_TEST_CASE(a_new_snapshot_of_a_peer_replaces_the_old_one_and_its_scores) {
   Site site;
   const Bytes own = site.train(1);
