@@ -13,7 +13,7 @@ std::string model_name(std::uint64_t cluster) { return "cluster " + std::to_stri
 /// The cluster of Ifca::note(), if it reads.
 std::optional<std::uint64_t> from_note(const json& note) {
   const json cluster = note.is_object() ? note.value("cluster", json()) : json();
-  if (!cluster.is_number_unsigned()) return std::nullopt;
+  if (!cluster.is_number_integer() || cluster < 0) return std::nullopt;
   return cluster.get<std::uint64_t>();
 }
 
