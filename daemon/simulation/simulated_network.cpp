@@ -1,0 +1,197 @@
+#include "daemon/simulation/simulated_network.hpp"
+
+#include "daemon/log.hpp"
+#include "model/data/sampling.hpp"
+
+#include <algorithm>
+#include <sys/stat.h>
+
+namespace kith::daemon {
+
+using nlohmann::json;
+
+/// One node's end of the network.
+class SimulatedNetwork::Port final : public Exchange {
+ public:
+  Port(SimulatedNetwork& network, std::size_t index, Node node, double slowness)
+      : network_(network),
+        index_(index),
+        node_(std::move(node)),
+        slowness_(slowness),
+        random_(data::random_for({network.seed_, index})) {}
+
+  void want(std::uint64_t, std::vector<std::string> peers) override {
+    wanted_.clear();
+    for (std::size_t i = 0; i < network_.ports_.size(); ++i) {
+      if (std::ranges::find(peers, network_.ports_[i]->node_.name) == peers.end()) continue;
+      wanted_.insert(i);
+      network_.fetch(i, index_);
+    }
+    const auto epoch = std::chrono::duration<double, std::milli>(network_.conditions_.epoch);
+    trained_ = now() + std::chrono::duration_cast<Time>(epochs_ * slowness_ * epoch);
+    network_.clock_.work_until(index_, trained_);
+  }
+
+  net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial, json note) override {
+    co_await network_.clock_.until(index_, trained_);
+    auto file = std::make_shared<pipe::Fd>(std::move(partial));
+    if (!first_) first_ = file;
+    if (node_.attack != AttackKind::none) {
+      const AttackMaterial material{&initial_, first_.get(), free_ride()};
+      file = std::make_shared<pipe::Fd>(attacked(node_.attack, *file, material, random_));
+    }
+    struct stat about {};
+    fstat(file->get(), &about);
+    newest_ = std::make_shared<Publication>(Publication{
+        round, now(), file, static_cast<std::uint64_t>(about.st_size), std::move(note)});
+    for (const auto& port : network_.ports_) {
+      if (port->wanted_.contains(index_)) network_.fetch(index_, port->index_);
+    }
+  }
+
+  net::awaitable<void> gather(std::uint64_t round) override {
+    const Time end = now() + std::chrono::duration_cast<Time>(network_.conditions_.gather);
+    while (now() < end && worth_waiting(round)) {
+      co_await network_.clock_.until(index_, std::min(end, next_arrival()));
+    }
+  }
+
+  net::awaitable<std::vector<Candidate>> load(std::uint64_t round, WorkerProcess& worker) override {
+    std::vector<Candidate> candidates;
+    for (auto& [from, arrivals] : arrivals_) {
+      // The newest that has come; older ones will never be used.
+      const auto later = [this](const Arrival& arrival) { return arrival.time > now(); };
+      const auto newest = std::find_if_not(arrivals.rbegin(), arrivals.rend(), later);
+      if (newest == arrivals.rend()) continue;
+      arrivals.erase(arrivals.begin(), newest.base() - 1);
+      Arrival& arrival = arrivals.front();
+      const std::string& peer = network_.ports_[from]->node_.name;
+      if (!arrival.loaded && !arrival.refused) {
+        bytes_received_ += arrival.first_used ? 0 : arrival.publication->size;
+        const pipe::Load question{peer};
+        try {
+          co_await worker.call(question, arrival.publication->file.get());
+          arrival.loaded = true;
+        } catch (const WorkerRefused& error) {
+          arrival.refused = true;
+          log::debug("snapshot_refused", {{"peer", peer}, {"why", error.what()}});
+        }
+        if (!arrival.first_used) arrival.first_used = round;
+      }
+      if (arrival.refused) continue;
+      candidates.push_back({peer, *arrival.first_used, arrival.publication->note});
+    }
+    co_return candidates;
+  }
+
+  void worker_replaced() override {
+    for (auto& [from, arrivals] : arrivals_) {
+      for (Arrival& arrival : arrivals) arrival.loaded = false;
+    }
+  }
+
+ private:
+  friend class SimulatedNetwork;
+  struct Arrival {
+    std::shared_ptr<Publication> publication;
+    Time time{0};
+    std::optional<std::uint64_t> first_used{};
+    bool loaded = false;
+    bool refused = false;
+  };
+
+  [[nodiscard]] Time now() const { return network_.clock_.now(index_); }
+
+  /// Of what is under way; what sets out later wakes us.
+  [[nodiscard]] Time next_arrival() const {
+    Time next = Time::max();
+    for (const auto& [from, arrivals] : arrivals_) {
+      for (const Arrival& arrival : arrivals) {
+        if (arrival.time > now()) next = std::min(next, arrival.time);
+      }
+    }
+    return next;
+  }
+
+  /// As a running node decides: somebody wanted is in step, and what it published, or is about to
+  /// publish, is not here.
+  [[nodiscard]] bool worth_waiting(std::uint64_t round) const {
+    return std::ranges::any_of(wanted_, [&](std::size_t from) {
+      const auto& announced = network_.ports_[from]->newest_;
+      const std::uint64_t its_round = announced ? announced->round : 0;
+      const auto arrivals = arrivals_.find(from);
+      const bool here = arrivals != arrivals_.end() &&
+                        std::ranges::any_of(arrivals->second, [&](const Arrival& arrival) {
+                          return arrival.time <= now() && arrival.publication->round >= round;
+                        });
+      return !here && its_round + 1 >= round && !lost_.contains({from, round});
+    });
+  }
+
+  [[nodiscard]] const pipe::Fd* free_ride() const {
+    for (const auto& [from, arrivals] : arrivals_) {
+      if (!arrivals.empty()) return arrivals.front().publication->file.get();
+    }
+    return nullptr;
+  }
+
+  SimulatedNetwork& network_;
+  std::size_t index_;
+  Node node_;
+  double slowness_;
+  std::mt19937_64 random_;
+  unsigned epochs_ = 1;
+  Time trained_{0};  ///< when this round's training is done
+  pipe::Fd initial_;
+  std::shared_ptr<pipe::Fd> first_;
+  std::shared_ptr<Publication> newest_;
+  std::set<std::size_t> wanted_;
+  std::map<std::size_t, std::vector<Arrival>> arrivals_;  // by origin, oldest first
+  std::set<std::pair<std::size_t, std::uint64_t>> lost_;  // origin and round
+  std::uint64_t bytes_received_ = 0;
+};
+
+SimulatedNetwork::SimulatedNetwork(VirtualClock& clock, NetworkConditions conditions,
+                                   std::vector<Node> nodes, std::uint64_t seed)
+    : clock_(clock), conditions_(conditions), seed_(seed) {
+  const auto last = static_cast<double>(std::max<std::size_t>(nodes.size(), 2) - 1);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const double slowness = 1 + (conditions.slowest - 1) * static_cast<double>(i) / last;
+    ports_.push_back(std::make_unique<Port>(*this, i, std::move(nodes[i]), slowness));
+  }
+}
+
+SimulatedNetwork::~SimulatedNetwork() = default;
+
+Exchange& SimulatedNetwork::exchange(std::size_t node) { return *ports_[node]; }
+void SimulatedNetwork::set_initial(std::size_t node, pipe::Fd initial) {
+  ports_[node]->initial_ = std::move(initial);
+}
+void SimulatedNetwork::set_epochs(std::size_t node, unsigned epochs) {
+  ports_[node]->epochs_ = epochs;
+}
+std::uint64_t SimulatedNetwork::bytes_received(std::size_t node) const {
+  return ports_[node]->bytes_received_;
+}
+
+// The newest of `from` sets out for `to`, unless it has before.  It arrives later than now, so that
+// it does not matter who of two nodes acts first in one moment.
+void SimulatedNetwork::fetch(std::size_t from, std::size_t to) {
+  const auto& publication = ports_[from]->newest_;
+  Port& port = *ports_[to];
+  auto& arrivals = port.arrivals_[from];
+  const bool known = !arrivals.empty() && arrivals.back().publication == publication;
+  if (!publication || known || port.lost_.contains({from, publication->round})) return;
+  auto chance = data::random_for({seed_, from, to, publication->round});
+  if (static_cast<double>(chance() >> 11) * 0x1p-53 < conditions_.loss) {
+    port.lost_.emplace(from, publication->round);
+    return;
+  }
+  const Time way = std::chrono::duration_cast<Time>(conditions_.latency) +
+                   Time(1 + publication->size * 1'000'000 / conditions_.bytes_per_second);
+  const Time start = std::max(publication->time, clock_.now(to));
+  arrivals.push_back({publication, start + way});
+  clock_.wake(to, start + way);
+}
+
+}  // namespace kith::daemon

@@ -1,0 +1,72 @@
+#include "daemon/simulation/attack.hpp"
+
+#include "model/pipe/memfd.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace {
+
+using namespace kith;
+using namespace kith::daemon;
+using Values = std::vector<float>;
+
+const model::Schema kSchema{{{"w", {4}}}};
+
+pipe::Fd file_of(const Values& values) {
+  return pipe::sealed_memfd("test", model::write_snapshot(kSchema, values));
+}
+
+Values values_of(const pipe::Fd& file) {
+  const auto map = pipe::SealedMap::open(file, 4096);
+  const auto read = model::read_snapshot(std::get<pipe::SealedMap>(map).bytes());
+  return std::get<model::Snapshot>(read).copy_values();
+}
+
+struct Attacker {
+  Values result(AttackKind kind) {
+    std::mt19937_64 random(1);
+    return values_of(attacked(kind, partial, material, random));
+  }
+  pipe::Fd initial = file_of({1, 1, 1, 1});
+  pipe::Fd first = file_of({5, 5, 5, 5});
+  pipe::Fd other = file_of({7, 7, 7, 7});
+  pipe::Fd partial = file_of({2, 0, 1, 3});
+  AttackMaterial material{&initial, &first, &other};
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(attack_tests, Attacker)
+
+BOOST_AUTO_TEST_CASE(sign_flip_goes_the_other_way_from_the_initial_model) {
+  BOOST_TEST((result(AttackKind::sign_flip) == Values{0, 2, 1, -1}));
+}
+
+BOOST_AUTO_TEST_CASE(scale_goes_a_hundred_times_as_far) {
+  BOOST_TEST((result(AttackKind::scale) == Values{101, -99, 1, 201}));
+}
+
+BOOST_AUTO_TEST_CASE(replay_and_free_ride_send_what_was_sent_before) {
+  BOOST_TEST((result(AttackKind::replay) == Values{5, 5, 5, 5}));
+  BOOST_TEST((result(AttackKind::free_ride) == Values{7, 7, 7, 7}));
+  material.other = nullptr;  // in the first round there is nothing to steal
+  BOOST_TEST((result(AttackKind::free_ride) == Values{2, 0, 1, 3}));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_of_the_model_is_left_in_noise_nan_and_infinity) {
+  BOOST_TEST(std::ranges::all_of(result(AttackKind::nan), [](float x) { return std::isnan(x); }));
+  BOOST_TEST(
+      std::ranges::all_of(result(AttackKind::infinity), [](float x) { return std::isinf(x); }));
+  const Values noise = result(AttackKind::noise);
+  BOOST_TEST((noise != values_of(partial)));
+  BOOST_TEST(std::ranges::all_of(noise, [](float x) { return std::abs(x) < 4; }));
+}
+
+BOOST_AUTO_TEST_CASE(label_flip_leaves_the_model_as_it_was_learnt) {
+  BOOST_TEST((result(AttackKind::label_flip) == values_of(partial)));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
