@@ -47,16 +47,15 @@ std::vector<std::string> ids_of(const Config& config, const std::vector<std::str
 
 // The worker would miss them too, but not know which key to correct.
 void check_data_files(const Config::Data& data) {
-  const std::pair<const char*, std::filesystem::path> files[] = {
-      {"train_images", data.train_images},
-      {"train_labels", data.train_labels},
-      {"test_images", data.test_images},
-      {"test_labels", data.test_labels}};
-  for (const auto& [key, file] : files) {
-    if (file.empty() || std::filesystem::exists(file)) continue;
-    throw Failure(EX_NOINPUT, "there is no file " + file.string() + "; put it there, or set data." +
-                                  key + " to where it is");
-  }
+  const auto check = [](const char* key, const std::vector<std::filesystem::path>& files) {
+    for (const auto& file : files) {
+      if (std::filesystem::exists(file)) continue;
+      throw Failure(EX_NOINPUT, "there is no file " + file.string() +
+                                    "; put it there, or set data." + key + " to where it is");
+    }
+  };
+  check("train", data.train);
+  check("test", data.test);
 }
 
 std::filesystem::path worker_command(const Config& config) {
@@ -198,8 +197,7 @@ net::awaitable<void> Node::open_worker() {
   worker_->on_progress([this](const pipe::Progress& progress) { progress_ = progress; });
   pipe::Open question;
   question.task = config_.task;
-  question.data = {config_.data.train_images, config_.data.train_labels, config_.data.test_images,
-                   config_.data.test_labels, config_.data.validation};
+  question.data = config_.data;
   question.state = config_.node.state;
   question.threads = config_.worker.threads;
   question.seed = config_.learning.seed;
