@@ -1,6 +1,7 @@
 #include "daemon/config.hpp"
 
 #include "daemon/failure.hpp"
+#include "model/data/text.hpp"
 #include "net/endpoint.hpp"
 #include "net/limits.hpp"
 
@@ -111,6 +112,7 @@ std::string kind(ByteSize) { return "a size like \"64MiB\" or \"2GiB\""; }
 std::string kind(const crypto::NodeId&) { return "a node id, as kith init prints it"; }
 std::string kind(const crypto::ChannelPublicKey&) { return "64 hexadecimal digits"; }
 std::string kind(const std::vector<std::string>&) { return "a list of texts"; }
+std::string kind(const std::vector<fs::path>&) { return "a list of paths"; }
 std::string kind(const std::vector<unsigned>&) { return "a list of whole numbers"; }
 std::string kind(const std::array<unsigned, 3>&) { return "a list of three whole numbers"; }
 std::string kind(Enumeration auto value) {
@@ -237,6 +239,7 @@ std::string show_list(const Range& values) {
   return "[" + text + "]";
 }
 std::string show(const std::vector<std::string>& values) { return show_list(values); }
+std::string show(const std::vector<fs::path>& values) { return show_list(values); }
 std::string show(const std::vector<unsigned>& values) { return show_list(values); }
 std::string show(const std::array<unsigned, 3>& values) { return show_list(values); }
 
@@ -266,6 +269,16 @@ Rule<double> above_zero() {
 }
 Rule<fs::path> not_empty() {
   return {"that is not empty", [](const fs::path& path) { return !path.empty(); }};
+}
+Rule<std::vector<fs::path>> files() {
+  return {"of which none is empty", [](const std::vector<fs::path>& list) {
+            return std::ranges::none_of(list, [](const fs::path& path) { return path.empty(); });
+          }};
+}
+Rule<std::vector<fs::path>> some_files() {
+  return {"with at least one, and none empty", [](const std::vector<fs::path>& list) {
+            return !list.empty() && files().holds(list);
+          }};
 }
 /// 1 to 64 bytes that can be shown to people: no control characters.
 Rule<std::string> label() {
@@ -327,6 +340,11 @@ Key<Owner> key(std::string_view name, T Owner::*member, Rule<T> rule, std::strin
     resolve = [member](Owner& owner, const fs::path& folder) {
       fs::path& path = owner.*member;
       if (!path.empty()) path = (folder / path).lexically_normal();
+    };
+  }
+  if constexpr (std::same_as<T, std::vector<fs::path>>) {
+    resolve = [member](Owner& owner, const fs::path& folder) {
+      for (fs::path& path : owner.*member) path = (folder / path).lexically_normal();
     };
   }
   return {.name = std::string(name),
@@ -403,11 +421,25 @@ const std::vector<Section>& sections() {
           "What is learnt. Must be the same at every node: peers with another task are ignored.",
           {required("name", &Task::name, label(),
                     "Names the task: letters, digits, '.', '_' and '-'."),
-           key("model", &Task::model, one_of({"mlp", "cnn"}),
-               "The kind of model: a multi-layer perceptron or a convolutional network."),
-           key("sizes", &Task::sizes, "Hidden units (mlp) or channels (cnn) of each layer."),
-           key("input", &Task::input, "Channels, height and width of an image."),
-           key("classes", &Task::classes, within(2U, 65536U), "How many classes there are."),
+           key("model", &Task::model, one_of({"mlp", "cnn", "resnet", "gru-lm"}),
+               "The kind of model: a multi-layer perceptron for pictures or tables; a "
+               "convolutional or a residual network for pictures; a recurrent network that "
+               "predicts the next word of a text."),
+           key("sizes", &Task::sizes,
+               "Hidden units (mlp) or channels (cnn, resnet) of each layer; of the embedding and "
+               "of the hidden state (gru-lm)."),
+           key("input", &Task::input, "Channels, height and width of a picture."),
+           key("columns", &Task::columns,
+               "For tables: every column of the CSV files, in their order. \"age: 20..80\" is a "
+               "number and its usual range; \"pain: none | mild/slight\" is one of some values, "
+               "with '/' between spellings of the same; \"target sick: 0 | 1/2/3\" is what to "
+               "predict; a bare name is not used. An empty cell or '?' is a missing value."),
+           key("vocabulary", &Task::vocabulary,
+               "For text: a file with the words that the model knows, one a line, in lower case. "
+               "All other words are the same to it. Every node needs the same words."),
+           key("classes", &Task::classes, within(2U, 65536U),
+               "How many classes there are. For text and tables it follows from vocabulary and "
+               "columns, and need not be set."),
            key("seed", &Task::seed, "Of the initial weights, which every node starts from."),
            key("learning_rate", &Task::learning_rate, above_zero(),
                "Step of stochastic gradient descent."),
@@ -419,15 +451,20 @@ const std::vector<Section>& sections() {
                "Losses count as at most this times ln(classes) when a peer is scored.")}),
       section<Data>(
           "data", &Config::data,
-          "This node's own data, which never leave it. Files in IDX format, as MNIST has, .gz or "
-          "not.",
-          {required("train_images", &Data::train_images, not_empty(), "Images to train on."),
-           required("train_labels", &Data::train_labels, not_empty(), "Their classes."),
-           key("test_images", &Data::test_images,
-               "Images that are used for nothing but the accuracy that is reported. Empty: none."),
-           key("test_labels", &Data::test_labels, "Their classes."),
+          "This node's own data, which never leave it. Files may be compressed with gzip.",
+          {required("train", &Data::train, some_files(),
+                    "Files to learn from. Pictures: two IDX files as MNIST has, images and "
+                    "labels; or CIFAR's .bin files, where task.classes tells CIFAR-10 (10), and "
+                    "the coarse (20) and the fine labels (100) of CIFAR-100 apart. Text: a "
+                    "sentence a line, in UTF-8. Tables: CSV."),
+           key("test", &Data::test, files(),
+               "Such files that are used for nothing but the accuracy that is reported. Empty: "
+               "none."),
            key("validation", &Data::validation, within(0.01, 0.9),
-               "Share of the training images that is set aside to judge models with.")}),
+               "Share of the training examples that is set aside to judge models with."),
+           key("min_validation", &Data::min_validation, within(1U, kMany),
+               "With fewer examples set aside the node does not start: nothing could be judged "
+               "with them.")}),
       section<Learning>(
           "learning", &Config::learning, "How this node learns and whom it averages with.",
           {key("strategy", &Learning::strategy,
@@ -461,7 +498,7 @@ const std::vector<Section>& sections() {
            key("half_life", &Learning::half_life, above_zero(),
                "After so many rounds a snapshot counts half."),
            key("score_examples", &Learning::score_examples, within(2U, kMany),
-               "Validation images that a peer is scored on, at most."),
+               "Validation examples that a peer is scored on, at most."),
            key("baseline", &Learning::baseline,
                "Train a second model on own data alone, to compare with. Costs as much again."),
            key("oracle_group", &Learning::oracle_group,
@@ -534,11 +571,15 @@ std::string_view last_part(std::string_view name) { return name.substr(name.rfin
 
 class Reader {
  public:
-  Reader(const fs::path& file, const toml::table& root) : file_(file.string()), root_(root) {}
+  Reader(const fs::path& file, const toml::table& root) : file_(file), root_(root) {}
 
   Config read() {
     for (const auto& [name, node] : root_) read_section(name.str(), node);
     for (const Section& section : sections()) require_keys(section);
+    for (const Section& section : sections()) {
+      for (const auto& key : section.keys) key.resolve(config_, file_.parent_path());
+    }
+    complete_task();
     check_members();
     check_together();
     return std::move(config_);
@@ -549,7 +590,7 @@ class Reader {
     const auto where = at != nullptr ? at->source().begin : toml::source_position{};
     const std::string place =
         where ? ":" + std::to_string(where.line) + ":" + std::to_string(where.column) : "";
-    throw Failure(EX_CONFIG, file_ + place + ": " + what);
+    throw Failure(EX_CONFIG, file_.string() + place + ": " + what);
   }
 
   [[noreturn]] void fail_unknown(const toml::node& node, const std::string& what,
@@ -650,15 +691,25 @@ class Reader {
     }
   }
 
+  /// What follows from the files and the columns that the task names.
+  void complete_task() {
+    model::Task& task = config_.task;
+    if (const auto classes = model::classes_of(task.columns)) task.classes = *classes;
+    if (task.vocabulary.empty()) return;
+    try {
+      const auto vocabulary = data::read_vocabulary(task.vocabulary);
+      task.vocabulary_hash = crypto::to_hex(vocabulary.hash());
+      task.classes = static_cast<unsigned>(vocabulary.size());
+    } catch (const data::DataError& error) {
+      fail(root_.at_path("task.vocabulary").node(), std::string("task.vocabulary: ") + error.what());
+    }
+  }
+
   /// What concerns more than one key.
   void check_together() const {
     if (const auto wrong = model::problem(config_.task)) {
       const std::string key = wrong->substr(0, wrong->find(' '));
       fail(root_.at_path("task." + key).node(), "task." + *wrong);
-    }
-    if (config_.data.test_images.empty() != config_.data.test_labels.empty()) {
-      fail(root_.get("data"),
-           "data.test_images and data.test_labels go together; set both or none");
     }
     const Config::Learning& learning = config_.learning;
     if (learning.drop > learning.admit) {
@@ -690,7 +741,7 @@ class Reader {
     return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
   }
 
-  std::string file_;
+  fs::path file_;
   const toml::table& root_;
   Config config_;
 };
@@ -763,11 +814,7 @@ Config parse_config(std::string_view text, const fs::path& file) {
                                  std::to_string(where.column) +
                                  ": not TOML: " + std::string(error.description()));
   }
-  Config config = Reader(file, root).read();
-  for (const Section& section : sections()) {
-    for (const auto& key : section.keys) key.resolve(config, file.parent_path());
-  }
-  return config;
+  return Reader(file, root).read();
 }
 
 std::string to_toml(const Config& config) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/log.hpp"
+#include "model/pipe/messages.hpp"
 #include "model/task.hpp"
 #include "net/consortium.hpp"
 
@@ -51,11 +52,7 @@ struct Config {
     std::string id;
     std::vector<net::Member> members;  ///< no id, name or channel key twice; may include this node
   };
-  struct Data {
-    std::filesystem::path train_images, train_labels;
-    std::filesystem::path test_images, test_labels;  ///< empty: there is no test set
-    double validation = 0.25;                        ///< share of the training set
-  };
+  using Data = pipe::DataFiles;
   struct Learning {
     StrategyName strategy = StrategyName::lia;
     std::uint64_t rounds = 0;  ///< 0: for ever
@@ -107,8 +104,8 @@ struct Config {
   Limits limits;
 };
 
-/// Reads a configuration file.  Throws Failure: EX_NOINPUT if it is not there, EX_CONFIG with
-/// FILE:LINE:COLUMN if something in it is wrong.
+/// Reads a configuration file, and the task's vocabulary if it has one.  Throws Failure: EX_NOINPUT
+/// if it is not there, EX_CONFIG with FILE:LINE:COLUMN if something in it is wrong.
 [[nodiscard]] Config load_config(const std::filesystem::path& file);
 
 /// As above, from text.  `file` appears in messages, and relative paths in the text are relative to

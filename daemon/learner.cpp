@@ -75,8 +75,7 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   worker_->on_progress([this](const pipe::Progress& progress) { progress_ = progress; });
   pipe::Open question;
   question.task = config.task;
-  question.data = {config.data.train_images, config.data.train_labels, config.data.test_images,
-                   config.data.test_labels, config.data.validation};
+  question.data = config.data;
   question.state = config.node.state;
   question.threads = config.worker.threads;
   question.seed = config.learning.seed;

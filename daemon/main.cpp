@@ -54,8 +54,7 @@ struct Init {
     config.node.listen = {listen};
     config.consortium.id = consortium;
     config.task.name = "my-task";
-    config.data.train_images = "train-images.idx";
-    config.data.train_labels = "train-labels.idx";
+    config.data.train = {"train-images.idx", "train-labels.idx"};
     const fs::path keys_file = file.parent_path() / config.node.keys;
     const auto keys = fs::exists(keys_file) ? crypto::load_key_file(keys_file)
                                             : crypto::create_key_file(keys_file);

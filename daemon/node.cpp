@@ -45,16 +45,15 @@ std::vector<Learner::Peer> others(const net::Consortium& consortium, const net::
 
 // The worker would miss them too, but not know which key to correct.
 void check_data_files(const Config::Data& data) {
-  const std::pair<const char*, std::filesystem::path> files[] = {
-      {"train_images", data.train_images},
-      {"train_labels", data.train_labels},
-      {"test_images", data.test_images},
-      {"test_labels", data.test_labels}};
-  for (const auto& [key, file] : files) {
-    if (file.empty() || std::filesystem::exists(file)) continue;
-    throw Failure(EX_NOINPUT, "there is no file " + file.string() + "; put it there, or set data." +
-                                  key + " to where it is");
-  }
+  const auto check = [](const char* key, const std::vector<std::filesystem::path>& files) {
+    for (const auto& file : files) {
+      if (std::filesystem::exists(file)) continue;
+      throw Failure(EX_NOINPUT, "there is no file " + file.string() +
+                                    "; put it there, or set data." + key + " to where it is");
+    }
+  };
+  check("train", data.train);
+  check("test", data.test);
 }
 
 int exit_code(pipe::FailureKind kind) {

@@ -23,25 +23,7 @@ void check(const TestnetPlan& plan) {
   if (plan.groups < 1 || plan.groups > plan.nodes)
     refuse("--groups must be between 1 and the number of nodes");
   if (plan.rounds < 1) refuse("--rounds must be at least 1");
-  if (plan.images < 20) refuse("--images must be at least 20");
-}
-
-data::Examples read_fashion_mnist(const fs::path& directory, const std::string& part) {
-  const auto file = [&](const std::string& what) {
-    const fs::path packed = directory / (part + "-" + what + "-ubyte.gz");
-    const fs::path plain = directory / (part + "-" + what + "-ubyte");
-    if (!fs::exists(packed) && !fs::exists(plain)) {
-      throw Failure(EX_NOINPUT,
-                    "Fashion-MNIST is not at " + directory.string() +
-                        ": install Debian's package dataset-fashion-mnist, or give --data");
-    }
-    return fs::exists(packed) ? packed : plain;
-  };
-  try {
-    return data::read_examples(file("images-idx3"), file("labels-idx1"));
-  } catch (const data::DataError& error) {
-    throw Failure(EX_DATAERR, error.what());
-  }
+  if (plan.images < 40) refuse("--images must be at least 40");
 }
 
 // All are open at once, so that they differ; they are free again, most likely, when the nodes
@@ -58,24 +40,24 @@ std::vector<std::uint16_t> free_ports(std::size_t count) {
 }
 
 void write_data(const fs::path& directory, const TestnetPlan& plan) {
-  data::RotationPartition wanted;
+  const auto there = [&](const char* end) {
+    return fs::exists(plan.data / (std::string("train-images-idx3-ubyte") + end));
+  };
+  if (!there(".gz") && !there("")) {
+    throw Failure(EX_NOINPUT, "Fashion-MNIST is not at " + plan.data.string() +
+                                  ": install Debian's package dataset-fashion-mnist, or give --data");
+  }
+  data::PartitionPlan wanted;
+  wanted.source = plan.data;
   wanted.nodes = plan.nodes;
   wanted.groups = plan.groups;
-  wanted.images_per_node = plan.images;
+  wanted.train_per_node = plan.images;
   wanted.test_per_node = plan.test_images;
   wanted.seed = plan.seed;
-  std::vector<data::NodeData> parts;
   try {
-    parts = data::partition_by_rotation(read_fashion_mnist(plan.data, "train"),
-                                        read_fashion_mnist(plan.data, "t10k"), wanted);
+    data::write_partition(wanted, directory / "data");
   } catch (const data::DataError& error) {
     throw Failure(EX_USAGE, error.what());
-  }
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const fs::path folder = directory / "data" / node_name(i);
-    fs::create_directories(folder);
-    data::write_examples(parts[i].train, folder / "train-images.idx", folder / "train-labels.idx");
-    data::write_examples(parts[i].test, folder / "test-images.idx", folder / "test-labels.idx");
   }
 }
 
@@ -92,10 +74,8 @@ Config node_config(const Testnet& testnet, std::size_t index, StrategyName strat
   config.task.momentum = 0.9;
   config.task.batch = 20;
   const fs::path data = fs::path("../../data") / config.node.name;
-  config.data.train_images = data / "train-images.idx";
-  config.data.train_labels = data / "train-labels.idx";
-  config.data.test_images = data / "test-images.idx";
-  config.data.test_labels = data / "test-labels.idx";
+  config.data.train = {data / "train-images.idx", data / "train-labels.idx"};
+  config.data.test = {data / "test-images.idx", data / "test-labels.idx"};
   config.data.validation = 0.25;
   config.learning.strategy = strategy;
   config.learning.epochs = 4;

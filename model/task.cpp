@@ -12,12 +12,15 @@
 namespace kith::model {
 namespace {
 
+constexpr std::array<std::string_view, 4> kModels{"mlp", "cnn", "resnet", "gru-lm"};
 constexpr std::size_t kMaxName = 64;  // bytes
 constexpr std::size_t kMaxLayers = 32;
 constexpr unsigned kMaxLayerSize = 65536;  // units or channels
 constexpr unsigned kMaxImageSide = 4096;   // pixels, and channels
 constexpr unsigned kMaxClasses = 65536;
 constexpr unsigned kMaxBatch = 65536;  // examples
+constexpr std::size_t kMaxColumns = 1024;
+constexpr std::size_t kMaxColumnText = 32768;  // bytes, of all declarations: half a pipe message
 
 template <class Number>
 std::string text(Number number) {
@@ -56,21 +59,106 @@ bool within(unsigned value, unsigned least, unsigned most) {
   return value >= least && value <= most;
 }
 
+/// What is wrong with the declarations of a table.
+std::optional<std::string> column_problem(const Task& task) {
+  if (task.model != "mlp") return "columns must be left out, except for an mlp";
+  if (task.columns.size() > kMaxColumns) {
+    return "columns must be at most " + text(kMaxColumns);
+  }
+  std::size_t bytes = 0;
+  std::size_t inputs = 0;
+  std::vector<std::string> names;
+  for (const std::string& declared : task.columns) {
+    const auto parsed = parse_column(declared);
+    if (const auto* const why = std::get_if<std::string>(&parsed)) {
+      return "columns must be declared like \"age: 20..80\"; in \"" + declared.substr(0, 80) +
+             "\" " + *why;
+    }
+    const auto& column = std::get<Column>(parsed);
+    if (std::ranges::find(names, column.name) != names.end()) {
+      return "columns must have different names; two are called " + column.name;
+    }
+    names.push_back(column.name);
+    bytes += declared.size();
+    inputs += features(column);
+  }
+  if (bytes > kMaxColumnText) {
+    return "columns must be at most " + text(kMaxColumnText) + " bytes of text together";
+  }
+  const auto classes = classes_of(task.columns);
+  if (!classes) return "columns must have exactly one target, like \"target sick: 0 | 1\"";
+  if (inputs == 0) return "columns must have one with a range or values beside the target";
+  if (task.classes != *classes) {
+    return "classes must be " + text(*classes) + ", as many as the target column has";
+  }
+  return std::nullopt;
+}
+
+/// What is wrong with the fields that depend on the kind of data.
+std::optional<std::string> data_problem(const Task& task) {
+  const DataKind kind = data_kind(task);
+  if (kind != DataKind::text && !(task.vocabulary.empty() && task.vocabulary_hash.empty())) {
+    return "vocabulary must be left out, except for a gru-lm";
+  }
+  if (kind == DataKind::table) return column_problem(task);
+  if (kind == DataKind::text) {
+    const auto hash = crypto::from_hex(task.vocabulary_hash);
+    if (task.vocabulary.empty() || !hash || hash->size() != crypto::Hash().size()) {
+      return "vocabulary must name a file with one word a line, for a gru-lm";
+    }
+    if (!task.columns.empty()) return "columns must be left out, except for an mlp";
+  }
+  if (kind == DataKind::pictures && !all_within(task.input, kMaxImageSide)) {
+    return "input must be channels, height and width, each from 1 to " + text(kMaxImageSide);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+DataKind data_kind(const Task& task) {
+  if (task.model == "gru-lm") return DataKind::text;
+  return task.columns.empty() ? DataKind::pictures : DataKind::table;
+}
+
+std::vector<Column> columns_of(const Task& task) {
+  std::vector<Column> columns;
+  for (const std::string& declared : task.columns) {
+    columns.push_back(std::get<Column>(parse_column(declared)));
+  }
+  return columns;
+}
+
+std::optional<unsigned> classes_of(const std::vector<std::string>& columns) {
+  std::optional<unsigned> classes;
+  for (const std::string& declared : columns) {
+    const auto parsed = parse_column(declared);
+    const auto* const column = std::get_if<Column>(&parsed);
+    if (column == nullptr || column->use != Column::Use::target) continue;
+    if (classes) return std::nullopt;
+    classes = static_cast<unsigned>(column->values.size());
+  }
+  return classes;
+}
 
 std::optional<std::string> problem(const Task& task) {
   if (!is_name(task.name)) {
     return "name must be 1 to " + text(kMaxName) + " letters, digits, dots, dashes or underscores";
   }
-  if (task.model != "mlp" && task.model != "cnn") return "model must be \"mlp\" or \"cnn\"";
+  if (std::ranges::find(kModels, task.model) == kModels.end()) {
+    return "model must be \"mlp\", \"cnn\", \"resnet\" or \"gru-lm\"";
+  }
   if (task.sizes.size() > kMaxLayers || !all_within(task.sizes, kMaxLayerSize)) {
     return "sizes must be at most " + text(kMaxLayers) + " numbers from 1 to " +
            text(kMaxLayerSize);
   }
-  if (task.model == "cnn" && task.sizes.empty()) return "sizes must have a number, for a cnn";
-  if (!all_within(task.input, kMaxImageSide)) {
-    return "input must be channels, height and width, each from 1 to " + text(kMaxImageSide);
+  if (task.model != "mlp" && task.sizes.empty()) {
+    return "sizes must have a number, for a " + task.model;
   }
+  if (task.model == "gru-lm" && task.sizes.size() != 2) {
+    return "sizes must be two numbers, of the embedding and of the hidden state, for a gru-lm";
+  }
+  if (auto wrong = data_problem(task)) return wrong;
   if (!within(task.classes, 2, kMaxClasses)) {
     return "classes must be from 2 to " + text(kMaxClasses);
   }
@@ -92,11 +180,10 @@ std::optional<std::string> problem(const Task& task) {
 
 std::string canonical_text(const Task& task) {
   assert(!problem(task));
-  const std::map<std::string_view, std::string> fields = {
+  std::map<std::string_view, std::string> fields = {
       {"batch", text(task.batch)},
       {"classes", text(task.classes)},
       {"clip_factor", text(task.clip_factor)},
-      {"input", text(std::span<const unsigned>(task.input))},
       {"learning_rate", text(task.learning_rate)},
       {"model", task.model},
       {"momentum", text(task.momentum)},
@@ -105,6 +192,20 @@ std::string canonical_text(const Task& task) {
       {"sizes", text(std::span<const unsigned>(task.sizes))},
       {"weight_decay", text(task.weight_decay)},
   };
+  switch (data_kind(task)) {
+    case DataKind::pictures:
+      fields["input"] = text(std::span<const unsigned>(task.input));
+      break;
+    case DataKind::text:
+      fields["vocabulary"] = task.vocabulary_hash;
+      break;
+    case DataKind::table:
+      for (const Column& column : columns_of(task)) {
+        std::string& joined = fields["columns"];
+        joined += (joined.empty() ? "" : ",") + to_string(column);
+      }
+      break;
+  }
   std::string lines;
   for (const auto& [key, value] : fields) lines += std::string(key) + "=" + value + "\n";
   return lines;

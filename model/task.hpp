@@ -1,10 +1,12 @@
 #pragma once
 
 #include "crypto/hash.hpp"
+#include "model/column.hpp"
 #include "model/influence.hpp"
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,10 +16,13 @@ namespace kith::model {
 /// What is being learnt.  Two nodes learn the same task if and only if their task_hash() is equal.
 struct Task {
   std::string name;                          ///< 1 to 64 of a-z A-Z 0-9 . _ -
-  std::string model = "mlp";                 ///< "mlp" or "cnn"
-  std::vector<unsigned> sizes;               ///< hidden units (mlp) or channels (cnn) of each layer
-  std::array<unsigned, 3> input{1, 28, 28};  ///< channels, height, width
-  unsigned classes = 10;
+  std::string model = "mlp";                 ///< "mlp", "cnn", "resnet" or "gru-lm"
+  std::vector<unsigned> sizes;               ///< what the model makes of them: docs/configuration.md
+  std::array<unsigned, 3> input{1, 28, 28};  ///< of pictures: channels, height, width
+  std::vector<std::string> columns{};        ///< of a table (mlp): one parse_column() text each
+  std::filesystem::path vocabulary{};        ///< of text (gru-lm): its words; where it lies is local
+  std::string vocabulary_hash{};             ///< of its words, in hexadecimal
+  unsigned classes = 10;                     ///< text: words of the vocabulary and two more
   std::uint64_t seed = 0;  ///< of M0, the initial weights
 
   double learning_rate = 0.05;  ///< of stochastic gradient descent
@@ -30,10 +35,20 @@ struct Task {
   bool operator==(const Task&) const = default;
 };
 
+/// What a task is learnt from.
+enum class DataKind { pictures, text, table };
+[[nodiscard]] DataKind data_kind(const Task& task);
+
+/// The columns of a table.  Requires !problem(task).
+[[nodiscard]] std::vector<Column> columns_of(const Task& task);
+/// How many classes the columns tell apart; nullopt if no one of them is a target.
+[[nodiscard]] std::optional<unsigned> classes_of(const std::vector<std::string>& columns);
+
 /// Why this is no task, in one sentence that names the field; nullopt if it is one.
 [[nodiscard]] std::optional<std::string> problem(const Task& task);
 
-/// The task as text: a line `key=value` for every field, sorted by key, each ended by a newline;
+/// The task as text: a line `key=value` for every field that its kind of data has, sorted by key,
+/// each ended by a newline;
 /// lists joined by commas; numbers in the shortest form that reads back as the same number, so that
 /// it is the same text on every machine.  Requires !problem(task).
 [[nodiscard]] std::string canonical_text(const Task& task);

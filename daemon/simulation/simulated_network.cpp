@@ -25,7 +25,7 @@ class SimulatedNetwork::Port final : public Exchange {
     for (std::size_t i = 0; i < network_.ports_.size(); ++i) {
       if (std::ranges::find(peers, network_.ports_[i]->node_.name) == peers.end()) continue;
       wanted_.insert(i);
-      network_.fetch(i, index_);
+      network_.fetch(i, index_, now());
     }
     const auto epoch = std::chrono::duration<double, std::milli>(network_.conditions_.epoch);
     trained_ = now() + std::chrono::duration_cast<Time>(epochs_ * slowness_ * epoch);
@@ -42,17 +42,17 @@ class SimulatedNetwork::Port final : public Exchange {
     }
     struct stat about {};
     fstat(file->get(), &about);
-    newest_ = std::make_shared<Publication>(Publication{
-        round, now(), file, static_cast<std::uint64_t>(about.st_size), std::move(note)});
+    newest_ = std::make_shared<Publication>(
+        Publication{round, file, static_cast<std::uint64_t>(about.st_size), std::move(note)});
     for (const auto& port : network_.ports_) {
-      if (port->wanted_.contains(index_)) network_.fetch(index_, port->index_);
+      if (port->wanted_.contains(index_)) network_.fetch(index_, port->index_, now());
     }
   }
 
   net::awaitable<void> gather(std::uint64_t round) override {
     const Time end = now() + std::chrono::duration_cast<Time>(network_.conditions_.gather);
     while (now() < end && worth_waiting(round)) {
-      co_await network_.clock_.until(index_, std::min(end, next_arrival()));
+      co_await network_.clock_.until_woken(index_, std::min(end, next_arrival()));
     }
   }
 
@@ -174,9 +174,9 @@ std::uint64_t SimulatedNetwork::bytes_received(std::size_t node) const {
   return ports_[node]->bytes_received_;
 }
 
-// The newest of `from` sets out for `to`, unless it has before.  It arrives later than now, so that
+// At `now` the newest of `from` sets out for `to`, unless it has before.  It arrives later, so that
 // it does not matter who of two nodes acts first in one moment.
-void SimulatedNetwork::fetch(std::size_t from, std::size_t to) {
+void SimulatedNetwork::fetch(std::size_t from, std::size_t to, Time now) {
   const auto& publication = ports_[from]->newest_;
   Port& port = *ports_[to];
   auto& arrivals = port.arrivals_[from];
@@ -189,9 +189,8 @@ void SimulatedNetwork::fetch(std::size_t from, std::size_t to) {
   }
   const Time way = std::chrono::duration_cast<Time>(conditions_.latency) +
                    Time(1 + publication->size * 1'000'000 / conditions_.bytes_per_second);
-  const Time start = std::max(publication->time, clock_.now(to));
-  arrivals.push_back({publication, start + way});
-  clock_.wake(to, start + way);
+  arrivals.push_back({publication, now + way});
+  clock_.wake(to, now + way);
 }
 
 }  // namespace kith::daemon

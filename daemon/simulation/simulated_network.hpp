@@ -54,13 +54,12 @@ class SimulatedNetwork {
   /// What a node made known.
   struct Publication {
     std::uint64_t round = 0;
-    Time time{0};
     std::shared_ptr<const pipe::Fd> file;
     std::uint64_t size = 0;
     nlohmann::json note;
   };
 
-  void fetch(std::size_t from, std::size_t to);
+  void fetch(std::size_t from, std::size_t to, Time now);
 
   VirtualClock& clock_;
   NetworkConditions conditions_;

@@ -7,7 +7,7 @@ namespace kith::daemon {
 
 VirtualClock::VirtualClock(net::asio::io_context& io, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
-    participants_.push_back({Time(0), false, net::asio::steady_timer(io)});
+    participants_.push_back({.resumed = net::asio::steady_timer(io)});
   }
 }
 
@@ -28,9 +28,15 @@ net::awaitable<void> VirtualClock::until(std::size_t participant, Time time) {
   co_await self.resumed.async_wait(net::asio::redirect_error(net::use_awaitable, ec));
 }
 
+net::awaitable<void> VirtualClock::until_woken(std::size_t participant, Time time) {
+  participants_[participant].may_be_woken = true;
+  co_await until(participant, time);
+  participants_[participant].may_be_woken = false;
+}
+
 void VirtualClock::wake(std::size_t participant, Time time) {
   Participant& other = participants_[participant];
-  if (other.waiting) other.time = std::min(other.time, time);
+  if (other.waiting && other.may_be_woken) other.time = std::min(other.time, time);
 }
 
 void VirtualClock::leave(std::size_t participant) {

@@ -23,12 +23,15 @@ class VirtualClock {
   /// `count` participants, all at work at time 0.
   VirtualClock(net::asio::io_context& io, std::size_t count);
 
+  /// Of a participant that is at work, or of the moment that it waits for.
   [[nodiscard]] Time now(std::size_t participant) const { return participants_[participant].time; }
   /// `participant` works and will not act before `end`.
   void work_until(std::size_t participant, Time end);
-  /// Waits for `time`, or for what wake() lowers it to.
+  /// Waits for `time`.
   net::awaitable<void> until(std::size_t participant, Time time);
-  /// If `participant` waits for a later moment than `time`, it waits for `time`.
+  /// Waits for `time`, or for what wake() lowers it to.
+  net::awaitable<void> until_woken(std::size_t participant, Time time);
+  /// If `participant` is in until_woken() for a later moment, it waits for `time`.
   void wake(std::size_t participant, Time time);
   /// `participant` has ended: nobody waits for it any more.
   void leave(std::size_t participant);
@@ -37,6 +40,7 @@ class VirtualClock {
   struct Participant {
     Time time{0};  ///< at work: does not act before; waiting: wakes then
     bool waiting = false;
+    bool may_be_woken = false;
     net::asio::steady_timer resumed;
   };
   void advance();

@@ -1,20 +1,14 @@
 #pragma once
 
-#include "crypto/bytes.hpp"
+#include "model/data/file.hpp"
 
 #include <cstdint>
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
 
 namespace kith::data {
-
-/// The operator's files do not hold what a task needs; one sentence that says what to do.
-struct DataError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 /// An array of bytes as the MNIST family of data sets stores images and labels.
 struct Idx {
@@ -23,13 +17,11 @@ struct Idx {
   bool operator==(const Idx&) const = default;
 };
 
-inline constexpr std::size_t kMaxIdxBytes = std::size_t{1} << 30;  ///< of one file, uncompressed
-
 /// Reads a whole uncompressed file, or says in a few words why it is not IDX of unsigned bytes.
 [[nodiscard]] std::variant<Idx, std::string> parse_idx(ByteView file);
 
 /// Reads a plain or gzip-compressed file of at most `max_bytes`.  Throws DataError naming `path`.
-[[nodiscard]] Idx read_idx(const std::filesystem::path& path, std::size_t max_bytes = kMaxIdxBytes);
+[[nodiscard]] Idx read_idx(const std::filesystem::path& path, std::size_t max_bytes = kMaxFileBytes);
 
 /// Writes a plain file.  Throws DataError if the disk refuses.
 void write_idx(const std::filesystem::path& path, const Idx& idx);

@@ -61,14 +61,15 @@ void fields(auto& field, T& m) {
 }
 template <Is<DataFiles> T>
 void fields(auto& field, T& m) {
-  field("train_images", m.train_images), field("train_labels", m.train_labels);
-  field("test_images", m.test_images), field("test_labels", m.test_labels);
-  field("validation", m.validation);
+  field("train", m.train), field("test", m.test);
+  field("validation", m.validation), field("min_validation", m.min_validation);
 }
 template <Is<model::Task> T>
 void fields(auto& field, T& m) {
   field("name", m.name), field("model", m.model), field("sizes", m.sizes);
-  field("input", m.input), field("classes", m.classes), field("seed", m.seed);
+  field("input", m.input), field("columns", m.columns), field("vocabulary", m.vocabulary);
+  field("vocabulary_hash", m.vocabulary_hash), field("classes", m.classes);
+  field("seed", m.seed);
   field("learning_rate", m.learning_rate), field("momentum", m.momentum);
   field("weight_decay", m.weight_decay), field("batch", m.batch);
   field("clip_factor", m.clip_factor);
@@ -163,6 +164,12 @@ class Writer {
       Writer writer(object);
       fields(writer, value);
       return object;
+    } else if constexpr (std::same_as<T, std::vector<std::filesystem::path>>) {
+      Json list = Json::array();
+      for (const auto& path : value) list.push_back(json(path));
+      return list;
+    } else if constexpr (std::same_as<T, std::filesystem::path>) {
+      return value.string();
     } else {
       return value;
     }
@@ -210,6 +217,11 @@ class Reader {
   /// Each returns what is wrong, or nothing.
   static std::string read(const Json& json, std::string& value) {
     if (!json.is_string()) return "a string is wanted";
+    value = json.get_ref<const std::string&>();
+    return {};
+  }
+  static std::string read(const Json& json, std::filesystem::path& value) {
+    if (!json.is_string()) return "a path is wanted";
     value = json.get_ref<const std::string&>();
     return {};
   }

@@ -3,6 +3,7 @@
 #include "model/task.hpp"
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -73,10 +74,13 @@ struct Failure {
 enum class ModelName { baseline, averaged, partial, served };
 enum class Split { validation, test, train };
 
-/// IDX files, plain or .gz.
+/// A node's own files, plain or .gz.  What is in them follows from the task: pictures are two IDX
+/// files, images and labels, or CIFAR files whose names end in .bin; text and tables any number.
 struct DataFiles {
-  std::string train_images, train_labels, test_images, test_labels;
-  double validation = 0.25;  ///< fraction of the training files held back
+  std::vector<std::filesystem::path> train{};
+  std::vector<std::filesystem::path> test{};  ///< empty: there is no test set
+  double validation = 0.25;                 ///< fraction of the training examples held back
+  unsigned min_validation = 10;             ///< examples; fewer are refused
 };
 
 struct Open {

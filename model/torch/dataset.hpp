@@ -1,19 +1,33 @@
 #pragma once
 
-#include "model/data/images.hpp"
 #include "model/pipe/messages.hpp"
 #include "model/task.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 namespace kith::worker {
 
+/// Examples as numbers, whatever they were: what a network is fed with and what it should answer.
+struct Samples {
+  static constexpr std::int64_t kNoTarget = -100;  ///< fills the end of a short sentence
+
+  std::vector<std::int64_t> shape;  ///< of one input; empty for text, whose input is its targets
+  std::vector<float> inputs;        ///< one after another
+  std::size_t width = 1;            ///< targets of one example
+  std::vector<std::int64_t> targets;  ///< classes, or the words of a sentence
+
+  [[nodiscard]] std::size_t count() const { return targets.size() / width; }
+};
+
 /// A node's own examples, divided by what they are used for.
 struct Dataset {
-  data::Examples train;
-  data::Examples validation;  ///< held back from training: chooses epochs, partners and the gate
-  data::Examples scored;      ///< a random part of `validation`: what peers are scored on
-  data::Examples test;        ///< used for nothing but reporting
+  Samples train;
+  Samples validation;  ///< held back from training: chooses epochs, partners and the gate
+  Samples scored;      ///< a random part of `validation`: what peers are scored on
+  Samples test;        ///< used for nothing but reporting
 };
 
 /// Reads the files and splits them.  Equal seeds, equal splits: each label gives the same fraction

@@ -13,8 +13,8 @@ Params initial_model(const model::Schema& schema, std::uint64_t seed) {
   for (const auto& [name, shape] : schema.tensors) {
     std::uint64_t count = 1;
     for (const std::uint64_t size : shape) count *= size;
-    if (shape.size() < 2) {  // a bias
-      params.insert(params.end(), count, 0.0F);
+    if (shape.size() < 2) {  // a bias, or the scale of a normalisation
+      params.insert(params.end(), count, name.ends_with(".weight") ? 1.0F : 0.0F);
       continue;
     }
     const double bound = std::sqrt(6.0 / static_cast<double>(count / shape[0]));

@@ -1,6 +1,7 @@
 #include "model/torch/network.hpp"
 
 #include "model/data/sampling.hpp"
+#include "model/data/text.hpp"
 #include "model/torch/error.hpp"
 #include "model/torch/zoo.hpp"
 
@@ -12,6 +13,7 @@
 #include <cmath>
 #include <dlfcn.h>
 #include <map>
+#include <span>
 #include <utility>
 
 namespace kith::worker {
@@ -55,23 +57,29 @@ torch::Device device_called(const std::string& name) {
   return torch::kCUDA;
 }
 
-/// Examples as the network takes them: pixels from -1 to 1.
+/// Examples as the network takes them.
 struct Tensors {
-  torch::Tensor images;
-  torch::Tensor labels;
+  torch::Tensor inputs;   ///< examples, then the shape of one
+  torch::Tensor targets;  ///< examples, width
 };
 
-Tensors tensors_of(const data::Examples& examples, torch::Device device) {
-  const auto size = [](std::size_t n) { return static_cast<std::int64_t>(n); };
-  const data::Images& of = examples.images;
-  // from_blob() wants a mutable pointer; to() copies, so nothing is written through it.
-  const auto pixels = torch::from_blob(
-      const_cast<std::uint8_t*>(of.pixels.data()),
-      {size(of.count), size(of.channels), size(of.height), size(of.width)}, torch::kUInt8);
-  const auto labels = torch::from_blob(const_cast<std::uint8_t*>(examples.labels.data()),
-                                       {size(of.count)}, torch::kUInt8);
-  return {pixels.to(torch::kFloat32).div_(127.5).sub_(1).to(device),
-          labels.to(torch::kInt64).to(device)};
+Tensors tensors_of(const Samples& samples, torch::Device device) {
+  const auto count = static_cast<std::int64_t>(samples.count());
+  // from_blob() wants a mutable pointer; clone() copies, so nothing is written through it.
+  const auto targets =
+      torch::from_blob(const_cast<std::int64_t*>(samples.targets.data()),
+                       {count, static_cast<std::int64_t>(samples.width)}, torch::kInt64)
+          .clone();
+  if (samples.shape.empty()) {
+    // What stands before each word, and before the first the boundary, which is token 0.
+    const auto before = targets.roll(1, 1).clamp_min(0);
+    before.select(1, 0).zero_();
+    return {before.to(device), targets.to(device)};
+  }
+  std::vector<std::int64_t> shape{count};
+  shape.insert(shape.end(), samples.shape.begin(), samples.shape.end());
+  return {torch::from_blob(const_cast<float*>(samples.inputs.data()), shape).clone().to(device),
+          targets.to(device)};
 }
 
 bool all_finite(const Params& params) {
@@ -124,57 +132,110 @@ struct Network::Impl {
     return {all.data_ptr<float>(), all.data_ptr<float>() + all.numel()};
   }
 
+  /// Some examples of a part; sentences only as long as the longest of them.
+  struct Batch {
+    torch::Tensor inputs, targets;
+  };
+  Batch batch(Part part, const torch::Tensor& indices) {
+    const auto& [inputs, targets] = parts[static_cast<std::size_t>(part)];
+    Batch some{inputs.index_select(0, indices), targets.index_select(0, indices)};
+    if (is_text()) {
+      const auto longest = some.targets.ge(0).sum(1).max().item<std::int64_t>();
+      some = {some.inputs.narrow(1, 0, longest), some.targets.narrow(1, 0, longest)};
+    }
+    return some;
+  }
+
+  struct Judged {
+    torch::Tensor losses;   ///< of each target; 0 where there is none
+    torch::Tensor correct;  ///< of each target
+  };
+  Judged judge(const Batch& some) {
+    const auto wanted = some.targets.flatten();
+    const auto logits = net->forward(some.inputs).flatten(0, -2);
+    const auto each = nn::functional::CrossEntropyFuncOptions().reduction(torch::kNone);
+    auto correct = logits.argmax(1).eq(wanted);
+    // To say that some unknown word follows is no prediction.
+    if (is_text()) correct = correct.logical_and(wanted.ne(data::Vocabulary::kUnknown));
+    return {nn::functional::cross_entropy(logits, wanted, each).view_as(some.targets),
+            correct.view_as(some.targets)};
+  }
+
   struct Outcome {
-    torch::Tensor losses;  ///< of each example, on the CPU
+    torch::Tensor losses;   ///< of each example, the mean over its targets; on the CPU
+    torch::Tensor targets;  ///< how many each example has
     std::int64_t correct = 0;
   };
-
   Outcome judge(Part part) {
-    constexpr std::int64_t kAtOnce = 512;  // examples; bounds the memory for activations
+    // Bounds the memory for activations: of a sentence, above all an output a word of the vocabulary.
+    const std::int64_t at_once = is_text() ? 64 : 512;
     const torch::NoGradGuard no_grad;
-    const auto& [images, labels] = parts[static_cast<std::size_t>(part)];
+    const std::int64_t all = parts[static_cast<std::size_t>(part)].targets.size(0);
     std::vector<torch::Tensor> losses;
+    std::vector<torch::Tensor> targets;
     Outcome outcome;
-    for (std::int64_t from = 0; from < images.size(0); from += kAtOnce) {
-      const auto count = std::min(kAtOnce, images.size(0) - from);
-      const auto wanted = labels.narrow(0, from, count);
-      const auto logits = net->forward(images.narrow(0, from, count));
-      const auto each = nn::functional::CrossEntropyFuncOptions().reduction(torch::kNone);
-      losses.push_back(nn::functional::cross_entropy(logits, wanted, each));
-      outcome.correct += logits.argmax(1).eq(wanted).sum().item<std::int64_t>();
+    for (std::int64_t from = 0; from < all; from += at_once) {
+      const auto some =
+          batch(part, torch::arange(from, std::min(from + at_once, all), device));
+      const Judged judged = judge(some);
+      targets.push_back(some.targets.ge(0).sum(1));
+      losses.push_back(judged.losses.sum(1) / targets.back());
+      outcome.correct += judged.correct.sum().item<std::int64_t>();
     }
     outcome.losses = torch::cat(losses).to(torch::kCPU).contiguous();
+    outcome.targets = torch::cat(targets).to(torch::kCPU).contiguous();
     return outcome;
   }
 
   pipe::Evaluation evaluate(Part part) {
     const Outcome outcome = judge(part);
-    const auto count = static_cast<double>(outcome.losses.numel());
-    return {.loss = outcome.losses.to(torch::kFloat64).mean().item<double>(),
-            .accuracy = static_cast<double>(outcome.correct) / count,
+    const auto targets = outcome.targets.sum().item<double>();
+    const auto sum = outcome.losses.to(torch::kFloat64).mul(outcome.targets).sum().item<double>();
+    return {.loss = sum / targets,
+            .accuracy = static_cast<double>(outcome.correct) / targets,
             .examples = static_cast<std::uint64_t>(outcome.losses.numel())};
+  }
+
+  /// A random order; among sentences, those of about the same length are together, so that little
+  /// of a batch is padding.
+  std::vector<std::int64_t> order(data::Random random) {
+    const torch::Tensor targets = parts[static_cast<std::size_t>(Part::train)].targets;
+    const auto count = static_cast<std::size_t>(targets.size(0));
+    const auto sampled = data::sample(count, count, random);
+    std::vector<std::int64_t> indices(sampled.begin(), sampled.end());
+    if (!is_text()) return indices;
+    constexpr std::size_t kSortedTogether = 16;  // batches
+    const auto lengths = targets.ge(0).sum(1).to(torch::kCPU).contiguous();
+    const std::int64_t* const length = lengths.data_ptr<std::int64_t>();
+    for (std::size_t from = 0; from < count;) {
+      const auto size = std::min(kSortedTogether * task.batch, count - from);
+      std::ranges::stable_sort(std::span(indices).subspan(from, size), {},
+                               [length](std::int64_t i) { return length[i]; });
+      from += size;
+    }
+    return indices;
   }
 
   /// One pass over the training examples; returns the mean loss on the way.
   double one_epoch(torch::optim::SGD& sgd, data::Random random) {
-    const auto& [images, labels] = parts[static_cast<std::size_t>(Part::train)];
-    const auto count = static_cast<std::size_t>(images.size(0));
-    const auto order = data::sample(count, count, random);
-    const std::vector<std::int64_t> indices(order.begin(), order.end());
+    const auto indices = order(random);
     double sum = 0;
-    for (std::size_t from = 0; from < count; from += task.batch) {
-      const auto size = std::min<std::size_t>(task.batch, count - from);
-      const auto batch =
-          torch::tensor(c10::ArrayRef<std::int64_t>(indices.data() + from, size)).to(device);
+    for (std::size_t from = 0; from < indices.size(); from += task.batch) {
+      const auto size = std::min<std::size_t>(task.batch, indices.size() - from);
+      const auto [inputs, targets] =
+          batch(Part::train,
+                torch::tensor(c10::ArrayRef<std::int64_t>(indices.data() + from, size)).to(device));
       sgd.zero_grad();
-      const auto logits = net->forward(images.index_select(0, batch));
-      const auto loss = nn::functional::cross_entropy(logits, labels.index_select(0, batch));
+      const auto logits = net->forward(inputs).flatten(0, -2);
+      const auto loss = nn::functional::cross_entropy(logits, targets.flatten());
       loss.backward();
       sgd.step();
       sum += loss.item<double>() * static_cast<double>(size);
     }
-    return sum / static_cast<double>(count);
+    return sum / static_cast<double>(indices.size());
   }
+
+  bool is_text() const { return model::data_kind(task) == model::DataKind::text; }
 
   model::Task task;
   torch::Device device;
@@ -197,7 +258,7 @@ Network& Network::operator=(Network&&) noexcept = default;
 const model::Schema& Network::schema() const { return impl_->schema; }
 
 std::uint64_t Network::examples(Part part) const {
-  return static_cast<std::uint64_t>(impl_->parts[static_cast<std::size_t>(part)].images.size(0));
+  return static_cast<std::uint64_t>(impl_->parts[static_cast<std::size_t>(part)].targets.size(0));
 }
 
 pipe::Evaluation Network::evaluate(const Params& params, Part part) {

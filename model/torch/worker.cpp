@@ -1,5 +1,6 @@
 #include "model/torch/worker.hpp"
 
+#include "model/data/file.hpp"
 #include "model/influence.hpp"
 #include "model/norm.hpp"
 #include "model/pipe/memfd.hpp"

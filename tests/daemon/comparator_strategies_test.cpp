@@ -50,7 +50,7 @@ class Bench {
     pipe::Open open;
     open.task.name = "task";
     open.task.sizes = {1};
-    open.data.train_images = open.data.train_labels = "scripted";
+    open.data.train = {"scripted"};
     open.state = folder_.string();
     auto body = [this, open]() -> net::awaitable<void> { co_await worker_->call(open); };
     run(body);

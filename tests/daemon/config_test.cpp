@@ -2,6 +2,8 @@
 
 #include "daemon/failure.hpp"
 
+#include "tests/model/worker/temporary_directory.hpp"
+
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -36,11 +38,13 @@ name = "ward a"
 [task]
 name = "digits"
 [data]
-train_images = "train-images.gz"
-train_labels = "/data/labels"
+train = ["train-images.gz",
+         "/data/labels"]
 [consortium]
 id = "nordic"
 )";
+
+const std::string kTask = "[task]\nname = \"digits\"\n";  // in kLeast
 
 Config parse(const std::string& text) { return parse_config(text, "dir/kith.toml"); }
 
@@ -73,12 +77,72 @@ BOOST_AUTO_TEST_CASE(what_is_left_out_has_its_default) {
 
 BOOST_AUTO_TEST_CASE(relative_paths_start_at_the_files_folder) {
   const Config config = parse(kLeast);
-  BOOST_TEST(config.data.train_images == fs::path("dir/train-images.gz"));
-  BOOST_TEST(config.data.train_labels == fs::path("/data/labels"));
+  BOOST_TEST(config.data.train.at(0) == fs::path("dir/train-images.gz"));
+  BOOST_TEST(config.data.train.at(1) == fs::path("/data/labels"));
   BOOST_TEST(config.node.keys == fs::path("dir/node.keys"));
   BOOST_TEST(config.node.control == fs::path("dir/control.sock"));
-  BOOST_TEST(config.data.test_images.empty());
+  BOOST_TEST(config.data.test.empty());
   BOOST_TEST(config.worker.command.empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_classes_of_a_table_follow_from_its_columns) {
+  const std::string table = R"([task]
+name = "hearts"
+columns = ["age: 20..80", "target sick: 0 | 1 | 2"]
+)";
+  std::string text = kLeast;
+  text.replace(text.find(kTask), kTask.size(), table);
+  const Config config = parse(text);
+  BOOST_TEST(config.task.classes == 3U);
+  BOOST_TEST(parse(to_toml(config)).task.columns == config.task.columns);
+  const auto colon = text.find("age:");
+  BOOST_TEST(error_of(text.replace(colon, 4, "age")).find("task.columns must have") !=
+             std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(the_classes_of_a_text_follow_from_its_vocabulary) {
+  const test::TemporaryDirectory folder;
+  std::string text = kLeast;
+  text.replace(text.find(kTask), kTask.size(), R"([task]
+name = "words"
+model = "gru-lm"
+sizes = [8, 16]
+vocabulary = "words.txt"
+)");
+  const auto error = [&] {
+    try {
+      static_cast<void>(parse_config(text, folder / "kith.toml"));
+      return std::string();
+    } catch (const Failure& failure) {
+      BOOST_TEST(failure.code() == EX_CONFIG);
+      return std::string(failure.what());
+    }
+  };
+  BOOST_TEST(error().find("kith.toml:7:14: task.vocabulary: cannot open") != std::string::npos);
+  std::ofstream(folder / "words.txt") << "the\ncat\nThe\n";
+  BOOST_TEST(error().find("words.txt is no vocabulary: line 3") != std::string::npos);
+  std::ofstream(folder / "words.txt") << "the\ncat\n";
+  const Config config = parse_config(text, folder / "kith.toml");
+  BOOST_TEST(config.task.classes == 4U);
+  BOOST_TEST(config.task.vocabulary == folder / "words.txt");
+  BOOST_TEST(config.task.vocabulary_hash.size() == 64U);
+  const Config again = parse_config(to_toml(config), folder / "other.toml");
+  BOOST_TEST((again.task == config.task));
+  text.erase(text.find("vocabulary = "), 24);
+  BOOST_TEST(error().find("task.vocabulary must name a file") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(data_are_lists_of_files) {
+  const auto with = [](const std::string& train) {
+    std::string text = kLeast;
+    const auto at = text.find("train = ");
+    return text.replace(at, text.find(']', at) + 1 - at, "train = " + train);
+  };
+  BOOST_TEST(error_of(with("[]")).find("data.train must be a list of paths") != std::string::npos);
+  BOOST_TEST(error_of(with("[\"a\", \"\"]")).find("data.train") != std::string::npos);
+  BOOST_TEST(error_of(with("\"a\"")).find("data.train") != std::string::npos);
+  BOOST_TEST(error_of(with("[\"a\"]\nmin_validation = 0")).find("data.min_validation") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(every_type_of_value_is_read) {
@@ -241,7 +305,7 @@ BOOST_AUTO_TEST_CASE(defaults_are_written_as_comments_that_may_be_uncommented) {
   config.node.name = "a";
   config.consortium.id = "c";
   config.task.name = "t";
-  config.data.train_images = config.data.train_labels = "x";
+  config.data.train = {"x", "y"};
   const std::string text = to_toml(config);
   BOOST_TEST(text.find("\nname = \"a\"\n") != std::string::npos);
   BOOST_TEST(text.find("\n#epochs = 5\n") != std::string::npos);

@@ -58,7 +58,7 @@ class FakeWorker {
   }
 
   void answer(const pipe::Open& open) {
-    behaviour_ = fs::path(open.data.train_images).filename().string();
+    behaviour_ = open.data.train.at(0).filename().string();
     state_ = open.state;
     pipe::Opened opened;
     opened.train = 10;

@@ -39,9 +39,8 @@ class TestNode {
     config.node.listen = {free_address()};
     config.consortium.id = "ours";
     config.task.name = "task";
-    config.data.train_images = parent / name / behaviour;
-    config.data.train_labels = config.data.train_images;
-    std::ofstream(config.data.train_images) << "not looked at";
+    config.data.train = {parent / name / behaviour};
+    std::ofstream(config.data.train[0]) << "not looked at";
     config.worker.command = KITH_FAKE_WORKER;
     config.learning.strategy = StrategyName::fedavg;
     config.learning.gather = 10s;

@@ -70,8 +70,10 @@ BOOST_AUTO_TEST_CASE(work_that_overlaps_is_done_at_once) {
 
 BOOST_AUTO_TEST_CASE(one_that_waits_can_be_woken_earlier_and_never_later) {
   start([this]() -> net::awaitable<void> {
-    co_await clock.until(0, 100us);
+    co_await clock.until_woken(0, 100us);
     say("woken", 0);
+    co_await clock.until(0, 200us);
+    say("not", 0);
     clock.leave(0);
   });
   start([this]() -> net::awaitable<void> {
@@ -79,10 +81,12 @@ BOOST_AUTO_TEST_CASE(one_that_waits_can_be_woken_earlier_and_never_later) {
     clock.wake(0, 30us);
     clock.wake(0, 70us);
     say("sent", 1);
+    co_await clock.until(1, 40us);
+    clock.wake(0, 50us);  // it is busy with something else
     clock.leave(1);
   });
   io.run();
-  BOOST_TEST(said == "sent@10 woken@30 ");
+  BOOST_TEST(said == "sent@10 woken@30 not@200 ");
 }
 
 BOOST_AUTO_TEST_CASE(waiting_for_the_past_does_not_turn_time_back) {

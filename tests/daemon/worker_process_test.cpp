@@ -19,7 +19,7 @@ pipe::Open open_as(const std::string& behaviour) {
   pipe::Open open;
   open.task.name = "task";
   open.task.sizes = {1};
-  open.data.train_images = open.data.train_labels = behaviour;
+  open.data.train = {behaviour};
   return open;
 }
 

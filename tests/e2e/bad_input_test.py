@@ -131,7 +131,7 @@ class BadInput(unittest.TestCase):
     def test_no_data(self):
         images = self.data / "train-images.idx"
         images.rename(self.data / "elsewhere")
-        self.check_refused(NOINPUT, images, "data.train_images")
+        self.check_refused(NOINPUT, images, "data.train")
         (self.data / "elsewhere").rename(images)
         self.check_well()
 

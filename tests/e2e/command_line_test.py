@@ -32,7 +32,7 @@ class NewNode(unittest.TestCase):
         self.assertIn(f"kith run --dir {self.folder}", made.stdout)
         self.assertEqual((self.folder / "node.keys").stat().st_mode & 0o777, 0o600)
         started = kith("run", "--dir", self.folder)
-        self.check_sentence(started, NOINPUT, self.folder / "train-images.idx", "data.train_images")
+        self.check_sentence(started, NOINPUT, self.folder / "train-images.idx", "data.train")
 
     def test_init_in_the_folder_where_it_stands(self):
         self.folder.mkdir()

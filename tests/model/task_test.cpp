@@ -21,6 +21,31 @@ Task digits() {
   return {.name = "digits", .model = "cnn", .sizes = {16, 32}, .seed = 7, .learning_rate = 0.1};
 }
 
+Task next_word() {
+  Task task;
+  task.name = "words";
+  task.model = "gru-lm";
+  task.sizes = {32, 64};
+  task.vocabulary = "words.txt";
+  task.vocabulary_hash = std::string(64, 'a');
+  task.classes = 1002;
+  return task;
+}
+
+Task hearts() {
+  Task task;
+  task.name = "hearts";
+  task.sizes = {16};
+  task.columns = {"age: 20..80", "ward", "pain:none|mild / slight", "target sick: 0 | 1/2"};
+  task.classes = 2;
+  return task;
+}
+
+std::string problem_after(Task task, const Change& change) {
+  change(task);
+  return problem(task).value_or("none");
+}
+
 Task changed(const Change& change) {
   Task task = digits();
   change(task);
@@ -127,6 +152,51 @@ BOOST_AUTO_TEST_CASE(a_problem_names_its_field) {
   BOOST_TEST(!problem(digits()).has_value());
   for (const auto& [field, change] : bad) {
     BOOST_TEST(problem(changed(change)).value_or("none").starts_with(field + " must"), field);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_text_has_what_the_kind_of_data_needs_and_nothing_local) {
+  BOOST_TEST(canonical_text(hearts()).starts_with(
+      "batch=32\nclasses=2\nclip_factor=1.5\ncolumns=age: 20..80,ward,pain: none | mild/slight,"
+      "target sick: 0 | 1/2\nlearning_rate="));
+  BOOST_TEST(canonical_text(hearts()).find("input") == std::string::npos);
+  Task elsewhere = next_word();
+  elsewhere.vocabulary = "/elsewhere/words.txt";
+  BOOST_TEST(canonical_text(elsewhere) == canonical_text(next_word()));
+  BOOST_TEST(canonical_text(next_word()).find("\nvocabulary=aaaa") != std::string::npos);
+  elsewhere.vocabulary_hash[0] = 'b';
+  BOOST_TEST(canonical_text(elsewhere) != canonical_text(next_word()));
+}
+
+BOOST_AUTO_TEST_CASE(a_problem_of_text_or_a_table_names_its_field) {
+  const auto nothing = [](Task&) {};
+  BOOST_TEST(problem_after(next_word(), nothing) == "none");
+  BOOST_TEST(problem_after(hearts(), nothing) == "none");
+  const std::vector<std::pair<std::string, Change>> bad_text = {
+      {"vocabulary must name a file", [](Task& t) { t.vocabulary.clear(); }},
+      {"vocabulary must name a file", [](Task& t) { t.vocabulary_hash = "abc"; }},
+      {"sizes must be two numbers", [](Task& t) { t.sizes = {32}; }},
+      {"columns must be left out", [](Task& t) { t.columns = {"a"}; }},
+      {"vocabulary must be left out", [](Task& t) { t.model = "mlp"; }},
+  };
+  for (const auto& [start, change] : bad_text) {
+    BOOST_TEST(problem_after(next_word(), change).starts_with(start));
+  }
+  const std::vector<std::pair<std::string, Change>> bad_table = {
+      {"columns must be left out", [](Task& t) { t.model = "cnn"; }},
+      {"columns must have exactly one target", [](Task& t) { t.columns.pop_back(); }},
+      {"columns must have exactly one target",
+       [](Task& t) { t.columns.emplace_back("target dead: 0 | 1"); }},
+      {"columns must have different names", [](Task& t) { t.columns[1] = "age"; }},
+      {"columns must be declared like", [](Task& t) { t.columns[0] = "age: 80..20"; }},
+      {"columns must have one with", [](Task& t) { t.columns = {"a", "target sick: 0 | 1"}; }},
+      {"columns must be at most 1024", [](Task& t) { t.columns.resize(1025); }},
+      {"columns must be at most 32768 bytes",
+       [](Task& t) { t.columns[1] = std::string(40'000, 'x'); }},
+      {"classes must be 2", [](Task& t) { t.classes = 3; }},
+  };
+  for (const auto& [start, change] : bad_table) {
+    BOOST_TEST(problem_after(hearts(), change).starts_with(start));
   }
 }
 

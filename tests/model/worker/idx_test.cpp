@@ -39,7 +39,7 @@ void write_gz(const std::filesystem::path& path, const std::string& content) {
 }
 
 /// What read_idx() complains about.
-std::string complaint(const std::filesystem::path& path, std::size_t max_bytes = kMaxIdxBytes) {
+std::string complaint(const std::filesystem::path& path, std::size_t max_bytes = kMaxFileBytes) {
   try {
     static_cast<void>(read_idx(path, max_bytes));
   } catch (const DataError& error) {

@@ -53,6 +53,11 @@ BOOST_AUTO_TEST_CASE(biases_are_zero_and_weights_fill_their_range) {
   BOOST_TEST(largest(part(params, 114, 2000)) > 0.99 * output_bound);
 }
 
+BOOST_AUTO_TEST_CASE(normalisations_begin_as_they_are) {
+  const Params params = initial_model({{{"norm.bias", {3}}, {"norm.weight", {3}}}}, 1);
+  BOOST_TEST((params == Params{0, 0, 0, 1, 1, 1}));
+}
+
 BOOST_AUTO_TEST_CASE(another_seed_is_another_model) {
   BOOST_TEST((initial_model(kSchema, 1) == initial_model(kSchema, 1)));
   BOOST_TEST((initial_model(kSchema, 1) != initial_model(kSchema, 2)));

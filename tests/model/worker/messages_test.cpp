@@ -36,7 +36,10 @@ Open some_open() {
   open.task.model = "cnn";
   open.task.sizes = {8, 16};
   open.task.seed = ~0ULL;
-  open.data = {"a", "b", "c", "d", 0.2};
+  open.task.columns = {"age: 20..80", "target sick: 0 | 1"};
+  open.task.vocabulary = "words.txt";
+  open.task.vocabulary_hash = "ab";
+  open.data = {{"a", "b"}, {"c"}, 0.2, 5};
   open.state = "/state";
   open.seed = 7;
   open.score_examples = 64;

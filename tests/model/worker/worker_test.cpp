@@ -1,4 +1,5 @@
 #include "crypto/hash.hpp"
+#include "model/data/images.hpp"
 #include "model/data/partition.hpp"
 #include "model/influence.hpp"
 #include "model/pipe/memfd.hpp"
@@ -40,21 +41,12 @@ boost::test_tools::assertion_result data_set_is_installed(utf::test_unit_id) {
 /// Two nodes' data, made once: 200 training and 200 test images each, the second node's turned.
 struct Nodes {
   Nodes() {
-    const auto train = data::read_examples(kFashion / "train-images-idx3-ubyte.gz",
-                                           kFashion / "train-labels-idx1-ubyte.gz");
-    const auto test = data::read_examples(kFashion / "t10k-images-idx3-ubyte.gz",
-                                          kFashion / "t10k-labels-idx1-ubyte.gz");
-    const auto parts = data::partition_by_rotation(
-        train, test,
-        {.nodes = 2, .groups = 2, .images_per_node = 200, .test_per_node = 200, .seed = 1});
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      const auto path = [&](const char* name) {
-        return (directory / (std::to_string(i) + name)).string();
-      };
-      files.push_back(
-          {path("train"), path("train-labels"), path("test"), path("test-labels"), 0.25});
-      data::write_examples(parts[i].train, files[i].train_images, files[i].train_labels);
-      data::write_examples(parts[i].test, files[i].test_images, files[i].test_labels);
+    data::PartitionPlan plan;
+    plan.source = kFashion;
+    plan.nodes = plan.groups = 2;
+    plan.train_per_node = plan.test_per_node = 200;
+    for (const auto& node : data::write_partition(plan, directory.path()).nodes) {
+      files.push_back({node.train, node.test, 0.25});
     }
   }
   TemporaryDirectory directory;
@@ -70,7 +62,7 @@ model::Task small_task(const std::string& kind = "cnn") {
   model::Task task;
   task.name = "coats";
   task.model = kind;
-  task.sizes = kind == "cnn" ? std::vector{4U, 8U} : std::vector{16U};
+  task.sizes = kind == "mlp" ? std::vector{16U} : std::vector{4U, 8U};
   task.seed = 5;
   task.learning_rate = 0.02;
   task.batch = 20;
@@ -164,7 +156,7 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-const std::string kModels[] = {"mlp", "cnn"};
+const std::string kModels[] = {"mlp", "cnn", "resnet"};
 
 }  // namespace
 
@@ -184,12 +176,11 @@ BOOST_AUTO_TEST_CASE(open_reports_what_it_found) {
   BOOST_TEST(values(site.initial).size() == site.opened.parameters);
 }
 
-BOOST_AUTO_TEST_CASE(test_images_are_optional) {
+BOOST_AUTO_TEST_CASE(test_files_are_optional) {
   Site site;
   site.restart();
   pipe::Open request = site.request(0);
-  request.data.test_images.clear();
-  request.data.test_labels.clear();
+  request.data.test.clear();
   BOOST_TEST(site.worker->ask(request).test == 0U);
   site.train(1);
   BOOST_TEST(site.trained.validation.examples == 50U);
@@ -618,12 +609,12 @@ BOOST_AUTO_TEST_CASE(data_that_does_not_fit_is_explained) {
     return failure.error;
   };
   pipe::DataFiles files = good;
-  files.test_labels = "/nowhere/labels";
+  files.test[1] = "/nowhere/labels";
   BOOST_TEST(contains(complaint(files, small_task()), "/nowhere/labels"));
 
   data::write_idx(directory / "few", {{3}, {0, 1, 2}});
   files = good;
-  files.train_labels = (directory / "few").string();
+  files.train[1] = directory / "few";
   BOOST_TEST(contains(complaint(files, small_task()), "200 images but"));
 
   model::Task task = small_task();
@@ -638,14 +629,20 @@ BOOST_AUTO_TEST_CASE(data_that_does_not_fit_is_explained) {
   three.images = {3, 1, 28, 28, std::vector<std::uint8_t>(3 * 28 * 28)};
   three.labels = {0, 1, 2};
   files = good;
-  files.train_images = (directory / "three").string();
-  files.train_labels = (directory / "three-labels").string();
-  data::write_examples(three, files.train_images, files.train_labels);
+  files.train = {directory / "three", directory / "three-labels"};
+  data::write_examples(three, files.train[0], files.train[1]);
   BOOST_TEST(contains(complaint(files, small_task()), "too few"));
 
   files = good;
   files.validation = 1;
   BOOST_TEST(contains(complaint(files, small_task()), "fraction"));
+
+  files = good;
+  files.min_validation = 51;
+  BOOST_TEST(contains(complaint(files, small_task()), "51 are needed"));
+
+  files.train.pop_back();
+  BOOST_TEST(contains(complaint(files, small_task()), "images and labels in this order"));
 }
 
 BOOST_AUTO_TEST_CASE(settings_that_make_no_sense_are_explained) {

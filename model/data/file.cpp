@@ -1,0 +1,52 @@
+#include "model/data/file.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <zlib.h>
+
+namespace kith::data {
+
+// gzread() passes plain files through, so one reader serves both.
+Bytes read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  const auto close = [](gzFile file) { gzclose_r(file); };
+  errno = 0;
+  const std::unique_ptr<gzFile_s, decltype(close)> file(gzopen(path.c_str(), "rb"), close);
+  if (!file) {
+    throw DataError("cannot open " + path.string() + ": " +
+                    std::strerror(errno != 0 ? errno : ENOMEM) +
+                    "; check the path and the permissions");
+  }
+  constexpr std::size_t kStep = 1 << 20;
+  Bytes bytes;
+  for (;;) {
+    const std::size_t had = bytes.size();
+    bytes.resize(had + kStep);
+    const int got = gzread(file.get(), bytes.data() + had, kStep);
+    int problem = Z_OK;
+    const char* const what = gzerror(file.get(), &problem);
+    // A compressed file that ends early is no error to gzread(), only to gzerror().
+    if (got < 0 || problem == Z_BUF_ERROR) {
+      throw DataError("cannot read " + path.string() + ": " +
+                      (problem == Z_ERRNO ? std::strerror(errno) : what) +
+                      "; the file is damaged or cut short, copy it again");
+    }
+    bytes.resize(had + static_cast<std::size_t>(got));
+    if (bytes.size() > max_bytes) {
+      throw DataError(path.string() + " holds more than " + std::to_string(max_bytes) +
+                      " bytes; split it into smaller files");
+    }
+    if (got == 0) return bytes;
+  }
+}
+
+void write_file(const std::filesystem::path& path, ByteView bytes) {
+  std::ofstream out(path, std::ios::binary);
+  out.write(as_text(bytes).data(), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  if (!out) throw DataError("cannot write " + path.string() + "; check the disk and permissions");
+}
+
+}  // namespace kith::data

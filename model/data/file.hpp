@@ -1,0 +1,31 @@
+#pragma once
+
+#include "crypto/bytes.hpp"
+
+#include <cstddef>
+#include <filesystem>
+#include <stdexcept>
+#include <string_view>
+
+namespace kith::data {
+
+/// The operator's files do not hold what a task needs; one sentence that says what to do.
+struct DataError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+inline constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;  ///< of one, uncompressed
+
+/// A whole file, plain or gzip-compressed, of at most `max_bytes`.  Throws DataError naming it.
+[[nodiscard]] Bytes read_file(const std::filesystem::path& path,
+                              std::size_t max_bytes = kMaxFileBytes);
+
+/// Writes a plain file.  Throws DataError if the disk refuses.
+void write_file(const std::filesystem::path& path, ByteView bytes);
+
+/// The same bytes as text.
+inline std::string_view as_text(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace kith::data
