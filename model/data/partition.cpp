@@ -328,7 +328,7 @@ model::Task task_for(const PartitionPlan& plan, const fs::path& vocabulary) {
                       "slope: 1 | 2 | 3",      "vessels: 0 | 1 | 2 | 3",
                       "thal: 3 | 6 | 7",       "target sick: 0 | 1/2/3/4"};
       task.classes = 2;
-      task.learning_rate = 0.02;
+      task.learning_rate = 0.01;
       task.batch = 16;
       break;
   }
