@@ -301,7 +301,7 @@ model::Task task_for(const PartitionPlan& plan, const fs::path& vocabulary) {
       task.sizes = {16, 32, 64};
       task.input = {3, 32, 32};
       task.classes = 100;
-      task.learning_rate = 0.05;
+      task.learning_rate = 0.1;
       task.batch = 32;
       break;
     case PartitionKind::language: {

@@ -36,7 +36,7 @@ struct Needs {
   std::string set;
   boost::test_tools::assertion_result operator()(utf::test_unit_id) const {
     boost::test_tools::assertion_result there(fs::exists(data_folder() / set));
-    there.message() << "skipped: " << data_folder() / set
+    there.message() << "skipped: " << (data_folder() / set).string()
                     << " is not there; set KITH_DATA to a folder with it";
     return there;
   }
