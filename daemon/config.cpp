@@ -276,9 +276,8 @@ Rule<std::vector<fs::path>> files() {
           }};
 }
 Rule<std::vector<fs::path>> some_files() {
-  return {"with at least one, and none empty", [](const std::vector<fs::path>& list) {
-            return !list.empty() && files().holds(list);
-          }};
+  return {"with at least one, and none empty",
+          [](const std::vector<fs::path>& list) { return !list.empty() && files().holds(list); }};
 }
 /// 1 to 64 bytes that can be shown to people: no control characters.
 Rule<std::string> label() {
@@ -694,14 +693,23 @@ class Reader {
   /// What follows from the files and the columns that the task names.
   void complete_task() {
     model::Task& task = config_.task;
-    if (const auto classes = model::classes_of(task.columns)) task.classes = *classes;
+    const auto follows = [&](unsigned classes, const std::string& from) {
+      const toml::node* const given = root_.at_path("task.classes").node();
+      if (given != nullptr && task.classes != classes) {
+        fail(given, "task.classes must be " + show(classes) + ", as follows from task." + from +
+                        "; correct it or leave it out");
+      }
+      task.classes = classes;
+    };
+    if (const auto classes = model::classes_of(task.columns)) follows(*classes, "columns");
     if (task.vocabulary.empty()) return;
     try {
       const auto vocabulary = data::read_vocabulary(task.vocabulary);
       task.vocabulary_hash = crypto::to_hex(vocabulary.hash());
-      task.classes = static_cast<unsigned>(vocabulary.size());
+      follows(static_cast<unsigned>(vocabulary.size()), "vocabulary");
     } catch (const data::DataError& error) {
-      fail(root_.at_path("task.vocabulary").node(), std::string("task.vocabulary: ") + error.what());
+      fail(root_.at_path("task.vocabulary").node(),
+           std::string("task.vocabulary: ") + error.what());
     }
   }
 

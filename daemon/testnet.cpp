@@ -44,8 +44,9 @@ void write_data(const fs::path& directory, const TestnetPlan& plan) {
     return fs::exists(plan.data / (std::string("train-images-idx3-ubyte") + end));
   };
   if (!there(".gz") && !there("")) {
-    throw Failure(EX_NOINPUT, "Fashion-MNIST is not at " + plan.data.string() +
-                                  ": install Debian's package dataset-fashion-mnist, or give --data");
+    throw Failure(EX_NOINPUT,
+                  "Fashion-MNIST is not at " + plan.data.string() +
+                      ": install Debian's package dataset-fashion-mnist, or give --data");
   }
   data::PartitionPlan wanted;
   wanted.source = plan.data;

@@ -15,15 +15,15 @@ namespace kith::model {
 
 /// What is being learnt.  Two nodes learn the same task if and only if their task_hash() is equal.
 struct Task {
-  std::string name;                          ///< 1 to 64 of a-z A-Z 0-9 . _ -
-  std::string model = "mlp";                 ///< "mlp", "cnn", "resnet" or "gru-lm"
-  std::vector<unsigned> sizes;               ///< what the model makes of them: docs/configuration.md
+  std::string name;             ///< 1 to 64 of a-z A-Z 0-9 . _ -
+  std::string model = "mlp";    ///< "mlp", "cnn", "resnet" or "gru-lm"
+  std::vector<unsigned> sizes;  ///< what the model makes of them: docs/configuration.md
   std::array<unsigned, 3> input{1, 28, 28};  ///< of pictures: channels, height, width
   std::vector<std::string> columns{};        ///< of a table (mlp): one parse_column() text each
-  std::filesystem::path vocabulary{};        ///< of text (gru-lm): its words; where it lies is local
-  std::string vocabulary_hash{};             ///< of its words, in hexadecimal
-  unsigned classes = 10;                     ///< text: words of the vocabulary and two more
-  std::uint64_t seed = 0;  ///< of M0, the initial weights
+  std::filesystem::path vocabulary{};  ///< of text (gru-lm): its words; where it lies is local
+  std::string vocabulary_hash{};       ///< of its words, in hexadecimal
+  unsigned classes = 10;               ///< text: words of the vocabulary and two more
+  std::uint64_t seed = 0;              ///< of M0, the initial weights
 
   double learning_rate = 0.05;  ///< of stochastic gradient descent
   double momentum = 0.9;

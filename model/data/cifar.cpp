@@ -26,9 +26,9 @@ std::variant<Examples, std::string> parse_cifar(ByteView file, CifarLabel label)
   for (; !file.empty(); file = file.subspan(record)) {
     examples.labels.push_back(
         std::to_integer<std::uint8_t>(file[label == CifarLabel::fine ? 1 : 0]));
-    pixels = std::ranges::transform(file.subspan(labels, kPixels), pixels,
-                                    std::to_integer<std::uint8_t>)
-                 .out;
+    pixels =
+        std::ranges::transform(file.subspan(labels, kPixels), pixels, std::to_integer<std::uint8_t>)
+            .out;
   }
   return examples;
 }

@@ -21,7 +21,8 @@ struct Idx {
 [[nodiscard]] std::variant<Idx, std::string> parse_idx(ByteView file);
 
 /// Reads a plain or gzip-compressed file of at most `max_bytes`.  Throws DataError naming `path`.
-[[nodiscard]] Idx read_idx(const std::filesystem::path& path, std::size_t max_bytes = kMaxFileBytes);
+[[nodiscard]] Idx read_idx(const std::filesystem::path& path,
+                           std::size_t max_bytes = kMaxFileBytes);
 
 /// Writes a plain file.  Throws DataError if the disk refuses.
 void write_idx(const std::filesystem::path& path, const Idx& idx);

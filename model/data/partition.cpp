@@ -6,8 +6,9 @@
 #include "model/data/sampling.hpp"
 #include "model/data/text.hpp"
 
-#include <algorithm>
 #include <boost/random/gamma_distribution.hpp>
+
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <numeric>
@@ -217,7 +218,8 @@ void write_split(NodeData& node, const std::string& extension,
 std::vector<std::string> read_language(const fs::path& file) {
   std::set<std::string> seen;
   std::vector<std::string> sentences = read_sentences(file);
-  std::erase_if(sentences, [&](const std::string& sentence) { return !seen.insert(sentence).second; });
+  std::erase_if(sentences,
+                [&](const std::string& sentence) { return !seen.insert(sentence).second; });
   return sentences;
 }
 
@@ -299,7 +301,7 @@ model::Task task_for(const PartitionPlan& plan, const fs::path& vocabulary) {
       task.sizes = {16, 32, 64};
       task.input = {3, 32, 32};
       task.classes = 100;
-      task.learning_rate = 0.05;
+      task.learning_rate = 0.1;
       task.batch = 32;
       break;
     case PartitionKind::language: {
@@ -318,22 +320,15 @@ model::Task task_for(const PartitionPlan& plan, const fs::path& vocabulary) {
       task.name = "heart-disease";
       task.model = "mlp";
       task.sizes = {16};
-      task.columns = {"age: 25..80",
-                      "sex: 0 | 1",
-                      "pain: 1 | 2 | 3 | 4",
-                      "pressure: 90..200",
-                      "cholesterol: 100..400",
-                      "sugar: 0 | 1",
-                      "ecg: 0 | 1 | 2",
-                      "rate: 60..200",
-                      "angina: 0 | 1",
-                      "depression: -1..5",
-                      "slope: 1 | 2 | 3",
-                      "vessels: 0 | 1 | 2 | 3",
-                      "thal: 3 | 6 | 7",
-                      "target sick: 0 | 1/2/3/4"};
+      task.columns = {"age: 25..80",           "sex: 0 | 1",
+                      "pain: 1 | 2 | 3 | 4",   "pressure: 90..200",
+                      "cholesterol: 100..400", "sugar: 0 | 1",
+                      "ecg: 0 | 1 | 2",        "rate: 60..200",
+                      "angina: 0 | 1",         "depression: -1..5",
+                      "slope: 1 | 2 | 3",      "vessels: 0 | 1 | 2 | 3",
+                      "thal: 3 | 6 | 7",       "target sick: 0 | 1/2/3/4"};
       task.classes = 2;
-      task.learning_rate = 0.02;
+      task.learning_rate = 0.01;
       task.batch = 16;
       break;
   }
@@ -346,9 +341,8 @@ void check(const PartitionPlan& plan) {
   if (plan.groups == 0 || (plan.group_of.empty() && plan.nodes < plan.groups)) {
     throw DataError("a partition needs at least one group and a node in each; ask for more nodes");
   }
-  if (!plan.group_of.empty() &&
-      (plan.group_of.size() != plan.nodes ||
-       *std::ranges::max_element(plan.group_of) >= plan.groups)) {
+  if (!plan.group_of.empty() && (plan.group_of.size() != plan.nodes ||
+                                 *std::ranges::max_element(plan.group_of) >= plan.groups)) {
     throw DataError("a partition needs a group below " + std::to_string(plan.groups) +
                     " for each of its " + std::to_string(plan.nodes) + " nodes");
   }

@@ -19,16 +19,16 @@ enum class PartitionKind {
   label_permutation,  ///< Fashion-MNIST; each group numbers the classes in its own way
   iid,                ///< Fashion-MNIST; nothing: all are of one group
   dirichlet,          ///< Fashion-MNIST; each node has the labels in its own shares; no groups
-  superclass,         ///< CIFAR-100, the 100 fine labels; each group has its own of the 20 coarse ones
-  language,           ///< text; the groups are the files of the source folder, one a language
-  hospital,           ///< heart disease; one node for each file of the source folder; no groups
+  superclass,  ///< CIFAR-100, the 100 fine labels; each group has its own of the 20 coarse ones
+  language,    ///< text; the groups are the files of the source folder, one a language
+  hospital,    ///< heart disease; one node for each file of the source folder; no groups
 };
 
 /// How to cut one data set into many, for a testnet whose right answer may be known.
 struct PartitionPlan {
   PartitionKind kind = PartitionKind::rotation;
   std::filesystem::path source = "/usr/share/datasets/fashion-mnist";  ///< folder of the set
-  std::size_t nodes = 6;                                               ///< hospital: as many as there are
+  std::size_t nodes = 6;  ///< hospital: as many as there are
   std::size_t groups = 3;
   std::vector<std::size_t> group_of;  ///< of each node; empty: node i is in group i % groups
   std::size_t train_per_node = 200;   ///< examples; no two nodes share one

@@ -63,9 +63,8 @@ std::optional<std::vector<std::string>> words_of(std::string_view line) {
   bool in_word = false;
   while (!line.empty()) {
     utf8proc_int32_t code = 0;
-    const auto length =
-        utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(line.data()),
-                         static_cast<utf8proc_ssize_t>(line.size()), &code);
+    const auto length = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(line.data()),
+                                         static_cast<utf8proc_ssize_t>(line.size()), &code);
     if (length <= 0) return std::nullopt;
     line.remove_prefix(static_cast<std::size_t>(length));
     const Character kind = kind_of(code);
@@ -187,7 +186,8 @@ Vocabulary common_words(std::span<const std::vector<std::string>> texts, std::si
     }
     auto& by_rank = ranked.emplace_back();
     for (const auto& [word, count] : counts) by_rank.push_back(word);
-    std::ranges::stable_sort(by_rank, std::greater(), [&](const auto& word) { return counts[word]; });
+    std::ranges::stable_sort(by_rank, std::greater(),
+                             [&](const auto& word) { return counts[word]; });
     longest = std::max(longest, by_rank.size());
   }
   std::vector<std::string> chosen;

@@ -79,8 +79,8 @@ enum class Split { validation, test, train };
 struct DataFiles {
   std::vector<std::filesystem::path> train{};
   std::vector<std::filesystem::path> test{};  ///< empty: there is no test set
-  double validation = 0.25;                 ///< fraction of the training examples held back
-  unsigned min_validation = 10;             ///< examples; fewer are refused
+  double validation = 0.25;                   ///< fraction of the training examples held back
+  unsigned min_validation = 10;               ///< examples; fewer are refused
 };
 
 struct Open {

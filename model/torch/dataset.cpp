@@ -87,9 +87,10 @@ Samples read_pictures(const Files& files, const model::Task& task) {
     return all;
   }
   if (files.size() != 2) {
-    throw DataError("pictures are two IDX files, images and labels in this order, or CIFAR's .bin"
-                    " files; there are " +
-                    std::to_string(files.size()) + " with " + files.front().string());
+    throw DataError(
+        "pictures are two IDX files, images and labels in this order, or CIFAR's .bin"
+        " files; there are " +
+        std::to_string(files.size()) + " with " + files.front().string());
   }
   return samples_of(data::read_examples(files[0], files[1]), task, files[0], files[1]);
 }
@@ -130,7 +131,8 @@ Samples read_tables(const Files& files, const model::Task& task) {
       throw DataError(file.string() + " holds no row; name a file with some");
     }
     all.shape = {static_cast<std::int64_t>(table.features)};
-    append(all, {.shape = {}, .inputs = std::move(table.inputs), .targets = std::move(table.labels)});
+    append(all,
+           {.shape = {}, .inputs = std::move(table.inputs), .targets = std::move(table.labels)});
   }
   return all;
 }

@@ -14,9 +14,9 @@ namespace kith::worker {
 struct Samples {
   static constexpr std::int64_t kNoTarget = -100;  ///< fills the end of a short sentence
 
-  std::vector<std::int64_t> shape;  ///< of one input; empty for text, whose input is its targets
-  std::vector<float> inputs;        ///< one after another
-  std::size_t width = 1;            ///< targets of one example
+  std::vector<std::int64_t> shape;    ///< of one input; empty for text, whose input is its targets
+  std::vector<float> inputs;          ///< one after another
+  std::size_t width = 1;              ///< targets of one example
   std::vector<std::int64_t> targets;  ///< classes, or the words of a sentence
 
   [[nodiscard]] std::size_t count() const { return targets.size() / width; }

@@ -167,7 +167,8 @@ struct Network::Impl {
     std::int64_t correct = 0;
   };
   Outcome judge(Part part) {
-    // Bounds the memory for activations: of a sentence, above all an output a word of the vocabulary.
+    // Bounds the memory for activations: of a sentence, above all an output a word of the
+    // vocabulary.
     const std::int64_t at_once = is_text() ? 64 : 512;
     const torch::NoGradGuard no_grad;
     const std::int64_t all = parts[static_cast<std::size_t>(part)].targets.size(0);
@@ -175,8 +176,7 @@ struct Network::Impl {
     std::vector<torch::Tensor> targets;
     Outcome outcome;
     for (std::int64_t from = 0; from < all; from += at_once) {
-      const auto some =
-          batch(part, torch::arange(from, std::min(from + at_once, all), device));
+      const auto some = batch(part, torch::arange(from, std::min(from + at_once, all), device));
       const Judged judged = judge(some);
       targets.push_back(some.targets.ge(0).sum(1));
       losses.push_back(judged.losses.sum(1) / targets.back());

@@ -37,7 +37,8 @@ class Network {
 
   /// Means over all targets: examples, or the words of all sentences.
   [[nodiscard]] pipe::Evaluation evaluate(const Params& params, Part part);
-  /// Cross entropy of each example, of a sentence the mean over its words, in an order that never changes.
+  /// Cross entropy of each example, of a sentence the mean over its words, in an order that never
+  /// changes.
   [[nodiscard]] std::vector<float> losses(const Params& params, Part part);
 
   /// What decides the order of the minibatches, so that a restarted round repeats itself exactly.

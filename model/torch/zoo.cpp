@@ -19,8 +19,7 @@ namespace nn = torch::nn;
 
 nn::Conv2d convolution(std::int64_t from, std::int64_t to, std::int64_t side,
                        std::int64_t stride = 1) {
-  return nn::Conv2d(
-      nn::Conv2dOptions(from, to, side).padding(side / 2).stride(stride).bias(false));
+  return nn::Conv2d(nn::Conv2dOptions(from, to, side).padding(side / 2).stride(stride).bias(false));
 }
 
 // With a group for each channel the mean over the picture would be a constant.

@@ -1,7 +1,6 @@
 #include "daemon/config.hpp"
 
 #include "daemon/failure.hpp"
-
 #include "tests/model/worker/temporary_directory.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
@@ -95,6 +94,10 @@ columns = ["age: 20..80", "target sick: 0 | 1 | 2"]
   const Config config = parse(text);
   BOOST_TEST(config.task.classes == 3U);
   BOOST_TEST(parse(to_toml(config)).task.columns == config.task.columns);
+  std::string other = text;
+  other.insert(other.find("columns"), "classes = 2\n");
+  BOOST_TEST(error_of(other).find("task.classes must be 3, as follows from task.columns") !=
+             std::string::npos);
   const auto colon = text.find("age:");
   BOOST_TEST(error_of(text.replace(colon, 4, "age")).find("task.columns must have") !=
              std::string::npos);

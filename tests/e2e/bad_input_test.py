@@ -34,10 +34,10 @@ class BadInput(unittest.TestCase):
         data = self.net.directory / "net" / "data" / "node-1"
         self.data = self.net.directory / "net" / "data" / self._testMethodName
         shutil.copytree(data, self.data)
+        files = {part: [str(self.data / f"{part}-{kind}.idx") for kind in ("images", "labels")] for part in ("train", "test")}
         self.node.configure(
-            {f"data.{part}_{kind}": str(self.data / f"{part}-{kind}.idx") for part in ("train", "test")
-             for kind in ("images", "labels")} | {"node.keys": str(self.data / "node.keys")}
-        )  # fmt: skip
+            {"data.train": files["train"], "data.test": files["test"], "node.keys": str(self.data / "node.keys")}
+        )
 
     def check_refused(self, status, *phrases, state_changes=False):
         """The node ends by itself, with a sentence that has these phrases, and its state is as it was."""

@@ -39,9 +39,9 @@ BOOST_AUTO_TEST_CASE(each_use_is_read) {
   BOOST_TEST((parsed(" ward ") == Column{.name = "ward", .use = Use::ignored, .values = {}}));
   BOOST_TEST((parsed("age:20 .. 80") ==
               Column{.name = "age", .use = Use::number, .low = 20, .high = 80, .values = {}}));
-  BOOST_TEST((parsed("pain: none|mild / slight") == Column{.name = "pain",
-                                                          .use = Use::choice,
-                                                          .values = {{"none"}, {"mild", "slight"}}}));
+  BOOST_TEST(
+      (parsed("pain: none|mild / slight") ==
+       Column{.name = "pain", .use = Use::choice, .values = {{"none"}, {"mild", "slight"}}}));
   BOOST_TEST((parsed("target sick: 0 | 1/2") ==
               Column{.name = "sick", .use = Use::target, .values = {{"0"}, {"1", "2"}}}));
 }

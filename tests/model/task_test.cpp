@@ -189,7 +189,10 @@ BOOST_AUTO_TEST_CASE(a_problem_of_text_or_a_table_names_its_field) {
        [](Task& t) { t.columns.emplace_back("target dead: 0 | 1"); }},
       {"columns must have different names", [](Task& t) { t.columns[1] = "age"; }},
       {"columns must be declared like", [](Task& t) { t.columns[0] = "age: 80..20"; }},
-      {"columns must have one with", [](Task& t) { t.columns = {"a", "target sick: 0 | 1"}; }},
+      {"columns must have one with",
+       [](Task& t) {
+         t.columns = {"a", "target sick: 0 | 1"};
+       }},
       {"columns must be at most 1024", [](Task& t) { t.columns.resize(1025); }},
       {"columns must be at most 32768 bytes",
        [](Task& t) { t.columns[1] = std::string(40'000, 'x'); }},

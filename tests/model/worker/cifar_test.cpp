@@ -42,8 +42,7 @@ BOOST_AUTO_TEST_CASE(records_are_read_with_the_label_that_is_asked_for) {
 BOOST_AUTO_TEST_CASE(a_file_that_is_not_whole_records_is_refused_by_name) {
   const test::TemporaryDirectory directory;
   const std::string cut = record("ab", 1, 2, 3).substr(1);
-  BOOST_TEST(std::holds_alternative<std::string>(
-      parse_cifar(as_byte_view(cut), CifarLabel::fine)));
+  BOOST_TEST(std::holds_alternative<std::string>(parse_cifar(as_byte_view(cut), CifarLabel::fine)));
   write_file(directory / "cut.bin", as_byte_view(cut));
   const auto says_why = [](const DataError& error) {
     const std::string what = error.what();

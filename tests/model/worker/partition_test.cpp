@@ -210,7 +210,7 @@ BOOST_AUTO_TEST_CASE(a_seed_means_the_same_partition_on_every_machine) {
     all.append(node.train.images.pixels.begin(), node.train.images.pixels.end());
     all.append(node.test.labels.begin(), node.test.labels.end());
   }
-  BOOST_TEST(crypto::to_hex(crypto::hash(as_byte_view(all))) == 
+  BOOST_TEST(crypto::to_hex(crypto::hash(as_byte_view(all))) ==
              "e26755b958e6cdbf4a96c23bd96761efcd43610adf393a490bbf46f009b5d347");
 }
 

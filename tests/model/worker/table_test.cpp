@@ -16,8 +16,8 @@ namespace {
 const std::vector<model::Column>& columns() {
   static const std::vector<model::Column> declared = [] {
     std::vector<model::Column> all;
-    for (const char* const text : {"age: 20..80", "ward", "pain: none | mild/slight | 3",
-                                   "target sick: 0 | 1/2"}) {
+    for (const char* const text :
+         {"age: 20..80", "ward", "pain: none | mild/slight | 3", "target sick: 0 | 1/2"}) {
       all.push_back(std::get<model::Column>(model::parse_column(text)));
     }
     return all;

@@ -36,7 +36,7 @@ struct Needs {
   std::string set;
   boost::test_tools::assertion_result operator()(utf::test_unit_id) const {
     boost::test_tools::assertion_result there(fs::exists(data_folder() / set));
-    there.message() << "skipped: " << data_folder() / set
+    there.message() << "skipped: " << (data_folder() / set).string()
                     << " is not there; set KITH_DATA to a folder with it";
     return there;
   }
@@ -104,7 +104,8 @@ struct Sentences {
     return {{folder / "train"}, {folder / "test"}};
   }
   TemporaryDirectory folder;
-  data::Vocabulary words{{"the", "cat", "purrs", "a", "dog", ",", "which", "barks"}};  // but not "!"
+  data::Vocabulary words{
+      {"the", "cat", "purrs", "a", "dog", ",", "which", "barks"}};  // but not "!"
   model::Task task;
 };
 
@@ -177,7 +178,7 @@ BOOST_AUTO_TEST_CASE(the_loss_of_a_text_is_the_mean_over_its_words_whatever_they
   const auto loss = [&](const std::string& test) {
     return learn(text.task, text.files(test), 1).after.loss;
   };
-  const double one = loss("the cat\n");                     // 3 to be predicted, with the end
+  const double one = loss("the cat\n");                      // 3 to be predicted, with the end
   const double other = loss("a dog , which barks a lot\n");  // 8
   BOOST_TEST(std::abs(one - other) > 0.01);
   BOOST_TEST(std::abs(loss("the cat\na dog , which barks a lot\n") - (3 * one + 8 * other) / 11) <

@@ -41,7 +41,8 @@ bool contains(const std::string& text, const std::string& part) {
 BOOST_AUTO_TEST_SUITE(text_tests)
 
 BOOST_AUTO_TEST_CASE(words_are_letters_and_digits_in_lower_case_or_single_symbols) {
-  BOOST_TEST((words_of("Ærlig TALT, 2 Øl!").value() == Words{"ærlig", "talt", ",", "2", "øl", "!"}));
+  BOOST_TEST(
+      (words_of("Ærlig TALT, 2 Øl!").value() == Words{"ærlig", "talt", ",", "2", "øl", "!"}));
   BOOST_TEST((words_of(" a\t\u00a0b\r").value() == Words{"a", "b"}));
   BOOST_TEST((words_of("it's ...").value() == Words{"it", "'", "s", ".", ".", "."}));
   BOOST_TEST((words_of("e\u0301t").value() == Words{"e\u0301t"}));  // a combining accent
@@ -100,12 +101,13 @@ BOOST_AUTO_TEST_CASE(sentences_are_the_lines_with_a_word) {
 
 BOOST_AUTO_TEST_CASE(errors_name_file_and_line) {
   const TemporaryDirectory directory;
-  write_file(directory / "latin1", as_byte_view("good\nsm\xf8rrebr\xf8""d\n"));
+  write_file(directory / "latin1", as_byte_view("good\nsm\xf8rrebr\xf8"
+                                                "d\n"));
   const std::string what =
       complaint([&] { static_cast<void>(read_sentences(directory / "latin1")); });
   BOOST_TEST(contains(what, "latin1: line 2 is not UTF-8; convert"));
-  BOOST_TEST(contains(complaint([&] { static_cast<void>(read_vocabulary(directory / "none")); }),
-                      "none"));
+  BOOST_TEST(
+      contains(complaint([&] { static_cast<void>(read_vocabulary(directory / "none")); }), "none"));
   BOOST_TEST(contains(complaint([&] { static_cast<void>(read_vocabulary(directory / "latin1")); }),
                       "put one word on each line"));
 }

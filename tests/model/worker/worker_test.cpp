@@ -62,9 +62,11 @@ model::Task small_task(const std::string& kind = "cnn") {
   model::Task task;
   task.name = "coats";
   task.model = kind;
-  task.sizes = kind == "mlp" ? std::vector{16U} : std::vector{4U, 8U};
+  task.sizes = {4, 8};
+  if (kind == "mlp") task.sizes = {16};
+  if (kind == "resnet") task.sizes = {8, 16};
   task.seed = 5;
-  task.learning_rate = 0.02;
+  task.learning_rate = kind == "resnet" ? 0.1 : 0.02;
   task.batch = 20;
   return task;
 }
@@ -193,7 +195,7 @@ BOOST_DATA_TEST_CASE(training_lowers_the_loss_and_reports_every_epoch, kModels, 
   const auto& trained = std::get<pipe::Trained>(answer.content);
   const auto after = site.worker->ask(pipe::Evaluate{ModelName::partial, Split::test});
   BOOST_TEST(after.loss < 0.7 * before);
-  BOOST_TEST(after.accuracy > 0.4);
+  BOOST_TEST(after.accuracy > 0.3);
   BOOST_TEST(after.examples == 200U);
   BOOST_TEST(trained.validation.examples == 50U);
   BOOST_REQUIRE(answer.progress.size() == 16U);
