@@ -13,9 +13,9 @@ namespace kith::model {
 
 // ---- FedFomo ----
 
-/// FedFomo's weights: by how much each model is better than the reference, for each unit of distance
-/// from it.  Below zero it is worse.  One at no distance gets 0.  Throws std::invalid_argument if
-/// the spans differ in size.
+/// FedFomo's weights: by how much each model is better than the reference, for each unit of
+/// distance from it.  Below zero it is worse.  One at no distance gets 0.  Throws
+/// std::invalid_argument if the spans differ in size.
 [[nodiscard]] std::vector<double> fomo_weights(double reference_loss,
                                                std::span<const double> losses,
                                                std::span<const double> distances);

@@ -16,7 +16,8 @@ namespace kith::daemon {
 ///
 /// Liberties: peers take the place of the server that hands out models.  Theta is the model before
 /// the training of this round, and epsilon falls by 0.05 a round, as in the runs that the authors
-/// published with their program.  The distance is Euclidean; their program also has others.  A
+/// published with their program.  That divides a round's weights by their sum before it adds them
+/// to P; here P is the plain sum.  The distance is Euclidean; their program also has others.  A
 /// round is k epochs.
 class FedFomo final : public Strategy {
  public:
