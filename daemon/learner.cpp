@@ -71,6 +71,10 @@ Learner::~Learner() = default;
 net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   phase_ = "opening data";
   progress_.reset();
+  if (config.learning.oracle_group != settings_.oracle_group) {
+    settings_.oracle_group = config.learning.oracle_group;
+    strategy_ = make_strategy(config, ids_of(peers_, settings_.oracle_group));
+  }
   worker_ = std::make_unique<WorkerProcess>(io_, worker_command(config));
   worker_->on_progress([this](const pipe::Progress& progress) { progress_ = progress; });
   pipe::Open question;

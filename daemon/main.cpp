@@ -8,6 +8,7 @@
 #include "daemon/failure.hpp"
 #include "daemon/log.hpp"
 #include "daemon/node.hpp"
+#include "daemon/simulation/simulation.hpp"
 #include "daemon/strategy.hpp"
 #include "daemon/version.hpp"
 
@@ -321,6 +322,32 @@ int main(int argc, char** argv) {
   add_plan(*verb, plan);
   verb->add_option("--dir", directory, "keep the nodes' folders here (must be new)");
   verb->add_flag("--keep", keep, "keep the nodes' folders, and say where");
+  add_json(verb);
+
+  fs::path scenario_file, out_directory, source;
+  verb = add("simulate", "many nodes in one process and virtual time: compares strategies", [&] {
+    catch_interrupts();
+    Scenario scenario = load_scenario(scenario_file);
+    if (!source.empty()) scenario.data.plan.source = source;
+    if (out_directory.empty()) out_directory = scenario_file.stem();
+    std::ostream& progress = as_json ? std::cerr : std::cout;
+    const json results = simulate(scenario, out_directory, progress);
+    if (as_json) {
+      std::cout << results.dump() << "\n";
+      return EX_OK;
+    }
+    std::cout << "\n" << scenario.simulation.name << "\n\n";
+    for (const std::string& line : summary_table(results)) std::cout << line << "\n";
+    std::cout << "\nEverything, round by round: " << (out_directory / "results.json").string()
+              << "\n";
+    return EX_OK;
+  });
+  verb->add_option("SCENARIO", scenario_file, "a TOML file; docs/simulation.md says what is in it")
+      ->required();
+  verb->add_option("--out", out_directory,
+                   "folder for the results (the scenario's name, here); what is finished there is "
+                   "not done again");
+  verb->add_option("--source", source, "folder of the data set, in place of partition.source");
   add_json(verb);
 
   verb = app.add_subcommand("testnet",

@@ -1,0 +1,63 @@
+#pragma once
+
+#include "daemon/config.hpp"
+#include "daemon/simulation/attack.hpp"
+#include "daemon/simulation/simulated_network.hpp"
+#include "model/data/partition.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kith::daemon {
+
+/// A simulation as its file describes it: whose data, which strategies, what goes wrong.
+/// docs/simulation.md, made from the same table as the parser, says what each key means.
+struct Scenario {
+  struct Simulation {
+    std::string name;
+    std::vector<std::string> strategies{"lia", "local", "fedavg", "oracle"};
+    std::vector<unsigned> seeds{1};
+  };
+  /// The data of the nodes: cut from a public set, or already cut.
+  struct Data {
+    std::filesystem::path directory;  ///< one sub-folder a node; empty: the plan is carried out
+    data::PartitionPlan plan;
+    std::vector<double> shares;  ///< of the nodes in each group; empty: equal
+    double validation = 0.25;
+    unsigned min_validation = 10;
+  };
+  struct Attack {
+    AttackKind kind = AttackKind::none;
+    unsigned nodes = 1;  ///< the last so many
+  };
+  struct Drift {
+    unsigned round = 0;      ///< from this round on; 0: never
+    double share = 1.0 / 3;  ///< of the nodes: those change to the next group
+  };
+
+  std::string text;  ///< the file as it was read
+  Simulation simulation;
+  Data data;
+  model::Task task;  ///< as the file has it; what it leaves out suits the partition
+  std::function<void(model::Task&)> adjust_task;  ///< sets in another task what the file has
+  Config::Learning learning;
+  Config::Worker worker;
+  NetworkConditions network;
+  Attack attack;
+  Drift drift;
+
+  [[nodiscard]] std::vector<StrategyName> strategies() const;
+};
+
+/// Reads a scenario.  Throws Failure like load_config().
+[[nodiscard]] Scenario load_scenario(const std::filesystem::path& file);
+[[nodiscard]] Scenario parse_scenario(std::string_view text, const std::filesystem::path& file);
+
+/// The reference of all keys, for docs/simulation.md.
+[[nodiscard]] std::string scenario_markdown();
+
+}  // namespace kith::daemon

@@ -1,0 +1,545 @@
+#include "daemon/simulation/simulation.hpp"
+
+#include "daemon/console.hpp"
+#include "daemon/demo.hpp"
+#include "daemon/failure.hpp"
+#include "daemon/learner.hpp"
+#include "daemon/version.hpp"
+#include "model/data/images.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <ostream>
+#include <set>
+
+namespace kith::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using nlohmann::json;
+using std::chrono::steady_clock;
+
+constexpr int kFormat = 1;  // of the results
+
+/// One strategy on one seed.
+struct Run {
+  StrategyName strategy{};
+  std::uint64_t seed = 0;
+};
+
+/// The nodes of one seed: their data now, and after the drift.
+struct World {
+  data::Partition now, later;  ///< later has no nodes if there is no drift
+  [[nodiscard]] std::size_t size() const { return now.nodes.size(); }
+};
+
+using Groups = std::vector<std::optional<std::size_t>>;
+
+Groups groups_of(const data::Partition& partition) {
+  Groups groups;
+  for (const data::NodeData& node : partition.nodes) groups.push_back(node.group);
+  return groups;
+}
+
+// ---- Data ----
+
+std::vector<std::size_t> planned_groups(const Scenario::Data& data) {
+  const std::size_t nodes = data.plan.nodes;
+  std::vector<std::size_t> groups;
+  if (data.shares.empty()) {
+    for (std::size_t i = 0; i < nodes; ++i) groups.push_back(i % data.plan.groups);
+    return groups;
+  }
+  double whole = 0;
+  for (const double share : data.shares) whole += share;
+  double sum = 0;
+  for (std::size_t group = 0; group < data.shares.size(); ++group) {
+    sum += data.shares[group] / whole;
+    const auto until = static_cast<std::size_t>(std::lround(sum * static_cast<double>(nodes)));
+    while (groups.size() < until) groups.push_back(group);
+  }
+  return groups;
+}
+
+bool attacks(const Scenario& scenario, std::size_t node, std::size_t nodes) {
+  return scenario.attack.kind != AttackKind::none && node + scenario.attack.nodes >= nodes;
+}
+
+/// Every label becomes the next one.
+void flip_labels(const data::NodeData& node, unsigned classes) {
+  if (node.train.size() != 2) {
+    throw Failure(EX_CONFIG,
+                  "attack \"label-flip\" works on pictures in IDX files only; choose "
+                  "another attack or partition");
+  }
+  data::Examples examples = data::read_examples(node.train[0], node.train[1]);
+  for (auto& label : examples.labels) label = static_cast<std::uint8_t>((label + 1U) % classes);
+  data::write_examples(examples, node.train[0], node.train[1]);
+}
+
+/// Data that somebody has cut already: a sub-folder a node.
+data::Partition read_directory(const Scenario& scenario) {
+  data::Partition partition;
+  partition.task = scenario.task;
+  const fs::path& directory = scenario.data.directory;
+  if (!fs::is_directory(directory)) {
+    throw Failure(EX_NOINPUT, "there is no folder " + directory.string() +
+                                  "; set data.directory to one with a sub-folder a node");
+  }
+  const auto sorted = [](const fs::path& folder) {
+    std::vector<fs::path> paths(fs::directory_iterator(folder), {});
+    std::ranges::sort(paths);
+    return paths;
+  };
+  for (const fs::path& folder : sorted(directory)) {
+    if (!fs::is_directory(folder)) continue;
+    data::NodeData node;
+    node.name = folder.filename().string();
+    node.folder = folder;
+    for (const fs::path& file : sorted(folder)) {
+      const std::string name = file.filename().string();
+      if (name.starts_with("train")) node.train.push_back(file);
+      if (name.starts_with("test")) node.test.push_back(file);
+      if (std::size_t group = 0; name == "group" && std::ifstream(file) >> group) {
+        node.group = group;
+      }
+    }
+    if (node.train.empty()) {
+      throw Failure(EX_NOINPUT, folder.string() +
+                                    " holds no file whose name begins with \"train\"; put the "
+                                    "node's data there, or remove the folder");
+    }
+    partition.nodes.push_back(std::move(node));
+  }
+  if (partition.nodes.size() < 2) {
+    throw Failure(EX_NOINPUT, directory.string() + " needs at least two sub-folders, one a node");
+  }
+  return partition;
+}
+
+data::Partition cut(const data::PartitionPlan& plan, const fs::path& into) {
+  try {
+    return data::write_partition(plan, into);
+  } catch (const data::DataError& error) {
+    throw Failure(EX_DATAERR, error.what());
+  }
+}
+
+World make_world(const Scenario& scenario, std::uint64_t seed, const fs::path& directory) {
+  World world;
+  if (!scenario.data.directory.empty()) {
+    world.now = read_directory(scenario);
+    return world;
+  }
+  data::PartitionPlan plan = scenario.data.plan;
+  plan.seed = seed;
+  plan.group_of = planned_groups(scenario.data);
+  fs::remove_all(directory / "data");
+  world.now = cut(plan, directory / "data");
+  if (scenario.drift.round > 0) {
+    const auto moving = static_cast<std::size_t>(
+        std::lround(scenario.drift.share * static_cast<double>(plan.nodes)));
+    for (std::size_t i = 0; i < moving; ++i) {
+      plan.group_of[i] = (plan.group_of[i] + 1) % plan.groups;
+    }
+    plan.seed = seed + 1'000'000;
+    fs::remove_all(directory / "data-later");
+    world.later = cut(plan, directory / "data-later");
+  }
+  if (scenario.adjust_task) scenario.adjust_task(world.now.task);
+  if (scenario.attack.kind == AttackKind::label_flip) {
+    for (std::size_t i = 0; i < world.size(); ++i) {
+      if (attacks(scenario, i, world.size()))
+        flip_labels(world.now.nodes[i], world.now.task.classes);
+    }
+  }
+  return world;
+}
+
+// ---- One run ----
+
+std::vector<std::string> alike(const data::Partition& partition, std::size_t index) {
+  std::vector<std::string> names;
+  const auto group = partition.nodes[index].group;
+  for (const data::NodeData& node : partition.nodes) {
+    if (node.group && node.group == group) names.push_back(node.name);
+  }
+  return names;
+}
+
+/// What the comparators are told: the true number and size of the groups.
+void tell_truth(Config::Learning& learning, const World& world, std::size_t index) {
+  const std::vector<std::string> group = alike(world.now, index);
+  const Groups groups = groups_of(world.now);
+  if (learning.strategy == StrategyName::oracle) learning.oracle_group = group;
+  if (learning.pens_top == 0 && !group.empty()) {
+    learning.pens_top = static_cast<unsigned>(std::max<std::size_t>(group.size() - 1, 1));
+  }
+  if (learning.ifca_clusters == 0) {
+    learning.ifca_clusters = static_cast<unsigned>(std::set(groups.begin(), groups.end()).size());
+  }
+  const bool lost = (learning.strategy == StrategyName::oracle && group.empty()) ||
+                    (learning.strategy == StrategyName::pens && learning.pens_top == 0);
+  if (lost) {
+    throw Failure(EX_CONFIG, "strategy \"" + std::string(name(learning.strategy)) +
+                                 "\" needs to know the groups, and these data have none; remove it "
+                                 "from simulation.strategies, or set learning.pens_top");
+  }
+}
+
+Config config_of(const Scenario& scenario, const World& world, const Run& run, std::size_t index,
+                 const fs::path& state) {
+  const data::NodeData& node = world.now.nodes[index];
+  Config config;
+  config.node.name = node.name;
+  config.node.state = state;
+  config.task = world.now.task;
+  config.task.seed = run.seed;
+  config.data.train = node.train;
+  config.data.test = node.test;
+  config.data.validation = scenario.data.validation;
+  config.data.min_validation = scenario.data.min_validation;
+  config.learning = scenario.learning;
+  config.learning.strategy = run.strategy;
+  config.learning.seed = run.seed * 1000 + index;
+  // The others have no use for it, and it would double their work.
+  config.learning.baseline = run.strategy == StrategyName::lia;
+  config.worker = scenario.worker;
+  tell_truth(config.learning, world, index);
+  return config;
+}
+
+/// What a node's report becomes in the results.
+json entry(json report, StrategyName strategy, std::uint64_t examples, double time,
+           std::uint64_t bytes) {
+  // One global model is judged as it is; everybody else by what the gate serves.
+  const bool global = strategy == StrategyName::fedavg;
+  const json& model =
+      report.at("models").at(global ? "averaged" : report.at("served").get<std::string>());
+  const json& numbers = model.at(model.at("test").is_null() ? "validation" : "test");
+  report["accuracy"] = numbers.at("accuracy");
+  report["loss"] = numbers.at("loss");
+  report["time"] = time;
+  report["bytes_in"] = bytes;
+  report["examples"] = examples;
+  report.erase("why");
+  return report;
+}
+
+class Simulation {
+ public:
+  Simulation(const Scenario& scenario, const World& world, const Run& run,
+             const fs::path& directory)
+      : scenario_(scenario),
+        world_(world),
+        clock_(io_, world.size()),
+        network_(clock_, conditions(scenario), members(scenario, world), run.seed),
+        rounds_(world.size(), json::array()) {
+    std::vector<Learner::Peer> all;
+    for (const data::NodeData& node : world.now.nodes) all.push_back({node.name, node.name});
+    fs::remove_all(directory);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const fs::path state = directory / all[i].name;
+      fs::create_directories(state);
+      configs_.push_back(config_of(scenario, world, run, i, state));
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      std::vector<Learner::Peer> others = all;
+      others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
+      learners_.push_back(
+          std::make_unique<Learner>(io_, configs_[i], std::move(others), network_.exchange(i)));
+    }
+  }
+
+  /// Calls `tick` now and then, with the number of rounds done by all nodes together.
+  json run(const std::function<void(std::size_t)>& tick) {
+    const auto start = steady_clock::now();
+    for (std::size_t i = 0; i < learners_.size(); ++i) {
+      net::asio::co_spawn(io_, live(i), net::rethrow);
+    }
+    while (!io_.stopped()) {
+      try {
+        io_.run_for(250ms);
+      } catch (const WorkerRefused& error) {
+        throw Failure(error.kind == pipe::FailureKind::config ? EX_CONFIG : EX_DATAERR,
+                      error.what());
+      } catch (const WorkerLost& error) {
+        if (interrupted) throw Interrupted();  // Ctrl-C reaches the workers too
+        throw Failure(EX_SOFTWARE, std::string("a worker was lost: ") + error.what());
+      }
+      if (interrupted) throw Interrupted();
+      tick(done_);
+    }
+    json nodes = json::array();
+    double end = 0;
+    for (std::size_t i = 0; i < learners_.size(); ++i) {
+      end = std::max(end, rounds_[i].back().at("time").get<double>());
+      nodes.push_back({{"name", world_.now.nodes[i].name}, {"rounds", std::move(rounds_[i])}});
+    }
+    return {{"nodes", nodes},
+            {"virtual_seconds", end},
+            {"seconds", std::chrono::duration<double>(steady_clock::now() - start).count()}};
+  }
+
+ private:
+  static NetworkConditions conditions(const Scenario& scenario) {
+    NetworkConditions conditions = scenario.network;
+    conditions.gather = scenario.learning.gather;
+    return conditions;
+  }
+
+  static std::vector<SimulatedNetwork::Node> members(const Scenario& scenario, const World& world) {
+    std::vector<SimulatedNetwork::Node> nodes;
+    for (std::size_t i = 0; i < world.size(); ++i) {
+      const bool bad = attacks(scenario, i, world.size());
+      nodes.push_back({world.now.nodes[i].name, bad ? scenario.attack.kind : AttackKind::none});
+    }
+    return nodes;
+  }
+
+  net::awaitable<void> live(std::size_t index) {
+    Config& config = configs_[index];
+    Learner& learner = *learners_[index];
+    network_.set_initial(index, co_await learner.open(config));
+    for (std::uint64_t round = 1; round <= config.learning.rounds; ++round) {
+      if (round == scenario_.drift.round && drifts(index)) {
+        const pipe::Fd unchanged = co_await learner.open(config);
+      }
+      const Config::Learning& learning = config.learning;
+      network_.set_epochs(index, round == 1 ? learning.warmup_epochs : learning.epochs);
+      json report = co_await learner.do_round(round);
+      const double time = std::chrono::duration<double>(network_.now(index)).count();
+      rounds_[index].push_back(entry(std::move(report), learning.strategy, learner.opened().train,
+                                     time, network_.bytes_received(index)));
+      ++done_;
+    }
+    clock_.leave(index);
+    learner.drop_worker();
+  }
+
+  /// True if node or oracle have something new to open.
+  bool drifts(std::size_t index) {
+    Config& config = configs_[index];
+    const data::NodeData& now = world_.now.nodes[index];
+    const data::NodeData& later = world_.later.nodes[index];
+    if (config.learning.strategy == StrategyName::oracle) {
+      config.learning.oracle_group = alike(world_.later, index);
+    }
+    if (later.group != now.group) {
+      config.data.train = later.train;
+      config.data.test = later.test;
+    }
+    return later.group != now.group || config.learning.strategy == StrategyName::oracle;
+  }
+
+  const Scenario& scenario_;
+  const World& world_;
+  net::asio::io_context io_;
+  VirtualClock clock_;
+  SimulatedNetwork network_;
+  std::vector<Config> configs_;
+  std::vector<std::unique_ptr<Learner>> learners_;
+  std::vector<json> rounds_;  // of each node
+  std::size_t done_ = 0;      // rounds, of all nodes
+};
+
+// ---- All runs ----
+
+json described(const Scenario& scenario, const World& world) {
+  json nodes = json::array();
+  for (std::size_t i = 0; i < world.size(); ++i) {
+    const data::NodeData& node = world.now.nodes[i];
+    json entry{{"name", node.name},
+               {"group", node.group ? json(*node.group) : json(nullptr)},
+               {"attack", nullptr}};
+    if (attacks(scenario, i, world.size())) entry["attack"] = name(scenario.attack.kind);
+    if (scenario.drift.round > 0) entry["group_after_drift"] = *world.later.nodes[i].group;
+    nodes.push_back(std::move(entry));
+  }
+  return nodes;
+}
+
+/// The result of an earlier time, if it is of this very scenario and program.
+std::optional<json> finished(const fs::path& file, const json& identity) {
+  std::ifstream in(file);
+  if (!in) return std::nullopt;
+  json written = json::parse(in, nullptr, false);
+  if (!written.is_object() || written.value("of", json()) != identity) return std::nullopt;
+  return written.at("run");
+}
+
+void write(const fs::path& file, const json& value) {
+  const fs::path unfinished = file.string() + ".tmp";
+  std::ofstream out(unfinished);
+  out << value.dump() << std::flush;
+  if (!out) throw Failure(EX_IOERR, "cannot write " + file.string() + "; is the disk full?");
+  out.close();
+  fs::rename(unfinished, file);
+}
+
+std::string bar(std::size_t done, std::size_t all) {
+  constexpr std::size_t kWidth = 30;
+  const std::size_t filled = all == 0 ? kWidth : done * kWidth / all;
+  return "[" + std::string(filled, '#') + std::string(kWidth - filled, '.') + "]";
+}
+
+std::string decimals(double value, int digits) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+/// Mean of a run's nodes over the last five rounds; attackers do not count.
+struct Score {
+  double accuracy = 0, loss = 0, worst = 1;
+  double bytes = 0;  ///< received by a node
+};
+
+Score score_of(const json& run) {
+  constexpr std::size_t kLast = 5;
+  Score score;
+  double count = 0;
+  for (std::size_t i = 0; i < run.at("nodes").size(); ++i) {
+    if (!run.at("world").at(i).at("attack").is_null()) continue;
+    const json& rounds = run.at("nodes").at(i).at("rounds");
+    const std::size_t last = std::min(kLast, rounds.size());
+    double accuracy = 0;
+    for (std::size_t r = rounds.size() - last; r < rounds.size(); ++r) {
+      accuracy += rounds[r].at("accuracy").get<double>() / static_cast<double>(last);
+      score.loss += rounds[r].at("loss").get<double>() / static_cast<double>(last);
+    }
+    score.accuracy += accuracy;
+    score.worst = std::min(score.worst, accuracy);
+    score.bytes += rounds.back().at("bytes_in").get<double>();
+    ++count;
+  }
+  score.accuracy /= count;
+  score.loss /= count;
+  score.bytes /= count;
+  return score;
+}
+
+/// Of the peers averaged with in the second half of the run, the share of the own true group;
+/// nullopt if there are no groups, or nobody averaged with anybody.
+std::optional<double> precision_of(const json& run, std::uint64_t drift_round) {
+  std::map<std::string, json> group;
+  for (const json& node : run.at("world")) {
+    const bool moved = drift_round > 0 && node.contains("group_after_drift");
+    const bool bad = !node.at("attack").is_null();
+    group[node.at("name")] =
+        bad ? json("attacker") : node.at(moved ? "group_after_drift" : "group");
+  }
+  double right = 0, all = 0;
+  for (const json& node : run.at("nodes")) {
+    const json& own = group.at(node.at("name"));
+    if (!own.is_number()) continue;
+    const json& rounds = node.at("rounds");
+    for (std::size_t r = rounds.size() / 2; r < rounds.size(); ++r) {
+      for (const json& member : rounds[r].at("members")) {
+        right += group.at(member.at("name")) == own ? 1 : 0;
+        ++all;
+      }
+    }
+  }
+  return all > 0 ? std::optional(right / all) : std::nullopt;
+}
+
+std::string mean_and_spread(const std::vector<double>& values, double factor, int digits) {
+  double mean = 0, squares = 0;
+  for (const double value : values) mean += value / static_cast<double>(values.size());
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  std::string text = decimals(factor * mean, digits);
+  if (values.size() > 1) {
+    const double deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
+    text += " ± " + decimals(factor * deviation, digits);
+  }
+  return text;
+}
+
+}  // namespace
+
+json simulate(const Scenario& scenario, const fs::path& directory, std::ostream& out) {
+  const std::vector<StrategyName> strategies = scenario.strategies();
+  const std::size_t runs = strategies.size() * scenario.simulation.seeds.size();
+  json results{{"format", kFormat},
+               {"name", scenario.simulation.name},
+               {"version", version()},
+               {"scenario", scenario.text},
+               {"metric", "accuracy"},
+               {"rounds", scenario.learning.rounds},
+               {"drift_round", scenario.drift.round},
+               {"runs", json::array()}};
+  const auto start = steady_clock::now();
+  LiveBlock block(out, Terminal::of_stdout());
+  for (const std::uint64_t seed : scenario.simulation.seeds) {
+    const fs::path folder = directory / ("seed-" + std::to_string(seed));
+    fs::create_directories(folder);
+    const World world = make_world(scenario, seed, folder);
+    if (model::data_kind(world.now.task) == model::DataKind::text) results["metric"] = "perplexity";
+    for (const StrategyName strategy : strategies) {
+      const std::string called(name(strategy));
+      const fs::path file = folder / (called + ".json");
+      const json identity{{"scenario", scenario.text}, {"version", version()}};
+      std::optional<json> result = finished(file, identity);
+      if (!result) {
+        Simulation simulation(scenario, world, {strategy, seed}, folder / called);
+        const std::size_t rounds = world.size() * scenario.learning.rounds;
+        result = simulation.run([&](std::size_t done) {
+          const auto elapsed =
+              std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start);
+          block.show({bar(done, rounds) + " " + called + ", seed " + std::to_string(seed) +
+                      ", run " + std::to_string(results["runs"].size() + 1) + " of " +
+                      std::to_string(runs) + "  " + std::to_string(done) + "/" +
+                      std::to_string(rounds) + " rounds of nodes  " + human_duration(elapsed)},
+                     steady_clock::now());
+        });
+        (*result)["strategy"] = called;
+        (*result)["seed"] = seed;
+        (*result)["world"] = described(scenario, world);
+        write(file, {{"of", identity}, {"run", *result}});
+        fs::remove_all(folder / called);
+      }
+      results["runs"].push_back(*std::move(result));
+    }
+  }
+  block.finish({std::to_string(runs) + " runs done"});
+  write(directory / "results.json", results);
+  return results;
+}
+
+std::vector<std::string> summary_table(const json& results) {
+  struct Line {
+    std::vector<double> quality, worst, precision;
+    double bytes = 0, seconds = 0;
+  };
+  const bool perplexity = results.at("metric") == "perplexity";
+  std::vector<std::pair<std::string, Line>> lines;  // in the order of the scenario
+  for (const json& run : results.at("runs")) {
+    const std::string strategy = run.at("strategy");
+    auto line = std::ranges::find(lines, strategy, &std::pair<std::string, Line>::first);
+    if (line == lines.end()) line = lines.insert(lines.end(), {strategy, Line()});
+    const Score score = score_of(run);
+    line->second.quality.push_back(perplexity ? std::exp(score.loss) : 100 * score.accuracy);
+    line->second.worst.push_back(100 * score.worst);
+    if (const auto precision = precision_of(run, results.at("drift_round"))) {
+      line->second.precision.push_back(100 * *precision);
+    }
+    line->second.bytes = score.bytes;
+    line->second.seconds += run.at("seconds").get<double>();
+  }
+  using enum Table::Align;
+  Table table({left, right, right, right, right, right});
+  table.add({"", perplexity ? "perplexity" : "accuracy %", "worst node %", "right partners %",
+             "received a node", "seconds"});
+  for (const auto& [strategy, line] : lines) {
+    table.add({strategy, mean_and_spread(line.quality, 1, perplexity ? 2 : 1),
+               mean_and_spread(line.worst, 1, 1),
+               line.precision.empty() ? "-" : mean_and_spread(line.precision, 1, 1),
+               human_bytes(static_cast<std::uint64_t>(line.bytes)), decimals(line.seconds, 0)});
+  }
+  return table.lines();
+}
+
+}  // namespace kith::daemon

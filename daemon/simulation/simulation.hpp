@@ -1,0 +1,26 @@
+#pragma once
+
+#include "daemon/simulation/scenario.hpp"
+
+#include <filesystem>
+#include <iosfwd>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace kith::daemon {
+
+/// Runs every strategy and seed of `scenario`: real learners and workers on real data, over a
+/// network in virtual time.  Data, workers' states and results go to `directory`; runs that were
+/// finished there before, of the same scenario, are not done again.  Shows progress on `out`.
+///
+/// Returns the results as docs/simulation.md describes them.  Equal scenarios give equal results,
+/// but for what is measured in real seconds.  Throws Failure; Interrupted if `interrupted`.
+nlohmann::json simulate(const Scenario& scenario, const std::filesystem::path& directory,
+                        std::ostream& out);
+
+/// One line a strategy, of the results of simulate(): the mean of nodes, last five rounds and
+/// seeds.
+[[nodiscard]] std::vector<std::string> summary_table(const nlohmann::json& results);
+
+}  // namespace kith::daemon
