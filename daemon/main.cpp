@@ -338,7 +338,8 @@ int main(int argc, char** argv) {
     }
     std::cout << "\n" << scenario.simulation.name << "\n\n";
     for (const std::string& line : summary_table(results)) std::cout << line << "\n";
-    std::cout << "\nEverything, round by round: " << (out_directory / "results.json").string()
+    std::cout << "\nTo look at, in a browser: " << (out_directory / "report.html").string()
+              << "\nEverything, round by round: " << (out_directory / "results.json").string()
               << "\n";
     return EX_OK;
   });

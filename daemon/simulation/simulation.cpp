@@ -4,6 +4,7 @@
 #include "daemon/demo.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/learner.hpp"
+#include "daemon/simulation/report.hpp"
 #include "daemon/version.hpp"
 #include "model/data/images.hpp"
 
@@ -370,10 +371,10 @@ std::optional<json> finished(const fs::path& file, const json& identity) {
   return written.at("run");
 }
 
-void write(const fs::path& file, const json& value) {
+void write(const fs::path& file, const std::string& text) {
   const fs::path unfinished = file.string() + ".tmp";
   std::ofstream out(unfinished);
-  out << value.dump() << std::flush;
+  out << text << std::flush;
   if (!out) throw Failure(EX_IOERR, "cannot write " + file.string() + "; is the disk full?");
   out.close();
   fs::rename(unfinished, file);
@@ -498,14 +499,15 @@ json simulate(const Scenario& scenario, const fs::path& directory, std::ostream&
         (*result)["strategy"] = called;
         (*result)["seed"] = seed;
         (*result)["world"] = described(scenario, world);
-        write(file, {{"of", identity}, {"run", *result}});
+        write(file, json{{"of", identity}, {"run", *result}}.dump());
         fs::remove_all(folder / called);
       }
       results["runs"].push_back(*std::move(result));
     }
   }
   block.finish({std::to_string(runs) + " runs done"});
-  write(directory / "results.json", results);
+  write(directory / "results.json", results.dump());
+  write(directory / "report.html", report_html(results));
   return results;
 }
 

@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(bytes_that_are_no_text_and_numbers_that_are_none_still_make
   BOOST_TEST(shown["runs"][0]["nodes"][0]["rounds"][0]["loss"].is_null());
 }
 
-BOOST_AUTO_TEST_CASE(page_without_a_run_says_so_itself) {
+BOOST_AUTO_TEST_CASE(results_without_a_run_make_a_page) {
   json none = results();
   none["runs"] = json::array();
   BOOST_TEST(json::parse(embedded(report_html(none))).value("runs", json::array()).empty());
