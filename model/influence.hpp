@@ -48,6 +48,7 @@ struct RelativeInfluence {
   Estimate own{};            ///< I(i,i)
   Estimate yardstick{};      ///< what `influence` was divided by
   Yardstick against = Yardstick::nothing;
+  bool worse_than_alone = false;  ///< clearly worse than the best this node learnt alone
 };
 
 inline constexpr double kConfidence95 = 1.96;  ///< standard errors either side of a 95 % interval

@@ -121,15 +121,30 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
 net::awaitable<std::vector<float>> Lia::score(Situation situation) {
   pipe::Score question;
   for (const Candidate& candidate : situation.candidates) question.peers.push_back(candidate.peer);
+  const std::size_t count = question.peers.size();
+  if (settings_.baseline) question.peers.emplace_back("baseline");
   const auto answer = co_await situation.worker->call(question);
   const LossRows rows(answer.file, 2 + question.peers.size(), answer.result.examples);
+  if (settings_.baseline) {
+    learnt_alone(rows[2 + count], situation.worker->pid());
+  } else if (situation.round == 1) {  // later partials are not of our own data alone
+    learnt_alone(rows[1], situation.worker->pid());
+  }
+
   std::vector<std::span<const float>> peers;
-  for (std::size_t i = 0; i < question.peers.size(); ++i) peers.push_back(rows[2 + i]);
-  const auto scores = model::relative_influences(rows[0], rows[1], peers, clip_);
-  for (std::size_t i = 0; i < scores.size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) peers.push_back(rows[2 + i]);
+  auto scores = model::relative_influences(rows[0], rows[1], peers, clip_);
+  for (std::size_t i = 0; i < count; ++i) {
+    scores[i].worse_than_alone = model::clearly_worse(peers[i], alone_, settings_.slack);
     admission_.score(question.peers[i], situation.round, scores[i]);
   }
   co_return std::vector<float>(rows[1].begin(), rows[1].end());
+}
+
+void Lia::learnt_alone(std::span<const float> losses, pid_t worker) {
+  const bool better = model::mean(losses) < model::mean(alone_);
+  if (alone_.empty() || alone_in_ != worker || better) alone_.assign(losses.begin(), losses.end());
+  alone_in_ = worker;
 }
 
 net::awaitable<std::vector<float>> Lia::losses_of(Situation situation, model::Members members) {

@@ -20,6 +20,8 @@ class Lia final : public Strategy {
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;
 
  private:
+  /// Keeps the lower of the losses so far and of now.
+  void learnt_alone(std::span<const float> losses, pid_t worker);
   /// Scores every candidate; returns the losses of our own partial.
   net::awaitable<std::vector<float>> score(Situation situation);
   net::awaitable<std::vector<float>> losses_of(Situation situation, model::Members members);
@@ -27,6 +29,10 @@ class Lia final : public Strategy {
   Config::Learning settings_;
   double clip_;  ///< of per-example losses
   model::Admission admission_;
+  /// Losses of the best this node learnt alone, and the worker that they were measured in: another
+  /// one may have other data.
+  std::vector<float> alone_;
+  pid_t alone_in_ = -1;
 };
 
 }  // namespace kith::daemon

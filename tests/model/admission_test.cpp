@@ -99,6 +99,20 @@ BOOST_AUTO_TEST_CASE(a_peer_whose_smoothed_rho_sinks_is_dropped) {
   BOOST_TEST(contains(decision.reason, "is below 0.4"));
 }
 
+BOOST_AUTO_TEST_CASE(
+    a_peer_clearly_worse_than_training_alone_is_out_however_far_above_the_reference) {
+  Admission admission;
+  BOOST_TEST(after(admission, {0.9, 0.9}).admitted);
+  RelativeInfluence stranger = rho(0.9);  // late, everybody is far better than M0
+  stranger.worse_than_alone = true;
+  const auto dropped = admission.score("p", 3, stranger);
+  BOOST_TEST(!dropped.admitted);
+  BOOST_TEST(contains(dropped.reason, "dropped in round 3"));
+  BOOST_TEST(
+      contains(dropped.reason, "clearly worse on my validation data than the best I learnt"));
+  BOOST_TEST(admission.score("p", 4, rho(0.9)).admitted);  // it may come back
+}
+
 BOOST_AUTO_TEST_CASE(a_peer_that_turns_harmful_is_dropped_in_the_same_round_whatever_its_past) {
   Admission admission;
   BOOST_TEST(after(admission, {2, 2, 2}).admitted);
