@@ -257,22 +257,9 @@ class Simulation {
   /// Calls `tick` now and then, with the number of rounds done by all nodes together.
   json run(const std::function<void(std::size_t)>& tick) {
     const auto start = steady_clock::now();
-    for (std::size_t i = 0; i < learners_.size(); ++i) {
-      net::asio::co_spawn(io_, live(i), net::rethrow);
-    }
-    while (!io_.stopped()) {
-      try {
-        io_.run_for(250ms);
-      } catch (const WorkerRefused& error) {
-        throw Failure(error.kind == pipe::FailureKind::config ? EX_CONFIG : EX_DATAERR,
-                      error.what());
-      } catch (const WorkerLost& error) {
-        if (interrupted) throw Interrupted();  // Ctrl-C reaches the workers too
-        throw Failure(EX_SOFTWARE, std::string("a worker was lost: ") + error.what());
-      }
-      if (interrupted) throw Interrupted();
-      tick(done_);
-    }
+    // All of them first: what is wrong with anybody's data is said before anybody trains.
+    finish([this](std::size_t index) { return open(index); }, tick);
+    finish([this](std::size_t index) { return live(index); }, tick);
     json nodes = json::array();
     double end = 0;
     for (std::size_t i = 0; i < learners_.size(); ++i) {
@@ -300,10 +287,34 @@ class Simulation {
     return nodes;
   }
 
+  /// Does `work` of every node.
+  template <class Work>
+  void finish(const Work& work, const std::function<void(std::size_t)>& tick) {
+    for (std::size_t i = 0; i < learners_.size(); ++i) {
+      net::asio::co_spawn(io_, work(i), net::rethrow);
+    }
+    for (io_.restart(); !io_.stopped();) {
+      try {
+        io_.run_for(250ms);
+      } catch (const WorkerRefused& error) {
+        throw Failure(error.kind == pipe::FailureKind::config ? EX_CONFIG : EX_DATAERR,
+                      error.what());
+      } catch (const WorkerLost& error) {
+        if (interrupted) throw Interrupted();  // Ctrl-C reaches the workers too
+        throw Failure(EX_SOFTWARE, std::string("a worker was lost: ") + error.what());
+      }
+      if (interrupted) throw Interrupted();
+      tick(done_);
+    }
+  }
+
+  net::awaitable<void> open(std::size_t index) {
+    network_.set_initial(index, co_await learners_[index]->open(configs_[index]));
+  }
+
   net::awaitable<void> live(std::size_t index) {
     Config& config = configs_[index];
     Learner& learner = *learners_[index];
-    network_.set_initial(index, co_await learner.open(config));
     for (std::uint64_t round = 1; round <= config.learning.rounds; ++round) {
       if (round == scenario_.drift.round && drifts(index)) {
         const pipe::Fd unchanged = co_await learner.open(config);

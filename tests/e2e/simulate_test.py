@@ -1,0 +1,142 @@
+"""kith simulate: whole runs with real workers."""
+
+import copy
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import testnet
+from testnet import CONFIG, INTERRUPTED, KITH, NOINPUT, processes_in
+
+SMALL = """
+[simulation]
+name = "small"
+strategies = [{strategies}]
+
+[partition]
+kind = "rotation"
+nodes = {nodes}
+groups = 2
+train = 60
+test = 50
+
+[learning]
+rounds = {rounds}
+epochs = 2
+warmup_epochs = 4
+gather = "10s"
+"""
+
+
+def without_seconds(results):
+    """What must not depend on how fast the machine is."""
+    results = copy.deepcopy(results)
+    for run in results["runs"]:
+        del run["seconds"]
+        for node in run["nodes"]:
+            for report in node["rounds"]:
+                del report["seconds"]
+    return results
+
+
+class Simulate(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="kith-e2e-")))
+
+    def scenario(self, extra="", strategies='"lia"', nodes=4, rounds=3):
+        file = self.folder / "scenario.toml"
+        file.write_text(SMALL.format(strategies=strategies, nodes=nodes, rounds=rounds) + extra)
+        return file
+
+    def simulate(self, file, out="out", status=0):
+        done = subprocess.run([KITH, "simulate", file, "--out", self.folder / out, "--json"], capture_output=True,
+                              text=True, timeout=200)  # fmt: skip
+        self.assertEqual(done.returncode, status, done.stderr)
+        return json.loads(done.stdout) if status == 0 else done.stderr
+
+    def test_same_scenario_gives_the_same_results_whatever_the_machine_does(self):
+        file = self.scenario("[network]\nslowest = 2.5\nloss = 0.2\n", strategies='"lia", "dac", "ifca"')
+        first = self.simulate(file)
+        second = self.simulate(file, "other")
+        self.assertEqual(without_seconds(first), without_seconds(second))
+        self.assertEqual([run["strategy"] for run in first["runs"]], ["lia", "dac", "ifca"])
+        report = (self.folder / "out" / "report.html").read_text()
+        self.assertIn("small", report)
+        times = [node["rounds"][-1]["time"] for node in first["runs"][0]["nodes"]]
+        self.assertLess(1.2 * min(times), max(times))  # the slowest took its time
+
+    def test_goes_on_where_it_was_interrupted(self):
+        file = self.scenario(strategies='"local", "lia"', rounds=4)
+        process = subprocess.Popen([KITH, "simulate", file, "--out", self.folder / "out"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)  # fmt: skip
+        first = self.folder / "out" / "seed-1" / "local.json"
+        end = time.monotonic() + 60
+        while not first.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(20), INTERRUPTED)
+        self.assertEqual(processes_in(self.folder), [])
+        finished = first.stat().st_mtime_ns
+        results = self.simulate(file)
+        self.assertEqual(first.stat().st_mtime_ns, finished)  # not done again
+        self.assertEqual([run["strategy"] for run in results["runs"]], ["local", "lia"])
+        changed = self.scenario(strategies='"local", "lia"', rounds=2)
+        self.assertEqual(len(self.simulate(changed)["runs"][0]["nodes"][0]["rounds"]), 2)  # another scenario is
+
+    def test_attackers_and_drift_are_what_the_scenario_says(self):
+        extra = '[attack]\nkind = "nan"\nnodes = 1\n[drift]\nround = 2\nshare = 0.25\n'
+        results = self.simulate(self.scenario(extra, strategies='"fedavg", "oracle"', nodes=5))
+        world = results["runs"][0]["world"]
+        self.assertEqual([node["attack"] for node in world], [None] * 4 + ["nan"])
+        moved = [node["name"] for node in world if node["group"] != node["group_after_drift"]]
+        self.assertEqual(moved, ["node-1"])
+        for node in results["runs"][0]["nodes"]:  # not even who averages with everybody takes in NaN
+            for report in node["rounds"]:
+                self.assertNotIn("node-5", [member["name"] for member in report["members"]])
+        oracle = {node["name"]: node["rounds"] for node in results["runs"][1]["nodes"]}
+        partners = [{member["name"] for member in report["members"]} for report in oracle["node-1"]]
+        self.assertEqual(partners, [{"node-3"}, {"node-2", "node-4"}, {"node-2", "node-4"}])
+
+    def test_runs_on_anybodys_own_folders(self):
+        made = self.simulate(self.scenario(strategies='"local"', rounds=1))
+        self.assertEqual(len(made["runs"]), 1)
+        data = self.folder / "mine"
+        shutil.copytree(self.folder / "out" / "seed-1" / "data", data)
+        file = self.folder / "own.toml"
+        file.write_text('[simulation]\nname = "own"\nstrategies = ["lia", "fedavg"]\n[data]\ndirectory = "mine"\n'
+                        '[task]\nname = "t"\nmodel = "mlp"\nsizes = [16]\n[learning]\nrounds = 2\nepochs = 1\n')  # fmt: skip
+        results = self.simulate(file, "own")
+        self.assertEqual([node["name"] for node in results["runs"][0]["world"]], sorted(os.listdir(data)))
+        self.assertIsNone(results["runs"][0]["world"][0]["group"])
+        (data / "node-0").mkdir()
+        self.assertIn('holds no file whose name begins with "train"', self.simulate(file, "empty", NOINPUT))
+        file.write_text(file.read_text().replace('"fedavg"', '"oracle"'))
+        shutil.rmtree(data / "node-0")
+        self.assertIn("these data have none", self.simulate(file, "oracle", CONFIG))
+
+    def test_says_what_is_wrong_before_any_training(self):
+        cases = [
+            (self.scenario().read_text().replace('"rotation"', '"rotary"'), CONFIG, "partition.kind must be"),
+            (self.scenario().read_text().replace('"lia"', '"lio"'), CONFIG, "simulation.strategies must be"),
+            (self.scenario('[data]\nmin_validation = 40\n').read_text(), 65, "raise data.validation"),
+            (self.scenario().read_text().replace("train = 60", "train = 60000"), 65, "too few examples"),
+        ]
+        for text, status, words in cases:
+            file = self.folder / "wrong.toml"
+            file.write_text(text)
+            with self.subTest(words):
+                error = self.simulate(file, "wrong", status)
+                *progress, sentence = error.splitlines()
+                self.assertIn(words, sentence)
+                self.assertTrue(all(" 0/12 rounds" in line for line in progress), progress)  # nobody trained
+        self.assertIn("cannot read", self.simulate(self.folder / "nowhere.toml", "wrong", NOINPUT))
+
+
+if __name__ == "__main__":
+    testnet.main()
