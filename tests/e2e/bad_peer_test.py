@@ -2,7 +2,10 @@
 
 import errno
 import json
+import pathlib
 import socket
+import struct
+import sys
 import threading
 import unittest
 
@@ -46,7 +49,74 @@ def babble(port):
                 assert error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN), error
 
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "interop"))
+try:
+    import dissononce_kith as noise
+except SystemExit:  # it is not installed
+    noise = None
+
+HELLO, GOODBYE, VERSION_MISMATCH = 0, 1, 6
+
+
+class NewerMember:
+    """A member that speaks the channel as we do, and a protocol that we do not: its Hello says version 7, and 6 at least."""
+
+    def __init__(self, port, server_key, key):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=15)
+        state = noise.handshake(True, b"kith/1 testnet", key, server_key)
+        for turn in range(3):
+            if turn == 1:
+                state.read_message(self.frame(), bytearray())
+                continue
+            message = bytearray()
+            ciphers = state.write_message(b"", message)
+            self.socket.sendall(struct.pack(">H", len(message)) + message)
+        self.sending, self.receiving = noise.Direction(ciphers[0]), noise.Direction(ciphers[1])
+        hello = struct.pack("<BBQ32sI", 7, 6, 0, b"t" * 32, 6) + b"kith 9"
+        record = self.sending.seal(struct.pack("<IB", 1 + len(hello), HELLO) + hello)
+        self.socket.sendall(struct.pack(">H", len(record)) + record)
+
+    def exactly(self, count):
+        data = b""
+        while len(data) < count:
+            part = self.socket.recv(count - len(data))
+            assert part, "the node hung up without a word"
+            data += part
+        return data
+
+    def frame(self):
+        return self.exactly(struct.unpack(">H", self.exactly(2))[0])
+
+    def goodbye(self):
+        """The reason in the node's Goodbye."""
+        stream = b""
+        while True:
+            stream += self.receiving.open(self.frame())
+            while len(stream) >= 4 and len(stream) >= 4 + struct.unpack_from("<I", stream)[0]:
+                length = struct.unpack_from("<I", stream)[0]
+                message, stream = stream[4 : 4 + length], stream[4 + length :]
+                if message[0] == GOODBYE:
+                    return message[1]
+
+
 class BadPeers(unittest.TestCase):
+    def test_member_of_another_protocol_version_is_told_so_and_so_is_the_operator(self):
+        if noise is None:
+            self.skipTest("install python3-dissononce")
+        with Testnet(nodes=2, settings=testnet.QUICK) as net:
+            honest, newer = net.nodes
+            members = {member["name"]: member for member in honest.config()["consortium"]["member"]}
+            key = noise.key_pair()
+            text = honest.config_file.read_text().replace(members[newer.name]["channel"], key.public.data.hex())
+            honest.config_file.write_text(text.replace(f'"{members[newer.name]["addresses"][0]}"', ""))  # it dials us
+            honest.start()
+            net.wait_for_rounds(1, 60, [honest])
+            peer = NewerMember(honest.port, bytes.fromhex(members[honest.name]["channel"]), key)
+            with peer.socket:
+                self.assertEqual(peer.goodbye(), VERSION_MISMATCH)
+            self.check(net, honest, {newer: ("version_mismatch", "upgrade the older one")})
+            net.wait_for_rounds(3, 30, [honest])
+
     def test_each_is_named_with_the_reason_and_what_to_do_and_the_honest_go_on(self):
         settings = testnet.QUICK | {"learning.strategy": "fedavg"}
         with Testnet(nodes=7, settings=settings) as net:
