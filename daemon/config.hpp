@@ -70,6 +70,7 @@ struct Config {
     double half_life = 2;  ///< rounds
     unsigned score_examples = 512;
     bool baseline = true;
+    std::string convenor;                   ///< name of a member; empty: none
     std::vector<std::string> oracle_group;  ///< names of members
     unsigned pens_rounds = 10;
     unsigned pens_top = 0;  ///< peers; 0 is not known

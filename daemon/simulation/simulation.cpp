@@ -208,6 +208,10 @@ Config config_of(const Scenario& scenario, const World& world, const Run& run, s
   // The others have no use for it, and it would double their work.
   config.learning.baseline = run.strategy == StrategyName::lia;
   config.worker = scenario.worker;
+  const double follow = scenario.simulation.convenor_share * static_cast<double>(world.size());
+  const bool follows = index < static_cast<std::size_t>(std::lround(follow)) ||
+                       node.name == config.learning.convenor;
+  if (!follows || run.strategy != StrategyName::lia) config.learning.convenor.clear();
   tell_truth(config.learning, world, index);
   return config;
 }
@@ -225,6 +229,8 @@ json entry(json report, StrategyName strategy, std::uint64_t examples, double ti
   report["time"] = time;
   report["bytes_in"] = bytes;
   report["examples"] = examples;
+  // Of the reasons only what nothing else tells.
+  if (report.at("why").contains("convenor")) report["convenor"] = report.at("why").at("convenor");
   report.erase("why");
   return report;
 }
@@ -249,8 +255,8 @@ class Simulation {
     for (std::size_t i = 0; i < all.size(); ++i) {
       std::vector<Learner::Peer> others = all;
       others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
-      learners_.push_back(
-          std::make_unique<Learner>(io_, configs_[i], std::move(others), network_.exchange(i)));
+      learners_.push_back(std::make_unique<Learner>(io_, configs_[i], all[i], std::move(others),
+                                                    network_.exchange(i)));
     }
   }
 
