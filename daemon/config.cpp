@@ -124,6 +124,11 @@ std::vector<Key<Config::Learning>> learning_keys() {
               "beyond admit or drop. 0: it never does."),
           key("baseline", &Owner::baseline,
               "Train a second model on own data alone, to compare with. Costs as much again."),
+          key("convenor", &Owner::convenor,
+              "Convenor mode: the name of the member who groups those that agree to it. This node "
+              "tells it, and nobody else, how useful the others are to it, and averages within its "
+              "group; but never with whom its own measurements speak against. Empty: this node "
+              "chooses for itself."),
           key("oracle_group", &Owner::oracle_group,
               "Names of the members that strategy \"oracle\" averages with. For tests."),
           key("pens_rounds", &Owner::pens_rounds, within(1U, kMany),
@@ -337,12 +342,19 @@ class Reader : public SettingsReader<Config> {
            "learning.drop must be at most learning.admit; they are " + show(learning.drop) +
                " and " + show(learning.admit));
     }
-    const toml::node* const group = table().at_path("learning.oracle_group").node();
-    for (const std::string& name : learning.oracle_group) {
+    const auto check_member = [this](const std::string& key, const std::string& name) {
       if (std::ranges::find(config_.consortium.members, name, &net::Member::name) ==
           config_.consortium.members.end()) {
-        fail(group, "learning.oracle_group names " + show(name) + ", who is not a member");
+        fail(table().at_path(key).node(), key + " names " + show(name) + ", who is not a member");
       }
+    };
+    for (const std::string& name : learning.oracle_group) {
+      check_member("learning.oracle_group", name);
+    }
+    if (!learning.convenor.empty()) check_member("learning.convenor", learning.convenor);
+    if (!learning.convenor.empty() && learning.strategy != StrategyName::lia) {
+      fail(table().at_path("learning.convenor").node(),
+           "learning.convenor works with strategy \"lia\" only; remove it, or choose that one");
     }
     if (learning.strategy == StrategyName::oracle && learning.oracle_group.empty()) {
       fail(table().at_path("learning.strategy").node(),

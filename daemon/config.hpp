@@ -71,6 +71,7 @@ struct Config {
     unsigned score_examples = 512;
     double score_confidence = 3;  ///< standard errors; 0: always all examples
     bool baseline = true;
+    std::string convenor;                   ///< name of a member; empty: none
     std::vector<std::string> oracle_group;  ///< names of members
     unsigned pens_rounds = 10;
     unsigned pens_top = 0;  ///< peers; 0 is not known

@@ -75,12 +75,16 @@ std::unique_ptr<model::Selection> make_selection(std::span<const float> own_loss
 
 }  // namespace
 
-Lia::Lia(const Config& config)
+Lia::Lia(const Config& config, Roles roles)
     : settings_(config.learning),
       clip_(model::clip_level(config.task.classes, config.task.clip_factor)),
       admission_({.admit_above = settings_.admit,
                   .drop_below = settings_.drop,
-                  .smoothing = settings_.smoothing}) {}
+                  .smoothing = settings_.smoothing}),
+      convenor_({.self = std::move(roles.self),
+                 .convenor = std::move(roles.convenor),
+                 .admit = settings_.admit,
+                 .drop = settings_.drop}) {}
 
 std::vector<std::string> Lia::pulls(std::uint64_t, const std::vector<std::string>& peers,
                                     std::mt19937_64& random) {
@@ -93,10 +97,12 @@ std::vector<std::string> Lia::pulls(std::uint64_t, const std::vector<std::string
       candidate.rho = known->rho;
       candidate.scored = known->scored;
     }
+    candidate.admitted = convenor_.assigned(peer).value_or(candidate.admitted);
     candidates.push_back(std::move(candidate));
   }
-  return model::choose_pulls(std::move(candidates), settings_.pull_budget, settings_.explore,
-                             random);
+  auto chosen =
+      model::choose_pulls(std::move(candidates), settings_.pull_budget, settings_.explore, random);
+  return convenor_.pulls(std::move(chosen), peers);
 }
 
 net::awaitable<Choice> Lia::choose(Situation situation) {
@@ -107,11 +113,7 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
   choice.why["scoring"] = co_await score(situation, own);
   admission_.expire(situation.round);
 
-  model::Members admitted;
-  for (const std::string& peer : admission_.admitted()) {
-    const auto is_peer = [&](const Candidate& candidate) { return candidate.peer == peer; };
-    if (std::ranges::any_of(situation.candidates, is_peer)) admitted.push_back(peer);
-  }
+  const model::Members admitted = convenor_.admitted(situation, admission_, choice.why);
   const auto selection = make_selection(own.partial, admitted, settings_);
   while (const auto members = selection->next()) {
     const std::vector<float> losses = co_await losses_of(situation, *members);

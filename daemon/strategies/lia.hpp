@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/convenor.hpp"
 #include "daemon/strategy.hpp"
 #include "model/admission.hpp"
 #include "model/selection.hpp"
@@ -11,11 +12,12 @@ namespace kith::daemon {
 /// arithmetic is in model/; this asks the worker for the numbers.
 class Lia final : public Strategy {
  public:
-  explicit Lia(const Config& config);
+  Lia(const Config& config, Roles roles);
 
   std::vector<std::string> pulls(std::uint64_t round, const std::vector<std::string>& peers,
                                  std::mt19937_64& random) override;
   net::awaitable<Choice> choose(Situation situation) override;
+  [[nodiscard]] Note note() const override { return convenor_.note(admission_); }
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;
 
@@ -35,6 +37,7 @@ class Lia final : public Strategy {
   Config::Learning settings_;
   double clip_;  ///< of per-example losses
   model::Admission admission_;
+  Convenor convenor_;  ///< off unless `learning.convenor` names one
   /// Losses of the best this node learnt alone, and the worker that they were measured in: another
   /// one may have other data.
   std::vector<float> alone_;

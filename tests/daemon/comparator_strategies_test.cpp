@@ -263,7 +263,7 @@ BOOST_AUTO_TEST_CASE(dac_hears_of_peers_it_never_met_from_the_most_similar) {
   BOOST_TEST(dac.opinion("a").at("met") == true);
   BOOST_TEST(dac.opinion("stranger").is_null());
   const json expected{{"a", 0.5}, {"b", 2.0}, {"x", 3.0}, {"y", 4.0}};
-  BOOST_TEST(dac.note().at("similarities") == expected);
+  BOOST_TEST(dac.note().text.at("similarities") == expected);
 
   // Once met, a peer's own model has the last word.
   bench.losses({{"x", 10}});
@@ -285,7 +285,7 @@ BOOST_AUTO_TEST_CASE(dac_ignores_notes_that_do_not_read) {
        {json(nullptr), json(3), json{{"similarities", 3}}, json{{"similarities", {{"b", "x"}}}}}) {
     static_cast<void>(dac.pulls(1, {"a", "b"}, random));
     static_cast<void>(bench.choose(dac, 1, {Candidate{"a", 1, note}}));
-    BOOST_TEST(dac.note().at("similarities").value("b", 0.0) == 0.0);
+    BOOST_TEST(dac.note().text.at("similarities").value("b", 0.0) == 0.0);
   }
 }
 
@@ -374,14 +374,14 @@ BOOST_AUTO_TEST_CASE(ifca_starts_with_different_models_and_trains_the_one_of_low
   bench.losses({{"cluster 0", 0.9}, {"cluster 1", 0.3}, {"cluster 2", 0.5}});
   Ifca ifca(settings(StrategyName::ifca));
   bench.prepare(ifca, 1, {});
-  BOOST_TEST(ifca.note() == json({{"cluster", 1}}));
+  BOOST_TEST(ifca.note().text == json({{"cluster", 1}}));
   const auto drawn = bench.requests("initial");
   BOOST_TEST_REQUIRE(drawn.size() == 3U);
   for (std::size_t i = 0; i < 3; ++i) BOOST_TEST(drawn[i].at("seed") == 70 + i);
 
   bench.losses({{"cluster 2", 0.1}});
   bench.prepare(ifca, 2, {});
-  BOOST_TEST(ifca.note() == json({{"cluster", 2}}));
+  BOOST_TEST(ifca.note().text == json({{"cluster", 2}}));
   const auto asked = bench.requests("average");
   BOOST_TEST_REQUIRE(asked.size() == 1U);
   BOOST_TEST(asked[0].at("members") == json({"cluster 2"}));
@@ -447,6 +447,32 @@ BOOST_AUTO_TEST_CASE(lia_sign_averages_with_whoever_is_better_than_the_initial_m
   BOOST_TEST(weight(mixture, "a") == weight(mixture, "self"));
   BOOST_TEST(sign.opinion("b").at("influence").get<double>() == -0.1,
              boost::test_tools::tolerance(1e-5));
+}
+
+// ---- Lia with a convenor ----
+
+BOOST_AUTO_TEST_CASE(lia_averages_with_whom_the_convenor_assigned_and_tells_it_what_it_found) {
+  Bench bench;
+  bench.losses({{"M0", 1}, {"self", 0.2}, {"baseline", 0.2}, {"a", 0.2}, {"b", 0.2}, {"c", 0.9}});
+  const auto lia = make_strategy(settings(StrategyName::lia), {.self = "me", .convenor = "d"});
+  std::mt19937_64 random(1);
+  const json assignment{{"groups", {{"b", "c", "me"}, {"a", "d"}}}};
+  BOOST_TEST(std::ranges::count(lia->pulls(1, kPeers, random), "d") == 1);
+  const auto alone = bench.choose(*lia, 1, Names{"a", "b", "c"});
+  BOOST_TEST((members(alone) == Names{"a", "b"}));
+  const std::vector<Candidate> told{{"a", 2}, {"b", 2}, {"c", 2}, {"d", 2, assignment}};
+  BOOST_TEST((members(bench.choose(*lia, 2, told)) == Names{"b"}));  // c is refused
+  BOOST_TEST(lia->note().reader == "d");
+  BOOST_TEST(lia->note().text.at("row").at("a") == 1.0);
+  BOOST_TEST(lia->note().text.at("row").at("c") == 0.0);
+  for (int i = 0; i < 20; ++i) {
+    const Names chosen = lia->pulls(3, kPeers, random);
+    BOOST_TEST(std::ranges::count(chosen, "d") == 1);  // for its notes
+    BOOST_TEST(std::ranges::count(chosen, "b") == 1);  // the assigned come first
+  }
+  // A convenor that is silent for long is not followed any more.
+  const std::vector<Candidate> silent{{"a", 8}, {"b", 8}, {"c", 8}, {"d", 2, assignment}};
+  BOOST_TEST((members(bench.choose(*lia, 8, silent)) == Names{"a", "b"}));
 }
 
 // ---- All of them ----
