@@ -68,6 +68,9 @@ struct Config {
     unsigned patience = 3;
     double slack = 2;      ///< standard errors
     double half_life = 2;  ///< rounds
+    unsigned min_peers = 0;
+    bool mutual = false;
+    bool learn_weights = false;
     unsigned score_examples = 512;
     double score_confidence = 3;  ///< standard errors; 0: always all examples
     bool baseline = true;

@@ -4,131 +4,15 @@
 #include "daemon/strategies/ifca.hpp"
 #include "daemon/strategies/lia_sign.hpp"
 #include "daemon/strategies/pens.hpp"
+#include "tests/daemon/bench.hpp"
 
 #include <boost/test/unit_test.hpp>
-
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <map>
-#include <memory>
-#include <stdlib.h>
 
 namespace {
 
 using namespace kith;
 using namespace kith::daemon;
-using nlohmann::json;
-namespace asio = net::asio;
-namespace fs = std::filesystem;
-
-using Names = std::vector<std::string>;
-using Script = std::map<std::string, double>;
-
-Names sorted(Names names) {
-  std::ranges::sort(names);
-  return names;
-}
-
-/// A made-up worker whose models have the losses that a test wants.
-class Bench {
- public:
-  Bench() {
-    std::string name = (fs::temp_directory_path() / "kith-bench-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    restart();
-  }
-  ~Bench() {
-    worker_.reset();
-    fs::remove_all(folder_);
-  }
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
-
-  void restart() {
-    worker_ = std::make_unique<WorkerProcess>(io_, KITH_FAKE_WORKER);
-    pipe::Open open;
-    open.task.name = "task";
-    open.task.sizes = {1};
-    open.data.train = {"scripted"};
-    open.state = folder_.string();
-    auto body = [this, open]() -> net::awaitable<void> { co_await worker_->call(open); };
-    run(body);
-  }
-  /// What models have not named has the loss 1, and the distance 1.
-  void losses(const Script& script) { write("losses", script); }
-  void distances(const Script& script) { write("distances", script); }
-
-  void prepare(Strategy& strategy, std::uint64_t round, std::vector<Candidate> candidates) {
-    const Situation moment = situation(round, std::move(candidates));
-    auto body = [&]() -> net::awaitable<void> { co_await strategy.prepare(moment); };
-    run(body);
-  }
-  pipe::Mixture choose(Strategy& strategy, std::uint64_t round, std::vector<Candidate> candidates) {
-    const Situation moment = situation(round, std::move(candidates));
-    pipe::Mixture mixture;
-    auto body = [&]() -> net::awaitable<void> {
-      const Choice choice = co_await strategy.choose(moment);
-      mixture = choice.mixture;
-    };
-    run(body);
-    return mixture;
-  }
-  /// Without notes, and all from this round.
-  pipe::Mixture choose(Strategy& strategy, std::uint64_t round, const Names& candidates) {
-    std::vector<Candidate> list;
-    for (const std::string& peer : candidates) list.push_back({peer, round});
-    return choose(strategy, round, std::move(list));
-  }
-
-  /// What the worker was asked of this kind since the last time, in order.
-  std::vector<json> requests(const std::string& operation) {
-    std::vector<json> found;
-    std::ifstream in(folder_ / "requests");
-    for (std::string line; std::getline(in, line);) {
-      json request = json::parse(line);
-      if (request.at("op") == operation) found.push_back(std::move(request));
-    }
-    fs::remove(folder_ / "requests");
-    return found;
-  }
-
- private:
-  void write(const char* file, const Script& script) {
-    std::ofstream out(folder_ / file);
-    for (const auto& [model, value] : script) out << model << "=" << value << "\n";
-  }
-  Situation situation(std::uint64_t round, std::vector<Candidate> candidates) {
-    Situation situation;
-    situation.round = round;
-    situation.candidates = std::move(candidates);
-    situation.worker = worker_.get();
-    return situation;
-  }
-  template <class Body>
-  void run(Body& body) {
-    asio::co_spawn(io_, std::ref(body), net::rethrow);
-    io_.restart();
-    io_.run();
-  }
-
-  fs::path folder_;
-  asio::io_context io_;
-  std::unique_ptr<WorkerProcess> worker_;
-};
-
-Names members(const pipe::Mixture& mixture) {
-  BOOST_TEST_REQUIRE(!mixture.members.empty());
-  BOOST_TEST(mixture.members.front() == "self");
-  BOOST_TEST(mixture.members.size() == mixture.weights.size());
-  return sorted({mixture.members.begin() + 1, mixture.members.end()});
-}
-
-double weight(const pipe::Mixture& mixture, const std::string& member) {
-  const auto found = std::ranges::find(mixture.members, member);
-  if (found == mixture.members.end()) return 0;
-  return mixture.weights[static_cast<std::size_t>(found - mixture.members.begin())];
-}
+using namespace kith::daemon::test;
 
 Config settings(StrategyName strategy) {
   Config config;
@@ -447,32 +331,6 @@ BOOST_AUTO_TEST_CASE(lia_sign_averages_with_whoever_is_better_than_the_initial_m
   BOOST_TEST(weight(mixture, "a") == weight(mixture, "self"));
   BOOST_TEST(sign.opinion("b").at("influence").get<double>() == -0.1,
              boost::test_tools::tolerance(1e-5));
-}
-
-// ---- Lia with a convenor ----
-
-BOOST_AUTO_TEST_CASE(lia_averages_with_whom_the_convenor_assigned_and_tells_it_what_it_found) {
-  Bench bench;
-  bench.losses({{"M0", 1}, {"self", 0.2}, {"baseline", 0.2}, {"a", 0.2}, {"b", 0.2}, {"c", 0.9}});
-  const auto lia = make_strategy(settings(StrategyName::lia), {.self = "me", .convenor = "d"});
-  std::mt19937_64 random(1);
-  const json assignment{{"groups", {{"b", "c", "me"}, {"a", "d"}}}};
-  BOOST_TEST(std::ranges::count(lia->pulls(1, kPeers, random), "d") == 1);
-  const auto alone = bench.choose(*lia, 1, Names{"a", "b", "c"});
-  BOOST_TEST((members(alone) == Names{"a", "b"}));
-  const std::vector<Candidate> told{{"a", 2}, {"b", 2}, {"c", 2}, {"d", 2, assignment}};
-  BOOST_TEST((members(bench.choose(*lia, 2, told)) == Names{"b"}));  // c is refused
-  BOOST_TEST(lia->note().reader == "d");
-  BOOST_TEST(lia->note().text.at("row").at("a") == 1.0);
-  BOOST_TEST(lia->note().text.at("row").at("c") == 0.0);
-  for (int i = 0; i < 20; ++i) {
-    const Names chosen = lia->pulls(3, kPeers, random);
-    BOOST_TEST(std::ranges::count(chosen, "d") == 1);  // for its notes
-    BOOST_TEST(std::ranges::count(chosen, "b") == 1);  // the assigned come first
-  }
-  // A convenor that is silent for long is not followed any more.
-  const std::vector<Candidate> silent{{"a", 8}, {"b", 8}, {"c", 8}, {"d", 2, assignment}};
-  BOOST_TEST((members(bench.choose(*lia, 8, silent)) == Names{"a", "b"}));
 }
 
 // ---- All of them ----
