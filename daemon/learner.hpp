@@ -65,6 +65,7 @@ class Learner {
     std::map<model::Served, Evaluations> models;
     Choice choice;
     model::GateDecision gate{};
+    std::uint64_t epochs = 0;               // trained, the baseline's included
     std::map<std::string, double> seconds;  // by phase
   };
 
