@@ -113,15 +113,16 @@ model::Members Convenor::admitted(const Situation& situation, const model::Admis
   };
   std::ranges::stable_sort(members, std::greater<>(), rho);
 
-  json group = json::array();
+  json group = json::array(), elsewhere = json::array();
   for (const auto& [peer, with_us] : places_.value_or(Places())) {
-    if (with_us) group.push_back(peer);
+    (with_us ? group : elsewhere).push_back(peer);
   }
   json& report = why["convenor"];
   report = {{"id", settings_.convenor},
             {"followed", places_.has_value()},
             {"age", ruling.age ? json(*ruling.age) : json(nullptr)},
             {"assigned", group},
+            {"elsewhere", elsewhere},
             {"refused", refused},
             {"reason", ruling.reason}};
   if (presides()) report["rows"] = rows_;

@@ -93,6 +93,7 @@ BOOST_AUTO_TEST_CASE(assignment_is_followed_and_nobody_of_another_group_averaged
   BOOST_TEST(heard.report().at("id") == "z");
   BOOST_TEST(heard.report().at("age") == 1);
   BOOST_TEST(heard.report().at("assigned") == json({"c"}));
+  BOOST_TEST(heard.report().at("elsewhere") == json({"b", "d"}));
   BOOST_TEST(heard.report().at("refused").empty());
   BOOST_TEST(heard.assigned_c.value_or(false));
 }
