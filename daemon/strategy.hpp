@@ -52,6 +52,9 @@ class Strategy {
   /// True if it cannot do without the notes of its peers.  The network carries none, since what a
   /// node thinks of others tells about its data; `kith simulate` does.
   [[nodiscard]] virtual bool needs_notes() const { return false; }
+  /// True if whom it averages with depends on the training examples as they are: what private
+  /// training hides would show in the choice.
+  [[nodiscard]] virtual bool uses_training_examples() const { return false; }
   /// What to say with the partial that is about to be published; null is nothing.
   [[nodiscard]] virtual nlohmann::json note() const { return nullptr; }
 

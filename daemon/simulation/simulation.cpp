@@ -208,6 +208,8 @@ Config config_of(const Scenario& scenario, const World& world, const Run& run, s
   // The others have no use for it, and it would double their work.
   config.learning.baseline = run.strategy == StrategyName::lia;
   config.worker = scenario.worker;
+  config.privacy = scenario.privacy;
+  config.privacy.noise_seed = config.learning.seed;
   tell_truth(config.learning, world, index);
   return config;
 }
@@ -458,6 +460,16 @@ std::optional<double> precision_of(const json& run, std::uint64_t drift_round) {
   return all > 0 ? std::optional(right / all) : std::nullopt;
 }
 
+/// The most that any node has spent of its examples' privacy; 0 without privacy.
+double epsilon_of(const json& run) {
+  double most = 0;
+  for (const json& node : run.at("nodes")) {
+    const json privacy = node.at("rounds").back().value("privacy", json());
+    if (!privacy.is_null()) most = std::max(most, privacy.at("epsilon").get<double>());
+  }
+  return most;
+}
+
 std::string mean_and_spread(const std::vector<double>& values, double factor, int digits) {
   double mean = 0, squares = 0;
   for (const double value : values) mean += value / static_cast<double>(values.size());
@@ -526,6 +538,7 @@ std::vector<std::string> summary_table(const json& results) {
   struct Line {
     std::vector<double> quality, worst, precision;
     double bytes = 0, seconds = 0;
+    double epsilon = 0;  ///< the most that any node has spent
   };
   const bool perplexity = results.at("metric") == "perplexity";
   std::vector<std::pair<std::string, Line>> lines;  // in the order of the scenario
@@ -540,17 +553,33 @@ std::vector<std::string> summary_table(const json& results) {
       line->second.precision.push_back(100 * *precision);
     }
     line->second.bytes = score.bytes;
+    line->second.epsilon = std::max(line->second.epsilon, epsilon_of(run));
     line->second.seconds += run.at("seconds").get<double>();
   }
+  const bool privacy =
+      std::ranges::any_of(lines, [](const auto& line) { return line.second.epsilon > 0; });
   using enum Table::Align;
-  Table table({left, right, right, right, right, right});
-  table.add({"", perplexity ? "perplexity" : "accuracy %", "worst node %", "right partners %",
-             "received a node", "seconds"});
+  std::vector<Table::Align> columns(privacy ? 7 : 6, right);
+  columns.front() = left;
+  Table table(columns);
+  std::vector<std::string> heading{"",
+                                   perplexity ? "perplexity" : "accuracy %",
+                                   "worst node %",
+                                   "right partners %",
+                                   "received a node",
+                                   "seconds"};
+  if (privacy) heading.emplace_back("epsilon");
+  table.add(heading);
   for (const auto& [strategy, line] : lines) {
-    table.add({strategy, mean_and_spread(line.quality, 1, perplexity ? 2 : 1),
-               mean_and_spread(line.worst, 1, 1),
-               line.precision.empty() ? "-" : mean_and_spread(line.precision, 1, 1),
-               human_bytes(static_cast<std::uint64_t>(line.bytes)), decimals(line.seconds, 0)});
+    std::vector<std::string> cells{
+        strategy,
+        mean_and_spread(line.quality, 1, perplexity ? 2 : 1),
+        mean_and_spread(line.worst, 1, 1),
+        line.precision.empty() ? "-" : mean_and_spread(line.precision, 1, 1),
+        human_bytes(static_cast<std::uint64_t>(line.bytes)),
+        decimals(line.seconds, 0)};
+    if (privacy) cells.push_back(line.epsilon > 0 ? decimals(line.epsilon, 2) : "-");
+    table.add(cells);
   }
   return table.lines();
 }

@@ -27,6 +27,9 @@ class Lia final : public Strategy {
   net::awaitable<std::vector<float>> losses_of(Situation situation, model::Members members);
 
   Config::Learning settings_;
+  /// Whether peers must not be clearly worse than the baseline.  Not with privacy: it learns from
+  /// the training examples as they are, which would show in whom we average with.
+  bool ask_baseline_;
   double clip_;  ///< of per-example losses
   model::Admission admission_;
   /// Losses of the best this node learnt alone, and the worker that they were measured in: another

@@ -121,7 +121,7 @@ BOOST_DATA_TEST_CASE(divergence_grows_with_the_order, data::make(kSamplings) * k
 
 BOOST_AUTO_TEST_CASE(more_steps_more_sampling_or_less_noise_never_cost_less) {
   double before = 0;
-  for (const std::uint64_t steps : {1, 2, 10, 100, 1000, 10'000, 100'000}) {
+  for (const unsigned steps : {1U, 2U, 10U, 100U, 1000U, 10'000U, 100'000U}) {
     const double now = epsilon_of(0.02, 1, steps, 1e-5);
     BOOST_TEST(now > before);
     before = now;
