@@ -247,7 +247,7 @@ void Node::keep(json report) {
         "privacy_budget_spent",
         {{"round", round_},
          {"epsilon", privacy.at("epsilon").get<double>()},
-         {"budget", privacy.at("budget").get<double>()},
+         {"budget", config_.privacy.epsilon},
          {"help", "nothing is published any more; the node goes on learning from its peers"}});
   }
 

@@ -144,7 +144,7 @@ BOOST_DATA_TEST_CASE(without_noise_clip_and_chance_it_is_plain_training, kModels
   Bench bench(kind);
   bench.task.momentum = 0.9;
   bench.task.weight_decay = 0.01;
-  bench.task.learning_rate = 0.02;
+  bench.task.learning_rate = 0.003;
   auto random = stream("noise");
   const Params hidden = bench.train(3, Network::Noise{kHardlyAny, kHardlyEver, &random});
   // All examples at once, too.
