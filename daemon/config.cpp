@@ -119,6 +119,9 @@ std::vector<Key<Config::Learning>> learning_keys() {
               "After so many rounds a snapshot counts half."),
           key("score_examples", &Owner::score_examples, within(2U, kMany),
               "Validation examples that a peer is scored on, at most."),
+          key("score_confidence", &Owner::score_confidence, within(0.0, 100.0),
+              "Scoring ends early when a peer's relative influence is so many standard errors "
+              "beyond admit or drop. 0: it never does."),
           key("baseline", &Owner::baseline,
               "Train a second model on own data alone, to compare with. Costs as much again."),
           key("oracle_group", &Owner::oracle_group,

@@ -69,6 +69,7 @@ struct Config {
     double slack = 2;      ///< standard errors
     double half_life = 2;  ///< rounds
     unsigned score_examples = 512;
+    double score_confidence = 3;  ///< standard errors; 0: always all examples
     bool baseline = true;
     std::vector<std::string> oracle_group;  ///< names of members
     unsigned pens_rounds = 10;

@@ -142,6 +142,7 @@ net::awaitable<void> Learner::train(Round& round, pipe::Fd& partial) {
   question.round = round.number;
   question.epochs = round.number == 1 ? settings_.warmup_epochs : settings_.epochs;
   question.baseline = settings_.baseline;
+  round.epochs = question.epochs * (question.baseline ? 2 : 1);
   auto answer = co_await worker_->call(question);
   progress_.reset();
   partial = std::move(answer.file);
@@ -238,6 +239,7 @@ json Learner::report(const Round& round) const {
           {"members", members},
           {"opinions", opinions},
           {"why", round.choice.why},
+          {"epochs", round.epochs},
           {"seconds", round.seconds}};
 }
 

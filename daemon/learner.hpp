@@ -66,6 +66,7 @@ class Learner {
     Choice choice;
     model::GateDecision gate{};
     std::optional<pipe::Spent> privacy;
+    std::uint64_t epochs = 0;               // trained, the baseline's included
     std::map<std::string, double> seconds;  // by phase
   };
 

@@ -9,8 +9,10 @@
 #include "daemon/log.hpp"
 #include "daemon/node.hpp"
 #include "daemon/simulation/simulation.hpp"
+#include "daemon/simulation/summary.hpp"
 #include "daemon/strategy.hpp"
 #include "daemon/version.hpp"
+#include "daemon/views.hpp"
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -107,84 +109,14 @@ int run_node(const Place& place) {
   return EX_OK;
 }
 
-// --- status and peers --------------------------------------------------------------------------
+// --- status, peers and why ---------------------------------------------------------------------
 
 json ask(const Place& place, const std::string& target) {
   return control_request(load_config(place.config()).node.control, "GET", target);
 }
 
-std::string percent(const json& evaluation) {
-  if (evaluation.is_null()) return "-";
-  char text[16];
-  std::snprintf(text, sizeof text, "%.1f %%", 100 * evaluation.at("accuracy").get<double>());
-  return text;
-}
-
-void print_status(const json& status) {
-  const json& last = status.at("last_round");
-  std::cout << status.at("name").get<std::string>() << "  " << status.at("id").get<std::string>()
-            << "\n";
-  const auto line = [](const std::string& what, const std::string& text) {
-    std::cout << "  " << what << std::string(12 - what.size(), ' ') << text << "\n";
-  };
-  if (!last.is_null()) {
-    const json& models = last.at("models");
-    const std::string served = last.at("served");
-    const char* split = models.at(served).at("test").is_null() ? "validation" : "test";
-    std::string alone = "not trained";
-    if (models.contains("baseline")) alone = percent(models.at("baseline").at(split));
-    line("accuracy",
-         percent(models.at(served).at(split)) + " served, " + alone + " alone (" + split + ")");
-    std::string cluster;
-    for (const json& member : last.at("members"))
-      cluster += (cluster.empty() ? "" : ", ") + member.at("name").get<std::string>();
-    line("cluster", cluster.empty() ? "nobody: no peer's model helped in the last round" : cluster);
-    line("serves", last.at("served_reason"));
-  }
-  const auto rounds = status.at("rounds").get<std::uint64_t>();
-  line("round", std::to_string(status.at("finished_round").get<std::uint64_t>()) +
-                    (rounds ? " of " + std::to_string(rounds) : "") + " done; " +
-                    status.at("phase").get<std::string>());
-  line("peers", std::to_string(status.at("connected").get<int>()) + " of " +
-                    std::to_string(status.at("members").get<int>() - 1) + " connected");
-  line("traffic",
-       human_bytes(status.at("bytes_in")) + " in, " + human_bytes(status.at("bytes_out")) + " out");
-  line("consortium", status.at("consortium").get<std::string>() + ", task " +
-                         status.at("task").at("name").get<std::string>() + ", strategy " +
-                         status.at("strategy").get<std::string>());
-}
-
-void print_peers(const json& peers) {
-  using enum Table::Align;
-  Table table({left, left, left, right, left, right, right, left});
-  table.add({"peer", "state", "since", "round", "rho", "in", "out", "why"});
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
-  for (const json& peer : peers) {
-    const json& opinion = peer.at("opinion");
-    std::string rho = "-", why;
-    if (!opinion.is_null() && opinion.at("rho").is_number() && opinion.at("low").is_number() &&
-        opinion.at("high").is_number()) {
-      char text[64];
-      std::snprintf(text, sizeof text, "%.2f [%.2f, %.2f]", opinion.at("rho").get<double>(),
-                    opinion.at("low").get<double>(), opinion.at("high").get<double>());
-      rho = text;
-      why = opinion.at("reason");
-    }
-    if (!peer.at("trouble").is_null()) why = peer.at("trouble").at("help");
-    if (peer.at("quarantined").get<bool>())
-      why = "IGNORED: it signed two different snapshots for one sequence number.";
-    const bool averaged = peer.at("averaged");
-    table.add(
-        {peer.at("name"),
-         peer.at("connected").get<bool>() ? (averaged ? "in cluster" : "connected") : "offline",
-         human_duration(std::chrono::seconds(now - peer.at("since").get<std::int64_t>())),
-         peer.at("snapshot").is_null() ? "-"
-                                       : std::to_string(peer.at("snapshot").at("round").get<int>()),
-         rho, human_bytes(peer.at("bytes_in")), human_bytes(peer.at("bytes_out")), why});
-  }
-  for (const std::string& line : table.lines()) std::cout << line << "\n";
+void print(const Lines& lines) {
+  for (const std::string& line : lines) std::cout << line << "\n";
 }
 
 // --- testnet and demo --------------------------------------------------------------------------
@@ -206,9 +138,9 @@ int print_comparison(const Comparison& comparison, const Testnet& testnet, bool 
   if (as_json) {
     std::cout << to_json(comparison, testnet).dump(2) << "\n";
   } else {
-    for (const std::string& line : table(comparison, testnet)) std::cout << line << "\n";
+    print(table(comparison, testnet));
     std::cout << "\n";
-    for (const std::string& line : verdict(comparison)) std::cout << line << "\n";
+    print(verdict(comparison));
   }
   return comparison.good() ? EX_OK : 1;
 }
@@ -294,10 +226,7 @@ int main(int argc, char** argv) {
 
   verb = add("status", "how the node is doing: first of all, whether it is better than alone", [&] {
     const json status = ask(place, "/v1/status");
-    if (as_json)
-      std::cout << status.dump(2) << "\n";
-    else
-      print_status(status);
+    print(as_json ? Lines{status.dump(2)} : status_lines(status));
     return EX_OK;
   });
   place.add_to(*verb);
@@ -305,12 +234,23 @@ int main(int argc, char** argv) {
 
   verb = add("peers", "every peer: connection, score with its interval, and why", [&] {
     const json peers = ask(place, "/v1/peers");
-    if (as_json)
-      std::cout << peers.dump(2) << "\n";
-    else
-      print_peers(peers);
+    print(as_json ? Lines{peers.dump(2)} : peers_lines(peers, std::chrono::system_clock::now()));
     return EX_OK;
   });
+  place.add_to(*verb);
+  add_json(verb);
+
+  std::string peer;
+  unsigned rounds = 20;
+  verb = add("why", "the numbers behind one peer being averaged with or not", [&] {
+    const json last = ask(place, "/v1/rounds?last=" + std::to_string(rounds));
+    const json why = explain_peer(ask(place, "/v1/peers"), last, peer);
+    print(as_json ? Lines{why.dump(2)} : why_lines(why));
+    return EX_OK;
+  });
+  verb->add_option("PEER", peer, "its name, or its node id or the beginning of it")->required();
+  verb->add_option("--rounds", rounds, "how many of the newest rounds to show")
+      ->capture_default_str();
   place.add_to(*verb);
   add_json(verb);
 
@@ -337,7 +277,7 @@ int main(int argc, char** argv) {
       return EX_OK;
     }
     std::cout << "\n" << scenario.simulation.name << "\n\n";
-    for (const std::string& line : summary_table(results)) std::cout << line << "\n";
+    print(summary_table(results));
     std::cout << "\nTo look at, in a browser: " << (out_directory / "report.html").string()
               << "\nEverything, round by round: " << (out_directory / "results.json").string()
               << "\n";

@@ -1,9 +1,23 @@
 #include "model/weights.hpp"
 
+#include "model/paired.hpp"
+
+#include <cassert>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace kith::model {
+namespace {
+
+constexpr double kClear = 1;  // standard errors by which other weights must be better
+
+void normalise(std::vector<double>& weights) {
+  const double sum = std::reduce(weights.begin(), weights.end());
+  for (double& weight : weights) weight /= sum;
+}
+
+}  // namespace
 
 double freshness(double age, double half_life) {
   if (age <= 0) return 1;
@@ -14,9 +28,34 @@ double freshness(double age, double half_life) {
 std::vector<double> aggregation_weights(std::span<const double> member_ages, double half_life) {
   std::vector<double> weights{1.0};  // the own partial, so the sum is never zero
   for (const double age : member_ages) weights.push_back(freshness(age, half_life));
-  const double sum = std::reduce(weights.begin(), weights.end());
-  for (auto& weight : weights) weight /= sum;
+  normalise(weights);
   return weights;
+}
+
+WeightSearch::WeightSearch(std::vector<double> weights, std::span<const float> losses)
+    : weights_(std::move(weights)), losses_(losses.begin(), losses.end()) {
+  normalise(weights_);
+}
+
+std::optional<std::vector<double>> WeightSearch::next() const {
+  if (weights_.size() < 2 || position_ == weights_.size()) return std::nullopt;
+  auto weights = weights_;
+  weights[position_] *= halve_ ? 0.5 : 2;
+  normalise(weights);
+  return weights;
+}
+
+void WeightSearch::record(std::span<const float> losses) {
+  auto tried = next();
+  assert(tried);
+  const bool better = clearly_worse(losses_, losses, kClear);
+  if (better) {
+    weights_ = *std::move(tried);
+    losses_.assign(losses.begin(), losses.end());
+  }
+  const bool done = better || halve_;
+  halve_ = !done;
+  position_ += done ? 1 : 0;
 }
 
 }  // namespace kith::model

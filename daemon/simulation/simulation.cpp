@@ -5,6 +5,7 @@
 #include "daemon/failure.hpp"
 #include "daemon/learner.hpp"
 #include "daemon/simulation/report.hpp"
+#include "daemon/simulation/summary.hpp"
 #include "daemon/version.hpp"
 #include "model/data/images.hpp"
 
@@ -215,7 +216,7 @@ Config config_of(const Scenario& scenario, const World& world, const Run& run, s
 }
 
 /// What a node's report becomes in the results.
-json entry(json report, StrategyName strategy, std::uint64_t examples, double time,
+json entry(json report, StrategyName strategy, const pipe::Opened& opened, double time,
            std::uint64_t bytes) {
   // One global model is judged as it is; everybody else by what the gate serves.
   const bool global = strategy == StrategyName::fedavg;
@@ -226,7 +227,15 @@ json entry(json report, StrategyName strategy, std::uint64_t examples, double ti
   report["loss"] = numbers.at("loss");
   report["time"] = time;
   report["bytes_in"] = bytes;
-  report["examples"] = examples;
+  report["examples"] = opened.train;
+  report["scored"] = opened.scored;
+  report["scoring"] = nullptr;
+  const json why = std::move(report.at("why"));
+  if (why.is_object() && why.contains("scoring")) {
+    const json& effort = why.at("scoring");
+    report["scoring"] = {{"peers", effort.at("peers")}, {"examples", effort.at("examples")}};
+    report["seconds"]["score"] = effort.at("seconds");
+  }
   report.erase("why");
   return report;
 }
@@ -325,8 +334,8 @@ class Simulation {
       network_.set_epochs(index, round == 1 ? learning.warmup_epochs : learning.epochs);
       json report = co_await learner.do_round(round);
       const double time = std::chrono::duration<double>(network_.now(index)).count();
-      rounds_[index].push_back(entry(std::move(report), learning.strategy, learner.opened().train,
-                                     time, network_.bytes_received(index)));
+      rounds_[index].push_back(entry(std::move(report), learning.strategy, learner.opened(), time,
+                                     network_.bytes_received(index)));
       ++done_;
     }
     clock_.leave(index);
@@ -399,89 +408,6 @@ std::string bar(std::size_t done, std::size_t all) {
   return "[" + std::string(filled, '#') + std::string(kWidth - filled, '.') + "]";
 }
 
-std::string decimals(double value, int digits) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
-/// Mean of a run's nodes over the last five rounds; attackers do not count.
-struct Score {
-  double accuracy = 0, loss = 0, worst = 1;
-  double bytes = 0;  ///< received by a node
-};
-
-Score score_of(const json& run) {
-  constexpr std::size_t kLast = 5;
-  Score score;
-  double count = 0;
-  for (std::size_t i = 0; i < run.at("nodes").size(); ++i) {
-    if (!run.at("world").at(i).at("attack").is_null()) continue;
-    const json& rounds = run.at("nodes").at(i).at("rounds");
-    const std::size_t last = std::min(kLast, rounds.size());
-    double accuracy = 0;
-    for (std::size_t r = rounds.size() - last; r < rounds.size(); ++r) {
-      accuracy += rounds[r].at("accuracy").get<double>() / static_cast<double>(last);
-      score.loss += rounds[r].at("loss").get<double>() / static_cast<double>(last);
-    }
-    score.accuracy += accuracy;
-    score.worst = std::min(score.worst, accuracy);
-    score.bytes += rounds.back().at("bytes_in").get<double>();
-    ++count;
-  }
-  score.accuracy /= count;
-  score.loss /= count;
-  score.bytes /= count;
-  return score;
-}
-
-/// Of the peers averaged with in the second half of the run, the share of the own true group;
-/// nullopt if there are no groups, or nobody averaged with anybody.
-std::optional<double> precision_of(const json& run, std::uint64_t drift_round) {
-  std::map<std::string, json> group;
-  for (const json& node : run.at("world")) {
-    const bool moved = drift_round > 0 && node.contains("group_after_drift");
-    const bool bad = !node.at("attack").is_null();
-    group[node.at("name")] =
-        bad ? json("attacker") : node.at(moved ? "group_after_drift" : "group");
-  }
-  double right = 0, all = 0;
-  for (const json& node : run.at("nodes")) {
-    const json& own = group.at(node.at("name"));
-    if (!own.is_number()) continue;
-    const json& rounds = node.at("rounds");
-    for (std::size_t r = rounds.size() / 2; r < rounds.size(); ++r) {
-      for (const json& member : rounds[r].at("members")) {
-        right += group.at(member.at("name")) == own ? 1 : 0;
-        ++all;
-      }
-    }
-  }
-  return all > 0 ? std::optional(right / all) : std::nullopt;
-}
-
-/// The most that any node has spent of its examples' privacy; 0 without privacy.
-double epsilon_of(const json& run) {
-  double most = 0;
-  for (const json& node : run.at("nodes")) {
-    const json privacy = node.at("rounds").back().value("privacy", json());
-    if (!privacy.is_null()) most = std::max(most, privacy.at("epsilon").get<double>());
-  }
-  return most;
-}
-
-std::string mean_and_spread(const std::vector<double>& values, double factor, int digits) {
-  double mean = 0, squares = 0;
-  for (const double value : values) mean += value / static_cast<double>(values.size());
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  std::string text = decimals(factor * mean, digits);
-  if (values.size() > 1) {
-    const double deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
-    text += " ± " + decimals(factor * deviation, digits);
-  }
-  return text;
-}
-
 }  // namespace
 
 json simulate(const Scenario& scenario, const fs::path& directory, std::ostream& out) {
@@ -529,59 +455,10 @@ json simulate(const Scenario& scenario, const fs::path& directory, std::ostream&
     }
   }
   block.finish({std::to_string(runs) + " runs done"});
+  results["summary"] = summarize(results);
   write(directory / "results.json", results.dump());
   write(directory / "report.html", report_html(results));
   return results;
-}
-
-std::vector<std::string> summary_table(const json& results) {
-  struct Line {
-    std::vector<double> quality, worst, precision;
-    double bytes = 0, seconds = 0;
-    double epsilon = 0;  ///< the most that any node has spent
-  };
-  const bool perplexity = results.at("metric") == "perplexity";
-  std::vector<std::pair<std::string, Line>> lines;  // in the order of the scenario
-  for (const json& run : results.at("runs")) {
-    const std::string strategy = run.at("strategy");
-    auto line = std::ranges::find(lines, strategy, &std::pair<std::string, Line>::first);
-    if (line == lines.end()) line = lines.insert(lines.end(), {strategy, Line()});
-    const Score score = score_of(run);
-    line->second.quality.push_back(perplexity ? std::exp(score.loss) : 100 * score.accuracy);
-    line->second.worst.push_back(100 * score.worst);
-    if (const auto precision = precision_of(run, results.at("drift_round"))) {
-      line->second.precision.push_back(100 * *precision);
-    }
-    line->second.bytes = score.bytes;
-    line->second.epsilon = std::max(line->second.epsilon, epsilon_of(run));
-    line->second.seconds += run.at("seconds").get<double>();
-  }
-  const bool privacy =
-      std::ranges::any_of(lines, [](const auto& line) { return line.second.epsilon > 0; });
-  using enum Table::Align;
-  std::vector<Table::Align> columns(privacy ? 7 : 6, right);
-  columns.front() = left;
-  Table table(columns);
-  std::vector<std::string> heading{"",
-                                   perplexity ? "perplexity" : "accuracy %",
-                                   "worst node %",
-                                   "right partners %",
-                                   "received a node",
-                                   "seconds"};
-  if (privacy) heading.emplace_back("epsilon");
-  table.add(heading);
-  for (const auto& [strategy, line] : lines) {
-    std::vector<std::string> cells{
-        strategy,
-        mean_and_spread(line.quality, 1, perplexity ? 2 : 1),
-        mean_and_spread(line.worst, 1, 1),
-        line.precision.empty() ? "-" : mean_and_spread(line.precision, 1, 1),
-        human_bytes(static_cast<std::uint64_t>(line.bytes)),
-        decimals(line.seconds, 0)};
-    if (privacy) cells.push_back(line.epsilon > 0 ? decimals(line.epsilon, 2) : "-");
-    table.add(cells);
-  }
-  return table.lines();
 }
 
 }  // namespace kith::daemon

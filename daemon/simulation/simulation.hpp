@@ -5,8 +5,6 @@
 #include <filesystem>
 #include <iosfwd>
 #include <nlohmann/json.hpp>
-#include <string>
-#include <vector>
 
 namespace kith::daemon {
 
@@ -18,9 +16,5 @@ namespace kith::daemon {
 /// but for what is measured in real seconds.  Throws Failure; Interrupted if `interrupted`.
 nlohmann::json simulate(const Scenario& scenario, const std::filesystem::path& directory,
                         std::ostream& out);
-
-/// One line a strategy, of the results of simulate(): the mean of nodes, last five rounds and
-/// seeds.
-[[nodiscard]] std::vector<std::string> summary_table(const nlohmann::json& results);
 
 }  // namespace kith::daemon

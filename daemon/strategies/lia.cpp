@@ -2,6 +2,7 @@
 
 #include "daemon/loss_rows.hpp"
 #include "model/influence.hpp"
+#include "model/lazy_scoring.hpp"
 #include "model/pull.hpp"
 
 #include <algorithm>
@@ -26,12 +27,19 @@ json to_json(const model::Estimate& estimate) {
           {"examples", estimate.examples}};
 }
 
+json to_json(const model::RelativeInfluence& score) {
+  return {{"rho", number(score.rho)},   {"low", number(score.low)},
+          {"high", number(score.high)}, {"influence", to_json(score.influence)},
+          {"own", to_json(score.own)},  {"worse_than_alone", score.worse_than_alone}};
+}
+
 json to_json(const model::Admission::Decision& decision) {
-  return {{"admitted", decision.admitted},       {"since", decision.since},
-          {"scored", decision.scored},           {"scores", decision.scores},
-          {"rho", number(decision.rho)},         {"low", number(decision.low)},
-          {"high", number(decision.high)},       {"influence", to_json(decision.latest.influence)},
-          {"own", to_json(decision.latest.own)}, {"reason", decision.reason}};
+  const bool scored = decision.latest.influence.examples > 0;  // not so just after a restart
+  return {{"admitted", decision.admitted}, {"since", decision.since},
+          {"scored", decision.scored},     {"scores", decision.scores},
+          {"rho", number(decision.rho)},   {"low", number(decision.low)},
+          {"high", number(decision.high)}, {"newest", scored ? to_json(decision.latest) : json()},
+          {"reason", decision.reason}};
 }
 
 std::optional<model::Admission::Decision> from_json(const std::string& peer, const json& value) {
@@ -96,7 +104,8 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
   Choice choice;
   choice.mixture = mixture(situation, {}, settings_.half_life);
   if (situation.candidates.empty()) co_return choice;
-  const std::vector<float> own_losses = co_await score(situation);
+  const OwnLosses own = co_await measure_own(situation);
+  choice.why["scoring"] = co_await score(situation, own);
   admission_.expire(situation.round);
 
   model::Members admitted;
@@ -104,7 +113,7 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
     const auto is_peer = [&](const Candidate& candidate) { return candidate.peer == peer; };
     if (std::ranges::any_of(situation.candidates, is_peer)) admitted.push_back(peer);
   }
-  const auto selection = make_selection(own_losses, admitted, settings_);
+  const auto selection = make_selection(own.partial, admitted, settings_);
   while (const auto members = selection->next()) {
     const std::vector<float> losses = co_await losses_of(situation, *members);
     selection->record(losses);
@@ -119,27 +128,67 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
   co_return choice;
 }
 
-net::awaitable<std::vector<float>> Lia::score(Situation situation) {
+net::awaitable<Lia::OwnLosses> Lia::measure_own(Situation situation) {
   pipe::Score question;
-  for (const Candidate& candidate : situation.candidates) question.peers.push_back(candidate.peer);
-  const std::size_t count = question.peers.size();
   if (ask_baseline_) question.peers.emplace_back("baseline");
   const auto answer = co_await situation.worker->call(question);
   const LossRows rows(answer.file, 2 + question.peers.size(), answer.result.examples);
   if (ask_baseline_) {
-    learnt_alone(rows[2 + count], situation.worker->pid());
+    learnt_alone(rows[2], situation.worker->pid());
   } else if (situation.round == 1) {  // later partials are not of our own data alone
     learnt_alone(rows[1], situation.worker->pid());
   }
+  OwnLosses own;
+  own.reference.assign(rows[0].begin(), rows[0].end());
+  own.partial.assign(rows[1].begin(), rows[1].end());
+  co_return own;
+}
 
-  std::vector<std::span<const float>> peers;
-  for (std::size_t i = 0; i < count; ++i) peers.push_back(rows[2 + i]);
-  auto scores = model::relative_influences(rows[0], rows[1], peers, clip_);
-  for (std::size_t i = 0; i < count; ++i) {
-    scores[i].worse_than_alone = model::clearly_worse(peers[i], alone_, settings_.slack);
-    admission_.score(question.peers[i], situation.round, scores[i]);
+net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
+  std::vector<std::string> open;  // the peers that need a further look
+  for (const Candidate& candidate : situation.candidates) open.push_back(candidate.peer);
+  const std::size_t all = own.partial.size();
+  // Without an influence of our own to divide by, the peers are compared with one another: on the
+  // same examples, and so on all of them.
+  const double z = settings_.score_confidence;
+  const model::Estimate influence = model::lazy_influence(own.reference, own.partial, clip_);
+  const bool lazy = z > 0 && influence.mean > z * influence.standard_error;
+  const model::Stopping stopping{settings_.admit, settings_.drop, settings_.slack, z};
+
+  std::uint64_t in_all = 0;
+  double seconds = 0;
+  for (std::size_t looked = 0; !open.empty();) {
+    const std::size_t examples = lazy ? model::next_look(looked, all) : all;
+    const pipe::Score question{open, examples};
+    const auto answer = co_await situation.worker->call(question);
+    const LossRows rows(answer.file, 2 + open.size(), examples);
+    seconds += answer.result.seconds;
+    in_all += open.size() * (examples - looked);
+    std::vector<std::span<const float>> peers;
+    for (std::size_t i = 0; i < open.size(); ++i) peers.push_back(rows[2 + i]);
+    const auto alone = std::span(alone_).first(std::min(examples, alone_.size()));
+    auto scores = model::relative_influences(rows[0], rows[1], peers, clip_);
+    std::vector<std::string> unsettled;
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      const bool settled =
+          examples == all ||
+          model::settled(model::relative_influence(rows[0], rows[1], peers[i], clip_, z), peers[i],
+                         alone, stopping);
+      if (!settled) {
+        unsettled.push_back(open[i]);
+        continue;
+      }
+      scores[i].worse_than_alone = model::clearly_worse(peers[i], alone, settings_.slack);
+      admission_.score(open[i], situation.round, scores[i]);
+    }
+    open = std::move(unsettled);
+    looked = examples;
   }
-  co_return std::vector<float>(rows[1].begin(), rows[1].end());
+  json effort;
+  effort["peers"] = situation.candidates.size();
+  effort["examples"] = in_all;
+  effort["seconds"] = seconds;
+  co_return effort;
 }
 
 void Lia::learnt_alone(std::span<const float> losses, pid_t worker) {

@@ -22,8 +22,14 @@ class Lia final : public Strategy {
  private:
   /// Keeps the lower of the losses so far and of now.
   void learnt_alone(std::span<const float> losses, pid_t worker);
-  /// Scores every candidate; returns the losses of our own partial.
-  net::awaitable<std::vector<float>> score(Situation situation);
+  /// Of the scored validation examples, one loss each.
+  struct OwnLosses {
+    std::vector<float> reference, partial;
+  };
+  /// Measures our own models, and with them what peers are compared with.
+  net::awaitable<OwnLosses> measure_own(Situation situation);
+  /// Scores every candidate, on as many examples as each needs; returns what it took, for reports.
+  net::awaitable<nlohmann::json> score(Situation situation, OwnLosses own);
   net::awaitable<std::vector<float>> losses_of(Situation situation, model::Members members);
 
   Config::Learning settings_;

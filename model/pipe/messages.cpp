@@ -99,7 +99,7 @@ requires Is<T, Load> || Is<T, Forget>
 void fields(auto& field, T& m) { field("peer", m.peer); }
 template <Is<Score> T>
 void fields(auto& field, T& m) {
-  field("peers", m.peers);
+  field("peers", m.peers), field("examples", m.examples);
 }
 template <class T>
 requires Is<T, Try> || Is<T, Average>

@@ -127,6 +127,7 @@ struct Forget {
 struct Score {  // rows: M0, own partial, each peer; a "peer" may be "averaged" or "baseline"
   using Result = Scored;
   std::vector<std::string> peers;
+  std::uint64_t examples = 0;  ///< of the scored examples, the first so many; 0 is all
 };
 /// What an average is made of.  A member is "self" (the own partial), "averaged" (theta),
 /// "baseline", a loaded peer, or a model that was kept.

@@ -174,16 +174,18 @@ struct Network::Impl {
     std::int64_t correct = 0;
   };
   Outcome judge(Part part) {
+    return judge(part, 0, parts[static_cast<std::size_t>(part)].targets.size(0));
+  }
+  Outcome judge(Part part, std::int64_t first, std::int64_t end) {
     // Bounds the memory for activations: of a sentence, above all an output a word of the
     // vocabulary.
     const std::int64_t at_once = is_text() ? 64 : 512;
     const torch::NoGradGuard no_grad;
-    const std::int64_t all = parts[static_cast<std::size_t>(part)].targets.size(0);
     std::vector<torch::Tensor> losses;
     std::vector<torch::Tensor> targets;
     Outcome outcome;
-    for (std::int64_t from = 0; from < all; from += at_once) {
-      const auto some = batch(part, torch::arange(from, std::min(from + at_once, all), device));
+    for (std::int64_t from = first; from < end; from += at_once) {
+      const auto some = batch(part, torch::arange(from, std::min(from + at_once, end), device));
       const Judged judged = judge(some);
       targets.push_back(some.targets.ge(0).sum(1));
       losses.push_back(judged.losses.sum(1) / targets.back());
@@ -336,9 +338,17 @@ pipe::Evaluation Network::evaluate(const Params& params, Part part) {
 }
 
 std::vector<float> Network::losses(const Params& params, Part part) {
+  return losses(params, part, 0, examples(part));
+}
+
+std::vector<float> Network::losses(const Params& params, Part part, std::uint64_t from,
+                                   std::uint64_t until) {
+  assert(from < until && until <= examples(part));
   return guarded([&] {
     impl_->set(params);
-    const torch::Tensor losses = impl_->judge(part).losses;
+    const torch::Tensor losses =
+        impl_->judge(part, static_cast<std::int64_t>(from), static_cast<std::int64_t>(until))
+            .losses;
     return std::vector<float>(losses.data_ptr<float>(), losses.data_ptr<float>() + losses.numel());
   });
 }

@@ -43,6 +43,9 @@ class Network {
   /// Cross entropy of each example, of a sentence the mean over its words, in an order that never
   /// changes.
   [[nodiscard]] std::vector<float> losses(const Params& params, Part part);
+  /// Of the examples from `from` until before `until`.
+  [[nodiscard]] std::vector<float> losses(const Params& params, Part part, std::uint64_t from,
+                                          std::uint64_t until);
 
   /// What makes training private: differentially private stochastic gradient descent.
   struct Noise {

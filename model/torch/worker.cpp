@@ -261,12 +261,14 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Forget& forget) {
 
 Worker::Answer<pipe::Scored> Worker::handle(const pipe::Score& score) {
   const Stopwatch watch;
-  std::vector<float> rows = clipped_losses(session().initial);
-  const std::uint64_t examples = rows.size();
+  const std::uint64_t scored = session().network.examples(Part::scored);
+  const std::uint64_t examples = score.examples == 0 ? scored : std::min(score.examples, scored);
+  std::vector<float> rows;
   const auto add = [&](Scorable& of) {
-    const std::vector<float>& losses = clipped_losses(of);
+    const std::span<const float> losses = clipped_losses(of, examples);
     rows.insert(rows.end(), losses.begin(), losses.end());
   };
+  add(session().initial);
   add(member(kSelf));
   for (const std::string& peer : score.peers) {
     if (peer == kAveraged || peer == kBaseline) {
@@ -283,9 +285,9 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Score& score) {
 Worker::Answer<pipe::Scored> Worker::handle(const pipe::Try& mixture) {
   const Stopwatch watch;
   Scorable mean{average(mixture), {}};
-  const std::vector<float>& row = clipped_losses(mean);
+  const std::span<const float> row = clipped_losses(mean);
   return {{.examples = row.size(), .seconds = watch.seconds()},
-          pipe::sealed_memfd("scores", std::as_bytes(std::span(row)))};
+          pipe::sealed_memfd("scores", std::as_bytes(row))};
 }
 
 Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Average& mixture) {
@@ -398,13 +400,19 @@ const Params& Worker::model(pipe::ModelName name) {
   std::abort();  // every enumerator is above
 }
 
-const std::vector<float>& Worker::clipped_losses(Scorable& of) {
-  if (!of.losses.empty()) return of.losses;
-  const model::Task& task = session().task;
-  const auto clip = static_cast<float>(model::clip_level(task.classes, task.clip_factor));
-  of.losses = session().network.losses(of.params, Part::scored);
-  for (float& loss : of.losses) loss = std::isfinite(loss) ? std::min(loss, clip) : clip;
-  return of.losses;
+std::span<const float> Worker::clipped_losses(Scorable& of) {
+  return clipped_losses(of, session().network.examples(Part::scored));
+}
+
+std::span<const float> Worker::clipped_losses(Scorable& of, std::uint64_t examples) {
+  if (const std::size_t known = of.losses.size(); known < examples) {
+    const model::Task& task = session().task;
+    const auto clip = static_cast<float>(model::clip_level(task.classes, task.clip_factor));
+    for (const float loss : session().network.losses(of.params, Part::scored, known, examples)) {
+      of.losses.push_back(std::isfinite(loss) ? std::min(loss, clip) : clip);
+    }
+  }
+  return std::span(of.losses).first(examples);
 }
 
 Params Worker::average(const pipe::Mixture& mixture) {

@@ -27,7 +27,7 @@ class Worker {
   void run();
 
  private:
-  /// A model and, once computed, the loss of each scored example, clipped.
+  /// A model and, as far as they were computed, the losses of the scored examples, clipped.
   struct Scorable {
     Params params;
     std::vector<float> losses;
@@ -81,7 +81,9 @@ class Worker {
   Scorable& member(std::string_view name);
   const Params& params(std::string_view member);
   const Params& model(pipe::ModelName name);
-  const std::vector<float>& clipped_losses(Scorable& of);
+  /// Of the first `examples` scored examples.
+  std::span<const float> clipped_losses(Scorable& of, std::uint64_t examples);
+  std::span<const float> clipped_losses(Scorable& of);
   Params average(const pipe::Mixture& mixture);
   pipe::Fd snapshot_file(const char* name, const Params& params);
 

@@ -181,7 +181,7 @@ std::shared_ptr<Link> Host::start_link(tcp::socket socket, const Member* expecte
                                        std::string address) {
   // The callbacks need the link, which needs the callbacks; the link releases them when it closes.
   const auto self = std::make_shared<std::weak_ptr<Link>>();
-  const auto with_link = [this, alive = alive_, self](auto action) {
+  const auto with_link = [alive = alive_, self](auto action) {
     const auto link = self->lock();
     if (*alive && link) action(link);
   };

@@ -50,7 +50,7 @@ class NewNode(unittest.TestCase):
 
     def test_asking_a_node_that_does_not_run(self):
         self.assertEqual(kith("init", "--dir", self.folder).returncode, 0)
-        for verb in (["status"], ["peers"], ["status", "--json"], ["peers", "--json"]):
+        for verb in (["status"], ["peers"], ["status", "--json"], ["peers", "--json"], ["why", "node-2"]):
             self.check_sentence(kith(*verb, "--dir", self.folder), UNAVAILABLE, "kith run")
 
     def test_asking_where_there_is_no_node(self):
@@ -81,6 +81,23 @@ class RunningNode(unittest.TestCase):
             shown = kith("status", "--dir", node.directory).stdout
             self.assertRegex(shown, r"accuracy +\d+\.\d % served, \d+\.\d % alone")
             self.assertRegex(kith("peers", "--dir", node.directory).stdout, r"node-2 +(connected|in cluster)")
+
+    def test_why_shows_the_numbers_behind_a_peer(self):
+        with Testnet(nodes=2, settings=testnet.QUICK) as net:
+            net.start()
+            node = net.nodes[0]
+            scored = lambda: node.finished() > 0 and (node.peers()["node-2"]["opinion"] or {}).get("newest")
+            net.wait("node-2 is scored", scored, 60)
+            why = json.loads(kith("why", "node-2", "--json", "--dir", node.directory).stdout)
+            self.assertEqual(why["name"], "node-2")
+            self.assertGreater(why["opinion"]["newest"]["influence"]["examples"], 0)
+            self.assertEqual(why["history"][-1]["rho"] is None, False)
+            shown = kith("why", why["id"][:14], "--dir", node.directory)
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            self.assertRegex(shown.stdout, r"validation examples")
+            nobody = kith("why", "node-3", "--dir", node.directory)
+            self.assertEqual(nobody.returncode, USAGE)
+            self.assertIn("the peers of this node are: node-2", nobody.stderr)
 
     def test_sigterm_at_any_moment_ends_it_soon_and_well_and_it_goes_on_where_it_was(self):
         chance = random.Random(SEED)

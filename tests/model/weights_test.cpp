@@ -68,4 +68,51 @@ BOOST_DATA_TEST_CASE(weights_are_always_a_mean, data::xrange(30U), seed) {
              boost::test_tools::tolerance(1e-12));
 }
 
+namespace {
+
+/// Searches where the loss of example i is |weight of model 0 - best| + noise of its own.
+std::vector<double> searched(double best, double noise, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> deviation(0, static_cast<float>(noise));
+  const auto losses_of = [&](const std::vector<double>& weights) {
+    std::vector<float> losses(30, static_cast<float>(std::abs(weights[0] - best)));
+    for (float& loss : losses) loss += deviation(random);
+    return losses;
+  };
+  const std::vector<double> start{1, 1, 1};
+  WeightSearch search(start, losses_of({1.0 / 3, 1.0 / 3, 1.0 / 3}));
+  int measurements = 0;
+  while (const auto weights = search.next()) {
+    BOOST_TEST(std::reduce(weights->begin(), weights->end()) == 1,
+               boost::test_tools::tolerance(1e-9));
+    search.record(losses_of(*weights));
+    ++measurements;
+  }
+  BOOST_TEST(measurements <= 6);
+  return search.weights();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_search_moves_weight_to_where_the_loss_is_lower) {
+  BOOST_TEST(searched(0.8, 0, 1)[0] == 2.0 / 3, boost::test_tools::tolerance(0.15));
+  BOOST_TEST(searched(0.1, 0, 1)[0] < 0.25);
+  BOOST_TEST(searched(1.0 / 3, 0, 1)[0] == 1.0 / 3, boost::test_tools::tolerance(1e-9));
+}
+
+BOOST_AUTO_TEST_CASE(a_search_leaves_the_weights_alone_where_chance_is_larger_than_the_gain) {
+  int moved = 0;
+  for (unsigned seed = 0; seed < 100; ++seed) {
+    moved += std::abs(searched(0.34, 1, seed)[0] - 1.0 / 3) > 0.01 ? 1 : 0;
+  }
+  BOOST_TEST(moved < 60);  // six looks at one standard error each
+}
+
+BOOST_AUTO_TEST_CASE(one_model_has_nothing_to_search) {
+  const std::vector<float> losses{1, 2};
+  WeightSearch search({1}, losses);
+  BOOST_TEST(!search.next());
+  BOOST_TEST(search.weights() == std::vector<double>{1.0}, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

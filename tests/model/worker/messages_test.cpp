@@ -59,7 +59,7 @@ const std::vector<Request> kRequests{
     {2, Train{3, 5, true}},
     {3, Load{"peer"}},
     {4, Forget{"peer"}},
-    {5, Score{{"a", "b"}}},
+    {5, Score{{"a", "b"}, 32}},
     {6, some_try()},
     {7, Average{{{"self"}, {1}}}},
     {8, Keep{{{"self"}, {1}}, "first"}},

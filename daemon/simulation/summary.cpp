@@ -1,0 +1,275 @@
+#include "daemon/simulation/summary.hpp"
+
+#include "daemon/console.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <numeric>
+#include <optional>
+
+namespace kith::daemon {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kJudged = 5;      // the last rounds, whose mean counts
+constexpr std::uint64_t kSettling = 5;  // rounds in which an attacker may still be averaged with
+constexpr double kRight = 0.98;         // of the partners of a round in which the groups are right
+
+json or_null(std::optional<double> value) { return value ? json(*value) : json(nullptr); }
+
+double mean(const std::vector<double>& values) {
+  return std::reduce(values.begin(), values.end()) / static_cast<double>(values.size());
+}
+
+std::string decimals(double value, int digits) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+bool is_attacker(const json& node) { return !node.at("attack").is_null(); }
+
+/// `key` of a node's reports, the mean of the last rounds.
+double last(const json& rounds, const char* key) {
+  std::vector<double> values;
+  for (std::size_t r = rounds.size() - std::min(kJudged, rounds.size()); r < rounds.size(); ++r) {
+    values.push_back(rounds[r].at(key).get<double>());
+  }
+  return mean(values);
+}
+
+/// The true groups of a run's nodes, by name.  An attacker's is no number, and so nobody's.
+class Truth {
+ public:
+  Truth(const json& run, std::uint64_t drift_round) : drift_round_(drift_round) {
+    for (const json& node : run.at("world")) {
+      const bool moves = drift_round > 0 && node.contains("group_after_drift");
+      const json bad("attacker");
+      const std::string name = node.at("name");
+      before_[name] = is_attacker(node) ? bad : node.at("group");
+      after_[name] = is_attacker(node) ? bad : node.at(moves ? "group_after_drift" : "group");
+    }
+  }
+  [[nodiscard]] const json& group(const std::string& name, std::uint64_t round) const {
+    return (drift_round_ > 0 && round >= drift_round_ ? after_ : before_).at(name);
+  }
+  [[nodiscard]] bool attacker(const std::string& name) const { return after_.at(name).is_string(); }
+  [[nodiscard]] bool known() const {
+    return std::ranges::any_of(after_, [](const auto& node) { return node.second.is_number(); });
+  }
+
+ private:
+  std::uint64_t drift_round_;
+  std::map<std::string, json> before_, after_;
+};
+
+/// Whom the honest nodes averaged with in some rounds.
+struct Partners {
+  std::uint64_t right = 0, all = 0, attackers = 0;
+  std::uint64_t lonely = 0;  ///< nodes' rounds with nobody
+};
+
+Partners partners(const json& run, const Truth& truth, std::uint64_t from, std::uint64_t to) {
+  Partners count;
+  for (const json& node : run.at("nodes")) {
+    const std::string own = node.at("name");
+    if (truth.attacker(own)) continue;
+    for (const json& report : node.at("rounds")) {
+      const std::uint64_t round = report.at("round");
+      if (round < from || round > to) continue;
+      const json& members = report.at("members");
+      count.lonely += members.empty() ? 1U : 0U;
+      for (const json& member : members) {
+        const std::string name = member.at("name");
+        const bool same = truth.group(name, round) == truth.group(own, round);
+        count.right += same && !truth.attacker(name) ? 1U : 0U;
+        count.attackers += truth.attacker(name) ? 1U : 0U;
+        ++count.all;
+      }
+    }
+  }
+  return count;
+}
+
+std::optional<double> share_right(const Partners& partners) {
+  if (partners.all == 0) return std::nullopt;
+  return static_cast<double>(partners.right) / static_cast<double>(partners.all);
+}
+
+/// Rounds from the drift until all average with their own group again; null if they never do.
+json recovery(const json& run, const Truth& truth, std::uint64_t drift, std::uint64_t rounds) {
+  for (std::uint64_t round = drift; round <= rounds; ++round) {
+    const Partners now = partners(run, truth, round, round);
+    if (now.lonely == 0 && share_right(now).value_or(0) >= kRight) return round - drift;
+  }
+  return nullptr;
+}
+
+/// The share of its peers that a node holds admitted, mean over nodes and the last rounds; null for
+/// a strategy that admits nobody.
+json admitted(const json& run, const Truth& truth) {
+  std::vector<double> shares;
+  for (const json& node : run.at("nodes")) {
+    const json& rounds = node.at("rounds");
+    if (truth.attacker(node.at("name"))) continue;
+    for (std::size_t r = rounds.size() - std::min(kJudged, rounds.size()); r < rounds.size(); ++r) {
+      double yes = 0, scored = 0;
+      for (const json& opinion : rounds[r].at("opinions")) {
+        if (!opinion.contains("admitted")) continue;
+        yes += opinion.at("admitted").get<bool>() ? 1 : 0;
+        ++scored;
+      }
+      if (scored > 0) shares.push_back(yes / static_cast<double>(run.at("nodes").size() - 1));
+    }
+  }
+  return shares.empty() ? json(nullptr) : json(mean(shares));
+}
+
+/// What scoring a peer took: as a share of the seconds of a local epoch, and of the examples there
+/// are to score on.
+json scoring(const json& run) {
+  double seconds = 0, peers = 0, examples = 0, possible = 0, trained = 0, epochs = 0;
+  for (const json& node : run.at("nodes")) {
+    for (const json& report : node.at("rounds")) {
+      trained += report.at("seconds").at("train").get<double>();
+      epochs += report.at("epochs").get<double>();
+      const json& effort = report.at("scoring");
+      if (effort.is_null()) continue;
+      seconds += report.at("seconds").at("score").get<double>();
+      peers += effort.at("peers").get<double>();
+      examples += effort.at("examples").get<double>();
+      possible += effort.at("peers").get<double>() * report.at("scored").get<double>();
+    }
+  }
+  if (peers == 0 || trained == 0) return nullptr;
+  return {{"of_an_epoch", seconds / peers / (trained / epochs)},
+          {"of_examples", examples / possible}};
+}
+
+/// The most that any node has spent of its examples' privacy; null without privacy.
+json epsilon(const json& run) {
+  json most = nullptr;
+  for (const json& node : run.at("nodes")) {
+    const json privacy = node.at("rounds").back().value("privacy", json());
+    if (privacy.is_null()) continue;
+    most = std::max(most.is_null() ? 0 : most.get<double>(), privacy.at("epsilon").get<double>());
+  }
+  return most;
+}
+
+const json* run_of(const json& results, const std::string& strategy, const json& seed) {
+  for (const json& run : results.at("runs")) {
+    if (run.at("strategy") == strategy && run.at("seed") == seed) return &run;
+  }
+  return nullptr;
+}
+
+json summary_of(const json& run, const json& results) {
+  const std::uint64_t drift = results.at("drift_round"), rounds = results.at("rounds");
+  const Truth truth(run, drift);
+  const json* alone = run_of(results, "local", run.at("seed"));
+  std::vector<double> accuracies, losses, gains, bytes;
+  for (std::size_t i = 0; i < run.at("nodes").size(); ++i) {
+    const json& node = run.at("nodes")[i];
+    if (truth.attacker(node.at("name"))) continue;
+    accuracies.push_back(last(node.at("rounds"), "accuracy"));
+    losses.push_back(last(node.at("rounds"), "loss"));
+    bytes.push_back(node.at("rounds").back().at("bytes_in").get<double>());
+    if (!alone) continue;
+    const json& same = alone->at("nodes").at(i).at("rounds");
+    gains.push_back(results.at("metric") == "perplexity"
+                        ? last(same, "loss") - losses.back()
+                        : accuracies.back() - last(same, "accuracy"));
+  }
+  const Partners late = partners(run, truth, rounds / 2 + 1, rounds);
+  const Partners settled = partners(run, truth, kSettling + 1, rounds);
+  const double loss = mean(losses);
+  return {
+      {"strategy", run.at("strategy")},
+      {"seed", run.at("seed")},
+      {"accuracy", mean(accuracies)},
+      {"perplexity", results.at("metric") == "perplexity" ? json(std::exp(loss)) : json(nullptr)},
+      {"worst_node", *std::ranges::min_element(accuracies)},
+      {"worst_gain", gains.empty() ? json(nullptr) : json(*std::ranges::min_element(gains))},
+      {"right_partners", truth.known() ? or_null(share_right(late)) : json(nullptr)},
+      {"attackers", settled.attackers},
+      {"admitted", admitted(run, truth)},
+      {"recovery", drift > 0 && truth.known() ? recovery(run, truth, drift, rounds) : json()},
+      {"scoring", scoring(run)},
+      {"epsilon", epsilon(run)},
+      {"bytes_in", mean(bytes)},
+      {"seconds", run.at("seconds")}};
+}
+
+/// "77.4 ± 0.3", or "-" if there are no numbers.
+std::string mean_and_spread(const std::vector<double>& values, double factor, int digits) {
+  if (values.empty()) return "-";
+  const double average = mean(values);
+  std::string text = decimals(factor * average, digits);
+  if (values.size() > 1) {
+    double squares = 0;
+    for (const double value : values) squares += (value - average) * (value - average);
+    const double deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
+    text += " ± " + decimals(factor * deviation, digits);
+  }
+  return text;
+}
+
+}  // namespace
+
+json summarize(const json& results) {
+  json summary = json::array();
+  for (const json& run : results.at("runs")) summary.push_back(summary_of(run, results));
+  return summary;
+}
+
+std::vector<std::string> summary_table(const json& results) {
+  const bool perplexity = results.at("metric") == "perplexity";
+  std::vector<std::string> strategies;  // in the order of the scenario
+  for (const json& one : results.at("summary")) {
+    const std::string strategy = one.at("strategy");
+    if (std::ranges::find(strategies, strategy) == strategies.end()) strategies.push_back(strategy);
+  }
+  const bool privacy = std::ranges::any_of(
+      results.at("summary"), [](const json& one) { return one.at("epsilon").is_number(); });
+  using enum Table::Align;
+  std::vector<Table::Align> columns(privacy ? 8 : 7, right);
+  columns.front() = left;
+  Table table(columns);
+  std::vector<std::string> cells{"",
+                                 perplexity ? "perplexity" : "accuracy %",
+                                 "worst node %",
+                                 perplexity ? "worst gain (loss)" : "worst gain %",
+                                 "right partners %",
+                                 "received a node",
+                                 "seconds a run"};
+  if (privacy) cells.emplace_back("epsilon");
+  table.add(cells);
+  for (const std::string& strategy : strategies) {
+    const auto numbers = [&](const char* key) {
+      std::vector<double> values;
+      for (const json& one : results.at("summary")) {
+        if (one.at("strategy") == strategy && one.at(key).is_number())
+          values.push_back(one.at(key));
+      }
+      return values;
+    };
+    cells = {strategy,
+             perplexity ? mean_and_spread(numbers("perplexity"), 1, 2)
+                        : mean_and_spread(numbers("accuracy"), 100, 1),
+             mean_and_spread(numbers("worst_node"), 100, 1),
+             perplexity ? mean_and_spread(numbers("worst_gain"), 1, 3)
+                        : mean_and_spread(numbers("worst_gain"), 100, 1),
+             mean_and_spread(numbers("right_partners"), 100, 1),
+             human_bytes(static_cast<std::uint64_t>(mean(numbers("bytes_in")))),
+             decimals(mean(numbers("seconds")), 0)};
+    if (privacy) cells.push_back(mean_and_spread(numbers("epsilon"), 1, 2));
+    table.add(cells);
+  }
+  return table.lines();
+}
+
+}  // namespace kith::daemon

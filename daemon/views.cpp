@@ -1,0 +1,287 @@
+#include "daemon/views.hpp"
+
+#include "daemon/console.hpp"
+#include "daemon/failure.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+
+namespace kith::daemon {
+namespace {
+
+using nlohmann::json;
+
+std::string decimals(double value, int digits) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::string percent(const json& evaluation) {
+  if (evaluation.is_null()) return "-";
+  return decimals(100 * evaluation.at("accuracy").get<double>(), 1) + " %";
+}
+
+/// Null, where a number would be infinite, is "?".
+std::string number(const json& value, int digits) {
+  return value.is_number() ? decimals(value.get<double>(), digits) : "?";
+}
+
+/// "0.82 [0.61, 1.03]", or nothing if there is no rho in it.
+std::optional<std::string> rho_of(const json& opinion) {
+  if (!opinion.is_object() || !opinion.contains("rho") || !opinion.at("rho").is_number()) {
+    return std::nullopt;
+  }
+  std::string text = decimals(opinion.at("rho").get<double>(), 2);
+  if (opinion.contains("low") && opinion.contains("high")) {
+    text += " [" + number(opinion.at("low"), 2) + ", " + number(opinion.at("high"), 2) + "]";
+  }
+  return text;
+}
+
+std::string labelled(const std::string& label, const std::string& text) {
+  constexpr std::size_t kWidth = 12;
+  return "  " + label + std::string(kWidth - std::min(kWidth, label.size()), ' ') + text;
+}
+
+std::string state_of(const json& peer) {
+  if (!peer.at("connected").get<bool>()) return "offline";
+  return peer.at("averaged").get<bool>() ? "in cluster" : "connected";
+}
+
+/// What outweighs every score: trouble with the peer itself.
+std::optional<std::string> obstacle(const json& peer) {
+  if (peer.at("quarantined").get<bool>()) {
+    return "IGNORED: it signed two different snapshots for one sequence number.";
+  }
+  if (!peer.at("trouble").is_null()) return peer.at("trouble").at("help").get<std::string>();
+  return std::nullopt;
+}
+
+std::string member_names(const json& members) {
+  std::string names;
+  for (const json& member : members) {
+    names += (names.empty() ? "" : ", ") + member.at("name").get<std::string>();
+  }
+  return names;
+}
+
+std::string privacy_spent(const json& privacy) {
+  const json& budget = privacy.at("budget");
+  std::string text = "epsilon " + decimals(privacy.at("epsilon"), 2) +
+                     (budget.is_null() ? "" : " of " + decimals(budget, 2)) + " spent, delta " +
+                     privacy.at("delta").dump();
+  if (!privacy.at("published").get<bool>()) {
+    text += "; NOT PUBLISHED: this round would have gone beyond the budget";
+  }
+  return text;
+}
+
+}  // namespace
+
+Lines status_lines(const json& status) {
+  Lines lines{status.at("name").get<std::string>() + "  " + status.at("id").get<std::string>()};
+  const auto line = [&](const std::string& label, const std::string& text) {
+    lines.push_back(labelled(label, text));
+  };
+  const json& last = status.at("last_round");
+  if (!last.is_null()) {
+    const json& models = last.at("models");
+    const std::string served = last.at("served");
+    const char* split = models.at(served).at("test").is_null() ? "validation" : "test";
+    std::string alone = "not trained";
+    if (models.contains("baseline")) alone = percent(models.at("baseline").at(split));
+    line("accuracy",
+         percent(models.at(served).at(split)) + " served, " + alone + " alone (" + split + ")");
+    const std::string cluster = member_names(last.at("members"));
+    line("cluster", cluster.empty() ? "nobody: no peer's model helped in the last round" : cluster);
+    line("serves", last.at("served_reason"));
+    const json privacy = last.value("privacy", json());
+    if (!privacy.is_null()) line("privacy", privacy_spent(privacy));
+  }
+  const auto rounds = status.at("rounds").get<std::uint64_t>();
+  line("round", std::to_string(status.at("finished_round").get<std::uint64_t>()) +
+                    (rounds ? " of " + std::to_string(rounds) : "") + " done; " +
+                    status.at("phase").get<std::string>());
+  line("peers", std::to_string(status.at("connected").get<int>()) + " of " +
+                    std::to_string(status.at("members").get<int>() - 1) + " connected");
+  line("traffic",
+       human_bytes(status.at("bytes_in")) + " in, " + human_bytes(status.at("bytes_out")) + " out");
+  line("consortium", status.at("consortium").get<std::string>() + ", task " +
+                         status.at("task").at("name").get<std::string>() + ", strategy " +
+                         status.at("strategy").get<std::string>());
+  return lines;
+}
+
+Lines peers_lines(const json& peers, std::chrono::system_clock::time_point now) {
+  using enum Table::Align;
+  Table table({left, left, left, right, left, right, right, left});
+  table.add({"peer", "state", "since", "round", "rho", "in", "out", "why"});
+  for (const json& peer : peers) {
+    const json& opinion = peer.at("opinion");
+    const std::chrono::system_clock::time_point since{
+        std::chrono::seconds(peer.at("since").get<std::int64_t>())};
+    const json& snapshot = peer.at("snapshot");
+    const auto rho = rho_of(opinion);
+    std::string why = obstacle(peer).value_or("");
+    if (why.empty() && opinion.is_object()) why = opinion.value("reason", "");
+    table.add({peer.at("name"), state_of(peer),
+               human_duration(std::chrono::duration_cast<std::chrono::seconds>(now - since)),
+               snapshot.is_null() ? "-" : std::to_string(snapshot.at("round").get<std::uint64_t>()),
+               rho.value_or("-"), human_bytes(peer.at("bytes_in")),
+               human_bytes(peer.at("bytes_out")), why});
+  }
+  return table.lines();
+}
+
+// ---- kith why -----------------------------------------------------------------------------------
+
+namespace {
+
+const json& find_peer(const json& peers, std::string_view who) {
+  std::vector<const json*> found;
+  std::string names;
+  for (const json& peer : peers) {
+    const std::string name = peer.at("name");
+    if (name == who) return peer;
+    names += (names.empty() ? "" : ", ") + name;
+    if (!who.empty() && peer.at("id").get<std::string>().starts_with(who)) found.push_back(&peer);
+  }
+  if (found.size() == 1) return *found.front();
+  throw Failure(EX_USAGE, (found.empty() ? "there is no peer \""
+                                         : "there is more than one peer whose id begins with \"") +
+                              std::string(who) + "\"; the peers of this node are: " +
+                              (names.empty() ? "none" : names));
+}
+
+/// The first of a round's trials that had the peer in it, beside the best one kept before it.
+json trial_of(const json& round, const std::string& id) {
+  const json why = round.value("why", json());
+  if (!why.is_object() || !why.contains("trials")) return nullptr;
+  json without = nullptr;
+  for (const json& trial : why.at("trials")) {
+    const json& members = trial.at("members");
+    if (std::ranges::find(members, json(id)) != members.end()) {
+      return {{"round", round.at("round")},
+              {"members", members},
+              {"without", without},
+              {"with", trial.at("loss")},
+              {"kept", trial.at("kept")}};
+    }
+    if (trial.at("kept").get<bool>() || members.empty()) without = trial.at("loss");
+  }
+  return nullptr;
+}
+
+json weight_of(const json& round, const std::string& id) {
+  for (const json& member : round.at("members")) {
+    if (member.at("id") == id) return member.at("weight");
+  }
+  return nullptr;
+}
+
+std::string trial_text(const json& trial) {
+  const std::size_t others = trial.at("members").size() - 1;
+  const std::string company = others == 0 ? "my own model"
+                                          : "my own and " + std::to_string(others) +
+                                                " other model" + (others == 1 ? "" : "s");
+  return "averaging it with " + company + " took the validation loss from " +
+         number(trial.at("without"), 4) + " to " + number(trial.at("with"), 4) + ": " +
+         (trial.at("kept").get<bool>() ? "kept" : "not kept") + " (round " +
+         std::to_string(trial.at("round").get<std::uint64_t>()) + ")";
+}
+
+std::string estimate_text(const json& estimate) {
+  return number(estimate.at("mean"), 4) + " \u00b1 " + number(estimate.at("standard_error"), 4);
+}
+
+}  // namespace
+
+json explain_peer(const json& peers, const json& rounds, std::string_view who) {
+  const json& peer = find_peer(peers, who);
+  const std::string name = peer.at("name"), id = peer.at("id");
+  json why{{"name", name},
+           {"id", id},
+           {"state", state_of(peer)},
+           {"quarantined", peer.at("quarantined")},
+           {"trouble", peer.at("trouble")},
+           {"snapshot", peer.at("snapshot")},
+           {"opinion", peer.at("opinion")},
+           {"last_trial", nullptr},
+           {"history", json::array()}};
+  for (const json& round : rounds) {
+    if (json trial = trial_of(round, id); !trial.is_null()) why["last_trial"] = std::move(trial);
+    const json opinions = round.value("opinions", json::object());
+    const json opinion = opinions.value(name, json::object());
+    json entry{{"round", round.at("round")}, {"weight", weight_of(round, id)}};
+    for (const char* key : {"rho", "low", "high", "admitted"}) {
+      entry[key] = opinion.value(key, json());
+    }
+    why["history"].push_back(std::move(entry));
+  }
+  return why;
+}
+
+Lines why_lines(const json& why) {
+  Lines lines{why.at("name").get<std::string>() + "  " + why.at("id").get<std::string>()};
+  const auto line = [&](const std::string& label, const std::string& text) {
+    lines.push_back(labelled(label, text));
+  };
+  const json& opinion = why.at("opinion");
+  line("state", why.at("state"));
+  if (why.at("quarantined").get<bool>()) {
+    line("", "IGNORED: it signed two different snapshots for one sequence number.");
+  } else if (!why.at("trouble").is_null()) {
+    line("trouble", why.at("trouble").at("help"));
+  }
+  if (opinion.is_object() && opinion.contains("reason")) {
+    line("verdict", opinion.at("reason"));
+  } else if (opinion.is_null()) {
+    line("verdict", "not scored yet: no snapshot of it was fetched and compared so far");
+  }
+  if (const auto rho = rho_of(opinion)) {
+    line("rho", *rho + " smoothed over " + std::to_string(opinion.value("scores", 0)) +
+                    " scores; 1 is as useful as my own training, 0 no use");
+  }
+  if (opinion.is_object() && opinion.contains("newest")) {
+    const json& newest = opinion.at("newest");
+    if (const auto rho = rho_of(newest)) {
+      line("newest", *rho + " in round " +
+                         std::to_string(opinion.value("scored", std::uint64_t{0})) + ", on " +
+                         std::to_string(newest.at("influence").value("examples", 0)) +
+                         " validation examples");
+      line("", "its model lowers the loss of the initial model by " +
+                   estimate_text(newest.at("influence")) + ", my own training by " +
+                   estimate_text(newest.at("own")));
+    }
+  }
+  if (!why.at("last_trial").is_null()) line("averaging", trial_text(why.at("last_trial")));
+  const json& snapshot = why.at("snapshot");
+  if (snapshot.is_null()) {
+    line("snapshot", "none of it has been fetched");
+  } else {
+    line("snapshot",
+         "of its round " + std::to_string(snapshot.at("round").get<std::uint64_t>()) +
+             ", here since my round " +
+             std::to_string(snapshot.at("arrived_in_round").get<std::uint64_t>()) +
+             (snapshot.at("refused").get<bool>() ? "; REFUSED: it is damaged or absurd, see the log"
+                                                 : ""));
+  }
+  if (why.at("history").empty()) return lines;
+
+  using enum Table::Align;
+  Table table({right, left, left, right});
+  table.add({"round", "rho", "admitted", "weight"});
+  for (const json& entry : why.at("history")) {
+    const json& admitted = entry.at("admitted");
+    table.add({std::to_string(entry.at("round").get<std::uint64_t>()), rho_of(entry).value_or("-"),
+               admitted.is_boolean() ? (admitted.get<bool>() ? "yes" : "no") : "-",
+               entry.at("weight").is_null() ? "-" : number(entry.at("weight"), 3)});
+  }
+  lines.emplace_back();
+  for (const std::string& row : table.lines()) lines.push_back("  " + row);
+  return lines;
+}
+
+}  // namespace kith::daemon

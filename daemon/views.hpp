@@ -1,0 +1,38 @@
+#pragma once
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What people are shown of a running node: answers of its control socket, as lines for a terminal.
+/// All of it is pure; whatever a strategy has no number for is left out.
+namespace kith::daemon {
+
+using Lines = std::vector<std::string>;
+
+/// Of GET /v1/status.
+[[nodiscard]] Lines status_lines(const nlohmann::json& status);
+
+/// Of GET /v1/peers: a table, a line a peer.
+[[nodiscard]] Lines peers_lines(const nlohmann::json& peers,
+                                std::chrono::system_clock::time_point now);
+
+/// Why one peer is averaged with or not, put together from GET /v1/peers and GET /v1/rounds:
+///
+///     {name, id, state, opinion, snapshot, trouble, quarantined,
+///      last_trial: {round, members, without, with, kept} or null,
+///      history: [{round, rho, low, high, admitted, weight}]}, oldest round first
+///
+/// `state` is "in cluster", "connected" or "offline". `without` and `with` are mean validation
+/// losses: of the best average before the peer was added, and of that with it.  `weight` is null in
+/// a round that did not average with it.  `who` is a peer's name, or its node id or the beginning
+/// of one.  Throws Failure(EX_USAGE), naming those there are, if it is not exactly one peer.
+[[nodiscard]] nlohmann::json explain_peer(const nlohmann::json& peers, const nlohmann::json& rounds,
+                                          std::string_view who);
+
+/// Of explain_peer().
+[[nodiscard]] Lines why_lines(const nlohmann::json& why);
+
+}  // namespace kith::daemon

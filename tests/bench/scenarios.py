@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Runs the scenarios under tests/bench/scenarios and writes what came out into docs/results.md.
+
+    tests/bench/scenarios.py                       all that need no other data than Fashion-MNIST
+    tests/bench/scenarios.py --data DIR            all; DIR holds cifar100/, nordic/ and heart/, as the scenarios say
+    tests/bench/scenarios.py rotation drift        only these; the others keep their lines
+
+Finished runs in build/scenarios are not done again: remove a folder there, or one strategy's file, to have them anew.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "tests" / "bench" / "scenarios"
+RESULTS = ROOT / "docs" / "results.md"
+BEGIN, END = "<!-- scenarios: written by tests/bench/scenarios.py -->", "<!-- end of scenarios -->"
+SOURCES = {"superclass": "cifar100", "language": "nordic", "hospital": "heart"}
+# In the order of the table.
+NAMES = ["rotation", "label-permutation", "hard-rotation", "superclass", "language", "hospital", "iid", "dirichlet-0.1",
+         "dirichlet-0.5", "drift"]  # fmt: skip
+
+
+def scenarios():
+    all_there = {file.stem for file in FOLDER.glob("*.toml")}
+    return [name for name in NAMES if name in all_there] + sorted(all_there - set(NAMES))
+
+
+def run(kith, name, out, data):
+    """The results of a scenario; None if its data are not here."""
+    command = [kith, "simulate", FOLDER / f"{name}.toml", "--out", out / name]
+    if name in SOURCES:
+        if data is None or not (data / SOURCES[name]).is_dir():
+            print(f"{name}: skipped; it needs --data with a folder {SOURCES[name]}", file=sys.stderr)
+            return None
+        command += ["--source", data / SOURCES[name]]
+    print(f"{name}:", file=sys.stderr, flush=True)
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    return json.loads((out / name / "results.json").read_text())
+
+
+# --- What came out -------------------------------------------------------------------------------
+
+
+def values(results, strategy, key):
+    found = [line[key] for line in results["summary"] if line["strategy"] == strategy]
+    return [value for value in found if value is not None]
+
+
+def spread(numbers, factor=1.0, digits=1, sign=""):
+    """'77.4 ± 0.3'"""
+    if not numbers:
+        return "-"
+    text = f"{factor * statistics.mean(numbers):{sign}.{digits}f}"
+    return text if len(numbers) < 2 else text + f" ± {factor * statistics.stdev(numbers):.{digits}f}"
+
+
+def mean(results, strategy, key):
+    numbers = values(results, strategy, key)
+    return statistics.mean(numbers) if numbers else None
+
+
+def table(results):
+    text = results["metric"] == "perplexity"
+    yield ("| strategy | " + ("perplexity | top-1 %" if text else "accuracy %") +
+           " | worst node % | worst node's gain over alone | right partners % | MiB received a node | seconds a run |")
+    yield "| --- |" + " ---: |" * (7 if text else 6)
+    for strategy in dict.fromkeys(line["strategy"] for line in results["summary"]):
+        of = lambda key: values(results, strategy, key)
+        quality = [spread(of("perplexity"), digits=2)] if text else []
+        gain = spread(of("worst_gain"), 1 if text else 100, 3 if text else 1, "+")
+        cells = [f"`{strategy}`", *quality, spread(of("accuracy"), 100), spread(of("worst_node"), 100), gain,
+                 spread(of("right_partners"), 100), f"{mean(results, strategy, 'bytes_in') / 2**20:.1f}",
+                 f"{mean(results, strategy, 'seconds'):.0f}"]
+        yield "| " + " | ".join(cells) + " |"
+
+
+def worst_groups(results):
+    """Of each strategy, the accuracy of its worst group, mean over seeds."""
+    worst = {}
+    for one in results["runs"]:
+        groups = {}
+        for node, of in zip(one["nodes"], one["world"]):
+            if of["attack"] is None and of["group"] is not None:
+                accuracy = statistics.mean(report["accuracy"] for report in node["rounds"][-5:])
+                groups.setdefault(of["group"], []).append(accuracy)
+        if groups:
+            worst.setdefault(one["strategy"], []).append(min(map(statistics.mean, groups.values())))
+    return {strategy: statistics.mean(numbers) for strategy, numbers in worst.items()}
+
+
+def facts(name, results, attack_free):
+    """Sentences about lia."""
+    text = results["metric"] == "perplexity"
+    key = "perplexity" if text else "accuracy"
+    lia, oracle, fedavg = (mean(results, strategy, key) for strategy in ("lia", "oracle", "fedavg"))
+    if oracle:
+        yield f"{lia / oracle:.3f} of the true groups' {key}"
+    if fedavg:
+        yield f"{100 * (lia / fedavg - 1):+.1f} % relative to one global model"
+    rivals = {line["strategy"] for line in results["summary"]} - {"lia", "oracle"}
+    quality = {rival: mean(results, rival, key) for rival in rivals}
+    if quality:
+        best = (min if text else max)(quality, key=quality.get)
+        factor = 1 if text else 100
+        yield f"the best of the others is `{best}` at {factor * quality[best]:.1f}, lia is at {factor * lia:.1f}"
+    if name == "hard-rotation":
+        worst = worst_groups(results)
+        others = {strategy: value for strategy, value in worst.items() if strategy not in ("lia", "oracle")}
+        best = max(others, key=others.get)
+        yield f"worst group: lia {100 * worst['lia']:.1f}, `{best}` {100 * others[best]:.1f}, the best of the others"
+    if name == "iid":
+        yield f"holds {100 * mean(results, 'lia', 'admitted'):.0f} % of its peers admitted"
+    if name == "drift":
+        yield f"right again after {', '.join(map(str, (line['recovery'] for line in results['summary'] if line['strategy'] == 'lia')))} rounds"
+    if name.startswith("attack-"):
+        yield f"averaged with an attacker {sum(values(results, 'lia', 'attackers')):.0f} times after round 5"
+    scoring = values(results, "lia", "scoring")
+    yield (f"scoring a peer took {100 * statistics.mean(s['of_an_epoch'] for s in scoring):.1f} % of a local epoch, on "
+           f"{100 * statistics.mean(s['of_examples'] for s in scoring):.0f} % of the examples")
+
+
+def section(name, results):
+    yield f"### {results['name']}"
+    yield ""
+    yield f"    tests/bench/scenarios.py {'--data DIR ' if name in SOURCES else ''}{name}"
+    yield ""
+    yield from table(results)
+    yield ""
+    sentences = list(facts(name, results, None))
+    yield "`lia`: " + "; ".join(sentences) + "."
+    yield ""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenario", nargs="*", help="the name of a file there, without .toml")
+    parser.add_argument("--kith", default=ROOT / "build" / "release" / "bin" / "kith", type=pathlib.Path)
+    parser.add_argument("--out", default=ROOT / "build" / "scenarios", type=pathlib.Path)
+    parser.add_argument("--data", type=pathlib.Path)
+    parser.add_argument("--run-only", action="store_true", help="do not touch docs/results.md")
+    options = parser.parse_args()
+    unknown = set(options.scenario) - set(scenarios())
+    if unknown:
+        parser.error(f"no such scenario: {', '.join(sorted(unknown))}; there are {', '.join(scenarios())}")
+    for name in options.scenario or scenarios():
+        run(options.kith, name, options.out, options.data)
+    if options.run_only:
+        return
+    lines = []
+    for name in scenarios():  # also those of an earlier time
+        file = options.out / name / "results.json"
+        if file.exists():
+            lines += section(name, json.loads(file.read_text()))
+    document = RESULTS.read_text()
+    before, rest = document.split(BEGIN)
+    RESULTS.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + END + rest.split(END)[1])
+    print(f"written to {RESULTS}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

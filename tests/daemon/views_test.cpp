@@ -1,0 +1,152 @@
+#include "daemon/views.hpp"
+
+#include "daemon/failure.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+
+using namespace kith::daemon;
+using nlohmann::json;
+
+namespace {
+
+json opinion(double rho, bool admitted) {
+  return {{"admitted", admitted},
+          {"since", 3},
+          {"scored", 8},
+          {"scores", 7},
+          {"rho", rho},
+          {"low", rho - 0.2},
+          {"high", nullptr},  // unbounded
+          {"newest",
+           {{"rho", rho + 0.1},
+            {"low", rho},
+            {"high", rho + 0.2},
+            {"influence", {{"mean", 0.4}, {"standard_error", 0.05}, {"examples", 64}}},
+            {"own", {{"mean", 0.5}, {"standard_error", 0.04}, {"examples", 64}}},
+            {"worse_than_alone", false}}},
+          {"reason", admitted ? "still admitted" : "not admitted"}};
+}
+
+json peer(const std::string& name, const std::string& id, json opinion) {
+  return {
+      {"name", name},
+      {"id", id},
+      {"connected", true},
+      {"averaged", false},
+      {"since", 1000},
+      {"trouble", nullptr},
+      {"quarantined", false},
+      {"bytes_in", 10},
+      {"bytes_out", 20},
+      {"snapshot", {{"round", 8}, {"sequence", 9}, {"arrived_in_round", 8}, {"refused", false}}},
+      {"opinion", std::move(opinion)}};
+}
+
+json round(int number, json opinions, json members, json trials) {
+  return {{"round", number},
+          {"opinions", std::move(opinions)},
+          {"members", std::move(members)},
+          {"why", {{"trials", std::move(trials)}}}};
+}
+
+json trial(json members, double loss, bool kept) {
+  return {{"members", std::move(members)}, {"loss", loss}, {"kept", kept}};
+}
+
+const json& peers() {
+  static const json all = json::array({peer("ana", "kith-aaa1", opinion(0.9, true)),
+                                       peer("ben", "kith-bbb2", opinion(0.1, false)),
+                                       peer("cy", "kith-bbc3", nullptr)});
+  return all;
+}
+
+/// In round 7 ana is averaged with; in 8 she is tried second, after a peer that was kept, and
+/// refused.
+const json& rounds() {
+  static const json all = json::array(
+      {round(7, {{"ana", opinion(0.8, true)}},
+             json::array({{{"id", "kith-aaa1"}, {"name", "ana"}, {"weight", 0.5}}}),
+             json::array({trial(json::array(), 0.7, true), trial({"kith-aaa1"}, 0.6, true)})),
+       round(8, {{"ana", opinion(0.9, true)}}, json::array(),
+             json::array({trial(json::array(), 0.65, true), trial({"kith-ddd4"}, 0.55, true),
+                          trial({"kith-ddd4", "kith-aaa1"}, 0.75, false)}))});
+  return all;
+}
+
+bool any_line(const Lines& lines, const std::string& part) {
+  return std::ranges::any_of(
+      lines, [&](const std::string& line) { return line.find(part) != std::string::npos; });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(views_tests)
+
+BOOST_AUTO_TEST_CASE(a_peer_is_found_by_name_id_or_the_beginning_of_one) {
+  for (const char* who : {"ana", "kith-aaa1", "kith-a"}) {
+    BOOST_TEST(explain_peer(peers(), rounds(), who).at("name") == "ana");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_is_not_there_or_not_one_is_refused_with_the_names_there_are) {
+  for (const char* who : {"dan", "kith-bb", ""}) {
+    const auto says_who = [](const Failure& failure) {
+      return failure.code() == EX_USAGE &&
+             std::string(failure.what()).find("ana, ben, cy") != std::string::npos;
+    };
+    BOOST_CHECK_EXCEPTION(static_cast<void>(explain_peer(peers(), rounds(), who)), Failure,
+                          says_who);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(why_compares_with_the_best_average_before_the_peer_was_added) {
+  const json last = explain_peer(peers(), rounds(), "ana").at("last_trial");
+  BOOST_TEST(last.at("round") == 8);
+  BOOST_TEST(last.at("without") == 0.55);
+  BOOST_TEST(last.at("with") == 0.75);
+  BOOST_TEST(last.at("kept") == false);
+}
+
+BOOST_AUTO_TEST_CASE(why_tells_the_history_round_by_round) {
+  const json history = explain_peer(peers(), rounds(), "ana").at("history");
+  BOOST_TEST_REQUIRE(history.size() == 2U);
+  BOOST_TEST(history[0].at("weight") == 0.5);
+  BOOST_TEST(history[1].at("weight").is_null());
+  BOOST_TEST(history[1].at("rho") == 0.9);
+}
+
+BOOST_AUTO_TEST_CASE(why_shows_every_number_to_people) {
+  const Lines lines = why_lines(explain_peer(peers(), rounds(), "ana"));
+  for (const char* part : {"still admitted", "0.90 [0.70, ?]", "64 validation examples", "0.4000",
+                           "from 0.5500 to 0.7500", "not kept", "0.500"}) {
+    BOOST_TEST(any_line(lines, part), part);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_without_any_score_says_so) {
+  json bare = peers();
+  bare[2]["snapshot"] = nullptr;
+  const Lines lines = why_lines(explain_peer(bare, json::array(), "cy"));
+  BOOST_TEST(any_line(lines, "not scored yet"));
+  BOOST_TEST(any_line(lines, "none of it has been fetched"));
+}
+
+// kith peers failed on the opinions of pens, fedfomo and the like, which have no rho.
+BOOST_AUTO_TEST_CASE(an_opinion_without_rho_is_no_error) {
+  json odd = peers();
+  odd[0]["opinion"] = {{"chosen", 3}};
+  const std::chrono::system_clock::time_point now{std::chrono::seconds(1060)};
+  BOOST_TEST(any_line(peers_lines(odd, now), "ana"));
+  BOOST_TEST(!why_lines(explain_peer(odd, rounds(), "ana")).empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_equivocator_is_shown_as_ignored_whatever_its_score) {
+  json bad = peers();
+  bad[0]["quarantined"] = true;
+  BOOST_TEST(any_line(peers_lines(bad, {}), "IGNORED"));
+  BOOST_TEST(any_line(why_lines(explain_peer(bad, rounds(), "ana")), "IGNORED"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
