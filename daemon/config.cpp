@@ -166,6 +166,23 @@ std::vector<Key<Config::Worker>> worker_keys() {
               "Failures in a row after which the node gives up.")};
 }
 
+std::vector<Key<Config::Privacy>> privacy_keys() {
+  using Owner = Config::Privacy;
+  const Rule<double> probability{"above 0 and below 1",
+                                 [](double value) { return value > 0 && value < 1; }};
+  return {key("noise", &Owner::noise, within(0.0, 1000.0),
+              "Standard deviation of the noise in every step of training, in units of clip; 1 is "
+              "usual. 0: no noise, and no promise. Decide before the first start: a model that was "
+              "trained without noise is not published with it, nor the other way round."),
+          key("clip", &Owner::clip, above_zero(),
+              "In the sum of a step no example's gradient is longer than this."),
+          key("delta", &Owner::delta, probability,
+              "The chance that the promise does not hold. Well below 1 / training examples."),
+          key("epsilon", &Owner::epsilon, within(0.0, 1e6),
+              "How much may be spent in all. What would go beyond it is not published, while the "
+              "node goes on learning from the others. 0: without end.")};
+}
+
 namespace {
 
 const std::vector<Section<Config>>& sections() {
@@ -174,6 +191,7 @@ const std::vector<Section<Config>>& sections() {
   using Data = Config::Data;
   using Learning = Config::Learning;
   using Worker = Config::Worker;
+  using Privacy = Config::Privacy;
   using Log = Config::Log;
   using Limits = Config::Limits;
   using model::Task;
@@ -220,6 +238,12 @@ const std::vector<Section<Config>>& sections() {
       section<Config, Worker>(
           "worker", [](Config& config) -> Worker& { return config.worker; },
           "The process that holds the data and the weights.", worker_keys()),
+      section<Config, Privacy>(
+          "privacy", [](Config& config) -> Privacy& { return config.privacy; },
+          "Differential privacy of what this node publishes: its models hide, up to epsilon, "
+          "whether any one training example was among its data. docs/algorithm.md says what that "
+          "covers and what not.",
+          privacy_keys()),
       section<Config, Log>(
           "log", [](Config& config) -> Log& { return config.log; },
           "What is written to the standard error.",

@@ -89,6 +89,16 @@ struct Config {
     std::string device = "cpu";
     unsigned restart_limit = 5;
   };
+  /// Differential privacy of what this node publishes; off without noise.
+  struct Privacy {
+    double noise = 0;  ///< standard deviation, in clips
+    double clip = 1;
+    double delta = 1e-5;
+    double epsilon = 0;  ///< the budget; 0: without end
+    /// Of noise that anybody can repeat.  No file can set it: it is for `kith simulate`.
+    std::optional<std::uint64_t> noise_seed{};
+    [[nodiscard]] bool on() const { return noise > 0; }
+  };
   struct Log {
     log::Level level = log::Level::info;
     log::Format format = log::Format::text;
@@ -105,6 +115,7 @@ struct Config {
   Data data;
   Learning learning;
   Worker worker;
+  Privacy privacy;
   Log log;
   Limits limits;
 };

@@ -11,5 +11,6 @@ namespace kith::daemon {
 [[nodiscard]] std::vector<settings::Key<model::Task>> task_keys();
 [[nodiscard]] std::vector<settings::Key<Config::Learning>> learning_keys();
 [[nodiscard]] std::vector<settings::Key<Config::Worker>> worker_keys();
+[[nodiscard]] std::vector<settings::Key<Config::Privacy>> privacy_keys();
 
 }  // namespace kith::daemon

@@ -62,10 +62,17 @@ Learner::Learner(net::asio::io_context& io, const Config& config, Peer self,
     : io_(io),
       settings_(config.learning),
       self_(std::move(self)),
+      privacy_(config.privacy),
       peers_(std::move(peers)),
       exchange_(exchange),
       strategy_(make_strategy(config, roles())),
-      random_(config.learning.seed) {}
+      random_(config.learning.seed) {
+  if (!privacy_.on() || !strategy_->uses_training_examples()) return;
+  throw Failure(EX_CONFIG, "strategy \"" + std::string(name(config.learning.strategy)) +
+                               "\" chooses by the training examples, which the accountant of "
+                               "privacy does not see; choose another strategy, or set "
+                               "privacy.noise to 0");
+}
 
 Learner::~Learner() = default;
 
@@ -100,6 +107,13 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   question.seed = config.learning.seed;
   question.score_examples = config.learning.score_examples;
   question.device = config.worker.device;
+  if (trains_privately()) {
+    question.privacy = pipe::Privacy{.noise = privacy_.noise,
+                                     .clip = privacy_.clip,
+                                     .delta = privacy_.delta,
+                                     .epsilon = privacy_.epsilon,
+                                     .seed = privacy_.noise_seed};
+  }
   auto answer = co_await worker_->call(question);
   opened_ = answer.result;
   exchange_.worker_replaced();
@@ -117,8 +131,11 @@ net::awaitable<json> Learner::do_round(std::uint64_t number) {
   co_await train(round, partial);
   if (strategy_->shares()) {
     phase_ = "publishing";
-    Note note = strategy_->note();
-    co_await exchange_.publish(number, std::move(partial), std::move(note));
+    const bool allowed = !round.privacy || round.privacy->publish;
+    if (allowed) {
+      Note note = strategy_->note();
+      co_await exchange_.publish(number, std::move(partial), std::move(note));
+    }
     phase_ = "gathering";
     const auto start = steady_clock::now();
     co_await exchange_.gather(number);
@@ -147,6 +164,10 @@ net::awaitable<void> Learner::train(Round& round, pipe::Fd& partial) {
   auto answer = co_await worker_->call(question);
   progress_.reset();
   partial = std::move(answer.file);
+  round.privacy = answer.result.privacy;
+  if (trains_privately() && !round.privacy) {
+    throw WorkerLost("the worker trained without the privacy that it was asked for");
+  }
   round.models[model::Served::partial].validation = answer.result.validation;
   if (answer.result.baseline) {
     round.models[model::Served::baseline].validation = answer.result.baseline;
@@ -219,7 +240,17 @@ json Learner::report(const Round& round) const {
     const json opinion = strategy_->opinion(peer.id);
     if (!opinion.is_null()) opinions[peer.name] = opinion;
   }
+  json privacy = nullptr;
+  if (round.privacy) {
+    privacy = {{"epsilon", round.privacy->epsilon},
+               {"delta", privacy_.delta},
+               {"noise", privacy_.noise},
+               {"clip", privacy_.clip},
+               {"budget", privacy_.epsilon > 0 ? json(privacy_.epsilon) : json(nullptr)},
+               {"published", round.privacy->publish}};
+  }
   return {{"round", round.number},
+          {"privacy", privacy},
           {"models", models},
           {"served", model::name(round.gate.served)},
           {"served_reason", round.gate.reason},
@@ -233,6 +264,9 @@ json Learner::report(const Round& round) const {
 void Learner::hang_up() {
   if (worker_) worker_->hang_up();
 }
+
+// Who publishes nothing has nothing to hide.
+bool Learner::trains_privately() const { return privacy_.on() && strategy_->shares(); }
 
 std::optional<pid_t> Learner::worker_pid() const {
   return worker_ ? std::optional(worker_->pid()) : std::nullopt;

@@ -65,6 +65,7 @@ class Learner {
     std::map<model::Served, Evaluations> models;
     Choice choice;
     model::GateDecision gate{};
+    std::optional<pipe::Spent> privacy;
     std::uint64_t epochs = 0;               // trained, the baseline's included
     std::map<std::string, double> seconds;  // by phase
   };
@@ -75,11 +76,13 @@ class Learner {
   net::awaitable<void> gate(Round& round);
   net::awaitable<void> test(Round& round);
   [[nodiscard]] nlohmann::json report(const Round& round) const;
+  [[nodiscard]] bool trains_privately() const;
   [[nodiscard]] std::string name_of(const std::string& peer) const;
 
   net::asio::io_context& io_;
   Config::Learning settings_;
   Peer self_;
+  Config::Privacy privacy_;
   std::vector<Peer> peers_;
   Exchange& exchange_;
   std::unique_ptr<Strategy> strategy_;

@@ -164,6 +164,14 @@ net::awaitable<void> Node::open() {
                        {"round", opened.round},
                        {"task", crypto::to_hex(task)}});
   check_task(task);
+  const auto& [noise, clip, delta, epsilon, seed] = config_.privacy;
+  if (noise > 0 && delta * static_cast<double>(opened.train) >= 1) {
+    log::warn("delta_is_large", {{"delta", delta},
+                                 {"train", opened.train},
+                                 {"help",
+                                  "a promise that may fail for one example in so many is none; set "
+                                  "privacy.delta well below 1 / training examples"}});
+  }
   if (exchange_.joined()) co_return;
   exchange_.join({task, initial_bytes.size(), opened.train});
   serve_control();
@@ -238,6 +246,16 @@ void Node::keep(json report) {
     }
   });
   finished_round_ = round_;
+
+  const json& privacy = report.at("privacy");
+  if (!privacy.is_null() && !privacy.at("published").get<bool>()) {
+    log::warn(
+        "privacy_budget_spent",
+        {{"round", round_},
+         {"epsilon", privacy.at("epsilon").get<double>()},
+         {"budget", config_.privacy.epsilon},
+         {"help", "nothing is published any more; the node goes on learning from its peers"}});
+  }
 
   std::string cluster;
   for (const auto& member : report.at("members")) {

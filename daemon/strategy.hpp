@@ -58,6 +58,9 @@ class Strategy {
   /// True if it cannot do without notes that everybody can read.  They are not sent over a network,
   /// since what a node thinks of others tells about its data; `kith simulate` runs it.
   [[nodiscard]] virtual bool needs_notes() const { return false; }
+  /// True if whom it averages with depends on the training examples as they are: what private
+  /// training hides would show in the choice.
+  [[nodiscard]] virtual bool uses_training_examples() const { return false; }
   /// What to say with the partial that is about to be published.
   [[nodiscard]] virtual Note note() const { return {}; }
 

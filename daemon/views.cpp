@@ -67,6 +67,17 @@ std::string member_names(const json& members) {
   return names;
 }
 
+std::string privacy_spent(const json& privacy) {
+  const json& budget = privacy.at("budget");
+  std::string text = "epsilon " + decimals(privacy.at("epsilon"), 2) +
+                     (budget.is_null() ? "" : " of " + decimals(budget, 2)) + " spent, delta " +
+                     privacy.at("delta").dump();
+  if (!privacy.at("published").get<bool>()) {
+    text += "; NOT PUBLISHED: this round would have gone beyond the budget";
+  }
+  return text;
+}
+
 }  // namespace
 
 Lines status_lines(const json& status) {
@@ -86,6 +97,8 @@ Lines status_lines(const json& status) {
     const std::string cluster = member_names(last.at("members"));
     line("cluster", cluster.empty() ? "nobody: no peer's model helped in the last round" : cluster);
     line("serves", last.at("served_reason"));
+    const json privacy = last.value("privacy", json());
+    if (!privacy.is_null()) line("privacy", privacy_spent(privacy));
   }
   const auto rounds = status.at("rounds").get<std::uint64_t>();
   line("round", std::to_string(status.at("finished_round").get<std::uint64_t>()) +

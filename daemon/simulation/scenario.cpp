@@ -75,6 +75,7 @@ const std::vector<Section<Scenario>>& sections() {
   using model::Task;
   using Learning = Config::Learning;
   using Worker = Config::Worker;
+  using Privacy = Config::Privacy;
   static const std::vector<Section<Scenario>> table{
       section<Scenario, Simulation>(
           "simulation", [](Scenario& scenario) -> Simulation& { return scenario.simulation; },
@@ -128,6 +129,11 @@ const std::vector<Section<Scenario>>& sections() {
       section<Scenario, Worker>(
           "worker", [](Scenario& scenario) -> Worker& { return scenario.worker; },
           "The process that holds a node's data and weights.", worker_keys()),
+      section<Scenario, Privacy>(
+          "privacy", [](Scenario& scenario) -> Privacy& { return scenario.privacy; },
+          "Differential privacy of what the nodes publish, as in their configuration. The noise "
+          "of a simulation follows from its seed, and protects nobody.",
+          privacy_keys()),
       section<Scenario, Network>(
           "network", [](Scenario& scenario) -> Network& { return scenario.network; },
           "How long things take in virtual time.",
@@ -248,8 +254,8 @@ std::string scenario_markdown() {
   std::string text;
   for (const auto& section : sections()) {
     text += "\n### `[" + section.name + "]`\n\n" + section.summary + "\n";
-    const bool elsewhere =
-        section.name == "task" || section.name == "learning" || section.name == "worker";
+    const bool elsewhere = section.name == "task" || section.name == "learning" ||
+                           section.name == "worker" || section.name == "privacy";
     text += elsewhere ? "\nSee [configuration.md](configuration.md).\n"
                       : "\n" + markdown_table(section.keys, shown);
   }

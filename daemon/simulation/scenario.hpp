@@ -47,6 +47,7 @@ struct Scenario {
   std::function<void(model::Task&)> adjust_task;  ///< sets in another task what the file has
   Config::Learning learning;
   Config::Worker worker;
+  Config::Privacy privacy;
   NetworkConditions network;
   Attack attack;
   Drift drift;

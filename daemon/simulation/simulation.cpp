@@ -213,6 +213,8 @@ Config config_of(const Scenario& scenario, const World& world, const Run& run, s
   const bool follows = index < static_cast<std::size_t>(std::lround(follow)) ||
                        node.name == config.learning.convenor;
   if (!follows || run.strategy != StrategyName::lia) config.learning.convenor.clear();
+  config.privacy = scenario.privacy;
+  config.privacy.noise_seed = config.learning.seed;
   tell_truth(config.learning, world, index);
   return config;
 }

@@ -149,6 +149,17 @@ json scoring(const json& run) {
           {"of_examples", examples / possible}};
 }
 
+/// The most that any node has spent of its examples' privacy; null without privacy.
+json epsilon(const json& run) {
+  json most = nullptr;
+  for (const json& node : run.at("nodes")) {
+    const json privacy = node.at("rounds").back().value("privacy", json());
+    if (privacy.is_null()) continue;
+    most = std::max(most.is_null() ? 0 : most.get<double>(), privacy.at("epsilon").get<double>());
+  }
+  return most;
+}
+
 const json* run_of(const json& results, const std::string& strategy, const json& seed) {
   for (const json& run : results.at("runs")) {
     if (run.at("strategy") == strategy && run.at("seed") == seed) return &run;
@@ -188,6 +199,7 @@ json summary_of(const json& run, const json& results) {
       {"admitted", admitted(run, truth)},
       {"recovery", drift > 0 && truth.known() ? recovery(run, truth, drift, rounds) : json()},
       {"scoring", scoring(run)},
+      {"epsilon", epsilon(run)},
       {"bytes_in", mean(bytes)},
       {"seconds", run.at("seconds")}};
 }
@@ -221,11 +233,21 @@ std::vector<std::string> summary_table(const json& results) {
     const std::string strategy = one.at("strategy");
     if (std::ranges::find(strategies, strategy) == strategies.end()) strategies.push_back(strategy);
   }
+  const bool privacy = std::ranges::any_of(
+      results.at("summary"), [](const json& one) { return one.at("epsilon").is_number(); });
   using enum Table::Align;
-  Table table({left, right, right, right, right, right, right});
-  table.add({"", perplexity ? "perplexity" : "accuracy %", "worst node %",
-             perplexity ? "worst gain (loss)" : "worst gain %", "right partners %",
-             "received a node", "seconds a run"});
+  std::vector<Table::Align> columns(privacy ? 8 : 7, right);
+  columns.front() = left;
+  Table table(columns);
+  std::vector<std::string> cells{"",
+                                 perplexity ? "perplexity" : "accuracy %",
+                                 "worst node %",
+                                 perplexity ? "worst gain (loss)" : "worst gain %",
+                                 "right partners %",
+                                 "received a node",
+                                 "seconds a run"};
+  if (privacy) cells.emplace_back("epsilon");
+  table.add(cells);
   for (const std::string& strategy : strategies) {
     const auto numbers = [&](const char* key) {
       std::vector<double> values;
@@ -235,15 +257,17 @@ std::vector<std::string> summary_table(const json& results) {
       }
       return values;
     };
-    table.add({strategy,
-               perplexity ? mean_and_spread(numbers("perplexity"), 1, 2)
-                          : mean_and_spread(numbers("accuracy"), 100, 1),
-               mean_and_spread(numbers("worst_node"), 100, 1),
-               perplexity ? mean_and_spread(numbers("worst_gain"), 1, 3)
-                          : mean_and_spread(numbers("worst_gain"), 100, 1),
-               mean_and_spread(numbers("right_partners"), 100, 1),
-               human_bytes(static_cast<std::uint64_t>(mean(numbers("bytes_in")))),
-               decimals(mean(numbers("seconds")), 0)});
+    cells = {strategy,
+             perplexity ? mean_and_spread(numbers("perplexity"), 1, 2)
+                        : mean_and_spread(numbers("accuracy"), 100, 1),
+             mean_and_spread(numbers("worst_node"), 100, 1),
+             perplexity ? mean_and_spread(numbers("worst_gain"), 1, 3)
+                        : mean_and_spread(numbers("worst_gain"), 100, 1),
+             mean_and_spread(numbers("right_partners"), 100, 1),
+             human_bytes(static_cast<std::uint64_t>(mean(numbers("bytes_in")))),
+             decimals(mean(numbers("seconds")), 0)};
+    if (privacy) cells.push_back(mean_and_spread(numbers("epsilon"), 1, 2));
+    table.add(cells);
   }
   return table.lines();
 }

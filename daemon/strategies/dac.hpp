@@ -25,6 +25,7 @@ class Dac final : public Strategy {
                                  std::mt19937_64& random) override;
   net::awaitable<Choice> choose(Situation situation) override;
   [[nodiscard]] bool needs_notes() const override { return true; }
+  [[nodiscard]] bool uses_training_examples() const override { return true; }
   [[nodiscard]] Note note() const override;
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;

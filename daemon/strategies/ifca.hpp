@@ -31,6 +31,7 @@ class Ifca final : public Strategy {
   net::awaitable<void> prepare(Situation situation) override;
   net::awaitable<Choice> choose(Situation situation) override;
   [[nodiscard]] bool needs_notes() const override { return true; }
+  [[nodiscard]] bool uses_training_examples() const override { return true; }
   [[nodiscard]] Note note() const override { return {{{"cluster", cluster_}}, ""}; }
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
 

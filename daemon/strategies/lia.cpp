@@ -89,6 +89,7 @@ std::unique_ptr<model::Selection> make_selection(std::span<const float> own_loss
 Lia::Lia(const Config& config, Roles roles)
     : settings_(config.learning),
       self_(roles.self),
+      ask_baseline_(settings_.baseline && !config.privacy.on()),
       clip_(model::clip_level(config.task.classes, config.task.clip_factor)),
       admission_({.admit_above = settings_.admit,
                   .drop_below = settings_.drop,
@@ -148,10 +149,10 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
 
 net::awaitable<Lia::OwnLosses> Lia::measure_own(Situation situation) {
   pipe::Score question;
-  if (settings_.baseline) question.peers.emplace_back("baseline");
+  if (ask_baseline_) question.peers.emplace_back("baseline");
   const auto answer = co_await situation.worker->call(question);
   const LossRows rows(answer.file, 2 + question.peers.size(), answer.result.examples);
-  if (settings_.baseline) {
+  if (ask_baseline_) {
     learnt_alone(rows[2], situation.worker->pid());
   } else if (situation.round == 1) {  // later partials are not of our own data alone
     learnt_alone(rows[1], situation.worker->pid());

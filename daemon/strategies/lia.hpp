@@ -47,7 +47,10 @@ class Lia final : public Strategy {
 
   Config::Learning settings_;
   std::string self_;  ///< node id, in text
-  double clip_;       ///< of per-example losses
+  /// Whether peers must not be clearly worse than the baseline.  Not with privacy: it learns from
+  /// the training examples as they are, which would show in whom we average with.
+  bool ask_baseline_;
+  double clip_;  ///< of per-example losses
   model::Admission admission_;
   Convenor convenor_;  ///< off unless `learning.convenor` names one
   /// Losses of the best this node learnt alone, and the worker that they were measured in: another

@@ -31,10 +31,15 @@ void fields(auto& field, T& m) {
   field("validation", m.validation), field("test", m.test), field("scored", m.scored);
   field("round", m.round), field("resumed", m.resumed);
 }
+template <Is<Spent> T>
+void fields(auto& field, T& m) {
+  field("epsilon", m.epsilon), field("publish", m.publish);
+}
 template <Is<Trained> T>
 void fields(auto& field, T& m) {
   field("best_epoch", m.best_epoch), field("train_loss", m.train_loss);
   field("validation", m.validation), field("baseline", m.baseline), field("seconds", m.seconds);
+  field("privacy", m.privacy);
 }
 template <Is<Scored> T>
 void fields(auto& field, T& m) {
@@ -74,11 +79,16 @@ void fields(auto& field, T& m) {
   field("weight_decay", m.weight_decay), field("batch", m.batch);
   field("clip_factor", m.clip_factor);
 }
+template <Is<Privacy> T>
+void fields(auto& field, T& m) {
+  field("noise", m.noise), field("clip", m.clip), field("delta", m.delta);
+  field("epsilon", m.epsilon), field("seed", m.seed);
+}
 template <Is<Open> T>
 void fields(auto& field, T& m) {
   field("task", m.task), field("data", m.data), field("state", m.state);
   field("threads", m.threads), field("seed", m.seed), field("score_examples", m.score_examples);
-  field("device", m.device);
+  field("device", m.device), field("privacy", m.privacy);
 }
 template <Is<Train> T>
 void fields(auto& field, T& m) {

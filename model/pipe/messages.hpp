@@ -32,12 +32,18 @@ struct Opened {  // with file: the initial model M0
   std::uint64_t round = 0;   ///< of the checkpoint, or 0
   bool resumed = false;
 };
-struct Trained {                 // with file: the partial
+/// What has been spent of the privacy of the training examples.
+struct Spent {
+  double epsilon = 0;   ///< by all partials handed over so far, this one included
+  bool publish = true;  ///< false: this one would go beyond the budget, and is not handed over
+};
+struct Trained {                 // with file: the partial, if it may be published
   std::uint64_t best_epoch = 0;  ///< counted from 1; its weights are the partial
   double train_loss = 0;         ///< mean over the last epoch
   Evaluation validation;         ///< of the partial
   std::optional<Evaluation> baseline;
   double seconds = 0;
+  std::optional<Spent> privacy{};  ///< if Open asked for privacy
 };
 struct Scored {  // with file: rows of `examples` float32 clipped losses; the request says of what
   std::uint64_t examples = 0;
@@ -83,6 +89,16 @@ struct DataFiles {
   unsigned min_validation = 10;               ///< examples; fewer are refused
 };
 
+/// How partials are trained so that they tell little of any one training example.
+struct Privacy {
+  double noise = 1;  ///< standard deviation of what is added to a sum of gradients, in clips
+  double clip = 1;   ///< a gradient of one example is no longer than this
+  double delta = 1e-5;
+  double epsilon = 0;  ///< the budget; 0: without end
+  /// Of noise that anybody can repeat, in a simulation.  Without it noise is really random.
+  std::optional<std::uint64_t> seed{};
+};
+
 struct Open {
   using Result = Opened;
   model::Task task;
@@ -92,6 +108,7 @@ struct Open {
   std::uint64_t seed = 0;              ///< of this node: split, scored subset, minibatches
   std::uint64_t score_examples = 256;  ///< at most this many are scored
   std::string device = "cpu";          ///< or "cuda", or "auto"
+  std::optional<Privacy> privacy{};    ///< of the partials; the baseline never leaves
 };
 struct Train {
   using Result = Trained;

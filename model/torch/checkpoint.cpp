@@ -1,19 +1,15 @@
 #include "model/torch/checkpoint.hpp"
 
-#include "model/pipe/fd.hpp"
+#include "model/torch/durable.hpp"
 #include "model/torch/error.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
-#include <fcntl.h>
 #include <fstream>
 #include <iterator>
 #include <span>
 #include <string>
-#include <unistd.h>
 
 namespace kith::worker {
 namespace {
@@ -35,27 +31,9 @@ model::Schema three_times(const model::Schema& schema) {
   return all;
 }
 
-[[noreturn]] void cannot_write(const std::filesystem::path& path) {
-  throw WorkerError(FailureKind::software, "cannot write the checkpoint " + path.string() + ": " +
-                                               std::strerror(errno) +
-                                               "; make room or mend the permissions");
-}
-
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
   throw WorkerError(FailureKind::data, "the checkpoint " + path.string() + " " + why +
                                            "; move it away to start again from the initial model");
-}
-
-void write_durably(const std::filesystem::path& path, ByteView content) {
-  const pipe::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!file) cannot_write(path);
-  while (!content.empty()) {
-    const ssize_t written = ::write(file.get(), content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) cannot_write(path);
-    content = content.subspan(static_cast<std::size_t>(written));
-  }
-  if (::fsync(file.get()) != 0) cannot_write(path);
 }
 
 /// The text under `key`, or nothing.
@@ -93,12 +71,7 @@ std::uint64_t save_checkpoint(const std::filesystem::path& directory, const Stat
       {"digest", digest(round, task_text, whole, std::as_bytes(std::span(values)))}};
   const Bytes file = model::write_snapshot(whole, values, metadata);
 
-  const std::filesystem::path path = checkpoint_path(directory);
-  const std::filesystem::path fresh = path.string() + ".new";
-  write_durably(fresh, file);
-  if (::rename(fresh.c_str(), path.c_str()) != 0) cannot_write(path);
-  const pipe::Fd folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || ::fsync(folder.get()) != 0) cannot_write(path);
+  replace_file(checkpoint_path(directory), file);
   return file.size();
 }
 

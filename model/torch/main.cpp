@@ -1,3 +1,4 @@
+#include "crypto/init.hpp"
 #include "model/pipe/pipe.hpp"
 #include "model/torch/sandbox.hpp"
 #include "model/torch/worker.hpp"
@@ -58,6 +59,7 @@ int serve(const Options& options) {
     std::cerr << "kith-worker: --fd " << *options.fd << " is not open; let kith start the worker\n";
     return kUsage;
   }
+  kith::crypto::init();
   kith::worker::close_inherited(socket.get());
   if (options.sandbox) kith::worker::enter_sandbox();
   kith::worker::end_with(socket.get());

@@ -3,6 +3,7 @@
 #include "model/data/sampling.hpp"
 #include "model/data/text.hpp"
 #include "model/torch/error.hpp"
+#include "model/torch/noise.hpp"
 #include "model/torch/zoo.hpp"
 
 #include <torch/torch.h>
@@ -124,12 +125,18 @@ struct Network::Impl {
   }
 
   Params get() {
+    return flat([](const torch::Tensor& parameter) { return parameter; });
+  }
+
+  /// What `of` gives for each parameter, in schema order.
+  template <class Of>
+  Params flat(const Of& of) {
     const torch::NoGradGuard no_grad;
     const auto named = net->named_parameters();
-    std::vector<torch::Tensor> flat;
-    for (const auto& [name, shape] : schema.tensors) flat.push_back(named[name].flatten());
-    const auto all = torch::cat(flat).to(torch::kCPU).contiguous();
-    return {all.data_ptr<float>(), all.data_ptr<float>() + all.numel()};
+    std::vector<torch::Tensor> all;
+    for (const auto& [name, shape] : schema.tensors) all.push_back(of(named[name]).flatten());
+    const auto joined = torch::cat(all).to(torch::kCPU).contiguous();
+    return {joined.data_ptr<float>(), joined.data_ptr<float>() + joined.numel()};
   }
 
   /// Some examples of a part; sentences only as long as the longest of them.
@@ -237,6 +244,66 @@ struct Network::Impl {
     return sum / static_cast<double>(indices.size());
   }
 
+  /// The chance of each example to be in a batch.
+  double sampling() const {
+    return std::min(1.0, static_cast<double>(task.batch) / static_cast<double>(train_examples()));
+  }
+  std::uint64_t steps_of_epoch() const { return (train_examples() + task.batch - 1) / task.batch; }
+
+  struct Gradients {
+    std::vector<torch::Tensor> sum;  ///< one a parameter
+    double loss = 0;                 ///< sum over the examples
+  };
+  /// One example at a time: LibTorch has no gradients of each example of a batch.
+  Gradients clipped_gradients(const std::vector<std::int64_t>& examples, double clip) {
+    const auto parameters = net->parameters();
+    Gradients gradients;
+    for (const auto& parameter : parameters) {
+      gradients.sum.push_back(torch::zeros_like(parameter));
+    }
+    for (const std::int64_t example : examples) {
+      const auto [inputs, targets] = batch(Part::train, torch::tensor({example}).to(device));
+      const auto logits = net->forward(inputs).flatten(0, -2);
+      const auto loss = nn::functional::cross_entropy(logits, targets.flatten());
+      const auto own = torch::autograd::grad({loss}, parameters);
+      double squares = 0;
+      for (const auto& part : own) {
+        squares += part.to(torch::kFloat64).square().sum().item<double>();
+      }
+      const double length = std::sqrt(squares);
+      if (!std::isfinite(length)) continue;
+      const double factor = length > clip ? clip / length : 1;
+      for (std::size_t i = 0; i < own.size(); ++i) gradients.sum[i].add_(own[i], factor);
+      gradients.loss += loss.item<double>();
+    }
+    return gradients;
+  }
+
+  /// As many private steps as one pass has; returns the mean loss on the way.
+  double private_epoch(torch::optim::SGD& sgd, const Noise& noise) {
+    const auto parameters = net->parameters();
+    const double expected = sampling() * static_cast<double>(train_examples());
+    double sum = 0;
+    std::size_t seen = 0;
+    for (std::uint64_t step = 0; step < steps_of_epoch(); ++step) {
+      const auto drawn = poisson_sample(train_examples(), sampling(), *noise.random);
+      auto gradients = clipped_gradients(drawn, noise.clip);
+      for (std::size_t i = 0; i < parameters.size(); ++i) {
+        auto noisy = gradients.sum[i].to(torch::kCPU).contiguous();
+        const auto size = static_cast<std::size_t>(noisy.numel());
+        add_noise({noisy.data_ptr<float>(), size}, noise.multiplier * noise.clip, *noise.random);
+        parameters[i].mutable_grad() = noisy.div_(expected).to(device);
+      }
+      sgd.step();
+      sum += gradients.loss;
+      seen += drawn.size();
+    }
+    return seen == 0 ? 0 : sum / static_cast<double>(seen);
+  }
+
+  std::size_t train_examples() const {
+    return static_cast<std::size_t>(parts[static_cast<std::size_t>(Part::train)].targets.size(0));
+  }
   bool is_text() const { return model::data_kind(task) == model::DataKind::text; }
 
   model::Task task;
@@ -299,21 +366,40 @@ Network::Training Network::train(const Params& start, const Plan& plan,
     for (std::uint64_t number = 1; number <= plan.epochs; ++number) {
       result.last.number = number;
       result.last.train_loss =
-          impl_->one_epoch(sgd, data::random_for({plan.seed, plan.round, number}));
+          plan.noise ? impl_->private_epoch(sgd, *plan.noise)
+                     : impl_->one_epoch(sgd, data::random_for({plan.seed, plan.round, number}));
       result.last.validation = impl_->evaluate(Part::validation);
       Params params = impl_->get();
       if (!std::isfinite(result.last.validation.loss) || !all_finite(params)) {
-        throw WorkerError(FailureKind::config, "training diverged in epoch " +
-                                                   std::to_string(number) +
-                                                   "; lower the task's learning_rate");
+        throw WorkerError(FailureKind::config,
+                          "training diverged in epoch " + std::to_string(number) +
+                              "; lower the task's learning_rate" +
+                              (plan.noise ? ", privacy.noise or privacy.clip" : ""));
       }
-      if (number == 1 || result.last.validation.loss < result.best.validation.loss) {
+      if (plan.noise || number == 1 || result.last.validation.loss < result.best.validation.loss) {
         result.best = result.last;
         result.params = std::move(params);
       }
       after_each_epoch(result.last);
     }
     return result;
+  });
+}
+
+model::PrivateSteps Network::private_steps(double multiplier, std::uint64_t epochs) const {
+  return {{impl_->sampling(), multiplier}, epochs * impl_->steps_of_epoch()};
+}
+
+Params Network::clipped_gradients(const Params& params, const std::vector<std::int64_t>& examples,
+                                  double clip) {
+  return guarded([&] {
+    impl_->set(params);
+    const auto gradients = impl_->clipped_gradients(examples, clip);
+    const auto parameters = impl_->net->parameters();
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      parameters[i].mutable_grad() = gradients.sum[i];
+    }
+    return impl_->flat([](const torch::Tensor& parameter) { return parameter.grad(); });
   });
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "crypto/random_stream.hpp"
 #include "model/pipe/messages.hpp"
+#include "model/privacy.hpp"
 #include "model/snapshot.hpp"
 #include "model/task.hpp"
 #include "model/torch/dataset.hpp"
@@ -8,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,11 +47,19 @@ class Network {
   [[nodiscard]] std::vector<float> losses(const Params& params, Part part, std::uint64_t from,
                                           std::uint64_t until);
 
-  /// What decides the order of the minibatches, so that a restarted round repeats itself exactly.
+  /// What makes training private: differentially private stochastic gradient descent.
+  struct Noise {
+    double multiplier = 1;                   ///< standard deviation, in clips
+    double clip = 1;                         ///< longest gradient of an example
+    crypto::RandomStream* random = nullptr;  ///< borrowed; draws the batches, too
+  };
+  /// What decides the order of the minibatches, so that a restarted round repeats itself exactly;
+  /// private training draws its own.
   struct Plan {
     std::uint64_t seed = 0;
     std::uint64_t round = 0;
     std::uint64_t epochs = 1;
+    std::optional<Noise> noise{};
   };
   struct Epoch {
     std::uint64_t number = 0;  ///< from 1
@@ -57,12 +68,23 @@ class Network {
   };
   struct Training {
     Params params;  ///< after the best epoch
-    Epoch best;     ///< lowest validation loss, the earliest of equals
+    Epoch best;     ///< lowest validation loss, the earliest of equals; the last of a private one
     Epoch last;
   };
   /// Stochastic gradient descent with momentum, which starts at zero in every round.
+  ///
+  /// Private training draws each example into each batch with the same chance, cuts every
+  /// example's gradient to the clip, adds noise to their sum and divides by the expected size of a
+  /// batch (Abadi et al. 2016).  It keeps the last epoch, whatever the validation examples say:
+  /// they are private, too.
   [[nodiscard]] Training train(const Params& start, const Plan& plan,
                                const std::function<void(const Epoch&)>& after_each_epoch);
+  /// What `epochs` of private training with that noise are to an accountant.
+  [[nodiscard]] model::PrivateSteps private_steps(double multiplier, std::uint64_t epochs) const;
+  /// The sum of these training examples' gradients, of which none is longer than `clip`; one that
+  /// is not finite counts as zero.
+  [[nodiscard]] Params clipped_gradients(const Params& params,
+                                         const std::vector<std::int64_t>& examples, double clip);
 
  private:
   struct Impl;

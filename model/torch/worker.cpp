@@ -1,5 +1,6 @@
 #include "model/torch/worker.hpp"
 
+#include "crypto/random_stream.hpp"
 #include "model/data/file.hpp"
 #include "model/influence.hpp"
 #include "model/norm.hpp"
@@ -62,6 +63,42 @@ Part part_of(pipe::Split split) {
   std::abort();  // every enumerator is above
 }
 
+void check_privacy(const pipe::Privacy& privacy) {
+  const auto refuse = [](const std::string& what) { fail(FailureKind::config, what); };
+  if (!(privacy.noise > 0)) refuse("privacy.noise must be above 0");
+  if (!(privacy.clip > 0)) refuse("privacy.clip must be above 0");
+  if (!(privacy.delta > 0 && privacy.delta < 1)) {
+    refuse("privacy.delta must be above 0 and below 1");
+  }
+  if (!(privacy.epsilon >= 0)) refuse("privacy.epsilon must not be negative");
+}
+
+/// A model that was trained without noise once tells of its examples for good, and so does every
+/// model that grows out of it: what one state directory holds was trained one way from the first
+/// round on.
+void check_history(const pipe::Open& open, bool resumed) {
+  const bool counted = std::filesystem::exists(Ledger::path(open.state));
+  if (open.privacy && resumed && !counted) {
+    fail(FailureKind::config, "the model in " + open.state +
+                                  " was trained without noise, and no noise mends that "
+                                  "afterwards; set node.state to a new folder, or privacy.noise "
+                                  "to 0");
+  }
+  if (!open.privacy && counted) {
+    fail(FailureKind::config, "the model in " + open.state +
+                                  " was trained with noise, and training without would void what "
+                                  "it promises; set privacy.noise, or node.state to a new folder");
+  }
+}
+
+/// Numbers that nobody can foresee, unless a simulation wants to repeat them.
+crypto::RandomStream noise_for(const pipe::Privacy& privacy, std::uint64_t round) {
+  if (!privacy.seed) return crypto::RandomStream::fresh();
+  const std::string name =
+      "kith noise " + std::to_string(*privacy.seed) + " " + std::to_string(round);
+  return crypto::RandomStream(crypto::hash(as_byte_view(name)));
+}
+
 }  // namespace
 
 void Worker::run() {
@@ -115,6 +152,7 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
     fail(FailureKind::config, "threads must be from 1 to " + std::to_string(kMaxThreads));
   }
   if (open.score_examples < 1) fail(FailureKind::config, "score_examples must be at least 1");
+  if (open.privacy) check_privacy(*open.privacy);
   if (!std::filesystem::is_directory(open.state)) {
     fail(FailureKind::config, "the state directory " + open.state + " is not there; make it");
   }
@@ -125,6 +163,9 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   Bytes initial_file = model::write_snapshot(schema, initial);
   const crypto::Hash task_hash = model::task_hash(open.task, crypto::hash(initial_file));
   const auto checkpoint = load_checkpoint(open.state, schema, task_hash);
+  check_history(open, checkpoint.has_value());
+  std::optional<Ledger> ledger;
+  if (open.privacy) ledger.emplace(open.state);
 
   session_.emplace(Session{.task = open.task,
                            .task_hash = task_hash,
@@ -133,6 +174,8 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
                            .network = std::move(network),
                            .initial = {initial, {}},
                            .state = checkpoint.value_or(State{0, initial, initial, initial}),
+                           .privacy = open.privacy,
+                           .ledger = std::move(ledger),
                            .partial = {},
                            .peers = {}});
   return {{.parameters = schema.parameters(),
@@ -149,15 +192,17 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
 Worker::Answer<pipe::Trained> Worker::handle(const pipe::Train& request) {
   if (request.epochs < 1) fail(FailureKind::config, "epochs must be at least 1");
   const Stopwatch watch;
-  Network::Training own = train(session().state.averaged, request, "partial");
+  std::optional<pipe::Spent> spent;
+  Network::Training own = train_partial(request, spent);
   std::optional<Network::Training> alone;
   if (request.baseline) alone = train(session().state.baseline, request, "baseline");
   Answer<pipe::Trained> answer{{.best_epoch = own.best.number,
                                 .train_loss = own.last.train_loss,
                                 .validation = own.best.validation,
                                 .baseline = {},
-                                .seconds = watch.seconds()},
-                               snapshot_file("partial", own.params)};
+                                .seconds = watch.seconds(),
+                                .privacy = spent}};
+  if (!spent || spent->publish) answer.file = snapshot_file("partial", own.params);
   session().partial = Scorable{std::move(own.params), {}};
   if (alone) {
     answer.result.baseline = alone->best.validation;
@@ -166,9 +211,21 @@ Worker::Answer<pipe::Trained> Worker::handle(const pipe::Train& request) {
   return answer;
 }
 
-Network::Training Worker::train(const Params& start, const pipe::Train& request,
-                                const char* phase) {
-  const Network::Plan plan{session().seed, request.round, request.epochs};
+Network::Training Worker::train_partial(const pipe::Train& request,
+                                        std::optional<pipe::Spent>& spent) {
+  const Params& start = session().state.averaged;
+  const auto& privacy = session().privacy;
+  if (!privacy) return train(start, request, "partial");
+  const auto steps = session().network.private_steps(privacy->noise, request.epochs);
+  const Ledger::Spent counted = session().ledger->spend(steps, privacy->delta, privacy->epsilon);
+  spent = {counted.epsilon, counted.publish};
+  crypto::RandomStream random = noise_for(*privacy, request.round);
+  return train(start, request, "partial", Network::Noise{privacy->noise, privacy->clip, &random});
+}
+
+Network::Training Worker::train(const Params& start, const pipe::Train& request, const char* phase,
+                                std::optional<Network::Noise> noise) {
+  const Network::Plan plan{session().seed, request.round, request.epochs, noise};
   return session().network.train(start, plan, [&](const Network::Epoch& epoch) {
     reply<pipe::Trained>({request_, pipe::Progress{.phase = phase,
                                                    .epoch = epoch.number,

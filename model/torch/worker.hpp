@@ -4,6 +4,7 @@
 #include "model/pipe/messages.hpp"
 #include "model/pipe/pipe.hpp"
 #include "model/torch/checkpoint.hpp"
+#include "model/torch/ledger.hpp"
 #include "model/torch/network.hpp"
 
 #include <filesystem>
@@ -40,6 +41,8 @@ class Worker {
     Network network;
     Scorable initial;  ///< M0
     State state;
+    std::optional<pipe::Privacy> privacy;
+    std::optional<Ledger> ledger;  ///< with privacy
     std::optional<Scorable> partial;
     std::map<std::string, Scorable, std::less<>> peers;  ///< and what was kept under a name
   };
@@ -69,7 +72,10 @@ class Worker {
   void answer(const Operation& operation);
   template <class Result>
   void reply(pipe::Reply<Result> reply, pipe::Fd file = {});
-  Network::Training train(const Params& start, const pipe::Train& request, const char* phase);
+  Network::Training train(const Params& start, const pipe::Train& request, const char* phase,
+                          std::optional<Network::Noise> noise = {});
+  /// With privacy, `spent` is what this and all partials before it cost: counted first.
+  Network::Training train_partial(const pipe::Train& request, std::optional<pipe::Spent>& spent);
 
   Session& session();
   Scorable& member(std::string_view name);

@@ -334,4 +334,28 @@ BOOST_AUTO_TEST_CASE(the_documentation_is_up_to_date) {
                  << boost::unit_test::framework::master_test_suite().argv[0] << " refreshes it");
 }
 
+BOOST_AUTO_TEST_CASE(privacy_is_off_unless_noise_is_set) {
+  BOOST_TEST(!parse(kLeast).privacy.on());
+  const Config config = parse(kLeast + "[privacy]\nnoise = 1.1\nepsilon = 8\n");
+  BOOST_TEST(config.privacy.on());
+  BOOST_TEST(config.privacy.delta == 1e-5);
+  BOOST_TEST(parse(to_toml(config)).privacy.epsilon == 8);
+}
+
+const std::pair<const char*, const char*> kBadPrivacy[] = {
+    {"noise = -1", "privacy.noise"},  {"noise = nan", "privacy.noise"},
+    {"noise = inf", "privacy.noise"}, {"clip = 0", "privacy.clip"},
+    {"clip = -2.0", "privacy.clip"},  {"delta = 0", "privacy.delta"},
+    {"delta = 1", "privacy.delta"},   {"delta = 1.5", "privacy.delta"},
+    {"delta = nan", "privacy.delta"}, {"epsilon = -8", "privacy.epsilon"},
+    {"seed = 1", "privacy.seed"},     {"noise_seed = 1", "privacy.noise_seed"},
+};
+
+BOOST_AUTO_TEST_CASE(privacy_that_makes_no_sense_is_refused_by_its_key) {
+  for (const auto& [line, key] : kBadPrivacy) {
+    const std::string error = error_of(kLeast + "[privacy]\n" + line + "\n");
+    BOOST_TEST(error.find(key) != std::string::npos, line << ": " << error);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,6 +2,7 @@
 // misbehaves as the name of the file of training images says:
 //
 //   slow        never finishes training          dies       leaves in the first Average of all
+//   blabs       trains without privacy, whatever it is asked for
 //   swells      hands over a partial larger than the initial model
 //   fds         reports how many descriptors it was given as the number of parameters
 //   scripted    takes the loss and the distance of each model from the files "losses" and
@@ -11,11 +12,14 @@
 #include "model/pipe/messages.hpp"
 #include "model/pipe/pipe.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <unistd.h>
@@ -60,6 +64,7 @@ class FakeWorker {
   void answer(const pipe::Open& open) {
     behaviour_ = open.data.train.at(0).filename().string();
     state_ = open.state;
+    if (behaviour_ != "blabs") privacy_ = open.privacy;
     pipe::Opened opened;
     opened.train = 10;
     opened.validation = opened.scored = kScored;
@@ -76,6 +81,12 @@ class FakeWorker {
     std::memcpy(model.data(), &train.round, sizeof train.round);
     pipe::Trained trained;
     trained.validation = {1, 0.5, kScored};
+    if (privacy_) {  // every round costs 1
+      const auto round = static_cast<double>(train.round);
+      const double budget = privacy_->epsilon;
+      trained.privacy = {std::min(round, std::floor(budget)), round <= budget};
+      if (round > budget) return reply(trained);
+    }
     reply(trained, pipe::sealed_memfd("partial", model));
   }
   void answer(const pipe::Average&) {
@@ -125,6 +136,7 @@ class FakeWorker {
   pipe::Pipe pipe_;
   std::uint64_t id_ = 0;
   std::string behaviour_, state_;
+  std::optional<pipe::Privacy> privacy_;
 };
 
 }  // namespace

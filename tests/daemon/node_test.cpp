@@ -129,6 +129,12 @@ struct Nodes : CryptoReady {
     return answer;
   }
 
+  bool finishes(const TestNode& node, unsigned rounds) {
+    return run_until([&] {
+      return fs::exists(node.config.node.control) && status(node).at("finished_round") == rounds;
+    });
+  }
+
   fs::path folder;
   asio::io_context io;
   std::vector<std::unique_ptr<TestNode>> nodes;
@@ -270,6 +276,64 @@ BOOST_AUTO_TEST_CASE(partial_of_another_size_than_the_initial_model_is_not_publi
   BOOST_TEST(code_of(node.failure) == EX_SOFTWARE);
   node.destroy();
   BOOST_TEST(Store(node.config.node.state).heads().empty());
+}
+
+BOOST_AUTO_TEST_CASE(node_whose_privacy_is_spent_stops_publishing_but_not_learning) {
+  TestNode& node = add("honest");
+  node.config.learning.rounds = 5;
+  node.config.privacy.noise = 1;
+  node.config.privacy.epsilon = 2.5;
+  start_all();
+  BOOST_TEST_REQUIRE(finishes(node, 5));
+  const nlohmann::json privacy = status(node).at("last_round").at("privacy");
+  BOOST_TEST(privacy.at("epsilon") == 2);
+  BOOST_TEST(privacy.at("budget") == 2.5);
+  BOOST_TEST(privacy.at("published") == false);
+  node.stop();
+  BOOST_TEST_REQUIRE(run_until([&] { return node.ended; }));
+  BOOST_TEST(!node.failure);
+  node.destroy();
+  Store store(node.config.node.state);
+  BOOST_TEST(store.last_position().sequence == 2U);
+  const auto rounds = store.rounds(100);
+  BOOST_TEST_REQUIRE(rounds.size() == 5U);
+  for (std::size_t i = 0; i < rounds.size(); ++i) {
+    BOOST_TEST(rounds[i].at("privacy").at("epsilon") == std::min<std::size_t>(i + 1, 2));
+    BOOST_TEST(rounds[i].at("privacy").at("published") == (i < 2));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(nothing_of_a_worker_that_does_not_know_privacy_is_published) {
+  TestNode& node = add("blabs");
+  node.config.privacy.noise = 1;
+  node.config.worker.restart_limit = 0;
+  start_all();
+  BOOST_TEST_REQUIRE(run_until([&] { return node.ended; }));
+  BOOST_TEST(code_of(node.failure) == EX_SOFTWARE);
+  node.destroy();
+  BOOST_TEST(Store(node.config.node.state).heads().empty());
+}
+
+BOOST_AUTO_TEST_CASE(who_publishes_nothing_trains_without_noise) {
+  TestNode& node = add("honest");
+  node.config.learning.strategy = StrategyName::local;
+  node.config.privacy.noise = 1;
+  start_all();
+  BOOST_TEST_REQUIRE(finishes(node, 1));
+  BOOST_TEST(status(node).at("last_round").at("privacy").is_null());
+}
+
+BOOST_AUTO_TEST_CASE(strategy_that_looks_at_training_examples_is_refused_with_privacy) {
+  TestNode& node = add("honest");
+  node.config.learning.strategy = StrategyName::pens;
+  node.config.learning.pens_top = 1;
+  node.config.privacy.noise = 1;
+  const auto names_both = [](const Failure& failure) {
+    const std::string what = failure.what();
+    return failure.code() == EX_CONFIG && what.find("pens") != std::string::npos &&
+           what.find("privacy.noise") != std::string::npos;
+  };
+  BOOST_CHECK_EXCEPTION(start_all(), Failure, names_both);
 }
 
 BOOST_AUTO_TEST_CASE(disk_that_fails_while_a_peer_sends_ends_the_node_with_its_reason) {

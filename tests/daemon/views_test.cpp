@@ -75,6 +75,28 @@ const json& rounds() {
   return all;
 }
 
+json status(json privacy) {
+  const json good{{"loss", 0.5}, {"accuracy", 0.8}, {"examples", 50}};
+  return {{"name", "ward"},
+          {"id", "kith-aaa0"},
+          {"last_round",
+           {{"models", {{"partial", {{"validation", good}, {"test", nullptr}}}}},
+            {"served", "partial"},
+            {"served_reason", "it is best"},
+            {"members", json::array()},
+            {"privacy", std::move(privacy)}}},
+          {"rounds", 0},
+          {"finished_round", 4},
+          {"phase", "training"},
+          {"connected", 1},
+          {"members", 3},
+          {"bytes_in", 0},
+          {"bytes_out", 0},
+          {"consortium", "ours"},
+          {"task", {{"name", "digits"}}},
+          {"strategy", "lia"}};
+}
+
 bool any_line(const Lines& lines, const std::string& part) {
   return std::ranges::any_of(
       lines, [&](const std::string& line) { return line.find(part) != std::string::npos; });
@@ -161,6 +183,18 @@ BOOST_AUTO_TEST_CASE(an_equivocator_is_shown_as_ignored_whatever_its_score) {
   bad[0]["quarantined"] = true;
   BOOST_TEST(any_line(peers_lines(bad, {}), "IGNORED"));
   BOOST_TEST(any_line(why_lines(explain_peer(bad, rounds(), "ana")), "IGNORED"));
+}
+
+BOOST_AUTO_TEST_CASE(status_says_what_has_been_spent_of_privacy_and_when_nothing_is_published) {
+  json privacy{{"epsilon", 3.14159}, {"delta", 1e-5}, {"noise", 1},
+               {"clip", 1},          {"budget", 8},   {"published", true}};
+  BOOST_TEST(any_line(status_lines(status(privacy)), "epsilon 3.14 of 8.00 spent, delta 1e-05"));
+  BOOST_TEST(!any_line(status_lines(status(privacy)), "NOT PUBLISHED"));
+  privacy["published"] = false;
+  BOOST_TEST(any_line(status_lines(status(privacy)), "NOT PUBLISHED"));
+  privacy["budget"] = nullptr;
+  BOOST_TEST(any_line(status_lines(status(privacy)), "epsilon 3.14 spent"));
+  BOOST_TEST(!any_line(status_lines(status(nullptr)), "epsilon"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

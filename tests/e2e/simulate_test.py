@@ -62,6 +62,28 @@ class Simulate(unittest.TestCase):
         self.assertEqual(done.returncode, status, done.stderr)
         return json.loads(done.stdout) if status == 0 else done.stderr
 
+    def test_private_training_repeats_itself_and_stops_publishing_when_its_budget_is_spent(self):
+        def privacy(budget, out):
+            extra = f"\n[privacy]\nnoise = 2.0\nepsilon = {budget}\n"
+            return self.simulate(self.scenario(extra, strategies='"fedavg", "local"', rounds=4), out)
+
+        free, again = privacy(0, "free"), privacy(0, "again")
+        self.assertEqual(without_seconds(free), without_seconds(again))
+        shared, alone = free["runs"]
+        for node in alone["nodes"]:  # nothing leaves, nothing to hide
+            self.assertTrue(all(report["privacy"] is None for report in node["rounds"]))
+        for node in shared["nodes"]:
+            self.assertTrue(all(report["privacy"]["published"] for report in node["rounds"]))
+        spent = [report["privacy"]["epsilon"] for report in shared["nodes"][0]["rounds"]]
+        self.assertEqual(spent, sorted(set(spent)))
+
+        tight = privacy((spent[1] + spent[2]) / 2, "tight")["runs"][0]
+        for node in tight["nodes"]:
+            self.assertEqual([report["privacy"]["published"] for report in node["rounds"]], [True, True, False, False])
+            self.assertEqual([report["privacy"]["epsilon"] for report in node["rounds"]], spent[:2] + [spent[1]] * 2)
+            self.assertTrue(node["rounds"][3]["members"])  # it goes on averaging with what the others published
+            self.assertEqual(node["rounds"][3]["bytes_in"], node["rounds"][2]["bytes_in"])
+
     def test_same_scenario_gives_the_same_results_whatever_the_machine_does(self):
         file = self.scenario("[network]\nslowest = 2.5\nloss = 0.2\n", strategies='"lia", "dac", "ifca"')
         first = self.simulate(file)

@@ -43,6 +43,7 @@ Open some_open() {
   open.state = "/state";
   open.seed = 7;
   open.score_examples = 64;
+  open.privacy = Privacy{1.5, 0.5, 1e-6, 8, 3};
   return open;
 }
 
@@ -113,7 +114,8 @@ BOOST_AUTO_TEST_CASE(the_text_of_a_reply_is_what_the_protocol_document_says) {
 }
 
 BOOST_AUTO_TEST_CASE(replies_survive_the_pipe) {
-  const Reply<Trained> sent{9, Trained{2, 0.5, {0.25, 0.75, 40}, Evaluation{1, 0.5, 40}, 3}};
+  const Reply<Trained> sent{
+      9, Trained{2, 0.5, {0.25, 0.75, 40}, Evaluation{1, 0.5, 40}, 3, Spent{2.5, false}}};
   const auto parsed = parse_reply<Trained>(encode(sent));
   const auto& trained = std::get<Trained>(std::get<Reply<Trained>>(parsed).content);
   BOOST_TEST(trained.best_epoch == 2U);

@@ -3,6 +3,7 @@
 #include "model/data/partition.hpp"
 #include "model/influence.hpp"
 #include "model/pipe/memfd.hpp"
+#include "model/privacy.hpp"
 #include "model/snapshot.hpp"
 #include "tests/model/worker/temporary_directory.hpp"
 #include "tests/model/worker/worker_process.hpp"
@@ -17,6 +18,8 @@
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 
 using namespace kith;
@@ -73,12 +76,14 @@ model::Task small_task(const std::string& kind = "cnn") {
 
 /// A worker with a task open and a state directory of its own.
 struct Site {
-  explicit Site(std::size_t node = 0, const model::Task& its_task = small_task()) : task(its_task) {
+  explicit Site(std::size_t node = 0, const model::Task& its_task = small_task(),
+                const std::optional<pipe::Privacy>& its_privacy = {})
+      : task(its_task), privacy(its_privacy) {
     opened = open(node);
     initial = worker->last_file();
   }
   pipe::Open request(std::size_t node) const {
-    return {task, nodes().files[node], state.path().string(), 1, 100 + node, 32, "cpu"};
+    return {task, nodes().files[node], state.path().string(), 1, 100 + node, 32, "cpu", privacy};
   }
   pipe::Opened open(std::size_t node) { return worker->ask(request(node)); }
   void restart() {
@@ -91,6 +96,7 @@ struct Site {
   }
 
   model::Task task;
+  std::optional<pipe::Privacy> privacy;
   TemporaryDirectory state;
   std::unique_ptr<WorkerProcess> worker = std::make_unique<WorkerProcess>();
   pipe::Opened opened;
@@ -317,7 +323,7 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_that_cannot_be_written_is_reported_and_the_old
   const std::string before = read_file(site.state / "checkpoint.safetensors");
   std::filesystem::create_directory(site.state / "checkpoint.safetensors.new");
   const pipe::Failure failure = site.worker->failure_of(pipe::Checkpoint{2});
-  BOOST_TEST(contains(failure.error, "cannot write the checkpoint"));
+  BOOST_TEST(contains(failure.error, "cannot write " + site.state.path().string()));
   BOOST_TEST(read_file(site.state / "checkpoint.safetensors") == before);
 }
 
@@ -712,6 +718,111 @@ BOOST_AUTO_TEST_CASE(a_peer_of_ones_own_kind_is_more_influential_than_one_of_ano
   const double own = model::lazy_influence(rows[0], rows[1], clip).mean;
   BOOST_TEST(model::lazy_influence(rows[0], rows[2], clip).mean / own > 0.5);
   BOOST_TEST(model::lazy_influence(rows[0], rows[3], clip).mean / own < 0.4);
+}
+
+// ---- Privacy ----
+
+BOOST_AUTO_TEST_CASE(private_partials_cost_what_the_accountant_says_and_the_baseline_is_as_ever) {
+  Site plain;
+  Site hidden(0, small_task(), pipe::Privacy{.noise = 1.5});
+  plain.train(1);
+  BOOST_TEST(!plain.trained.privacy.has_value());
+  hidden.train(1);
+  BOOST_TEST(hidden.trained.best_epoch == 2U);
+  BOOST_TEST(hidden.trained.baseline.value().loss == plain.trained.baseline.value().loss);
+  BOOST_TEST(hidden.trained.validation.loss != plain.trained.validation.loss);
+  BOOST_TEST(hidden.trained.privacy.value().publish);
+  // 150 examples in batches of 20: 8 steps an epoch
+  model::PrivateSteps steps{{20 / 150.0, 1.5}, 16};
+  BOOST_TEST(hidden.trained.privacy->epsilon == model::epsilon(std::span(&steps, 1), 1e-5));
+  hidden.train(2);
+  steps.count = 32;
+  BOOST_TEST(hidden.trained.privacy->epsilon == model::epsilon(std::span(&steps, 1), 1e-5));
+}
+
+BOOST_AUTO_TEST_CASE(noise_is_never_the_same_twice_unless_a_seed_is_given) {
+  const auto partial = [](std::optional<std::uint64_t> seed) {
+    return Site(0, small_task(), pipe::Privacy{.seed = seed}).train(1);
+  };
+  BOOST_TEST((partial({}) != partial({})));
+  BOOST_TEST((partial(7) == partial(7)));
+  BOOST_TEST((partial(7) != partial(8)));
+}
+
+BOOST_AUTO_TEST_CASE(partial_beyond_the_budget_is_trained_and_used_but_not_handed_over) {
+  Site site(0, small_task(), pipe::Privacy{.noise = 2});
+  site.train(1);
+  const double first = site.trained.privacy.value().epsilon;
+  site.worker->ask(mixture({"self"}, {1}));
+  site.worker->ask(pipe::Checkpoint{1});
+  site.restart();
+  site.privacy->epsilon = 1.01 * first;
+  site.open(0);
+  const auto answer = site.worker->try_ask(pipe::Train{2, 2, true});
+  const auto& trained = std::get<pipe::Trained>(answer.content);
+  BOOST_TEST(!trained.privacy.value().publish);
+  BOOST_TEST(trained.privacy->epsilon == first);
+  BOOST_TEST(!answer.file);
+  const auto before = site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::train});
+  site.worker->ask(mixture({"self"}, {1}));
+  BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::train}).loss !=
+             before.loss);
+}
+
+BOOST_AUTO_TEST_CASE(worker_killed_amid_a_round_has_counted_it) {
+  Site site(0, small_task(), pipe::Privacy{.noise = 1.5});
+  site.worker->send({pipe::encode({99, pipe::Train{1, 1000, false}})});
+  BOOST_TEST(contains(site.worker->receive().text, "progress"));
+  site.restart();
+  BOOST_TEST(site.open(0).round == 0U);
+  site.train(1);
+  const model::PrivateSteps steps{{20 / 150.0, 1.5}, 8 * 1002};
+  BOOST_TEST(site.trained.privacy.value().epsilon == model::epsilon(std::span(&steps, 1), 1e-5));
+}
+
+BOOST_AUTO_TEST_CASE(model_trained_without_noise_is_not_published_with_it_nor_the_other_way_round) {
+  Site plain;
+  plain.worker->ask(pipe::Checkpoint{1});
+  plain.restart();
+  plain.privacy = pipe::Privacy{};
+  pipe::Failure failure = plain.worker->failure_of(plain.request(0));
+  BOOST_TEST((failure.kind == FailureKind::config));
+  BOOST_TEST(contains(failure.error, "trained without noise"), failure.error);
+
+  Site hidden(0, small_task(), pipe::Privacy{});
+  hidden.train(1);
+  hidden.restart();
+  hidden.privacy.reset();
+  failure = hidden.worker->failure_of(hidden.request(0));
+  BOOST_TEST((failure.kind == FailureKind::config));
+  BOOST_TEST(contains(failure.error, "trained with noise"), failure.error);
+
+  hidden.privacy = pipe::Privacy{};
+  hidden.open(0);
+  hidden.worker->ask(pipe::Checkpoint{1});
+  std::filesystem::remove(hidden.state / "privacy.ledger");
+  hidden.restart();
+  failure = hidden.worker->failure_of(hidden.request(0));
+  BOOST_TEST((failure.kind == FailureKind::config));
+}
+
+BOOST_AUTO_TEST_CASE(privacy_that_makes_no_sense_is_refused_by_its_key) {
+  const TemporaryDirectory state;
+  const pipe::Open good{small_task(), nodes().files[0], state.path().string(), 1, 1, 32, "cpu"};
+  WorkerProcess worker;
+  const auto complaint = [&](const pipe::Privacy& privacy) {
+    pipe::Open request = good;
+    request.privacy = privacy;
+    const pipe::Failure failure = worker.failure_of(request);
+    BOOST_TEST((failure.kind == FailureKind::config), failure.error);
+    return failure.error;
+  };
+  BOOST_TEST(contains(complaint({.noise = 0}), "privacy.noise"));
+  BOOST_TEST(contains(complaint({.noise = -1}), "privacy.noise"));
+  BOOST_TEST(contains(complaint({.clip = 0}), "privacy.clip"));
+  BOOST_TEST(contains(complaint({.delta = 0}), "privacy.delta"));
+  BOOST_TEST(contains(complaint({.delta = 1}), "privacy.delta"));
+  BOOST_TEST(contains(complaint({.epsilon = -1}), "privacy.epsilon"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
