@@ -87,59 +87,74 @@ std::vector<Key<model::Task>> task_keys() {
 
 std::vector<Key<Config::Learning>> learning_keys() {
   using Owner = Config::Learning;
-  return {key("strategy", &Owner::strategy,
-              "How the peers to average with are chosen. \"lia\" is Kith's own; the rest is there "
-              "to compare with, and docs/algorithm.md says what each does. \"dac\" and \"ifca\" "
-              "run in kith simulate only."),
-          key("rounds", &Owner::rounds, "Rounds until the node stops learning. 0: never."),
-          key("epochs", &Owner::epochs, within(1U, 10'000U), "Epochs of training in a round."),
-          key("warmup_epochs", &Owner::warmup_epochs, within(1U, 10'000U),
-              "Epochs in the first round, before anything is averaged."),
-          key("gather", &Owner::gather, within(milliseconds(0), kDay),
-              "Longest wait, after publishing, for the snapshots of connected peers."),
-          key("interval", &Owner::interval, within(milliseconds(0), kDay),
-              "A round takes at least this long."),
-          key("pull_budget", &Owner::pull_budget, within(0U, 512U),
-              "Peers' snapshots fetched in a round, at most."),
-          key("explore", &Owner::explore, within(0U, 512U),
-              "How many of them are of peers that were not scored lately."),
-          key("admit", &Owner::admit, within(-2.0, 2.0),
-              "A peer is admitted when its relative influence is above this; 1 is as useful as "
-              "own training."),
-          key("drop", &Owner::drop, within(-2.0, 2.0),
-              "An admitted peer is dropped when it is below this. At most admit."),
-          key("smoothing", &Owner::smoothing, within(0.01, 1.0),
-              "Weight of a new score against the one before. 1 forgets the past."),
-          key("patience", &Owner::patience, within(1U, 512U),
-              "Candidates in a row that may fail to help before the rest is not tried."),
-          key("slack", &Owner::slack, within(0.0, 10.0),
-              "Standard errors by which a candidate may raise the validation loss and still be "
-              "averaged with."),
-          key("half_life", &Owner::half_life, above_zero(),
-              "After so many rounds a snapshot counts half."),
-          key("score_examples", &Owner::score_examples, within(2U, kMany),
-              "Validation examples that a peer is scored on, at most."),
-          key("score_confidence", &Owner::score_confidence, within(0.0, 100.0),
-              "Scoring ends early when a peer's relative influence is so many standard errors "
-              "beyond admit or drop. 0: it never does."),
-          key("baseline", &Owner::baseline,
-              "Train a second model on own data alone, to compare with. Costs as much again."),
-          key("oracle_group", &Owner::oracle_group,
-              "Names of the members that strategy \"oracle\" averages with. For tests."),
-          key("pens_rounds", &Owner::pens_rounds, within(1U, kMany),
-              "Rounds in which strategy \"pens\" looks for its neighbours."),
-          key("pens_top", &Owner::pens_top, within(0U, 512U),
-              "Peers that strategy \"pens\" averages with in each of them. 0: not known; kith "
-              "simulate then tells it how many there are of its kind."),
-          key("dac_tau", &Owner::dac_tau, above_zero(),
-              "How strongly strategy \"dac\" prefers the similar."),
-          key("fedfomo_epsilon", &Owner::fedfomo_epsilon, within(0.0, 1.0),
-              "Chance, in the first round, that strategy \"fedfomo\" tries any peer instead of "
-              "the one it prefers. Falls by 0.05 a round."),
-          key("ifca_clusters", &Owner::ifca_clusters, within(0U, 512U),
-              "Clusters that strategy \"ifca\" looks for. 0: not known; kith simulate then tells "
-              "it how many there are."),
-          key("seed", &Owner::seed, "Of the choices left to chance.")};
+  return {
+      key("strategy", &Owner::strategy,
+          "How the peers to average with are chosen. \"lia\" is Kith's own; the rest is there "
+          "to compare with, and docs/algorithm.md says what each does. \"dac\" and \"ifca\" "
+          "run in kith simulate only."),
+      key("rounds", &Owner::rounds, "Rounds until the node stops learning. 0: never."),
+      key("epochs", &Owner::epochs, within(1U, 10'000U), "Epochs of training in a round."),
+      key("warmup_epochs", &Owner::warmup_epochs, within(1U, 10'000U),
+          "Epochs in the first round, before anything is averaged."),
+      key("gather", &Owner::gather, within(milliseconds(0), kDay),
+          "Longest wait, after publishing, for the snapshots of connected peers."),
+      key("interval", &Owner::interval, within(milliseconds(0), kDay),
+          "A round takes at least this long."),
+      key("pull_budget", &Owner::pull_budget, within(0U, 512U),
+          "Peers' snapshots fetched in a round, at most."),
+      key("explore", &Owner::explore, within(0U, 512U),
+          "How many of them are of peers that were not scored lately."),
+      key("admit", &Owner::admit, within(-2.0, 2.0),
+          "A peer is admitted when its relative influence is above this; 1 is as useful as "
+          "own training."),
+      key("drop", &Owner::drop, within(-2.0, 2.0),
+          "An admitted peer is dropped when it is below this. At most admit."),
+      key("smoothing", &Owner::smoothing, within(0.01, 1.0),
+          "Weight of a new score against the one before. 1 forgets the past."),
+      key("patience", &Owner::patience, within(1U, 512U),
+          "Candidates in a row that may fail to help before the rest is not tried."),
+      key("slack", &Owner::slack, within(0.0, 10.0),
+          "Standard errors by which a candidate may raise the validation loss and still be "
+          "averaged with."),
+      key("half_life", &Owner::half_life, above_zero(),
+          "After so many rounds a snapshot counts half."),
+      key("min_peers", &Owner::min_peers, within(0U, 512U),
+          "With fewer admitted than this, the best of the others are averaged with too, at half "
+          "their weight and only while they do no harm."),
+      key("mutual", &Owner::mutual,
+          "Average only with those who say that they admit this node. It tells all members whom "
+          "this node admits. Set it at all nodes, or those who do not are left out."),
+      key("learn_weights", &Owner::learn_weights,
+          "Look for better weights of the average than freshness gives, by what they do to the "
+          "validation loss. Costs up to two scorings for each model in it."),
+      key("score_examples", &Owner::score_examples, within(2U, kMany),
+          "Validation examples that a peer is scored on, at most."),
+      key("score_confidence", &Owner::score_confidence, within(0.0, 100.0),
+          "Scoring ends early when a peer's relative influence is so many standard errors "
+          "beyond admit or drop. 0: it never does."),
+      key("baseline", &Owner::baseline,
+          "Train a second model on own data alone, to compare with. Costs as much again."),
+      key("convenor", &Owner::convenor,
+          "Convenor mode: the name of the member who groups those that agree to it. This node "
+          "tells it, and nobody else, how useful the others are to it, and averages within its "
+          "group; but never with whom its own measurements speak against. Empty: this node "
+          "chooses for itself."),
+      key("oracle_group", &Owner::oracle_group,
+          "Names of the members that strategy \"oracle\" averages with. For tests."),
+      key("pens_rounds", &Owner::pens_rounds, within(1U, kMany),
+          "Rounds in which strategy \"pens\" looks for its neighbours."),
+      key("pens_top", &Owner::pens_top, within(0U, 512U),
+          "Peers that strategy \"pens\" averages with in each of them. 0: not known; kith "
+          "simulate then tells it how many there are of its kind."),
+      key("dac_tau", &Owner::dac_tau, above_zero(),
+          "How strongly strategy \"dac\" prefers the similar."),
+      key("fedfomo_epsilon", &Owner::fedfomo_epsilon, within(0.0, 1.0),
+          "Chance, in the first round, that strategy \"fedfomo\" tries any peer instead of "
+          "the one it prefers. Falls by 0.05 a round."),
+      key("ifca_clusters", &Owner::ifca_clusters, within(0U, 512U),
+          "Clusters that strategy \"ifca\" looks for. 0: not known; kith simulate then tells "
+          "it how many there are."),
+      key("seed", &Owner::seed, "Of the choices left to chance.")};
 }
 
 std::vector<Key<Config::Worker>> worker_keys() {
@@ -361,12 +376,23 @@ class Reader : public SettingsReader<Config> {
            "learning.drop must be at most learning.admit; they are " + show(learning.drop) +
                " and " + show(learning.admit));
     }
-    const toml::node* const group = table().at_path("learning.oracle_group").node();
-    for (const std::string& name : learning.oracle_group) {
+    const auto check_member = [this](const std::string& key, const std::string& name) {
       if (std::ranges::find(config_.consortium.members, name, &net::Member::name) ==
           config_.consortium.members.end()) {
-        fail(group, "learning.oracle_group names " + show(name) + ", who is not a member");
+        fail(table().at_path(key).node(), key + " names " + show(name) + ", who is not a member");
       }
+    };
+    for (const std::string& name : learning.oracle_group) {
+      check_member("learning.oracle_group", name);
+    }
+    if (!learning.convenor.empty()) check_member("learning.convenor", learning.convenor);
+    if (!learning.convenor.empty() && learning.mutual) {
+      fail(table().at_path("learning.mutual").node(),
+           "learning.mutual and learning.convenor exclude one another: remove one of them");
+    }
+    if (!learning.convenor.empty() && learning.strategy != StrategyName::lia) {
+      fail(table().at_path("learning.convenor").node(),
+           "learning.convenor works with strategy \"lia\" only; remove it, or choose that one");
     }
     if (learning.strategy == StrategyName::oracle && learning.oracle_group.empty()) {
       fail(table().at_path("learning.strategy").node(),

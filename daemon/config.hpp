@@ -68,9 +68,13 @@ struct Config {
     unsigned patience = 3;
     double slack = 2;      ///< standard errors
     double half_life = 2;  ///< rounds
+    unsigned min_peers = 0;
+    bool mutual = false;
+    bool learn_weights = false;
     unsigned score_examples = 512;
     double score_confidence = 3;  ///< standard errors; 0: always all examples
     bool baseline = true;
+    std::string convenor;                   ///< name of a member; empty: none
     std::vector<std::string> oracle_group;  ///< names of members
     unsigned pens_rounds = 10;
     unsigned pens_top = 0;  ///< peers; 0 is not known

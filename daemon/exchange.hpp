@@ -4,7 +4,6 @@
 #include "daemon/worker_process.hpp"
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -19,8 +18,7 @@ class Exchange {
   /// `round` begins: `peers` (node ids, in text) are those whose snapshots to fetch from now on.
   virtual void want(std::uint64_t round, std::vector<std::string> peers) = 0;
   /// Makes our partial, a snapshot file, known to the peers, with what the strategy says of it.
-  virtual net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial,
-                                       nlohmann::json note) = 0;
+  virtual net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial, Note note) = 0;
   /// Gives peers in step a bounded moment to publish theirs.
   virtual net::awaitable<void> gather(std::uint64_t round) = 0;
   /// Loads into `worker`, under its peer's id, each snapshot that is new there; returns all that

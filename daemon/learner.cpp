@@ -57,14 +57,15 @@ pipe::ModelName model_name(model::Served served) {
 
 }  // namespace
 
-Learner::Learner(net::asio::io_context& io, const Config& config, std::vector<Peer> peers,
-                 Exchange& exchange)
+Learner::Learner(net::asio::io_context& io, const Config& config, Peer self,
+                 std::vector<Peer> peers, Exchange& exchange)
     : io_(io),
       settings_(config.learning),
       privacy_(config.privacy),
+      self_(std::move(self)),
       peers_(std::move(peers)),
       exchange_(exchange),
-      strategy_(make_strategy(config, ids_of(peers_, config.learning.oracle_group))),
+      strategy_(make_strategy(config, roles())),
       random_(config.learning.seed) {
   if (!privacy_.on() || !strategy_->uses_training_examples()) return;
   throw Failure(EX_CONFIG, "strategy \"" + std::string(name(config.learning.strategy)) +
@@ -75,12 +76,26 @@ Learner::Learner(net::asio::io_context& io, const Config& config, std::vector<Pe
 
 Learner::~Learner() = default;
 
+Roles Learner::roles() const {
+  Roles roles;
+  roles.self = self_.id;
+  roles.oracle_group = ids_of(peers_, settings_.oracle_group);
+  const std::string& convenor = settings_.convenor;
+  if (convenor.empty()) return roles;
+  const std::vector<std::string> found = ids_of(peers_, {convenor});
+  if (convenor != self_.name && found.empty()) {
+    throw Failure(EX_CONFIG, "learning.convenor names \"" + convenor + "\", who is not a member");
+  }
+  roles.convenor = convenor == self_.name ? self_.id : found.front();
+  return roles;
+}
+
 net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   phase_ = "opening data";
   progress_.reset();
   if (config.learning.oracle_group != settings_.oracle_group) {
     settings_.oracle_group = config.learning.oracle_group;
-    strategy_ = make_strategy(config, ids_of(peers_, settings_.oracle_group));
+    strategy_ = make_strategy(config, roles());
   }
   worker_ = std::make_unique<WorkerProcess>(io_, worker_command(config));
   worker_->on_progress([this](const pipe::Progress& progress) { progress_ = progress; });
@@ -117,7 +132,8 @@ net::awaitable<json> Learner::do_round(std::uint64_t number) {
   if (strategy_->shares()) {
     phase_ = "publishing";
     const bool allowed = !round.privacy || round.privacy->publish;
-    if (allowed) co_await exchange_.publish(number, std::move(partial), strategy_->note());
+    Note note = strategy_->note();
+    if (allowed) co_await exchange_.publish(number, std::move(partial), std::move(note));
     phase_ = "gathering";
     const auto start = steady_clock::now();
     co_await exchange_.gather(number);

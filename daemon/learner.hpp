@@ -24,14 +24,14 @@ namespace kith::daemon {
 /// Ownership: borrows the exchange; owns the worker.  Threads: the io thread.
 class Learner {
  public:
-  /// Another node that learns the same task.
+  /// A node that learns the task.
   struct Peer {
     std::string id;  ///< what the exchange and the strategy call it
     std::string name;
   };
 
   /// Throws Failure if `config` asks for a strategy that cannot be.
-  Learner(net::asio::io_context& io, const Config& config, std::vector<Peer> peers,
+  Learner(net::asio::io_context& io, const Config& config, Peer self, std::vector<Peer> peers,
           Exchange& exchange);
   ~Learner();
   Learner(const Learner&) = delete;
@@ -70,6 +70,7 @@ class Learner {
     std::map<std::string, double> seconds;  // by phase
   };
 
+  [[nodiscard]] Roles roles() const;
   net::awaitable<void> train(Round& round, pipe::Fd& partial);
   net::awaitable<void> average(Round& round);
   net::awaitable<void> gate(Round& round);
@@ -81,6 +82,7 @@ class Learner {
   net::asio::io_context& io_;
   Config::Learning settings_;
   Config::Privacy privacy_;
+  Peer self_;
   std::vector<Peer> peers_;
   Exchange& exchange_;
   std::unique_ptr<Strategy> strategy_;

@@ -2,6 +2,7 @@
 
 #include "daemon/failure.hpp"
 #include "daemon/log.hpp"
+#include "daemon/network_note.hpp"
 #include "daemon/sealed_snapshot.hpp"
 #include "daemon/version.hpp"
 
@@ -56,7 +57,10 @@ void NetworkExchange::join(const Subject& subject) {
     }
     const std::string peer = to_string(stored.origin);
     if (stored.origin == local_.id || arrivals_.contains(peer)) continue;  // latest comes first
-    arrivals_[peer] = {head->id(), *net::parse_head(*head), stored.round, true};
+    const net::Head parsed = *net::parse_head(*head);
+    Arrival arrival{.snapshot = head->id(), .head = parsed, .round = stored.round, .used = true};
+    arrival.note = note_for_us(*manifest, parsed);
+    arrivals_[peer] = std::move(arrival);
   }
   forget_unknown_blobs();
   try {
@@ -99,19 +103,22 @@ void NetworkExchange::want(std::uint64_t round, std::vector<std::string> peers) 
   }
 }
 
-net::awaitable<void> NetworkExchange::publish(std::uint64_t round, pipe::Fd partial, json) {
+net::awaitable<void> NetworkExchange::publish(std::uint64_t round, pipe::Fd partial, Note note) {
   auto job = [this, file = std::move(partial)] {
     return seal_snapshot(file, consortium_, store_.blobs());
   };
-  const SealedSnapshot sealed = co_await net::offload(disk_, std::move(job));
+  SealedSnapshot sealed = co_await net::offload(disk_, std::move(job));
   if (stopping_) co_return;
   if (sealed.size != subject_.snapshot_size) {
     throw WorkerLost("the worker handed over a snapshot of another size than the initial model");
   }
-  const Bytes manifest = net::encode(sealed.manifest);
   net::Head head;
   head.origin = local_.id;
   head.position = store_.take_position();
+  if (const auto problem = put_note(note, head, consortium_, sealed.manifest)) {
+    log::warn("note_not_sent", {{"why", *problem}});
+  }
+  const Bytes manifest = net::encode(sealed.manifest);
   head.task = subject_.task;
   head.round = static_cast<std::uint32_t>(round);
   head.examples = subject_.examples;
@@ -182,7 +189,7 @@ net::awaitable<std::vector<Candidate>> NetworkExchange::load(std::uint64_t round
     if (problem) {
       log::warn("snapshot_refused", {{"peer", name_of(peer)}, {"why", *problem}});
     } else {
-      candidates.push_back({peer, first_used});
+      candidates.push_back({peer, first_used, parse_note(arrival.note)});
     }
   }
   co_return candidates;
@@ -212,6 +219,16 @@ net::awaitable<std::optional<std::string>> NetworkExchange::load_one(std::string
 
 void NetworkExchange::worker_replaced() {
   for (auto& [peer, arrival] : arrivals_) arrival.loaded = false;
+}
+
+std::string NetworkExchange::note_for_us(const net::Manifest& manifest,
+                                         const net::Head& head) const {
+  const net::Member* const origin = consortium_.find(head.origin);
+  const net::Member* const self = consortium_.find(local_.id);
+  const std::string& convenor = config_.learning.convenor;
+  if (convenor.empty() || origin == nullptr || self == nullptr) return {};
+  const bool heard = manifest.note_sealed ? self->name == convenor : origin->name == convenor;
+  return heard ? note_text(manifest, head, keys_.channel).value_or("") : "";
 }
 
 // --- Whose snapshots to fetch ------------------------------------------------------------------
@@ -293,7 +310,10 @@ void NetworkExchange::arrived(const net::SnapshotId& snapshot, const net::Head& 
   if (head.origin == local_.id) return;  // ours, lost and got back
   Arrival& arrival = arrivals_[to_string(head.origin)];
   const bool found_again = arrival.snapshot == snapshot && arrival.refused;
-  if (found_again || arrival.head.position < head.position) arrival = {snapshot, head, round_};
+  if (found_again || arrival.head.position < head.position) {
+    arrival = {.snapshot = snapshot, .head = head, .round = round_};
+    arrival.note = note_for_us(*manifest, head);
+  }
   log::debug("snapshot_arrived", {{"peer", name_of(to_string(head.origin))},
                                   {"round", head.round},
                                   {"sequence", head.position.sequence}});

@@ -45,7 +45,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void stop();
 
   void want(std::uint64_t round, std::vector<std::string> peers) override;
-  net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial, nlohmann::json note) override;
+  net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial, Note note) override;
   net::awaitable<void> gather(std::uint64_t round) override;
   net::awaitable<std::vector<Candidate>> load(std::uint64_t round, WorkerProcess& worker) override;
   void worker_replaced() override;
@@ -67,8 +67,12 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
     bool used = false;
     bool loaded = false;   ///< into the worker
     bool refused = false;  ///< by the worker
+    std::string note{};    ///< as it came; empty if there is none for us
   };
 
+  /// What the strategy is to hear of a note: nothing but the convenor's, or, as the convenor, what
+  /// is sealed to us.  All else is not even looked at.
+  [[nodiscard]] std::string note_for_us(const net::Manifest& manifest, const net::Head& head) const;
   void want_if_chosen(const net::SnapshotId& snapshot, const net::Head& head);
   [[nodiscard]] bool worth_waiting(std::uint64_t round) const;
   /// Returns why it could not be loaded; nothing if it was.

@@ -43,6 +43,11 @@ std::vector<Learner::Peer> others(const net::Consortium& consortium, const net::
   return peers;
 }
 
+Learner::Peer peer_of(const net::Consortium& consortium, const net::NodeId& id) {
+  const net::Member* const member = consortium.find(id);
+  return {to_string(id), member != nullptr ? member->name : ""};
+}
+
 // The worker would miss them too, but not know which key to correct.
 void check_data_files(const Config::Data& data) {
   const auto check = [](const char* key, const std::vector<std::filesystem::path>& files) {
@@ -92,7 +97,8 @@ Node::Node(net::asio::io_context& io, Config config)
       store_(config_.node.state),
       consortium_(make_consortium(config_)),
       exchange_(io, config_, keys_, consortium_, store_),
-      learner_(io, config_, others(consortium_, keys_.identity.id()), exchange_),
+      learner_(io, config_, peer_of(consortium_, keys_.identity.id()),
+               others(consortium_, keys_.identity.id()), exchange_),
       io_(io),
       rest_(io) {
   const net::Member* self = consortium_.find(keys_.identity.id());

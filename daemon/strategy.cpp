@@ -15,11 +15,10 @@
 #include <iterator>
 
 namespace kith::daemon {
-std::unique_ptr<Strategy> make_strategy(const Config& config,
-                                        std::vector<std::string> oracle_group) {
+std::unique_ptr<Strategy> make_strategy(const Config& config, Roles roles) {
   switch (config.learning.strategy) {
     case StrategyName::lia:
-      return std::make_unique<Lia>(config);
+      return std::make_unique<Lia>(config, std::move(roles));
     case StrategyName::lia_sign:
       return std::make_unique<LiaSign>(config);
     case StrategyName::local:
@@ -27,7 +26,7 @@ std::unique_ptr<Strategy> make_strategy(const Config& config,
     case StrategyName::fedavg:
       return std::make_unique<Fixed>(config, std::nullopt);
     case StrategyName::oracle:
-      return std::make_unique<Fixed>(config, std::move(oracle_group));
+      return std::make_unique<Fixed>(config, std::move(roles.oracle_group));
     case StrategyName::pens:
       return std::make_unique<Pens>(config);
     case StrategyName::dac:
@@ -44,8 +43,8 @@ void check_works_on_network(const Config& config) {
   const std::string strategy(name(config.learning.strategy));
   if (make_strategy(config, {})->needs_notes()) {
     throw Failure(EX_CONFIG, "strategy \"" + strategy +
-                                 "\" needs its peers' notes, which the network does not carry; run "
-                                 "it with kith simulate, or choose another learning.strategy");
+                                 "\" needs its peers' notes, which are not sent over a network; "
+                                 "run it with kith simulate, or choose another learning.strategy");
   }
   if (config.learning.strategy == StrategyName::pens && config.learning.pens_top == 0) {
     throw Failure(EX_CONFIG,

@@ -17,7 +17,13 @@ namespace kith::daemon {
 struct Candidate {
   std::string peer;           ///< node id, in text
   std::uint64_t arrived = 0;  ///< the round of ours in which it came
-  nlohmann::json note{};      ///< what its strategy said with it; see Strategy::note()
+  nlohmann::json note{};      ///< what its strategy said with it, to all or to us; null: nothing
+};
+
+/// What a strategy says with a snapshot.
+struct Note {
+  nlohmann::json text{};  ///< an object, or null for nothing
+  std::string reader{};   ///< node id, in text, of the only one who can read it; empty: all can
 };
 
 /// What a strategy decides on: the moment after our own partial was trained.
@@ -49,14 +55,14 @@ class Strategy {
 
   /// False if it neither publishes nor wants anything.
   [[nodiscard]] virtual bool shares() const { return true; }
-  /// True if it cannot do without the notes of its peers.  The network carries none, since what a
-  /// node thinks of others tells about its data; `kith simulate` does.
+  /// True if it cannot do without notes that everybody can read.  They are not sent over a network,
+  /// since what a node thinks of others tells about its data; `kith simulate` runs it.
   [[nodiscard]] virtual bool needs_notes() const { return false; }
   /// True if whom it averages with depends on the training examples as they are: what private
   /// training hides would show in the choice.
   [[nodiscard]] virtual bool uses_training_examples() const { return false; }
-  /// What to say with the partial that is about to be published; null is nothing.
-  [[nodiscard]] virtual nlohmann::json note() const { return nullptr; }
+  /// What to say with the partial that is about to be published.
+  [[nodiscard]] virtual Note note() const { return {}; }
 
   /// What it thinks of a peer, for status and for the next start; null if nothing.
   [[nodiscard]] virtual nlohmann::json opinion(const std::string&) const { return nullptr; }
@@ -64,9 +70,13 @@ class Strategy {
   virtual void restore(const std::map<std::string, nlohmann::json>&) {}
 };
 
-/// `oracle_group` of the configuration is given as node ids in text.
-[[nodiscard]] std::unique_ptr<Strategy> make_strategy(const Config& config,
-                                                      std::vector<std::string> oracle_group);
+/// This node, and the members that its configuration names: node ids in text.
+struct Roles {
+  std::vector<std::string> oracle_group{};
+  std::string self{};
+  std::string convenor{};  ///< empty: none
+};
+[[nodiscard]] std::unique_ptr<Strategy> make_strategy(const Config& config, Roles roles);
 
 /// Throws Failure(EX_CONFIG) if the configured strategy works in `kith simulate` only.
 void check_works_on_network(const Config& config);

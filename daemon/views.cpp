@@ -174,6 +174,23 @@ json trial_of(const json& round, const std::string& id) {
   return nullptr;
 }
 
+/// What convenor mode did about a peer in a round, in words; null if nothing.
+json convenor_text(const json& round, const std::string& id) {
+  const json why = round.value("why", json());
+  if (!why.is_object() || !why.contains("convenor")) return nullptr;
+  const json& said = why.at("convenor");
+  const auto names = [&](const char* list) {
+    return std::ranges::find(said.at(list), json(id)) != said.at(list).end();
+  };
+  if (said.at("refused").contains(id)) {
+    return "assigned it to this node, which refuses it: " +
+           said.at("refused").at(id).get<std::string>();
+  }
+  if (names("assigned")) return "assigned it to this node";
+  if (names("elsewhere")) return "put it into another group: it is not averaged with";
+  return nullptr;
+}
+
 json weight_of(const json& round, const std::string& id) {
   for (const json& member : round.at("members")) {
     if (member.at("id") == id) return member.at("weight");
@@ -208,6 +225,7 @@ json explain_peer(const json& peers, const json& rounds, std::string_view who) {
            {"trouble", peer.at("trouble")},
            {"snapshot", peer.at("snapshot")},
            {"opinion", peer.at("opinion")},
+           {"convenor", rounds.empty() ? json() : convenor_text(rounds.back(), id)},
            {"last_trial", nullptr},
            {"history", json::array()}};
   for (const json& round : rounds) {
@@ -256,6 +274,7 @@ Lines why_lines(const json& why) {
                    estimate_text(newest.at("own")));
     }
   }
+  if (!why.at("convenor").is_null()) line("convenor", why.at("convenor"));
   if (!why.at("last_trial").is_null()) line("averaging", trial_text(why.at("last_trial")));
   const json& snapshot = why.at("snapshot");
   if (snapshot.is_null()) {

@@ -72,8 +72,8 @@ struct SignedHead {
 [[nodiscard]] bool verify_head(const SignedHead& head, const NodeId& origin,
                                std::string_view consortium_id);
 
-/// The pieces of a snapshot and who may read them.  Its hash stands in the head, so it is as
-/// trustworthy as the signature.
+/// The pieces of a snapshot, who may read them, and what the origin says with it.  Its hash stands
+/// in the head, so it is as trustworthy as the signature.
 struct Manifest {
   /// The content key, sealed to one member (crypto_box_seal).
   struct SealedKey {
@@ -86,14 +86,17 @@ struct Manifest {
   };
   std::vector<Hash> chunks;  ///< BLAKE2b of each chunk's ciphertext, in order
   std::vector<SealedKey> keys;
+  bool note_sealed = false;  ///< only one member can read the note; it is not said which
+  Bytes note{};              ///< for the strategy of whoever can read it; empty: none
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(at_most<limits::kChunksPerSnapshot>(chunks), at_most<limits::kMembers>(keys));
+    archive(at_most<limits::kChunksPerSnapshot>(chunks), at_most<limits::kMembers>(keys),
+            note_sealed, at_most<limits::kNote>(note));
   }
 };
 inline constexpr std::size_t kManifestMaximum =
-    8 + limits::kChunksPerSnapshot * 32 + limits::kMembers * (32 + 80);
+    8 + limits::kChunksPerSnapshot * 32 + limits::kMembers * (32 + 80) + 1 + 4 + limits::kNote;
 
 /// How many chunks a snapshot of `size` bytes has.
 [[nodiscard]] constexpr std::uint64_t chunk_count(std::uint64_t size) {

@@ -32,6 +32,7 @@ inline constexpr std::size_t kChunk = 512
                                       << 10;  ///< bytes of plaintext in every chunk but the last
 inline constexpr std::size_t kChunksPerSnapshot = 8192;  ///< 4 GiB
 inline constexpr std::size_t kMembers = 512;
+inline constexpr std::size_t kNote = 40 << 10;  ///< bytes: a line of text for each member
 inline constexpr std::size_t kSnapshotsPerOrigin = 2;
 inline constexpr std::size_t kFetchesPerPeer = 16;  ///< asked of one peer, or by one peer, at once
 inline constexpr std::size_t kHeadsPerMessage = 64;

@@ -11,8 +11,8 @@
 
 namespace kith::net {
 
-inline constexpr std::uint8_t kProtocolVersion = 1;  ///< spoken by this program
-inline constexpr std::uint8_t kOldestVersion = 1;    ///< still understood by it
+inline constexpr std::uint8_t kProtocolVersion = 2;  ///< spoken by this program
+inline constexpr std::uint8_t kOldestVersion = 2;    ///< still understood by it
 
 /// The first message of each side, inside the encrypted channel.
 struct Hello {

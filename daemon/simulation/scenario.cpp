@@ -84,7 +84,10 @@ const std::vector<Section<Scenario>>& sections() {
            key("strategies", &Simulation::strategies, strategy_names(),
                "What is compared, each on the same data, model, steps and seeds."),
            key("seeds", &Simulation::seeds, some<unsigned>(),
-               "Everything is run once for each: seed of data, model and training.")}),
+               "Everything is run once for each: seed of data, model and training."),
+           key("convenor_share", &Simulation::convenor_share, within(0.0, 1.0),
+               "Of the nodes: the first so many, and the convenor, use learning.convenor if it is "
+               "set; the others choose for themselves.")}),
       section<Scenario, Plan>(
           "partition", [](Scenario& scenario) -> Plan& { return scenario.data.plan; },
           "A public data set cut into nodes. Left out if data.directory is set.",

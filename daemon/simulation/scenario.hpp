@@ -21,6 +21,7 @@ struct Scenario {
     std::string name;
     std::vector<std::string> strategies{"lia", "local", "fedavg", "oracle"};
     std::vector<unsigned> seeds{1};
+    double convenor_share = 1;  ///< of the nodes: the first so many use `learning.convenor`
   };
   /// The data of the nodes: cut from a public set, or already cut.
   struct Data {

@@ -32,7 +32,7 @@ class SimulatedNetwork::Port final : public Exchange {
     network_.clock_.work_until(index_, trained_);
   }
 
-  net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial, json note) override {
+  net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial, Note note) override {
     co_await network_.clock_.until(index_, trained_);
     auto file = std::make_shared<pipe::Fd>(std::move(partial));
     if (!first_) first_ = file;
@@ -79,7 +79,9 @@ class SimulatedNetwork::Port final : public Exchange {
         if (!arrival.first_used) arrival.first_used = round;
       }
       if (arrival.refused) continue;
-      candidates.push_back({peer, *arrival.first_used, arrival.publication->note});
+      const Note& note = arrival.publication->note;
+      const bool readable = note.reader.empty() || note.reader == node_.name;
+      candidates.push_back({peer, *arrival.first_used, readable ? note.text : json(nullptr)});
     }
     co_return candidates;
   }

@@ -56,7 +56,7 @@ class SimulatedNetwork {
     std::uint64_t round = 0;
     std::shared_ptr<const pipe::Fd> file;
     std::uint64_t size = 0;
-    nlohmann::json note;
+    Note note;
   };
 
   void fetch(std::size_t from, std::size_t to, Time now);

@@ -211,6 +211,10 @@ Config config_of(const Scenario& scenario, const World& world, const Run& run, s
   config.worker = scenario.worker;
   config.privacy = scenario.privacy;
   config.privacy.noise_seed = config.learning.seed;
+  const double follow = scenario.simulation.convenor_share * static_cast<double>(world.size());
+  const bool follows = index < static_cast<std::size_t>(std::lround(follow)) ||
+                       node.name == config.learning.convenor;
+  if (!follows || run.strategy != StrategyName::lia) config.learning.convenor.clear();
   tell_truth(config.learning, world, index);
   return config;
 }
@@ -230,8 +234,10 @@ json entry(json report, StrategyName strategy, const pipe::Opened& opened, doubl
   report["examples"] = opened.train;
   report["scored"] = opened.scored;
   report["scoring"] = nullptr;
+  // Of the reasons only what nothing else tells.
   const json why = std::move(report.at("why"));
-  if (why.is_object() && why.contains("scoring")) {
+  if (why.contains("convenor")) report["convenor"] = why.at("convenor");
+  if (why.contains("scoring")) {
     const json& effort = why.at("scoring");
     report["scoring"] = {{"peers", effort.at("peers")}, {"examples", effort.at("examples")}};
     report["seconds"]["score"] = effort.at("seconds");
@@ -260,8 +266,8 @@ class Simulation {
     for (std::size_t i = 0; i < all.size(); ++i) {
       std::vector<Learner::Peer> others = all;
       others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
-      learners_.push_back(
-          std::make_unique<Learner>(io_, configs_[i], std::move(others), network_.exchange(i)));
+      learners_.push_back(std::make_unique<Learner>(io_, configs_[i], all[i], std::move(others),
+                                                    network_.exchange(i)));
     }
   }
 

@@ -66,10 +66,10 @@ double Dac::similarity(const std::string& peer) const {
   return found == known_.end() ? 0 : found->second.similarity;
 }
 
-json Dac::note() const {
+Note Dac::note() const {
   json similarities = json::object();
   for (const auto& [peer, known] : known_) similarities[peer] = known.similarity;
-  return {{"similarities", similarities}};
+  return {{{"similarities", similarities}}, ""};
 }
 
 json Dac::opinion(const std::string& peer) const {

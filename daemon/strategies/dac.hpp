@@ -26,7 +26,7 @@ class Dac final : public Strategy {
   net::awaitable<Choice> choose(Situation situation) override;
   [[nodiscard]] bool needs_notes() const override { return true; }
   [[nodiscard]] bool uses_training_examples() const override { return true; }
-  [[nodiscard]] nlohmann::json note() const override;
+  [[nodiscard]] Note note() const override;
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;
 

@@ -32,7 +32,7 @@ class Ifca final : public Strategy {
   net::awaitable<Choice> choose(Situation situation) override;
   [[nodiscard]] bool needs_notes() const override { return true; }
   [[nodiscard]] bool uses_training_examples() const override { return true; }
-  [[nodiscard]] nlohmann::json note() const override { return {{"cluster", cluster_}}; }
+  [[nodiscard]] Note note() const override { return {{{"cluster", cluster_}}, ""}; }
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
 
  private:

@@ -4,6 +4,7 @@
 #include "model/influence.hpp"
 #include "model/lazy_scoring.hpp"
 #include "model/pull.hpp"
+#include "model/weights.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -60,6 +61,16 @@ std::optional<model::Admission::Decision> from_json(const std::string& peer, con
   }
 }
 
+/// What a peer that is not admitted weighs of what it otherwise would; see learning.min_peers.
+constexpr double kReserveWeight = 0.5;
+
+/// Whether the note of a peer says that it admits `node`.
+bool admits(const json& note, const std::string& node) {
+  const auto said = note.is_object() ? note.find("admits") : note.end();
+  return said != note.end() && said->is_array() &&
+         std::ranges::find(*said, json(node)) != said->end();
+}
+
 /// With so many admitted, trying them one by one costs too much: then prefixes are tried.
 constexpr std::size_t kMany = 16;
 
@@ -75,13 +86,18 @@ std::unique_ptr<model::Selection> make_selection(std::span<const float> own_loss
 
 }  // namespace
 
-Lia::Lia(const Config& config)
+Lia::Lia(const Config& config, Roles roles)
     : settings_(config.learning),
+      self_(roles.self),
       ask_baseline_(settings_.baseline && !config.privacy.on()),
       clip_(model::clip_level(config.task.classes, config.task.clip_factor)),
       admission_({.admit_above = settings_.admit,
                   .drop_below = settings_.drop,
-                  .smoothing = settings_.smoothing}) {}
+                  .smoothing = settings_.smoothing}),
+      convenor_({.self = std::move(roles.self),
+                 .convenor = std::move(roles.convenor),
+                 .admit = settings_.admit,
+                 .drop = settings_.drop}) {}
 
 std::vector<std::string> Lia::pulls(std::uint64_t, const std::vector<std::string>& peers,
                                     std::mt19937_64& random) {
@@ -94,10 +110,12 @@ std::vector<std::string> Lia::pulls(std::uint64_t, const std::vector<std::string
       candidate.rho = known->rho;
       candidate.scored = known->scored;
     }
+    candidate.admitted = convenor_.assigned(peer).value_or(candidate.admitted);
     candidates.push_back(std::move(candidate));
   }
-  return model::choose_pulls(std::move(candidates), settings_.pull_budget, settings_.explore,
-                             random);
+  auto chosen =
+      model::choose_pulls(std::move(candidates), settings_.pull_budget, settings_.explore, random);
+  return convenor_.pulls(std::move(chosen), peers);
 }
 
 net::awaitable<Choice> Lia::choose(Situation situation) {
@@ -108,18 +126,19 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
   choice.why["scoring"] = co_await score(situation, own);
   admission_.expire(situation.round);
 
-  model::Members admitted;
-  for (const std::string& peer : admission_.admitted()) {
-    const auto is_peer = [&](const Candidate& candidate) { return candidate.peer == peer; };
-    if (std::ranges::any_of(situation.candidates, is_peer)) admitted.push_back(peer);
-  }
-  const auto selection = make_selection(own.partial, admitted, settings_);
+  model::Members able = convenor_.admitted(situation, admission_, choice.why);
+  if (settings_.mutual) choice.why["not_mutual"] = keep_mutual(situation, able);
+  const model::Members reserve = reserves(situation, able);
+  able.insert(able.end(), reserve.begin(), reserve.end());
+  const auto selection = make_selection(own.partial, able, settings_);
   while (const auto members = selection->next()) {
-    const std::vector<float> losses = co_await losses_of(situation, *members);
+    const std::vector<float> losses =
+        co_await losses_of(situation, mix(situation, *members, reserve));
     selection->record(losses);
   }
   const model::Selected selected = selection->result();
-  choice.mixture = mixture(situation, selected.members, settings_.half_life);
+  choice.mixture = mix(situation, selected.members, reserve);
+  if (settings_.learn_weights) choice.mixture = co_await learn_weights(situation, choice.mixture);
   choice.why["trials"] = json::array();
   for (const model::Trial& trial : selected.trace) {
     choice.why["trials"].push_back(
@@ -197,8 +216,63 @@ void Lia::learnt_alone(std::span<const float> losses, pid_t worker) {
   alone_in_ = worker;
 }
 
-net::awaitable<std::vector<float>> Lia::losses_of(Situation situation, model::Members members) {
-  const pipe::Try question{mixture(situation, members, settings_.half_life)};
+std::vector<std::string> Lia::keep_mutual(const Situation& situation,
+                                          model::Members& members) const {
+  std::vector<std::string> one_sided;
+  for (const Candidate& candidate : situation.candidates) {
+    if (admits(candidate.note, self_)) continue;
+    if (std::erase(members, candidate.peer) > 0) one_sided.push_back(candidate.peer);
+  }
+  return one_sided;
+}
+
+model::Members Lia::reserves(const Situation& situation, const model::Members& able) const {
+  const std::size_t missing =
+      settings_.min_peers - std::min<std::size_t>(settings_.min_peers, able.size());
+  std::vector<const model::Admission::Decision*> ranking;
+  for (const Candidate& candidate : situation.candidates) {
+    const auto* decision = admission_.find(candidate.peer);
+    const bool elsewhere = convenor_.assigned(candidate.peer) == false;
+    const bool listed = std::ranges::find(able, candidate.peer) != able.end();
+    if (!decision || decision->admitted || elsewhere || listed) continue;
+    if (decision->rho > 0 && !decision->latest.worse_than_alone) ranking.push_back(decision);
+  }
+  std::ranges::stable_sort(ranking, std::greater<>(), &model::Admission::Decision::rho);
+  ranking.resize(std::min(ranking.size(), missing));
+  model::Members peers;
+  for (const auto* decision : ranking) peers.push_back(decision->peer);
+  return peers;
+}
+
+pipe::Mixture Lia::mix(const Situation& situation, const model::Members& members,
+                       const model::Members& reserve) const {
+  pipe::Mixture mixed = mixture(situation, members, settings_.half_life);
+  for (std::size_t i = 0; i < mixed.members.size(); ++i) {
+    const bool reserved = std::ranges::find(reserve, mixed.members[i]) != reserve.end();
+    if (reserved) mixed.weights[i] *= kReserveWeight;
+  }
+  return mixed;
+}
+
+net::awaitable<pipe::Mixture> Lia::learn_weights(Situation situation, pipe::Mixture mixed) {
+  const std::vector<float> losses = co_await losses_of(situation, mixed);
+  model::WeightSearch search(mixed.weights, losses);
+  while (auto weights = search.next()) {
+    mixed.weights = *std::move(weights);
+    const std::vector<float> tried = co_await losses_of(situation, mixed);
+    search.record(tried);
+  }
+  mixed.weights = search.weights();
+  co_return mixed;
+}
+
+Note Lia::note() const {
+  if (!settings_.mutual) return convenor_.note(admission_);
+  return {{{"admits", admission_.admitted()}}, ""};
+}
+
+net::awaitable<std::vector<float>> Lia::losses_of(Situation situation, pipe::Mixture mixed) {
+  const pipe::Try question{std::move(mixed)};
   const auto answer = co_await situation.worker->call(question);
   const LossRows rows(answer.file, 1, answer.result.examples);
   co_return std::vector<float>(rows[0].begin(), rows[0].end());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/convenor.hpp"
 #include "daemon/strategy.hpp"
 #include "model/admission.hpp"
 #include "model/selection.hpp"
@@ -11,11 +12,12 @@ namespace kith::daemon {
 /// arithmetic is in model/; this asks the worker for the numbers.
 class Lia final : public Strategy {
  public:
-  explicit Lia(const Config& config);
+  Lia(const Config& config, Roles roles);
 
   std::vector<std::string> pulls(std::uint64_t round, const std::vector<std::string>& peers,
                                  std::mt19937_64& random) override;
   net::awaitable<Choice> choose(Situation situation) override;
+  [[nodiscard]] Note note() const override;
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;
 
@@ -30,14 +32,27 @@ class Lia final : public Strategy {
   net::awaitable<OwnLosses> measure_own(Situation situation);
   /// Scores every candidate, on as many examples as each needs; returns what it took, for reports.
   net::awaitable<nlohmann::json> score(Situation situation, OwnLosses own);
-  net::awaitable<std::vector<float>> losses_of(Situation situation, model::Members members);
+  /// Removes from `members` those who do not say that they admit us, and returns them.
+  std::vector<std::string> keep_mutual(const Situation& situation, model::Members& members) const;
+  /// The best of the rest, for as long as there are fewer than `learning.min_peers` to average
+  /// with.
+  [[nodiscard]] model::Members reserves(const Situation& situation,
+                                        const model::Members& able) const;
+  /// Weighted by freshness, and those of `reserve` at less.
+  [[nodiscard]] pipe::Mixture mix(const Situation& situation, const model::Members& members,
+                                  const model::Members& reserve) const;
+  /// The same average with better weights, if there are any.
+  net::awaitable<pipe::Mixture> learn_weights(Situation situation, pipe::Mixture mixed);
+  net::awaitable<std::vector<float>> losses_of(Situation situation, pipe::Mixture mixed);
 
   Config::Learning settings_;
+  std::string self_;  ///< node id, in text
   /// Whether peers must not be clearly worse than the baseline.  Not with privacy: it learns from
   /// the training examples as they are, which would show in whom we average with.
   bool ask_baseline_;
   double clip_;  ///< of per-example losses
   model::Admission admission_;
+  Convenor convenor_;  ///< off unless `learning.convenor` names one
   /// Losses of the best this node learnt alone, and the worker that they were measured in: another
   /// one may have other data.
   std::vector<float> alone_;

@@ -4,131 +4,15 @@
 #include "daemon/strategies/ifca.hpp"
 #include "daemon/strategies/lia_sign.hpp"
 #include "daemon/strategies/pens.hpp"
+#include "tests/daemon/bench.hpp"
 
 #include <boost/test/unit_test.hpp>
-
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <map>
-#include <memory>
-#include <stdlib.h>
 
 namespace {
 
 using namespace kith;
 using namespace kith::daemon;
-using nlohmann::json;
-namespace asio = net::asio;
-namespace fs = std::filesystem;
-
-using Names = std::vector<std::string>;
-using Script = std::map<std::string, double>;
-
-Names sorted(Names names) {
-  std::ranges::sort(names);
-  return names;
-}
-
-/// A made-up worker whose models have the losses that a test wants.
-class Bench {
- public:
-  Bench() {
-    std::string name = (fs::temp_directory_path() / "kith-bench-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    restart();
-  }
-  ~Bench() {
-    worker_.reset();
-    fs::remove_all(folder_);
-  }
-  Bench(const Bench&) = delete;
-  Bench& operator=(const Bench&) = delete;
-
-  void restart() {
-    worker_ = std::make_unique<WorkerProcess>(io_, KITH_FAKE_WORKER);
-    pipe::Open open;
-    open.task.name = "task";
-    open.task.sizes = {1};
-    open.data.train = {"scripted"};
-    open.state = folder_.string();
-    auto body = [this, open]() -> net::awaitable<void> { co_await worker_->call(open); };
-    run(body);
-  }
-  /// What models have not named has the loss 1, and the distance 1.
-  void losses(const Script& script) { write("losses", script); }
-  void distances(const Script& script) { write("distances", script); }
-
-  void prepare(Strategy& strategy, std::uint64_t round, std::vector<Candidate> candidates) {
-    const Situation moment = situation(round, std::move(candidates));
-    auto body = [&]() -> net::awaitable<void> { co_await strategy.prepare(moment); };
-    run(body);
-  }
-  pipe::Mixture choose(Strategy& strategy, std::uint64_t round, std::vector<Candidate> candidates) {
-    const Situation moment = situation(round, std::move(candidates));
-    pipe::Mixture mixture;
-    auto body = [&]() -> net::awaitable<void> {
-      const Choice choice = co_await strategy.choose(moment);
-      mixture = choice.mixture;
-    };
-    run(body);
-    return mixture;
-  }
-  /// Without notes, and all from this round.
-  pipe::Mixture choose(Strategy& strategy, std::uint64_t round, const Names& candidates) {
-    std::vector<Candidate> list;
-    for (const std::string& peer : candidates) list.push_back({peer, round});
-    return choose(strategy, round, std::move(list));
-  }
-
-  /// What the worker was asked of this kind since the last time, in order.
-  std::vector<json> requests(const std::string& operation) {
-    std::vector<json> found;
-    std::ifstream in(folder_ / "requests");
-    for (std::string line; std::getline(in, line);) {
-      json request = json::parse(line);
-      if (request.at("op") == operation) found.push_back(std::move(request));
-    }
-    fs::remove(folder_ / "requests");
-    return found;
-  }
-
- private:
-  void write(const char* file, const Script& script) {
-    std::ofstream out(folder_ / file);
-    for (const auto& [model, value] : script) out << model << "=" << value << "\n";
-  }
-  Situation situation(std::uint64_t round, std::vector<Candidate> candidates) {
-    Situation situation;
-    situation.round = round;
-    situation.candidates = std::move(candidates);
-    situation.worker = worker_.get();
-    return situation;
-  }
-  template <class Body>
-  void run(Body& body) {
-    asio::co_spawn(io_, std::ref(body), net::rethrow);
-    io_.restart();
-    io_.run();
-  }
-
-  fs::path folder_;
-  asio::io_context io_;
-  std::unique_ptr<WorkerProcess> worker_;
-};
-
-Names members(const pipe::Mixture& mixture) {
-  BOOST_TEST_REQUIRE(!mixture.members.empty());
-  BOOST_TEST(mixture.members.front() == "self");
-  BOOST_TEST(mixture.members.size() == mixture.weights.size());
-  return sorted({mixture.members.begin() + 1, mixture.members.end()});
-}
-
-double weight(const pipe::Mixture& mixture, const std::string& member) {
-  const auto found = std::ranges::find(mixture.members, member);
-  if (found == mixture.members.end()) return 0;
-  return mixture.weights[static_cast<std::size_t>(found - mixture.members.begin())];
-}
+using namespace kith::daemon::test;
 
 Config settings(StrategyName strategy) {
   Config config;
@@ -263,7 +147,7 @@ BOOST_AUTO_TEST_CASE(dac_hears_of_peers_it_never_met_from_the_most_similar) {
   BOOST_TEST(dac.opinion("a").at("met") == true);
   BOOST_TEST(dac.opinion("stranger").is_null());
   const json expected{{"a", 0.5}, {"b", 2.0}, {"x", 3.0}, {"y", 4.0}};
-  BOOST_TEST(dac.note().at("similarities") == expected);
+  BOOST_TEST(dac.note().text.at("similarities") == expected);
 
   // Once met, a peer's own model has the last word.
   bench.losses({{"x", 10}});
@@ -285,7 +169,7 @@ BOOST_AUTO_TEST_CASE(dac_ignores_notes_that_do_not_read) {
        {json(nullptr), json(3), json{{"similarities", 3}}, json{{"similarities", {{"b", "x"}}}}}) {
     static_cast<void>(dac.pulls(1, {"a", "b"}, random));
     static_cast<void>(bench.choose(dac, 1, {Candidate{"a", 1, note}}));
-    BOOST_TEST(dac.note().at("similarities").value("b", 0.0) == 0.0);
+    BOOST_TEST(dac.note().text.at("similarities").value("b", 0.0) == 0.0);
   }
 }
 
@@ -374,14 +258,14 @@ BOOST_AUTO_TEST_CASE(ifca_starts_with_different_models_and_trains_the_one_of_low
   bench.losses({{"cluster 0", 0.9}, {"cluster 1", 0.3}, {"cluster 2", 0.5}});
   Ifca ifca(settings(StrategyName::ifca));
   bench.prepare(ifca, 1, {});
-  BOOST_TEST(ifca.note() == json({{"cluster", 1}}));
+  BOOST_TEST(ifca.note().text == json({{"cluster", 1}}));
   const auto drawn = bench.requests("initial");
   BOOST_TEST_REQUIRE(drawn.size() == 3U);
   for (std::size_t i = 0; i < 3; ++i) BOOST_TEST(drawn[i].at("seed") == 70 + i);
 
   bench.losses({{"cluster 2", 0.1}});
   bench.prepare(ifca, 2, {});
-  BOOST_TEST(ifca.note() == json({{"cluster", 2}}));
+  BOOST_TEST(ifca.note().text == json({{"cluster", 2}}));
   const auto asked = bench.requests("average");
   BOOST_TEST_REQUIRE(asked.size() == 1U);
   BOOST_TEST(asked[0].at("members") == json({"cluster 2"}));

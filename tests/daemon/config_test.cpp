@@ -253,6 +253,9 @@ const std::vector<Wrong> kWrong{
      "11:12: strategy \"oracle\" needs learning.oracle_group; add it, or choose another strategy"},
     {"[learning]\noracle_group = [\"x\"]\n",
      "11:16: learning.oracle_group names \"x\", who is not a member"},
+    {"[learning]\nconvenor = \"x\"\n", "11:12: learning.convenor names \"x\", who is not a member"},
+    {member("a", 1) + "[learning]\nconvenor = \"a\"\nstrategy = \"fedavg\"\n",
+     "15:12: learning.convenor works with strategy \"lia\" only; remove it, or choose that one"},
     {"[learning\n", "10:10: not TOML: "},
     {"id = \"again\"\n", "10:6: not TOML: "},
 };

@@ -210,6 +210,37 @@ BOOST_AUTO_TEST_CASE(node_that_is_stopped_while_it_gathers_ends_at_once) {
   BOOST_TEST(!quick.failure);
 }
 
+BOOST_AUTO_TEST_CASE(notes_of_convenor_mode_travel_with_the_snapshots) {
+  for (int i = 0; i < 3; ++i) add("scripted");
+  std::string losses = "M0=1\nself=0.2\nbaseline=0.2\n";  // and all are useful to all
+  for (const auto& node : nodes) losses += to_string(node->self.id) + "=0.2\n";
+  for (auto& node : nodes) {
+    fs::create_directory(node->config.node.state);
+    std::ofstream(node->config.node.state / "losses") << losses;
+    node->config.learning.strategy = StrategyName::lia;
+    node->config.learning.rounds = 0;
+    node->config.learning.interval = 100ms;
+    if (node != nodes[2]) node->config.learning.convenor = "node-1";
+  }
+  start_all();
+  for (auto& node : nodes) run_until([&] { return fs::exists(node->config.node.control); });
+  const auto report = [&](std::size_t i) {
+    const nlohmann::json last = status(*nodes[i]).at("last_round");
+    const bool says_why = !last.is_null() && !last.at("why").is_null();
+    return says_why ? last.at("why").value("convenor", nlohmann::json()) : nlohmann::json();
+  };
+  const auto follows = [&](std::size_t i) {
+    const nlohmann::json said = report(i);
+    return !said.is_null() && said.at("followed") == true;
+  };
+  BOOST_TEST_REQUIRE(run_until([&] { return follows(0) && follows(1); }, 20s));
+  const nlohmann::json convenor = report(0), member = report(1);
+  BOOST_TEST(convenor.at("rows") == 2);
+  BOOST_TEST(convenor.at("assigned") == nlohmann::json({to_string(nodes[1]->self.id)}));
+  BOOST_TEST(member.at("assigned") == nlohmann::json({to_string(nodes[0]->self.id)}));
+  BOOST_TEST(report(2).is_null());
+}
+
 BOOST_AUTO_TEST_CASE(interval_between_rounds_is_kept_whatever_arrives) {
   TestNode& patient = add("honest");
   TestNode& other = add("honest");

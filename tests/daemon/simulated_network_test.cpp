@@ -27,7 +27,7 @@ struct Network {
     Exchange& exchange = network.exchange(node);
     exchange.want(number, everybody[node]);  // of the others
     pipe::Fd partial = snapshot(1000);
-    nlohmann::json note = note_of(node);
+    Note note{note_of(node), reader};
     co_await exchange.publish(number, std::move(partial), std::move(note));
     co_await exchange.gather(number);
     const auto candidates = co_await exchange.load(number, worker);
@@ -45,6 +45,7 @@ struct Network {
   net::asio::io_context io;
   VirtualClock clock{io, 2};
   SimulatedNetwork network;
+  std::string reader;  ///< of all notes; empty: everybody
   std::vector<std::string> seen;
   VirtualClock::Time time{0};  // at the end of the last round
 };
@@ -78,6 +79,13 @@ BOOST_AUTO_TEST_CASE(peers_in_step_get_each_others_newest_with_its_note) {
   BOOST_TEST((test.seen == Lines{R"(1a:b1{"from":1})", R"(1b:a1{"from":0})", R"(2a:b2{"from":1})",
                                  R"(2b:a2{"from":0})"}));
   BOOST_TEST(test.network.bytes_received(0) == 2000U);
+}
+
+BOOST_AUTO_TEST_CASE(note_for_one_reader_is_not_carried_to_another) {
+  Network test;
+  test.reader = "b";
+  run(test, 1);
+  BOOST_TEST((test.seen == Lines{"1a:b1null", R"(1b:a1{"from":0})"}));
 }
 
 BOOST_AUTO_TEST_CASE(slow_peer_is_waited_for_a_bounded_moment_only) {

@@ -14,7 +14,7 @@ using Names = std::vector<std::string>;
 std::unique_ptr<Strategy> make(StrategyName name, Names oracle_group = {}) {
   Config config;
   config.learning.strategy = name;
-  return make_strategy(config, std::move(oracle_group));
+  return make_strategy(config, {.oracle_group = std::move(oracle_group)});
 }
 
 Names chosen(Strategy& strategy, const Names& candidates) {

@@ -147,6 +147,20 @@ BOOST_AUTO_TEST_CASE(why_shows_every_number_to_people) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(why_tells_what_the_convenor_said_of_a_peer_and_what_came_of_it) {
+  BOOST_TEST(explain_peer(peers(), rounds(), "ana").at("convenor").is_null());
+  json followed = rounds();
+  followed.back()["why"]["convenor"] = {{"assigned", {"kith-aaa1", "kith-bbb2"}},
+                                        {"elsewhere", {"kith-bbc3"}},
+                                        {"refused", {{"kith-bbb2", "it is useless"}}}};
+  const auto shows = [&](const char* who, const char* part) {
+    return any_line(why_lines(explain_peer(peers(), followed, who)), part);
+  };
+  BOOST_TEST(shows("ana", "assigned it to this node"));
+  BOOST_TEST(shows("ben", "which refuses it: it is useless"));
+  BOOST_TEST(shows("cy", "another group"));
+}
+
 BOOST_AUTO_TEST_CASE(a_peer_without_any_score_says_so) {
   json bare = peers();
   bare[2]["snapshot"] = nullptr;

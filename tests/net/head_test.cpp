@@ -61,6 +61,21 @@ BOOST_AUTO_TEST_CASE(insane_heads_are_not_parsed) {
   BOOST_TEST(refused([](Head& bad) { bad.manifest_size = kManifestMaximum + 1; }));
 }
 
+BOOST_AUTO_TEST_CASE(largest_manifest_is_as_large_as_documented_and_no_note_is_longer) {
+  Manifest manifest;
+  manifest.chunks.resize(limits::kChunksPerSnapshot);
+  manifest.keys.resize(limits::kMembers);
+  manifest.note.resize(limits::kNote);
+  Bytes encoded = encode(manifest);
+  BOOST_TEST(encoded.size() == 360'461U);
+  BOOST_TEST(encoded.size() == kManifestMaximum);
+  BOOST_TEST(decode<Manifest>(encoded).has_value());
+  const std::size_t length = encoded.size() - limits::kNote - 4;
+  encoded[length] ^= std::byte{1};  // now it announces one byte more
+  encoded.emplace_back();
+  BOOST_TEST(!decode<Manifest>(encoded).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(chunks_cover_the_snapshot_exactly) {
   for (const std::uint64_t size :
        {1UL, limits::kChunk - 1, limits::kChunk, limits::kChunk + 1, 10 * limits::kChunk}) {

@@ -301,7 +301,7 @@ BOOST_FIXTURE_TEST_CASE(newer_program_that_still_speaks_our_version_is_accepted,
 }
 
 BOOST_FIXTURE_TEST_CASE(program_too_new_for_us_is_told, Hostile) {
-  send_message(Hello{.version = 9, .oldest = 2});
+  send_message(Hello{.version = 9, .oldest = kProtocolVersion + 1});
   BOOST_TEST((b.closed() == CloseReason::version_mismatch));
 }
 

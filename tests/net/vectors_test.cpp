@@ -47,6 +47,8 @@ struct Example : CryptoReady {
   Manifest manifest{{crypto::hash(as_byte_view("chunk"))}, {{identity.id(), {}}}};
   Head head;
   Example() {
+    const ByteView note = as_byte_view("{}");
+    manifest.note.assign(note.begin(), note.end());
     const Bytes encoded = encode(manifest);
     head.origin = identity.id();
     head.position = {1'700'000'000'000'000, 7};
