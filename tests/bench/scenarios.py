@@ -3,14 +3,14 @@
 
     tests/bench/scenarios.py                       all that need no other data than Fashion-MNIST
     tests/bench/scenarios.py --data DIR            all; DIR holds cifar100/, nordic/ and heart/, as the scenarios say
-    tests/bench/scenarios.py rotation drift        only these; the others keep their lines
+    tests/bench/scenarios.py rotation 'attack-*'   only these; the others keep their lines
 
 Finished runs in build/scenarios are not done again: remove a folder there, or one strategy's file, to have them anew.
 """
 
 import argparse
+import fnmatch
 import json
-import math
 import pathlib
 import statistics
 import subprocess
@@ -94,7 +94,7 @@ def worst_groups(results):
     return {strategy: statistics.mean(numbers) for strategy, numbers in worst.items()}
 
 
-def facts(name, results, attack_free):
+def facts(name, results):
     """Sentences about lia."""
     text = results["metric"] == "perplexity"
     key = "perplexity" if text else "accuracy"
@@ -118,8 +118,6 @@ def facts(name, results, attack_free):
         yield f"holds {100 * mean(results, 'lia', 'admitted'):.0f} % of its peers admitted"
     if name == "drift":
         yield f"right again after {', '.join(map(str, (line['recovery'] for line in results['summary'] if line['strategy'] == 'lia')))} rounds"
-    if name.startswith("attack-"):
-        yield f"averaged with an attacker {sum(values(results, 'lia', 'attackers')):.0f} times after round 5"
     scoring = values(results, "lia", "scoring")
     yield (f"scoring a peer took {100 * statistics.mean(s['of_an_epoch'] for s in scoring):.1f} % of a local epoch, on "
            f"{100 * statistics.mean(s['of_examples'] for s in scoring):.0f} % of the examples")
@@ -132,8 +130,40 @@ def section(name, results):
     yield ""
     yield from table(results)
     yield ""
-    sentences = list(facts(name, results, None))
-    yield "`lia`: " + "; ".join(sentences) + "."
+    yield "`lia`: " + "; ".join(facts(name, results)) + "."
+    yield ""
+
+
+def honest_accuracy(run, honest):
+    """Of the nodes that are honest in `honest`, a run's world, over the last five rounds."""
+    names = {node["name"] for node in honest if node["attack"] is None}
+    return statistics.mean(statistics.mean(report["accuracy"] for report in node["rounds"][-5:])
+                           for node in run["nodes"] if node["name"] in names)
+
+
+def attacks(found):
+    """One table of all attacks: `found` are their results, by name."""
+    free = found.pop("attack-none", None)
+    if free is None or not found:
+        return
+    yield "### Attacks"
+    yield ""
+    yield "    tests/bench/scenarios.py " + "'attack-*'"
+    yield ""
+    yield (f"{free['name']}, `lia`, {free['rounds']} rounds. Accuracy is of the honest nodes; *without* is that of the same "
+           "nodes when nobody attacks.")
+    yield ""
+    yield "| attack | attackers | accuracy % | without | difference | averaged with an attacker after round 5 |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for results in found.values():
+        world = results["runs"][0]["world"]
+        kinds = {node["attack"] for node in world} - {None}
+        attacked = [100 * honest_accuracy(run, world) for run in results["runs"]]
+        calm = [100 * honest_accuracy(run, world) for run in free["runs"]]
+        differences = [a - b for a, b in zip(attacked, calm)]
+        yield (f"| {', '.join(kinds)} | {sum(node['attack'] is not None for node in world)} of {len(world)} | "
+               f"{spread(attacked)} | {spread(calm)} | {spread(differences, sign='+')} | "
+               f"{sum(values(results, 'lia', 'attackers')):.0f} times |")
     yield ""
 
 
@@ -145,18 +175,23 @@ def main():
     parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("--run-only", action="store_true", help="do not touch docs/results.md")
     options = parser.parse_args()
-    unknown = set(options.scenario) - set(scenarios())
-    if unknown:
-        parser.error(f"no such scenario: {', '.join(sorted(unknown))}; there are {', '.join(scenarios())}")
-    for name in options.scenario or scenarios():
+    wanted = []
+    for pattern in options.scenario or ["*"]:
+        matching = fnmatch.filter(scenarios(), pattern)
+        if not matching:
+            parser.error(f"no such scenario: {pattern}; there are {', '.join(scenarios())}")
+        wanted += matching
+    for name in dict.fromkeys(wanted):
         run(options.kith, name, options.out, options.data)
     if options.run_only:
         return
+    files = {name: options.out / name / "results.json" for name in scenarios()}  # also those of an earlier time
+    found = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
     lines = []
-    for name in scenarios():  # also those of an earlier time
-        file = options.out / name / "results.json"
-        if file.exists():
-            lines += section(name, json.loads(file.read_text()))
+    for name, results in found.items():
+        if not name.startswith("attack-"):
+            lines += section(name, results)
+    lines += attacks({name: results for name, results in found.items() if name.startswith("attack-")})
     document = RESULTS.read_text()
     before, rest = document.split(BEGIN)
     RESULTS.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + END + rest.split(END)[1])
