@@ -196,7 +196,7 @@ model::Row Convenor::own_row(const model::Admission& admission) const {
 // By its newest score, whatever its past; as Admission does with its own.
 bool Convenor::condemned(const Decision& decision) const {
   const bool says_something = decision.latest.against != model::Yardstick::nothing;
-  return decision.latest.worse_than_alone ||
+  return !decision.latest.objection.empty() ||
          (says_something && decision.latest.high < settings_.drop);
 }
 

@@ -83,10 +83,8 @@ void Admission::decide(Decision& decision, std::uint64_t round) const {
   const auto stays_out = was_admitted ? dropped(round) : "not admitted: ";
   const auto rho = "its smoothed rho " + text(decision.rho);
   const auto range = "interval " + interval(decision.low, decision.high);
-  if (decision.latest.worse_than_alone) {
-    decision.reason = stays_out +
-                      "its newest model is clearly worse on my validation data than the "
-                      "best I learnt alone";
+  if (!decision.latest.objection.empty()) {
+    decision.reason = stays_out + decision.latest.objection;
   } else if (decision.latest.high < settings_.drop_below) {
     decision.reason = stays_out + "the interval " +
                       interval(decision.latest.low, decision.latest.high) +

@@ -16,9 +16,9 @@ namespace kith::model {
 /// A peer is *admitted* when its smoothed rho is above `admit_above` and its smoothed interval is
 /// wholly above zero, and *dropped* when its smoothed rho is below `drop_below`; between the two it
 /// stays what it was (hysteresis).  Its newest score alone condemns it when that score's interval
-/// lies wholly below `drop_below`, or when its model is clearly worse than the best this node learnt
-/// alone: a peer that turns harmful is out in the same round, whatever its past.  The second matters
-/// late: by then everybody is far better than M0, strangers too.  An admitted peer that is not scored any more is dropped after `max_age` rounds.
+/// lies wholly below `drop_below`, or when it comes with an objection: a peer that turns harmful is
+/// out in the same round, whatever its past.  An admitted peer that is not scored any more is
+/// dropped after `max_age` rounds.
 ///
 /// The bounds of the interval are smoothed like rho itself, and so do not shrink with the number of
 /// rounds: all rounds are scored on the same validation examples, so their errors do not cancel.

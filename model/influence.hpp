@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 /// Lazy influence (Rokvic, Danassis, Faltings: pFedLIA, arXiv 2505.02540): how much a peer's
@@ -48,7 +49,8 @@ struct RelativeInfluence {
   Estimate own{};            ///< I(i,i)
   Estimate yardstick{};      ///< what `influence` was divided by
   Yardstick against = Yardstick::nothing;
-  bool worse_than_alone = false;  ///< clearly worse than the best this node learnt alone
+  std::string
+      objection{};  ///< why the peer is out whatever its rho; empty: nothing is held against it
 };
 
 inline constexpr double kConfidence95 = 1.96;  ///< standard errors either side of a 95 % interval

@@ -32,7 +32,7 @@ json to_json(const model::Estimate& estimate) {
 json to_json(const model::RelativeInfluence& score) {
   return {{"rho", number(score.rho)},   {"low", number(score.low)},
           {"high", number(score.high)}, {"influence", to_json(score.influence)},
-          {"own", to_json(score.own)},  {"worse_than_alone", score.worse_than_alone}};
+          {"own", to_json(score.own)},  {"objection", score.objection}};
 }
 
 json to_json(const model::Admission::Decision& decision) {
@@ -183,6 +183,7 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
     if (!known || known->scored < candidate.arrived) open.push_back(candidate.peer);
   }
   const std::size_t peers_scored = open.size();
+  std::map<std::string, std::string> copies;  // peer, and whose model it sent
   const std::size_t all = own.partial.size();
   // Without an influence of our own to divide by, the peers are compared with one another: on the
   // same examples, and so on all of them.
@@ -202,6 +203,15 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
     in_all += open.size() * (examples - looked);
     std::vector<std::span<const float>> peers;
     for (std::size_t i = 0; i < open.size(); ++i) peers.push_back(rows[2 + i]);
+    if (looked == 0) {
+      constexpr std::size_t kEnough = 32;  // examples, on which no two models agree
+      static_cast<void>(
+          copies_.add(self_, situation.round, rows[1].first(std::min(kEnough, examples))));
+      for (std::size_t i = 0; i < open.size(); ++i) {
+        const auto first = peers[i].first(std::min(kEnough, examples));
+        if (auto whose = copies_.add(open[i], situation.round, first)) copies[open[i]] = *whose;
+      }
+    }
     const auto alone = std::span(alone_).first(std::min(examples, alone_.size()));
     auto scores = model::relative_influences(rows[0], rows[1], peers, clip_);
     std::vector<std::string> unsettled;
@@ -214,7 +224,12 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
         unsettled.push_back(open[i]);
         continue;
       }
-      scores[i].worse_than_alone = model::clearly_worse(peers[i], alone, settings_.slack);
+      if (const auto copied = copies.find(open[i]); copied != copies.end()) {
+        scores[i].objection = "its newest model is a copy of what " + copied->second + " published";
+      } else if (model::clearly_worse(peers[i], alone, settings_.slack)) {
+        scores[i].objection =
+            "its newest model is clearly worse on my validation data than the best I learnt alone";
+      }
       admission_.score(open[i], situation.round, scores[i]);
     }
     open = std::move(unsettled);
@@ -239,6 +254,7 @@ void Lia::start_anew_if_others(std::span<const float> reference) {
   if (!same && !reference_.empty()) {
     admission_ = model::Admission(admission_settings(settings_));
     alone_.clear();
+    copies_ = {};
   }
   reference_.assign(reference.begin(), reference.end());
 }
@@ -262,7 +278,7 @@ model::Members Lia::reserves(const Situation& situation, const model::Members& a
     const bool elsewhere = convenor_.assigned(candidate.peer) == false;
     const bool listed = std::ranges::find(able, candidate.peer) != able.end();
     if (!decision || decision->admitted || elsewhere || listed) continue;
-    if (decision->rho > 0 && !decision->latest.worse_than_alone) ranking.push_back(decision);
+    if (decision->rho > 0 && decision->latest.objection.empty()) ranking.push_back(decision);
   }
   std::ranges::stable_sort(ranking, std::greater<>(), &model::Admission::Decision::rho);
   ranking.resize(std::min(ranking.size(), missing));

@@ -3,6 +3,7 @@
 #include "daemon/convenor.hpp"
 #include "daemon/strategy.hpp"
 #include "model/admission.hpp"
+#include "model/copies.hpp"
 #include "model/selection.hpp"
 
 #include <optional>
@@ -64,6 +65,7 @@ class Lia final : public Strategy {
   bool ask_baseline_;
   double clip_;  ///< of per-example losses
   model::Admission admission_;
+  model::Copies copies_;
   Convenor convenor_;             ///< off unless `learning.convenor` names one
   std::vector<float> reference_;  ///< losses of M0, which tell the scored examples
   std::vector<float> alone_;      ///< losses of the best that this node learnt alone

@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(
   json why;
   model::Admission own = admission({{"b", 0.9}});
   auto worse = score(0.9);
-  worse.worse_than_alone = true;
+  worse.objection = "its newest model is clearly worse";
   own.score("b", 2, worse);
   const Situation now = situation(2, {{"b", 2}, {"z", 2, groups({{"a", "b"}})}});
   BOOST_TEST(convenor.admitted(now, own, why).empty());
@@ -194,7 +194,7 @@ BOOST_AUTO_TEST_CASE(row_goes_to_the_convenor_alone_and_says_no_more_than_it_nee
   Convenor convenor = member("a", "z");
   model::Admission own = admission({{"b", 0.87654}, {"c", 1.7}, {"d", -0.4}, {"f", 0.2}});
   auto worse = score(0.9);
-  worse.worse_than_alone = true;
+  worse.objection = "its newest model is clearly worse";
   own.score("e", 1, worse);
   own.score("unknown", 1, model::RelativeInfluence());  // says nothing
   const Note note = convenor.note(own);

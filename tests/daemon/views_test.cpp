@@ -25,7 +25,7 @@ json opinion(double rho, bool admitted) {
             {"high", rho + 0.2},
             {"influence", {{"mean", 0.4}, {"standard_error", 0.05}, {"examples", 64}}},
             {"own", {{"mean", 0.5}, {"standard_error", 0.04}, {"examples", 64}}},
-            {"worse_than_alone", false}}},
+            {"objection", ""}}},
           {"reason", admitted ? "still admitted" : "not admitted"}};
 }
 

@@ -104,7 +104,8 @@ BOOST_AUTO_TEST_CASE(
   Admission admission;
   BOOST_TEST(after(admission, {0.9, 0.9}).admitted);
   RelativeInfluence stranger = rho(0.9);  // late, everybody is far better than M0
-  stranger.worse_than_alone = true;
+  stranger.objection =
+      "its newest model is clearly worse on my validation data than the best I learnt alone";
   const auto dropped = admission.score("p", 3, stranger);
   BOOST_TEST(!dropped.admitted);
   BOOST_TEST(contains(dropped.reason, "dropped in round 3"));

@@ -1,0 +1,51 @@
+#include "model/copies.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace kith::model;
+
+namespace {
+
+using Losses = std::vector<float>;
+const Losses kOne{0.5F, 0.25F, 1.5F, 0.1F, 0.2F, 0.3F, 0.4F, 0.6F, 0.7F};
+const Losses kOther{0.5F, 0.25F, 1.5F, 0.1F, 0.2F, 0.3F, 0.4F, 0.5F, 0.7F};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(copies_tests)
+
+BOOST_AUTO_TEST_CASE(who_sends_back_what_another_published_is_told) {
+  Copies copies;
+  BOOST_TEST(!copies.add("a", 1, kOne));
+  BOOST_TEST(copies.add("thief", 2, kOne).value_or("") == "a");
+  BOOST_TEST(copies.add("second thief", 3, kOne).value_or("") == "a");
+}
+
+BOOST_AUTO_TEST_CASE(other_models_and_the_own_one_told_again_are_no_copies) {
+  Copies copies;
+  BOOST_TEST(!copies.add("a", 1, kOne));
+  BOOST_TEST(!copies.add("b", 1, kOther));
+  BOOST_TEST(!copies.add("a", 2, kOne));
+}
+
+BOOST_AUTO_TEST_CASE(the_first_to_publish_is_not_called_a_copier_by_being_copied) {
+  Copies copies;
+  static_cast<void>(copies.add("a", 1, kOne));
+  static_cast<void>(copies.add("thief", 2, kOne));
+  BOOST_TEST(!copies.add("a", 3, kOther));
+}
+
+BOOST_AUTO_TEST_CASE(what_was_seen_long_ago_is_forgotten) {
+  Copies copies;
+  static_cast<void>(copies.add("a", 1, kOne));
+  BOOST_TEST(!copies.add("b", 2 + Copies::kRounds, kOne));
+}
+
+BOOST_AUTO_TEST_CASE(losses_of_fewer_examples_are_compared_as_far_as_they_go) {
+  Copies copies;
+  static_cast<void>(copies.add("a", 1, kOne));
+  BOOST_TEST(copies.add("b", 1, std::span(kOne).first(8)).has_value());
+  BOOST_TEST(!copies.add("c", 1, std::span(kOne).first(7)));  // too few
+}
+
+BOOST_AUTO_TEST_SUITE_END()
