@@ -218,9 +218,9 @@ void sign_once(net::SignedCharter& proposal, const crypto::Identity& steward, co
   net::sign(proposal, steward);
 }
 
-net::CharterChain found_consortium(const std::string& id, const net::Member& member,
-                                   const crypto::Identity& steward, const fs::path& keys,
-                                   std::chrono::system_clock::time_point now) {
+void found_consortium(const fs::path& file, const std::string& id, const net::Member& member,
+                      const crypto::Identity& steward, const fs::path& keys,
+                      std::chrono::system_clock::time_point now) {
   net::Charter charter;
   charter.consortium = id;
   charter.expires = seconds_of(now + kFirstExpiry);
@@ -230,12 +230,12 @@ net::CharterChain found_consortium(const std::string& id, const net::Member& mem
     throw Failure(EX_USAGE, "no charter can be made of this: " + std::string(explain(*fault)));
   }
   net::SignedCharter first = net::unsigned_charter(charter);
-  sign_once(first, steward, keys, "kith init");
+  sign_once(first, steward, keys, file);
   net::CharterChain chain;
   if (const auto fault = chain.append(std::move(first))) {
     throw Failure(EX_SOFTWARE, std::string(explain(*fault)));
   }
-  return chain;
+  follow_charter(file, chain);
 }
 
 // --- Following ---------------------------------------------------------------------------------

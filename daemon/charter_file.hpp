@@ -47,11 +47,11 @@ void pin_charter(const std::filesystem::path& file, const net::CharterChain& cha
 void sign_once(net::SignedCharter& proposal, const crypto::Identity& steward,
                const std::filesystem::path& keys, const std::filesystem::path& source);
 
-/// A new consortium's first version: one steward and one member, who are `member`; signed.
-[[nodiscard]] net::CharterChain found_consortium(const std::string& id, const net::Member& member,
-                                                 const crypto::Identity& steward,
-                                                 const std::filesystem::path& keys,
-                                                 std::chrono::system_clock::time_point now);
+/// A new consortium's first version: one steward and one member, who are `member`; signed, and put
+/// into `file`.
+void found_consortium(const std::filesystem::path& file, const std::string& id,
+                      const net::Member& member, const crypto::Identity& steward,
+                      const std::filesystem::path& keys, std::chrono::system_clock::time_point now);
 
 /// Puts the members that the charter names into `config`, if it has a charter; pins the version;
 /// logs when it is forked, expires or has expired.  Throws Failure if it cannot be followed.

@@ -216,7 +216,14 @@ net::Tally tally_of(const CharterChain& chain, const SignedCharter& proposal,
   }
   const auto tally = chain.tally(proposal);
   if (const auto* fault = std::get_if<net::CharterFault>(&tally)) {
-    throw Failure(EX_DATAERR, file.string() + " is refused: " + std::string(explain(*fault)));
+    std::string accused;
+    for (const auto& version : chain.versions()) {
+      for (const crypto::NodeId& id : signed_twice(version.signed_charter, proposal)) {
+        accused += "; signed both: " + to_string(id);
+      }
+    }
+    throw Failure(EX_DATAERR,
+                  file.string() + " is refused: " + std::string(explain(*fault)) + accused);
   }
   return std::get<net::Tally>(tally);
 }
@@ -531,7 +538,9 @@ Answer merge(const Options& options) {
   const std::size_t before = chain.versions().size();
   std::optional<SignedCharter> proposal;
   fs::path proposal_file;
-  for (const fs::path& file : options.files) {
+  auto files = options.files;
+  std::ranges::stable_partition(files, std::not_fn(is_proposal));
+  for (const fs::path& file : files) {
     if (is_proposal(file)) {
       const SignedCharter found = load_proposal(file);
       if (proposal && proposal->body != found.body) {

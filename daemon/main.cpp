@@ -90,10 +90,13 @@ struct Init {
     if (join) {
       write_whole(card, as_byte_view(net::card_text(self, keys.identity)));
     } else {
-      follow_charter(charter, found_consortium(consortium, self, keys.identity, keys_file,
-                                               std::chrono::system_clock::now()));
+      found_consortium(charter, consortium, self, keys.identity, keys_file,
+                       std::chrono::system_clock::now());
     }
-    write_whole(file, as_byte_view(to_toml(config)));
+    std::ofstream out(file);
+    out << to_toml(config);
+    out.close();
+    if (!out) throw Failure(EX_CANTCREAT, "cannot write " + file.string());
     const std::string dir = folder.empty() ? "." : folder.string();
     std::cout << "Made " << file.string() << " and keys for " << to_string(self.id) << ".\n\n"
               << "1. Edit [task] and [data] in it.\n";

@@ -51,6 +51,9 @@ constexpr std::array<Text, kCharterFaults> kTexts{{
     {"not_the_first", "it does not begin with the first version; get the whole file"},
     {"other_consortium", "it is of another consortium"},
     {"not_newer", "it is not newer than the newest version here: an old version, told again"},
+    {"rival",
+     "another version of that number is followed here; merge the whole charter file that it is in "
+     "to see who signed both, and agree with the other members which is right"},
     {"skipped_number",
      "there is a version between it and the newest one here; get the whole charter file"},
     {"wrong_previous",
@@ -251,7 +254,9 @@ std::variant<Tally, CharterFault> CharterChain::tally(const SignedCharter& next)
     if (charter.number != 1) return CharterFault::not_the_first;
   } else {
     if (charter.consortium != before.consortium) return CharterFault::other_consortium;
-    if (charter.number <= before.number) return CharterFault::not_newer;
+    if (charter.number <= before.number) {
+      return contains(charter.number, next.id()) ? CharterFault::not_newer : CharterFault::rival;
+    }
     if (charter.number > before.number + 1) return CharterFault::skipped_number;
     if (charter.previous != newest().id) return CharterFault::wrong_previous;
   }

@@ -84,6 +84,7 @@ enum class CharterFault {
   not_the_first,
   other_consortium,
   not_newer,
+  rival,
   skipped_number,
   wrong_previous,
   too_few_old_signatures,
@@ -91,7 +92,7 @@ enum class CharterFault {
   too_many_versions,
   no_versions,
 };
-inline constexpr std::size_t kCharterFaults = 32;
+inline constexpr std::size_t kCharterFaults = 33;
 
 /// A word for programs: "wrong_previous".
 [[nodiscard]] std::string_view name(CharterFault fault);

@@ -229,6 +229,9 @@ BOOST_AUTO_TEST_CASE(an_old_version_told_again_is_refused) {
   BOOST_TEST_REQUIRE(!chain.append(second));
   BOOST_TEST((chain.append(first) == Fault::not_newer));
   BOOST_TEST((chain.append(second) == Fault::not_newer));
+  Charter rival = chain.newest().charter;
+  rival.expires += 1;
+  BOOST_TEST((chain.append(signed_by(rival, {1, 2})) == Fault::rival));
 }
 
 BOOST_AUTO_TEST_CASE(files_cut_joined_reordered_or_edited_are_refused_where_they_are_wrong) {
