@@ -298,7 +298,7 @@ BOOST_AUTO_TEST_CASE(charter_and_list_of_members_exclude_one_another) {
   BOOST_TEST(parse(charter + "[learning]\nconvenor = \"b\"\n").learning.convenor == "b");
   BOOST_TEST(
       error_of(charter + member("b", 2)) ==
-      "dir/kith.toml:9:11: consortium.charter and [[consortium.member]] exclude one another: "
+      "dir/kith.toml:10:11: consortium.charter and [[consortium.member]] exclude one another: "
       "remove the list, or the charter");
 }
 

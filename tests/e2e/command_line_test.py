@@ -22,7 +22,7 @@ class NewNode(unittest.TestCase):
     def check_sentence(self, done, status, *phrases):
         self.assertEqual(done.returncode, status, done.stderr)
         self.assertEqual(done.stdout, "")
-        self.assertRegex(done.stderr, r"\Akith: [^\n]+\n\Z")
+        self.assertRegex(done.stderr, r"\A(\S+Z INFO [^\n]+\n)*kith: [^\n]+\n\Z")
         for phrase in phrases:
             self.assertIn(str(phrase), done.stderr)
 
