@@ -22,6 +22,7 @@ constexpr std::size_t kProposalSize = net::limits::kCharter + (16 << 10);
 constexpr std::size_t kPinSize = 256;
 constexpr std::size_t kLedgerSize = 16 << 20;
 constexpr std::chrono::hours kFirstExpiry{24 * 365};
+constexpr std::chrono::hours kLook{24};  // at the time that is left, although no file has changed
 
 fs::path beside(fs::path file, const char* extension) { return file += extension; }
 fs::path pin_file(const fs::path& file) { return beside(file, ".pin"); }
@@ -278,6 +279,37 @@ void use_charter(Config& config, std::chrono::system_clock::time_point now) {
                         {"expires", date(charter.expires)},
                         {"fingerprint", fingerprint(chain.newest().id)}});
   config.consortium.members = std::move(members);
+}
+
+Config CharterWatch::follow(std::chrono::system_clock::time_point now) {
+  seen_ = stamp();  // before it is read: what changes from now on is noticed
+  looked_ = now;
+  Config config = configured_;
+  use_charter(config, now);
+  members_ = config.consortium.members;
+  return config;
+}
+
+bool CharterWatch::changed(std::chrono::system_clock::time_point now) {
+  const Stamp current = stamp();
+  if (current == seen_ && now >= looked_ && now - looked_ < kLook) return false;
+  seen_ = current;
+  looked_ = now;
+  Config config = configured_;
+  try {
+    use_charter(config, now);
+  } catch (const Failure& failure) {
+    if (failure.code() == EX_CONFIG) throw;
+    log::warn("charter_refused", {{"what", failure.what()}});
+    return false;
+  }
+  return config.consortium.members != members_;
+}
+
+CharterWatch::Stamp CharterWatch::stamp() const {
+  const fs::path& file = configured_.consortium.charter;
+  std::error_code ignored;  // no file has the least time
+  return {fs::last_write_time(file, ignored), fs::last_write_time(rival_file(file), ignored)};
 }
 
 }  // namespace kith::daemon

@@ -3,6 +3,7 @@
 #include "daemon/config.hpp"
 #include "net/charter.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -56,6 +57,30 @@ void found_consortium(const std::filesystem::path& file, const std::string& id,
 /// Puts the members that the charter names into `config`, if it has a charter; pins the version;
 /// logs when it is forked, expires or has expired.  Throws Failure if it cannot be followed.
 void use_charter(Config& config, std::chrono::system_clock::time_point now);
+
+/// A configuration whose charter may change while the node runs.  Without a charter nothing
+/// happens.
+class CharterWatch {
+ public:
+  explicit CharterWatch(Config configured) : configured_(std::move(configured)) {}
+
+  [[nodiscard]] bool watches() const { return !configured_.consortium.charter.empty(); }
+  /// The configuration with the members that the charter names now.  Throws as use_charter() does.
+  [[nodiscard]] Config follow(std::chrono::system_clock::time_point now);
+  /// Whether other members count than those that follow() returned.  A file that is damaged, or
+  /// lacks what was followed, is logged and ignored.  Throws Failure(EX_CONFIG) if the node must
+  /// not go on: the charter has expired, say.  Cheap unless a file has changed, and once a day.
+  [[nodiscard]] bool changed(std::chrono::system_clock::time_point now);
+
+ private:
+  using Stamp = std::array<std::filesystem::file_time_type, 2>;
+  [[nodiscard]] Stamp stamp() const;
+
+  Config configured_;
+  std::vector<net::Member> members_;
+  Stamp seen_{};
+  std::chrono::system_clock::time_point looked_{};
+};
 
 /// "2026-01-31", of seconds since 1970.
 [[nodiscard]] std::string date(std::uint64_t seconds);

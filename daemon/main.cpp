@@ -127,31 +127,57 @@ struct Init {
 
 // --- run ---------------------------------------------------------------------------------------
 
-int run_node(const Place& place) {
-  Config config = load_config(place.config());
-  check_works_on_network(config);
-  log::configure(config.log.level, config.log.format);
-  use_charter(config, std::chrono::system_clock::now());
+constexpr auto kCharterLook = 500ms;  // between looks at the charter's file
+
+/// The node, until it is stopped (false) or the charter names other members (true): then another
+/// one takes its place, made of what is on the disk.
+bool live(Config config, CharterWatch& charter) {
   net::asio::io_context io(1);  // the thread that thinks: this one
   Node node(io, std::move(config));
   std::exception_ptr failed;
+  bool ended = false, interrupted = false, renewed = false;
   net::asio::signal_set signals(io, SIGINT, SIGTERM);
   signals.async_wait([&](net::error_code ec, int) {
     if (ec) return;
+    interrupted = true;
     std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C does not wait
     node.stop();
   });
+  net::asio::steady_timer tick(io);
+  const std::function<void()> watch = [&] {
+    tick.expires_after(kCharterLook);
+    tick.async_wait([&](net::error_code ec) {
+      if (ec || ended) return;
+      try {
+        renewed = charter.changed(std::chrono::system_clock::now());
+      } catch (const Failure&) {
+        failed = std::current_exception();
+      }
+      if (!renewed && !failed) return watch();
+      node.stop();
+    });
+  };
+  if (charter.watches()) watch();
   auto life = [&]() -> net::awaitable<void> { co_await node.run(); };
-  bool ended = false;
   net::asio::co_spawn(io, std::move(life), [&](std::exception_ptr error) {
     ended = true;
-    failed = error;
-    signals.cancel();
+    if (error) failed = error;
+    if (!renewed) signals.cancel();  // else it may still be interrupted
+    tick.cancel();
     node.stop();
   });
   while (!ended && io.run_one() > 0) continue;
-  io.run_for(2s);  // for goodbyes; a dial under way is not waited for
+  io.run_for(renewed ? kCharterLook : 2s);  // for goodbyes; a dial under way is not waited for
   if (failed) std::rethrow_exception(failed);
+  return renewed && !interrupted;
+}
+
+int run_node(const Place& place) {
+  Config configured = load_config(place.config());
+  check_works_on_network(configured);
+  log::configure(configured.log.level, configured.log.format);
+  CharterWatch charter(std::move(configured));
+  while (live(charter.follow(std::chrono::system_clock::now()), charter)) continue;
   return EX_OK;
 }
 

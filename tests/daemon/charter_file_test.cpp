@@ -199,4 +199,27 @@ BOOST_AUTO_TEST_CASE(proposals_are_told_from_charters_and_read_back) {
   BOOST_CHECK_THROW((void)load_proposal(file), Failure);
 }
 
+BOOST_AUTO_TEST_CASE(other_members_are_noticed_while_a_node_runs_and_damage_is_not_followed) {
+  CharterWatch watch(config());
+  BOOST_TEST(watch.follow(now).consortium.members.size() == 1U);
+  BOOST_TEST(!watch.changed(now));
+  const auto replace = [&](ByteView bytes) {  // a tick of the file system's clock later
+    const auto before = fs::last_write_time(file);
+    write_whole(file, bytes);
+    fs::last_write_time(file, before + 1s);
+  };
+  const net::CharterChain first = load_charter(file), second = extended(first);
+  replace(as_byte_view("damage"));
+  BOOST_TEST(!watch.changed(now));
+  replace(second.encode());
+  BOOST_TEST(watch.changed(now));
+  BOOST_TEST(watch.follow(now).consortium.members.size() == 2U);
+  replace(first.encode());  // an older one
+  BOOST_TEST(!watch.changed(now));
+  replace(extended(second, 86'400).encode());  // the same members
+  BOOST_TEST(!watch.changed(now));
+  BOOST_TEST(!watch.changed(now + 23h));
+  BOOST_CHECK_THROW((void)watch.changed(now + 400 * kDay), Failure);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
