@@ -10,6 +10,7 @@
 #include "net/member_card.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <iostream>
 #include <memory>
 
@@ -353,8 +354,8 @@ Answer verify(const Options& options) {
                  {"age", age},
                  {"forked", fork.has_value()}},
                 {"Every one of the " + std::to_string(chain.versions().size()) +
-                     " versions is signed as it must be; the newest is " + age + " until " +
-                     date(newest.charter.expires) + ".",
+                     " versions is signed as it must be; the newest expires on " +
+                     date(newest.charter.expires) + " (" + age + ").",
                  "Compare with the other members: " + fingerprint(newest.id)}};
   if (fork) {
     answer.lines.push_back("But it has a rival: " + rival_file(file).string());
@@ -519,7 +520,7 @@ Answer raise_alarm(const fs::path& own, const CharterChain& ours, const CharterC
     lines.push_back("  signed both: " + name + "  " + to_string(id));
   }
   lines.insert(lines.end(), {"The rival is kept as evidence: " + rival_file(own).string(),
-                             "From its next start on this node takes part with the " +
+                             "From now on this node takes part with the " +
                                  std::to_string(fork.members.size()) + " members of both only.",
                              "Agree with the others which is right, then: kith charter pin FILE"});
   return {{{"fork",
@@ -539,7 +540,7 @@ Answer merge(const Options& options) {
   std::optional<SignedCharter> proposal;
   fs::path proposal_file;
   auto files = options.files;
-  std::ranges::stable_partition(files, std::not_fn(is_proposal));
+  std::stable_partition(files.begin(), files.end(), std::not_fn(is_proposal));
   for (const fs::path& file : files) {
     if (is_proposal(file)) {
       const SignedCharter found = load_proposal(file);
@@ -587,8 +588,7 @@ Answer merge(const Options& options) {
                              ": compare it with a steward, on the telephone");
     } else {
       answer.lines.emplace_back(
-          "Give this file to the other members; a running node takes it up "
-          "when it is started again.");
+          "Give this file to the other members; a running node takes it up within a second.");
     }
   } else if (answer.lines.empty()) {
     answer.lines.emplace_back("There is nothing in it that is not here already.");
