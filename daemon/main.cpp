@@ -342,10 +342,17 @@ int main(int argc, char** argv) {
   add_json(verb);
 
   fs::path scenario_file, out_directory, source;
+  std::vector<unsigned> seeds;
+  std::vector<std::string> strategies;
   verb = add("simulate", "many nodes in one process and virtual time: compares strategies", [&] {
     catch_interrupts();
     Scenario scenario = load_scenario(scenario_file);
     if (!source.empty()) scenario.data.plan.source = source;
+    if (!seeds.empty()) scenario.simulation.seeds = seeds;
+    for (const std::string& only : strategies) {
+      if (!parse_strategy(only)) throw Failure(EX_USAGE, "there is no strategy " + only);
+    }
+    if (!strategies.empty()) scenario.simulation.strategies = strategies;
     if (out_directory.empty()) out_directory = scenario_file.stem();
     std::ostream& progress = as_json ? std::cerr : std::cout;
     const json results = simulate(scenario, out_directory, progress);
@@ -366,6 +373,8 @@ int main(int argc, char** argv) {
                    "folder for the results (the scenario's name, here); what is finished there is "
                    "not done again");
   verb->add_option("--source", source, "folder of the data set, in place of partition.source");
+  verb->add_option("--seeds", seeds, "only these, with commas between")->delimiter(',');
+  verb->add_option("--strategies", strategies, "only these, with commas between")->delimiter(',');
   add_json(verb);
 
   verb = app.add_subcommand("testnet",

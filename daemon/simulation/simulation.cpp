@@ -14,6 +14,7 @@
 #include <fstream>
 #include <ostream>
 #include <set>
+#include <sstream>
 
 namespace kith::daemon {
 namespace {
@@ -390,6 +391,22 @@ json described(const Scenario& scenario, const World& world) {
   return nodes;
 }
 
+/// What a run of one strategy and seed depends on: the scenario but for comments, and for what says
+/// which runs there are.
+std::string essence(const std::string& scenario) {
+  std::istringstream lines(scenario);
+  std::string essence;
+  for (std::string line; std::getline(lines, line);) {
+    const auto is_about = [&](const char* key) { return line.starts_with(key); };
+    if (line.empty() || is_about("#") || is_about("name =") || is_about("seeds =") ||
+        is_about("strategies =")) {
+      continue;
+    }
+    essence += line + "\n";
+  }
+  return essence;
+}
+
 /// The result of an earlier time, if it is of this very scenario and program.
 std::optional<json> finished(const fs::path& file, const json& identity) {
   std::ifstream in(file);
@@ -437,7 +454,7 @@ json simulate(const Scenario& scenario, const fs::path& directory, std::ostream&
     for (const StrategyName strategy : strategies) {
       const std::string called(name(strategy));
       const fs::path file = folder / (called + ".json");
-      const json identity{{"scenario", scenario.text}, {"version", version()}};
+      const json identity{{"scenario", essence(scenario.text)}, {"version", version()}};
       std::optional<json> result = finished(file, identity);
       if (!result) {
         Simulation simulation(scenario, world, {strategy, seed}, folder / called);

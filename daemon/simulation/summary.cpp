@@ -1,6 +1,7 @@
 #include "daemon/simulation/summary.hpp"
 
 #include "daemon/console.hpp"
+#include "model/partition.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +17,6 @@ using nlohmann::json;
 
 constexpr std::size_t kJudged = 5;      // the last rounds, whose mean counts
 constexpr std::uint64_t kSettling = 5;  // rounds in which an attacker may still be averaged with
-constexpr double kRight = 0.98;         // of the partners of a round in which the groups are right
 
 json or_null(std::optional<double> value) { return value ? json(*value) : json(nullptr); }
 
@@ -69,7 +69,6 @@ class Truth {
 /// Whom the honest nodes averaged with in some rounds.
 struct Partners {
   std::uint64_t right = 0, all = 0, attackers = 0;
-  std::uint64_t lonely = 0;  ///< nodes' rounds with nobody
 };
 
 Partners partners(const json& run, const Truth& truth, std::uint64_t from, std::uint64_t to) {
@@ -81,7 +80,6 @@ Partners partners(const json& run, const Truth& truth, std::uint64_t from, std::
       const std::uint64_t round = report.at("round");
       if (round < from || round > to) continue;
       const json& members = report.at("members");
-      count.lonely += members.empty() ? 1U : 0U;
       for (const json& member : members) {
         const std::string name = member.at("name");
         const bool same = truth.group(name, round) == truth.group(own, round);
@@ -99,11 +97,35 @@ std::optional<double> share_right(const Partners& partners) {
   return static_cast<double>(partners.right) / static_cast<double>(partners.all);
 }
 
-/// Rounds from the drift until all average with their own group again; null if they never do.
+/// The adjusted Rand index between the true groups of the honest nodes and the components of who
+/// averages with whom in a round.
+double rand_index(const json& run, const Truth& truth, std::uint64_t round) {
+  std::map<std::string, std::size_t> index;
+  std::map<json, std::size_t> names_of_groups;
+  model::Labels groups;
+  for (const json& node : run.at("world")) {
+    const std::string name = node.at("name");
+    if (truth.attacker(name)) continue;
+    const std::size_t label = names_of_groups.size();
+    groups.push_back(names_of_groups.emplace(truth.group(name, round), label).first->second);
+    index.emplace(name, index.size());
+  }
+  std::vector<std::pair<std::size_t, std::size_t>> edges;
+  for (const json& node : run.at("nodes")) {
+    const auto from = index.find(node.at("name").get<std::string>());
+    if (from == index.end()) continue;
+    for (const json& member : node.at("rounds").at(round - 1).at("members")) {
+      const auto to = index.find(member.at("name").get<std::string>());
+      if (to != index.end()) edges.emplace_back(from->second, to->second);
+    }
+  }
+  return model::adjusted_rand_index(groups, model::components(groups.size(), edges));
+}
+
+/// Rounds from the drift until the groups are the new ones; null if they never are.
 json recovery(const json& run, const Truth& truth, std::uint64_t drift, std::uint64_t rounds) {
   for (std::uint64_t round = drift; round <= rounds; ++round) {
-    const Partners now = partners(run, truth, round, round);
-    if (now.lonely == 0 && share_right(now).value_or(0) >= kRight) return round - drift;
+    if (rand_index(run, truth, round) == 1) return round - drift;
   }
   return nullptr;
 }

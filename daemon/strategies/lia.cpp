@@ -3,6 +3,7 @@
 #include "daemon/loss_rows.hpp"
 #include "model/influence.hpp"
 #include "model/lazy_scoring.hpp"
+#include "model/paired.hpp"
 #include "model/pull.hpp"
 #include "model/weights.hpp"
 
@@ -61,6 +62,15 @@ std::optional<model::Admission::Decision> from_json(const std::string& peer, con
   }
 }
 
+model::Admission::Settings admission_settings(const Config::Learning& settings) {
+  return {
+      .admit_above = settings.admit, .drop_below = settings.drop, .smoothing = settings.smoothing};
+}
+
+json to_json(const model::Trial& trial) {
+  return {{"members", trial.members}, {"loss", number(trial.loss)}, {"kept", trial.kept}};
+}
+
 /// What a peer that is not admitted weighs of what it otherwise would; see learning.min_peers.
 constexpr double kReserveWeight = 0.5;
 
@@ -91,9 +101,7 @@ Lia::Lia(const Config& config, Roles roles)
       self_(roles.self),
       ask_baseline_(settings_.baseline && !config.privacy.on()),
       clip_(model::clip_level(config.task.classes, config.task.clip_factor)),
-      admission_({.admit_above = settings_.admit,
-                  .drop_below = settings_.drop,
-                  .smoothing = settings_.smoothing}),
+      admission_(admission_settings(settings_)),
       convenor_({.self = std::move(roles.self),
                  .convenor = std::move(roles.convenor),
                  .admit = settings_.admit,
@@ -128,6 +136,7 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
 
   model::Members able = convenor_.admitted(situation, admission_, choice.why);
   if (settings_.mutual) choice.why["not_mutual"] = keep_mutual(situation, able);
+  const model::Members admitted = able;
   const model::Members reserve = reserves(situation, able);
   able.insert(able.end(), reserve.begin(), reserve.end());
   const auto selection = make_selection(own.partial, able, settings_);
@@ -138,12 +147,14 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
   }
   const model::Selected selected = selection->result();
   choice.mixture = mix(situation, selected.members, reserve);
-  if (settings_.learn_weights) choice.mixture = co_await learn_weights(situation, choice.mixture);
-  choice.why["trials"] = json::array();
-  for (const model::Trial& trial : selected.trace) {
-    choice.why["trials"].push_back(
-        {{"members", trial.members}, {"loss", number(trial.loss)}, {"kept", trial.kept}});
+  json trials = json::array();
+  for (const model::Trial& trial : selected.trace) trials.push_back(to_json(trial));
+  if (selected.members.empty() && !admitted.empty()) {
+    auto theirs = co_await go_over(situation, admitted, own, trials);
+    if (theirs) choice.mixture = *std::move(theirs);
   }
+  if (settings_.learn_weights) choice.mixture = co_await learn_weights(situation, choice.mixture);
+  choice.why["trials"] = std::move(trials);
   co_return choice;
 }
 
@@ -152,10 +163,11 @@ net::awaitable<Lia::OwnLosses> Lia::measure_own(Situation situation) {
   if (ask_baseline_) question.peers.emplace_back("baseline");
   const auto answer = co_await situation.worker->call(question);
   const LossRows rows(answer.file, 2 + question.peers.size(), answer.result.examples);
+  start_anew_if_others(rows[0]);
   if (ask_baseline_) {
-    learnt_alone(rows[2], situation.worker->pid());
+    learnt_alone(rows[2]);
   } else if (situation.round == 1) {  // later partials are not of our own data alone
-    learnt_alone(rows[1], situation.worker->pid());
+    learnt_alone(rows[1]);
   }
   OwnLosses own;
   own.reference.assign(rows[0].begin(), rows[0].end());
@@ -165,7 +177,12 @@ net::awaitable<Lia::OwnLosses> Lia::measure_own(Situation situation) {
 
 net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
   std::vector<std::string> open;  // the peers that need a further look
-  for (const Candidate& candidate : situation.candidates) open.push_back(candidate.peer);
+  for (const Candidate& candidate : situation.candidates) {
+    // A snapshot that was scored says nothing new; and its peer must look unscored, to be explored.
+    const auto* known = admission_.find(candidate.peer);
+    if (!known || known->scored < candidate.arrived) open.push_back(candidate.peer);
+  }
+  const std::size_t peers_scored = open.size();
   const std::size_t all = own.partial.size();
   // Without an influence of our own to divide by, the peers are compared with one another: on the
   // same examples, and so on all of them.
@@ -204,16 +221,26 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
     looked = examples;
   }
   json effort;
-  effort["peers"] = situation.candidates.size();
+  effort["peers"] = peers_scored;
   effort["examples"] = in_all;
   effort["seconds"] = seconds;
   co_return effort;
 }
 
-void Lia::learnt_alone(std::span<const float> losses, pid_t worker) {
-  const bool better = model::mean(losses) < model::mean(alone_);
-  if (alone_.empty() || alone_in_ != worker || better) alone_.assign(losses.begin(), losses.end());
-  alone_in_ = worker;
+void Lia::learnt_alone(std::span<const float> losses) {
+  const bool better = alone_.empty() || model::mean(losses) < model::mean(alone_);
+  if (better) alone_.assign(losses.begin(), losses.end());
+}
+
+void Lia::start_anew_if_others(std::span<const float> reference) {
+  constexpr float kRounding = 1e-3F;  // another device may compute the last digits differently
+  const bool same = std::ranges::equal(
+      reference, reference_, [](float a, float b) { return std::abs(a - b) <= kRounding; });
+  if (!same && !reference_.empty()) {
+    admission_ = model::Admission(admission_settings(settings_));
+    alone_.clear();
+  }
+  reference_.assign(reference.begin(), reference.end());
 }
 
 std::vector<std::string> Lia::keep_mutual(const Situation& situation,
@@ -252,6 +279,36 @@ pipe::Mixture Lia::mix(const Situation& situation, const model::Members& members
     if (reserved) mixed.weights[i] *= kReserveWeight;
   }
   return mixed;
+}
+
+net::awaitable<std::optional<pipe::Mixture>> Lia::go_over(Situation situation,
+                                                          model::Members admitted, OwnLosses own,
+                                                          json& trials) {
+  const auto of_others = [&](const model::Members& members) {
+    pipe::Mixture theirs = mixture(situation, members, settings_.half_life);
+    theirs.members.erase(theirs.members.begin());  // self comes first
+    theirs.weights.erase(theirs.weights.begin());
+    return theirs;
+  };
+  const model::Members first(admitted.begin(), admitted.begin() + 1);
+  model::Members rest(admitted.begin() + 1, admitted.end());
+  const std::vector<float> start = co_await losses_of(situation, of_others(first));
+  const auto selection = make_selection(start, rest, settings_);
+  while (auto members = selection->next()) {
+    members->insert(members->begin(), first.front());
+    const std::vector<float> losses = co_await losses_of(situation, of_others(*members));
+    selection->record(losses);
+  }
+  model::Members members = selection->result().members;
+  members.insert(members.begin(), first.front());
+  pipe::Mixture theirs = of_others(members);
+  const std::vector<float> losses = co_await losses_of(situation, theirs);
+  const bool better = model::clearly_worse(own.partial, losses, settings_.slack);
+  json trial = to_json(model::Trial{members, model::mean(losses), better});
+  trial["without_self"] = true;
+  trials.push_back(std::move(trial));
+  if (!better) co_return std::nullopt;
+  co_return theirs;
 }
 
 net::awaitable<pipe::Mixture> Lia::learn_weights(Situation situation, pipe::Mixture mixed) {

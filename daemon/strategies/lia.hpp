@@ -5,6 +5,8 @@
 #include "model/admission.hpp"
 #include "model/selection.hpp"
 
+#include <optional>
+
 namespace kith::daemon {
 
 /// The strategy of Kith: scores every peer by lazy influence, admits on an interval of the relative
@@ -23,14 +25,18 @@ class Lia final : public Strategy {
 
  private:
   /// Keeps the lower of the losses so far and of now.
-  void learnt_alone(std::span<const float> losses, pid_t worker);
+  void learnt_alone(std::span<const float> losses);
+  /// Forgets every score and what was learnt alone if the scored examples are not those of before,
+  /// by the losses of M0 on them: the question of whom to learn with is open again.
+  void start_anew_if_others(std::span<const float> reference);
   /// Of the scored validation examples, one loss each.
   struct OwnLosses {
     std::vector<float> reference, partial;
   };
   /// Measures our own models, and with them what peers are compared with.
   net::awaitable<OwnLosses> measure_own(Situation situation);
-  /// Scores every candidate, on as many examples as each needs; returns what it took, for reports.
+  /// Scores every snapshot that was not scored yet, on as many examples as each needs; returns what
+  /// it took, for reports.
   net::awaitable<nlohmann::json> score(Situation situation, OwnLosses own);
   /// Removes from `members` those who do not say that they admit us, and returns them.
   std::vector<std::string> keep_mutual(const Situation& situation, model::Members& members) const;
@@ -41,6 +47,12 @@ class Lia final : public Strategy {
   /// Weighted by freshness, and those of `reserve` at less.
   [[nodiscard]] pipe::Mixture mix(const Situation& situation, const model::Members& members,
                                   const model::Members& reserve) const;
+  /// An average of the best of `admitted` without the own partial, if that is clearly better than
+  /// the own partial: the measured averages are added to `trials`.  Whoever has learnt something
+  /// else until now, or is far behind, has a model that averages badly with theirs, and would stay
+  /// alone although it knows better.
+  net::awaitable<std::optional<pipe::Mixture>> go_over(Situation situation, model::Members admitted,
+                                                       OwnLosses own, nlohmann::json& trials);
   /// The same average with better weights, if there are any.
   net::awaitable<pipe::Mixture> learn_weights(Situation situation, pipe::Mixture mixed);
   net::awaitable<std::vector<float>> losses_of(Situation situation, pipe::Mixture mixed);
@@ -52,11 +64,9 @@ class Lia final : public Strategy {
   bool ask_baseline_;
   double clip_;  ///< of per-example losses
   model::Admission admission_;
-  Convenor convenor_;  ///< off unless `learning.convenor` names one
-  /// Losses of the best this node learnt alone, and the worker that they were measured in: another
-  /// one may have other data.
-  std::vector<float> alone_;
-  pid_t alone_in_ = -1;
+  Convenor convenor_;             ///< off unless `learning.convenor` names one
+  std::vector<float> reference_;  ///< losses of M0, which tell the scored examples
+  std::vector<float> alone_;      ///< losses of the best that this node learnt alone
 };
 
 }  // namespace kith::daemon

@@ -31,7 +31,7 @@ def scenarios():
     return [name for name in NAMES if name in all_there] + sorted(all_there - set(NAMES))
 
 
-def run(kith, name, out, data):
+def run(kith, name, out, data, seeds):
     """The results of a scenario; None if its data are not here."""
     command = [kith, "simulate", FOLDER / f"{name}.toml", "--out", out / name]
     if name in SOURCES:
@@ -39,6 +39,8 @@ def run(kith, name, out, data):
             print(f"{name}: skipped; it needs --data with a folder {SOURCES[name]}", file=sys.stderr)
             return None
         command += ["--source", data / SOURCES[name]]
+    if seeds:
+        command += ["--seeds", seeds]
     print(f"{name}:", file=sys.stderr, flush=True)
     subprocess.run(command, check=True, stdout=sys.stderr)
     return json.loads((out / name / "results.json").read_text())
@@ -126,6 +128,10 @@ def facts(name, results):
 def section(name, results):
     yield f"### {results['name']}"
     yield ""
+    seeds = sorted({line["seed"] for line in results["summary"]})
+    if len(seeds) < 3:
+        yield f"**{len(seeds)} seed{'s' * (len(seeds) != 1)} only.**"
+        yield ""
     yield f"    tests/bench/scenarios.py {'--data DIR ' if name in SOURCES else ''}{name}"
     yield ""
     yield from table(results)
@@ -173,6 +179,7 @@ def main():
     parser.add_argument("--kith", default=ROOT / "build" / "release" / "bin" / "kith", type=pathlib.Path)
     parser.add_argument("--out", default=ROOT / "build" / "scenarios", type=pathlib.Path)
     parser.add_argument("--data", type=pathlib.Path)
+    parser.add_argument("--seeds", help="only these, with commas between; what is finished of others is kept for another time")
     parser.add_argument("--run-only", action="store_true", help="do not touch docs/results.md")
     options = parser.parse_args()
     wanted = []
@@ -182,7 +189,7 @@ def main():
             parser.error(f"no such scenario: {pattern}; there are {', '.join(scenarios())}")
         wanted += matching
     for name in dict.fromkeys(wanted):
-        run(options.kith, name, options.out, options.data)
+        run(options.kith, name, options.out, options.data, options.seeds)
     if options.run_only:
         return
     files = {name: options.out / name / "results.json" for name in scenarios()}  # also those of an earlier time

@@ -19,6 +19,7 @@ namespace asio = net::asio;
 namespace fs = std::filesystem;
 
 using Names = std::vector<std::string>;
+using Candidates = std::vector<Candidate>;
 using Script = std::map<std::string, double>;
 
 inline Names sorted(Names names) {

@@ -113,20 +113,28 @@ class FakeWorker {
   void answer(const pipe::Distance& distance) {
     reply(pipe::Measured{scripted("distances", distance.members)});
   }
-  std::vector<double> scripted(const char* file, const std::vector<std::string>& models) {
+  std::vector<double> scripted(const char* file, const std::vector<std::string>& models,
+                               double otherwise = 1) {
     std::map<std::string, double> script;
     std::ifstream in(fs::path(state_) / file);
     std::string model;
     while (std::getline(in >> std::ws, model, '=')) in >> script[model];
     std::vector<double> values;
     for (const std::string& name : models) {
-      values.push_back(script.contains(name) ? script[name] : 1);
+      values.push_back(script.contains(name) ? script[name] : otherwise);
     }
     return values;
   }
   void answer(const pipe::Keep&) { reply(pipe::Done{}); }
   void answer(const pipe::Initial&) { reply(pipe::Done{}); }
-  void answer(const pipe::Try&) { reply_rows(1); }
+  void answer(const pipe::Try& mixture) {
+    std::string name;  // of the average, in the script: "self+a"; 0 if it is not there
+    for (const std::string& member : mixture.members) name += (name.empty() ? "" : "+") + member;
+    const auto loss =
+        static_cast<float>(behaviour_ == "scripted" ? scripted("losses", {name}, 0)[0] : 0);
+    const std::vector<float> row(kScored, loss);
+    reply(pipe::Scored{kScored, 0}, pipe::sealed_memfd("rows", std::as_bytes(std::span(row))));
+  }
   void answer(const pipe::Evaluate&) { reply(pipe::Evaluation{1, 0.5, kScored}); }
   void answer(const pipe::Checkpoint&) { reply(pipe::Checkpointed{}); }
   void answer(const pipe::Load&) { reply(pipe::Done{}); }

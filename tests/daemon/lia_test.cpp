@@ -32,6 +32,61 @@ BOOST_AUTO_TEST_CASE(lia_averages_with_whom_training_shows_to_be_useful) {
   BOOST_TEST(lia.note().text.is_null());
 }
 
+// A snapshot that was fetched once and then left out was scored again each round: it looked freshly
+// scored, and its peer was never explored again, whatever it had become.
+BOOST_AUTO_TEST_CASE(a_snapshot_is_scored_once) {
+  Bench bench;
+  bench.losses(kLosses);
+  Lia lia(settings(), {.self = "me"});
+  static_cast<void>(bench.choose(lia, 1, Candidates{{"a", 1}, {"b", 1}}));
+  static_cast<void>(bench.choose(lia, 2, Candidates{{"a", 2}, {"b", 1}}));
+  BOOST_TEST(lia.opinion("a").at("scored") == 2);
+  BOOST_TEST(lia.opinion("b").at("scored") == 1);
+  BOOST_TEST(lia.opinion("b").at("scores") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(data_that_changed_open_the_question_again) {
+  Bench bench;
+  bench.losses(kLosses);
+  Lia lia(settings(), {.self = "me"});
+  BOOST_TEST((members(bench.choose(lia, 1, kPeers)) == Names{"a"}));
+  Script other = kLosses;  // of other examples: M0 tells
+  other["M0"] = 1.1;
+  std::swap(other["a"], other["c"]);
+  bench.losses(other);
+  // Nothing was fetched since, and a's past would weigh for it.
+  BOOST_TEST((members(bench.choose(lia, 2, Candidates{{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}})) ==
+              Names{"c"}));
+  BOOST_TEST(lia.opinion("a").at("scores") == 1);
+}
+
+// ---- Going over ----
+
+// After its data changed a node found out at once whom to learn with; but its own model, made for
+// the old data, averaged badly with theirs, and so it stayed alone.
+BOOST_AUTO_TEST_CASE(who_is_far_behind_goes_over_to_the_average_of_the_others) {
+  Bench bench;
+  Script losses{{"M0", 1}, {"self", 0.6}, {"baseline", 0.6}, {"a", 0.1}, {"b", 0.2}, {"d", 1.5}};
+  losses["self+a"] = losses["self+b"] = 0.9;
+  losses["a"] = 0.1;
+  losses["a+b"] = 0.05;
+  bench.losses(losses);
+  Lia lia(settings(), {.self = "me"});
+  const auto mixture = bench.choose(lia, 1, Candidates{{"a", 1}, {"b", 1}, {"d", 1}});
+  BOOST_TEST((mixture.members == Names{"a", "b"}));
+  BOOST_TEST(mixture.weights.size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(nobody_goes_over_to_models_that_are_no_better_than_the_own) {
+  Bench bench;
+  Script losses{{"M0", 1}, {"self", 0.2}, {"baseline", 0.9}, {"a", 0.2}};
+  losses["self+a"] = 0.9;
+  losses["a"] = 0.2;
+  bench.losses(losses);
+  Lia lia(settings(), {.self = "me"});
+  BOOST_TEST(members(bench.choose(lia, 1, Names{"a"})).empty());
+}
+
 // ---- Minimum connectivity ----
 
 BOOST_AUTO_TEST_CASE(

@@ -87,12 +87,12 @@ class RunningNode(unittest.TestCase):
         with Testnet(nodes=2, settings=testnet.QUICK) as net:
             net.start()
             node = net.nodes[0]
-            scored = lambda: node.finished() > 0 and (node.peers()["node-2"]["opinion"] or {}).get("newest")
-            net.wait("node-2 is scored", scored, 60)
-            why = json.loads(kith("why", "node-2", "--json", "--dir", node.directory).stdout)
+            net.wait("it answers", lambda: node.finished() > 0, 60)
+            ask = lambda: json.loads(kith("why", "node-2", "--json", "--dir", node.directory).stdout)
+            net.wait("a round that scored it is over", lambda: ask()["history"][-1]["rho"] is not None, 60)
+            why = ask()
             self.assertEqual(why["name"], "node-2")
             self.assertGreater(why["opinion"]["newest"]["influence"]["examples"], 0)
-            self.assertEqual(why["history"][-1]["rho"] is None, False)
             shown = kith("why", why["id"][:14], "--dir", node.directory)
             self.assertEqual(shown.returncode, 0, shown.stderr)
             self.assertRegex(shown.stdout, r"validation examples")

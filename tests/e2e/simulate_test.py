@@ -110,6 +110,10 @@ class Simulate(unittest.TestCase):
         results = self.simulate(file)
         self.assertEqual(first.stat().st_mtime_ns, finished)  # not done again
         self.assertEqual([run["strategy"] for run in results["runs"]], ["local", "lia"])
+        more = testnet.kith("simulate", file, "--out", self.folder / "out", "--seeds", "1,2", "--strategies", "local",
+                            "--json", seconds=100)  # fmt: skip
+        self.assertEqual([run["seed"] for run in json.loads(more.stdout)["runs"]], [1, 2])
+        self.assertEqual(first.stat().st_mtime_ns, finished)  # not even for another seed
         changed = self.scenario(strategies='"local", "lia"', rounds=2)
         self.assertEqual(len(self.simulate(changed)["runs"][0]["nodes"][0]["rounds"]), 2)  # another scenario is
 
