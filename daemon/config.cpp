@@ -211,7 +211,10 @@ const std::vector<Section<Config>>& sections() {
           "consortium", [](Config& config) -> Consortium& { return config.consortium; },
           "Who learns together. The same id and the same members at every node.",
           {required("id", &Consortium::id, label(),
-                    "Names the consortium. Nodes with different ids do not talk to one another.")}),
+                    "Names the consortium. Nodes with different ids do not talk to one another."),
+           key("charter", &Consortium::charter,
+               "The file of the signed charter, which says who the members are; kith charter makes "
+               "and changes it. Empty: the members are those listed here.")}),
       section<Config, Task>(
           "task", [](Config& config) -> Task& { return config.task; },
           "What is learnt. Must be the same at every node: peers with another task are ignored.",
@@ -258,7 +261,8 @@ const std::vector<Section<Config>>& sections() {
 }
 
 const std::string kMemberSection = "consortium.member";
-const std::string kMemberSummary = "One such section for each member. This node may be among them.";
+const std::string kMemberSummary =
+    "Without a charter: one such section for each member. This node may be among them.";
 
 const std::vector<Key<net::Member>>& member_keys() {
   using net::Member;
@@ -321,6 +325,11 @@ class Reader : public SettingsReader<Config> {
   void check_members() const {
     const auto& members = config_.consortium.members;
     const toml::node* const list = table().at_path(kMemberSection).node();
+    if (!members.empty() && !config_.consortium.charter.empty()) {
+      fail(table().at_path("consortium.charter").node(),
+           "consortium.charter and [[consortium.member]] exclude one another: remove the list, or "
+           "the charter");
+    }
     if (members.size() > net::limits::kMembers) {
       fail(list, "there are " + std::to_string(members.size()) +
                      " members; a consortium has at most " + std::to_string(net::limits::kMembers));
@@ -377,6 +386,7 @@ class Reader : public SettingsReader<Config> {
                " and " + show(learning.admit));
     }
     const auto check_member = [this](const std::string& key, const std::string& name) {
+      if (!config_.consortium.charter.empty()) return;  // it knows
       if (std::ranges::find(config_.consortium.members, name, &net::Member::name) ==
           config_.consortium.members.end()) {
         fail(table().at_path(key).node(), key + " names " + show(name) + ", who is not a member");

@@ -47,9 +47,10 @@ struct Config {
     std::vector<std::string> listen{"127.0.0.1:7700"};
     std::filesystem::path control = "control.sock";
   };
-  /// Who takes part.  A signed charter will take this section's place.
+  /// Who takes part: by the charter, or by this list.
   struct Consortium {
     std::string id;
+    std::filesystem::path charter;     ///< empty: there is none
     std::vector<net::Member> members;  ///< no id, name or channel key twice; may include this node
   };
   using Data = pipe::DataFiles;

@@ -1,10 +1,13 @@
 // The command line: what `kith VERB` does, and what exit status every failure becomes.
 #include "crypto/init.hpp"
 #include "crypto/key_file.hpp"
+#include "daemon/charter_file.hpp"
+#include "daemon/charter_verbs.hpp"
 #include "daemon/config.hpp"
 #include "daemon/console.hpp"
 #include "daemon/control.hpp"
 #include "daemon/demo.hpp"
+#include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/log.hpp"
 #include "daemon/node.hpp"
@@ -13,6 +16,8 @@
 #include "daemon/strategy.hpp"
 #include "daemon/version.hpp"
 #include "daemon/views.hpp"
+#include "net/endpoint.hpp"
+#include "net/member_card.hpp"
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -44,68 +49,135 @@ struct Place {
 struct Init {
   Place place;
   std::string name = "node", consortium = "my-consortium", listen = "0.0.0.0:7700", address;
+  bool join = false;
 
   void run() const {
-    const fs::path file = place.config();
+    const fs::path file = place.config(), folder = file.parent_path();
     if (fs::exists(file)) {
       throw Failure(EX_CANTCREAT,
                     file.string() + " exists already; name another folder with --dir");
     }
-    if (file.has_parent_path()) fs::create_directories(file.parent_path());
     Config config;
+    config.consortium.charter = "charter.kith";
+    const fs::path charter = folder / config.consortium.charter;
+    if (fs::exists(charter) && !join) {
+      throw Failure(EX_CANTCREAT, charter.string() +
+                                      " exists already; to join that consortium, "
+                                      "give --join");
+    }
+    net::Member self;
+    self.name = name;
+    if (!address.empty() || !listens_everywhere()) {
+      self.addresses = {address.empty() ? listen : address};
+    }
+    if (!net::is_label(name) || !net::is_label(consortium) || !net::are_addresses(self.addresses)) {
+      throw Failure(EX_USAGE,
+                    "--name and --consortium are 1 to 64 printable characters, and --address is "
+                    "like \"host:7700\"");
+    }
+    if (!folder.empty()) fs::create_directories(folder);
     config.node.name = name;
     config.node.listen = {listen};
     config.consortium.id = consortium;
     config.task.name = "my-task";
     config.data.train = {"train-images.idx", "train-labels.idx"};
-    const fs::path keys_file = file.parent_path() / config.node.keys;
+    const fs::path keys_file = folder / config.node.keys;
     const auto keys = fs::exists(keys_file) ? crypto::load_key_file(keys_file)
                                             : crypto::create_key_file(keys_file);
-    net::Member self;
     self.id = keys.identity.id();
     self.channel = keys.channel.public_key();
-    self.name = name;
-    self.addresses = {address.empty() ? listen : address};
-    config.consortium.members = {self};
+    const fs::path card = folder / "node.card";
+    if (join) {
+      write_whole(card, as_byte_view(net::card_text(self, keys.identity)));
+    } else {
+      found_consortium(charter, consortium, self, keys.identity, keys_file,
+                       std::chrono::system_clock::now());
+    }
     std::ofstream out(file);
     out << to_toml(config);
     out.close();
     if (!out) throw Failure(EX_CANTCREAT, "cannot write " + file.string());
-    config.node.listen = self.addresses;
+    const std::string dir = folder.empty() ? "." : folder.string();
     std::cout << "Made " << file.string() << " and keys for " << to_string(self.id) << ".\n\n"
-              << "1. Edit [task] and [data] in it.\n"
-              << "2. Give this block to the other members, and add theirs to your file:\n\n"
-              << member_block(config, keys) << "\n3. Start the node: kith run --dir "
-              << file.parent_path().string() << "\n";
+              << "1. Edit [task] and [data] in it.\n";
+    if (join) {
+      std::cout << "2. Send " << card.string() << " to a steward of \"" << consortium
+                << "\", and read him the id above on the telephone.\n"
+                << "3. Take the charter that he sends back: kith charter merge --dir " << dir
+                << " FILE\n4. Start the node: kith run --dir " << dir << "\n";
+    } else {
+      std::cout
+          << "2. Start the node: kith run --dir " << dir << "\n\n"
+          << "It is the first member, and the only steward, of \"" << consortium
+          << "\". Another joins with kith init --join --consortium " << consortium
+          << "\nand sends its card; you take it in with kith charter propose --add FILE, sign "
+             "and merge.\n";
+    }
+    if (self.addresses.empty()) {
+      std::cout << "\nNo --address was given, so nobody can dial this node: it dials the others.\n";
+    }
+  }
+
+ private:
+  [[nodiscard]] bool listens_everywhere() const {
+    const auto endpoint = net::parse_endpoint(listen);
+    return endpoint && (endpoint->host == "0.0.0.0" || endpoint->host == "::");
   }
 };
 
 // --- run ---------------------------------------------------------------------------------------
 
-int run_node(const Place& place) {
-  Config config = load_config(place.config());
-  check_works_on_network(config);
-  log::configure(config.log.level, config.log.format);
+constexpr auto kCharterLook = 500ms;  // between looks at the charter's file
+
+/// The node, until it is stopped (false) or the charter names other members (true): then another
+/// one takes its place, made of what is on the disk.
+bool live(Config config, CharterWatch& charter) {
   net::asio::io_context io(1);  // the thread that thinks: this one
   Node node(io, std::move(config));
   std::exception_ptr failed;
+  bool ended = false, interrupted = false, renewed = false;
   net::asio::signal_set signals(io, SIGINT, SIGTERM);
   signals.async_wait([&](net::error_code ec, int) {
     if (ec) return;
+    interrupted = true;
     std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C does not wait
     node.stop();
   });
+  net::asio::steady_timer tick(io);
+  const std::function<void()> watch = [&] {
+    tick.expires_after(kCharterLook);
+    tick.async_wait([&](net::error_code ec) {
+      if (ec || ended) return;
+      try {
+        renewed = charter.changed(std::chrono::system_clock::now());
+      } catch (const Failure&) {
+        failed = std::current_exception();
+      }
+      if (!renewed && !failed) return watch();
+      node.stop();
+    });
+  };
+  if (charter.watches()) watch();
   auto life = [&]() -> net::awaitable<void> { co_await node.run(); };
-  bool ended = false;
   net::asio::co_spawn(io, std::move(life), [&](std::exception_ptr error) {
     ended = true;
-    failed = error;
-    signals.cancel();
+    if (error) failed = error;
+    if (!renewed) signals.cancel();  // else it may still be interrupted
+    tick.cancel();
     node.stop();
   });
   while (!ended && io.run_one() > 0) continue;
-  io.run_for(2s);  // for goodbyes; a dial under way is not waited for
+  io.run_for(renewed ? kCharterLook : 2s);  // for goodbyes; a dial under way is not waited for
   if (failed) std::rethrow_exception(failed);
+  return renewed && !interrupted;
+}
+
+int run_node(const Place& place) {
+  Config configured = load_config(place.config());
+  check_works_on_network(configured);
+  log::configure(configured.log.level, configured.log.format);
+  CharterWatch charter(std::move(configured));
+  while (live(charter.follow(std::chrono::system_clock::now()), charter)) continue;
   return EX_OK;
 }
 
@@ -208,10 +280,11 @@ int main(int argc, char** argv) {
   const auto add_json = [&](CLI::App* verb) { verb->add_flag("--json", as_json, "print JSON"); };
 
   Init init;
-  CLI::App* verb = add("init", "make a node's folder: keys and a commented kith.toml", [&] {
-    init.run();
-    return EX_OK;
-  });
+  CLI::App* verb =
+      add("init", "make a node's folder: keys, a commented kith.toml, and a charter", [&] {
+        init.run();
+        return EX_OK;
+      });
   init.place.add_to(*verb);
   verb->add_option("--name", init.name, "the node's name, for people")->capture_default_str();
   verb->add_option("--consortium", init.consortium, "the consortium's id, the same on all nodes")
@@ -219,10 +292,14 @@ int main(int argc, char** argv) {
   verb->add_option("--listen", init.listen, "host:port to listen on")->capture_default_str();
   verb->add_option("--address", init.address,
                    "host:port at which the others reach it, if not the same");
+  verb->add_flag("--join", init.join,
+                 "join a consortium that exists: make a card for a steward, and no charter");
 
   Place place;
   verb = add("run", "run the node until it is stopped", [&] { return run_node(place); });
   place.add_to(*verb);
+
+  add_charter_verbs(app, chosen);
 
   verb = add("status", "how the node is doing: first of all, whether it is better than alone", [&] {
     const json status = ask(place, "/v1/status");

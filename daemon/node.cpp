@@ -102,7 +102,15 @@ Node::Node(net::asio::io_context& io, Config config)
       io_(io),
       rest_(io) {
   const net::Member* self = consortium_.find(keys_.identity.id());
-  if (!self || self->channel != keys_.channel.public_key()) {
+  const bool listed = self != nullptr && self->channel == keys_.channel.public_key();
+  if (!listed && !config_.consortium.charter.empty()) {
+    throw Failure(EX_CONFIG, "this node, " + to_string(keys_.identity.id()) +
+                                 ", is not a member by the newest version of " +
+                                 config_.consortium.charter.string() +
+                                 ": give a steward what kith charter request prints; if it was "
+                                 "expelled, ask a steward why");
+  }
+  if (!listed) {
     throw Failure(EX_CONFIG,
                   "this node is not on its own member list; add this to the configuration, "
                   "here and on the other nodes:\n\n" +

@@ -1,5 +1,6 @@
 #include "daemon/store.hpp"
 
+#include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 
 #include <algorithm>
@@ -17,67 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void disk_failed(const std::string& doing, const fs::path& path, int error) {
-  const bool denied = error == EACCES || error == EPERM || error == EROFS;
-  throw Failure(denied ? EX_NOPERM : EX_IOERR,
-                "cannot " + doing + " " + path.string() + ": " +
-                    std::generic_category().message(error) + "; " +
-                    (denied ? "change its permissions, or run as its owner"
-                            : "check the disk and its free space"));
-}
-
-/// What `body` does with std::filesystem fails as the rest of this file does.
-template <class Body>
-auto on_disk(const std::string& doing, Body body) {
-  try {
-    return body();
-  } catch (const fs::filesystem_error& error) {
-    disk_failed(doing, error.path1(), error.code().value());
-  }
-}
-
-/// An open file descriptor.
-class File {
- public:
-  File(const fs::path& path, int flags) : path_(path) {
-    descriptor_ = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
-    if (descriptor_ < 0) disk_failed("open", path, errno);
-  }
-  ~File() { ::close(descriptor_); }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  void write(ByteView bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) disk_failed("write", path_, errno);
-      bytes = bytes.subspan(static_cast<std::size_t>(n));
-    }
-  }
-  /// Appends what is left of the file to `bytes`.
-  void read(Bytes& bytes) {
-    constexpr std::size_t kStep = 64 << 10;
-    for (;;) {
-      const std::size_t before = bytes.size();
-      bytes.resize(before + kStep);
-      const ssize_t n = ::read(descriptor_, bytes.data() + before, kStep);
-      const int error = errno;
-      bytes.resize(before + (n > 0 ? static_cast<std::size_t>(n) : 0));
-      if (n == 0) return;
-      if (n < 0 && error != EINTR) disk_failed("read", path_, error);
-    }
-  }
-  void sync() {
-    if (::fsync(descriptor_) != 0) disk_failed("write", path_, errno);
-  }
-  [[nodiscard]] int descriptor() const { return descriptor_; }
-
- private:
-  fs::path path_;
-  int descriptor_;
-};
-
 fs::path created(const fs::path& directory) {
   std::error_code ec;
   if (fs::create_directories(directory, ec)) {
@@ -90,8 +30,6 @@ fs::path created(const fs::path& directory) {
   return directory;
 }
 
-constexpr std::string_view kUnfinished = ".tmp";
-
 }  // namespace
 
 Blobs::Blobs(fs::path folder) : folder_(created(folder)) {
@@ -103,20 +41,7 @@ Blobs::Blobs(fs::path folder) : folder_(created(folder)) {
 }
 
 void Blobs::write(const crypto::Hash& name, ByteView bytes, Durability durability) {
-  const fs::path path = path_of(name);
-  fs::path unfinished = path;
-  unfinished += kUnfinished;
-  try {
-    File file(unfinished, O_WRONLY | O_CREAT | O_TRUNC);
-    file.write(bytes);
-    if (durability == Durability::durable) file.sync();
-    on_disk("rename", [&] { fs::rename(unfinished, path); });
-    if (durability == Durability::durable) File(folder_, O_RDONLY | O_DIRECTORY).sync();
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove(unfinished, ignored);  // a full disk needs the space
-    throw;
-  }
+  write_whole(path_of(name), bytes, durability == Durability::durable ? Sync::yes : Sync::no);
 }
 
 std::optional<Bytes> Blobs::read(const crypto::Hash& name) const {

@@ -36,6 +36,16 @@ AtMost<Max, Container> at_most(Container& container) {
   return {container};
 }
 
+/// As at_most() for a list of texts: at most `Max` of them, of at most `MaxText` bytes each.
+template <std::size_t Max, std::size_t MaxText>
+struct AtMostTexts {
+  std::vector<std::string>& texts;
+};
+template <std::size_t Max, std::size_t MaxText>
+AtMostTexts<Max, MaxText> at_most_texts(std::vector<std::string>& texts) {
+  return {texts};
+}
+
 /// Writes the fixed little-endian layout that Reader reads.  Lengths are u32.
 class Writer : public cereal::OutputArchive<Writer, cereal::AllowEmptyClassElision> {
  public:
@@ -136,6 +146,19 @@ void CEREAL_LOAD_FUNCTION_NAME(Reader& archive, AtMost<Max, Container>& value) {
       if (archive.failed()) return value.container.clear();
     }
   }
+}
+
+template <std::size_t Max, std::size_t MaxText>
+void CEREAL_SAVE_FUNCTION_NAME(Writer& archive, const AtMostTexts<Max, MaxText>& value) {
+  assert(value.texts.size() <= Max);
+  const auto count = static_cast<std::uint32_t>(value.texts.size());
+  archive.raw(&count, sizeof count);
+  for (std::string& text : value.texts) archive(at_most<MaxText>(text));
+}
+template <std::size_t Max, std::size_t MaxText>
+void CEREAL_LOAD_FUNCTION_NAME(Reader& archive, AtMostTexts<Max, MaxText>& value) {
+  value.texts.resize(archive.length(Max, sizeof(std::uint32_t)));
+  for (std::string& text : value.texts) archive(at_most<MaxText>(text));
 }
 
 /// The bytes of `value`, laid out by its serialize().

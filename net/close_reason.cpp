@@ -21,9 +21,9 @@ constexpr std::array<Text, kLastCloseReason + 1> kTexts{{
      "key in both "
      "configurations, and check that the address leads to Kith."},
     {"not_a_member",
-     "The key presented is not on the member list: add the other node's [[consortium.member]] "
-     "block to the "
-     "configuration of the node that refused."},
+     "The key presented is not of a member, for the node that refused: compare the versions of the "
+     "charter (kith charter show), or the member lists, of both nodes; if this node was expelled, "
+     "ask a steward."},
     {"wrong_peer", "Another member answers at this address: correct the member's addresses."},
     {"version_mismatch",
      "The two nodes have no protocol version in common: upgrade the older one."},

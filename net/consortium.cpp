@@ -1,6 +1,6 @@
 #include "net/consortium.hpp"
 
-#include "net/limits.hpp"
+#include "net/endpoint.hpp"
 
 #include <algorithm>
 #include <set>
@@ -15,7 +15,44 @@ auto* find_in(Range& range, const Key& key, Projection projection) {
   return found == range.end() ? nullptr : &*found;
 }
 
+// The bytes of the code point that `text` begins with; 0 if that is no UTF-8, or a control
+// character.
+std::size_t printable_size(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  const bool overlong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xf0 && byte(1) < 0x90);
+  const bool surrogate = first == 0xed && byte(1) >= 0xa0;
+  const bool too_high = first == 0xf4 && byte(1) >= 0x90;
+  const bool control = first == 0xc2 && byte(1) < 0xa0;
+  return overlong || surrogate || too_high || control ? 0 : size;
+}
+
 }  // namespace
+
+bool is_label(std::string_view text) {
+  if (text.empty() || text.size() > limits::kLabel) return false;
+  while (!text.empty()) {
+    const std::size_t size = printable_size(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+bool are_addresses(const std::vector<std::string>& addresses) {
+  return addresses.size() <= limits::kAddresses &&
+         std::ranges::all_of(addresses, [](const std::string& text) {
+           const auto visible = [](char c) { return c > 0x20 && c < 0x7f; };
+           return text.size() <= limits::kAddress && std::ranges::all_of(text, visible) &&
+                  parse_endpoint(text).has_value();
+         });
+}
 
 Consortium::Consortium(std::string id, std::vector<Member> members)
     : id_(std::move(id)), members_(std::move(members)) {

@@ -2,9 +2,12 @@
 
 #include "crypto/identity.hpp"
 #include "crypto/noise.hpp"
+#include "net/archive.hpp"
+#include "net/limits.hpp"
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kith::net {
@@ -18,9 +21,21 @@ struct Member {
       channel{};       ///< authenticates its connections; snapshots are sealed to it
   std::string name{};  ///< for people
   std::vector<std::string> addresses{};  ///< "host:port"; empty if it only dials out
+
+  bool operator==(const Member&) const = default;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(id.key, channel, at_most<limits::kLabel>(name),
+            at_most_texts<limits::kAddresses, limits::kAddress>(addresses));
+  }
 };
 
-/// Who takes part.  A fixed list today, from the configuration; a signed charter will make it.
+/// 1 to 64 bytes of UTF-8 without control characters: what may be shown to people as a name.
+[[nodiscard]] bool is_label(std::string_view text);
+/// At most 4 addresses, each "host:port" in at most 255 visible ASCII characters.
+[[nodiscard]] bool are_addresses(const std::vector<std::string>& addresses);
+
+/// Who takes part: from the newest version of the charter, or from a list in the configuration.
 ///
 /// Ownership: a value.  Threads: immutable once made.
 class Consortium {

@@ -38,6 +38,17 @@ inline constexpr std::size_t kFetchesPerPeer = 16;  ///< asked of one peer, or b
 inline constexpr std::size_t kHeadsPerMessage = 64;
 inline constexpr Duration kFetch = seconds(30);  ///< then the chunk is asked of somebody else
 
+// The charter.
+inline constexpr std::size_t kLabel = 64;          ///< bytes of a name
+inline constexpr std::size_t kAddresses = 4;       ///< of one member
+inline constexpr std::size_t kAddress = 255;       ///< bytes
+inline constexpr std::size_t kStewards = 64;       ///< of one version
+inline constexpr std::size_t kCharter = 64 << 10;  ///< bytes of one version, without signatures
+inline constexpr std::size_t kCharterVersions = 1024;
+inline constexpr std::size_t kCharterFile = 32 << 20;     ///< bytes of all versions
+inline constexpr hours kCharterWarning = hours(24 * 30);  ///< before it expires, we say so
+inline constexpr hours kCharterGrace = hours(24 * 14);    ///< after it has, nodes still start
+
 // What a member may make us compute beside moving snapshots, as a debt of effort that time pays off
 // and a new connection does not.  Beyond it what it says of heads is not heard: anti-entropy brings
 // that again.

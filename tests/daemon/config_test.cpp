@@ -292,6 +292,16 @@ BOOST_AUTO_TEST_CASE(a_missing_file_says_how_to_make_one) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(charter_and_list_of_members_exclude_one_another) {
+  const std::string charter = kLeast + "charter = \"charter.kith\"\n";
+  BOOST_TEST(parse(charter).consortium.charter == fs::path("dir/charter.kith"));
+  BOOST_TEST(parse(charter + "[learning]\nconvenor = \"b\"\n").learning.convenor == "b");
+  BOOST_TEST(
+      error_of(charter + member("b", 2)) ==
+      "dir/kith.toml:10:11: consortium.charter and [[consortium.member]] exclude one another: "
+      "remove the list, or the charter");
+}
+
 BOOST_AUTO_TEST_CASE(the_file_that_is_written_reads_back_the_same) {
   const Config config = parse(
       kLeast + member("Malmö \\\"x\\\"", 1) + member("b", 2) +

@@ -140,7 +140,7 @@ class BadPeers(unittest.TestCase):
                 # And the other way round: each finds out by itself.
                 self.check(net, other_consortium, {honest: ("handshake_failed", "compare consortium.id")})
                 self.check(net, other_task, {honest: ("other_task", "make the [task] sections")})
-                self.check(net, stranger, {honest: ("not_a_member", "add the other node's [[consortium.member]]")})
+                self.check(net, stranger, {honest: ("not_a_member", "compare the versions of the charter")})
 
                 # Who is nobody's member leaves a trace in the log, though not at every attempt.
                 unknown = [e for e in honest.events("connection_failed") if e["peer"] == "unknown"]

@@ -1,7 +1,9 @@
 // docs/protocol.md gives examples for whoever writes another implementation.  They are made here,
 // by the code that runs, and looked for in the document: neither can change without the other.
 #include "crypto/seal.hpp"
+#include "net/charter.hpp"
 #include "net/consortium.hpp"
+#include "net/member_card.hpp"
 #include "net/message.hpp"
 #include "tests/crypto_ready.hpp"
 
@@ -95,6 +97,26 @@ BOOST_AUTO_TEST_CASE(documented_messages_are_ours) {
 
 BOOST_AUTO_TEST_CASE(documented_chunk_is_ours) {
   BOOST_TEST(documented("chunk") == hex(crypto::encrypt_chunk(counting(), 1, as_byte_view("abc"))));
+}
+
+BOOST_AUTO_TEST_CASE(documented_charter_and_member_card_are_ours) {
+  Member member;
+  member.id = identity.id();
+  std::ranges::copy(counting().data(), member.channel.begin());
+  member.name = "ward";
+  member.addresses = {"ward:7700"};
+  Charter charter;
+  charter.consortium = "example";
+  charter.expires = 2'000'000'000;
+  charter.stewards = {{identity.id(), "ward"}};
+  charter.members = {member};
+  SignedCharter version = unsigned_charter(charter);
+  sign(version, identity);
+  BOOST_TEST(documented("charter") == hex(version.body));
+  BOOST_TEST(documented("charter id") == hex(version.id()));
+  BOOST_TEST(documented("charter sig") == hex(version.signatures[0].signature));
+  const std::string card = card_text(member, identity);
+  BOOST_TEST("kith-member-1 " + documented("member card") + "\n" == card);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,315 @@
+#include "daemon/charter_file.hpp"
+
+#include "daemon/disk.hpp"
+#include "daemon/failure.hpp"
+#include "daemon/log.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace kith::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr std::string_view kProposal = "kith charter proposal 1\n";
+constexpr std::string_view kPin = "kith-charter-pin-1";
+constexpr std::size_t kProposalSize = net::limits::kCharter + (16 << 10);
+constexpr std::size_t kPinSize = 256;
+constexpr std::size_t kLedgerSize = 16 << 20;
+constexpr std::chrono::hours kFirstExpiry{24 * 365};
+constexpr std::chrono::hours kLook{24};  // at the time that is left, although no file has changed
+
+fs::path beside(fs::path file, const char* extension) { return file += extension; }
+fs::path pin_file(const fs::path& file) { return beside(file, ".pin"); }
+
+std::string_view as_text(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+[[noreturn]] void missing(const fs::path& file) {
+  throw Failure(EX_NOINPUT, "there is no " + file.string() +
+                                "; get the charter file from a steward, and take it with kith "
+                                "charter merge FILE");
+}
+
+struct Pin {
+  std::uint64_t number = 0;
+  crypto::Hash id{};
+};
+
+std::optional<Pin> load_pin(const fs::path& file) {
+  const auto bytes = read_whole(pin_file(file), kPinSize);
+  if (!bytes) return std::nullopt;
+  std::istringstream text{std::string(as_text(*bytes))};
+  std::string magic, digits;
+  Pin pin;
+  text >> magic >> pin.number >> digits;
+  const auto id = crypto::from_hex(digits);
+  if (!text || magic != kPin || !id || id->size() != pin.id.size()) {
+    throw Failure(EX_DATAERR, pin_file(file).string() +
+                                  " is damaged; compare the fingerprint that kith charter show "
+                                  "prints with the other members, then run kith charter pin");
+  }
+  std::ranges::copy(*id, pin.id.begin());
+  return pin;
+}
+
+std::uint64_t seconds_of(std::chrono::system_clock::time_point time) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
+}
+
+std::string names_of(const std::vector<crypto::NodeId>& stewards, const net::Charter& charter) {
+  std::string names;
+  for (const crypto::NodeId& id : stewards) {
+    const auto known = std::ranges::find(charter.stewards, id, &net::Steward::id);
+    names += (names.empty() ? "" : ", ") +
+             (known != charter.stewards.end() ? known->name + " " : "") + to_string(id);
+  }
+  return names;
+}
+
+void check_age(const fs::path& file, const net::Charter& charter,
+               std::chrono::system_clock::time_point now) {
+  const net::CharterAge age = net::age(charter, now);
+  if (age == net::CharterAge::valid) return;
+  const std::string what =
+      file.string() + (age == net::CharterAge::expiring ? " expires on " : " expired on ") +
+      date(charter.expires) + " (this machine's clock says " + date(seconds_of(now)) + ")";
+  const std::string help =
+      "ask the stewards for a newer version, which kith charter propose --renew 365 begins; or set "
+      "the clock";
+  if (age == net::CharterAge::expired) throw Failure(EX_CONFIG, what + ": " + help);
+  log::warn("charter_expires",
+            {{"what", what},
+             {"help", help},
+             {"not_after", date(charter.expires +
+                                static_cast<std::uint64_t>(
+                                    std::chrono::seconds(net::limits::kCharterGrace).count()))}});
+}
+
+}  // namespace
+
+std::string date(std::uint64_t seconds) {
+  const auto time = static_cast<std::time_t>(std::min<std::uint64_t>(seconds, 253'402'300'799));
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  char text[16];
+  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%d", &parts);
+  return {text, size};
+}
+
+std::string fingerprint(const crypto::Hash& id) { return to_string(crypto::NodeId{id}); }
+
+// --- Files -------------------------------------------------------------------------------------
+
+net::CharterChain load_charter(const fs::path& file) {
+  const auto bytes = read_whole(file, net::limits::kCharterFile);
+  if (!bytes) missing(file);
+  auto decoded = net::CharterChain::decode(*bytes);
+  if (auto* const chain = std::get_if<net::CharterChain>(&decoded)) return std::move(*chain);
+  const auto& refusal = std::get<net::CharterChain::Refusal>(decoded);
+  const std::string where = refusal.number > 0
+                                ? " is refused at version " + std::to_string(refusal.number)
+                                : " is refused";
+  throw Failure(EX_DATAERR, file.string() + where + ": " + std::string(explain(refusal.fault)));
+}
+
+bool is_proposal(const fs::path& file) {
+  const auto bytes = read_whole(file, net::limits::kCharterFile);
+  if (!bytes) missing(file);
+  return as_text(*bytes).starts_with(kProposal);
+}
+
+net::SignedCharter load_proposal(const fs::path& file) {
+  const auto bytes = read_whole(file, kProposalSize);
+  if (!bytes) {
+    throw Failure(EX_NOINPUT,
+                  "there is no " + file.string() + "; make a proposal with kith charter propose");
+  }
+  if (as_text(*bytes).starts_with(kProposal)) {
+    auto proposal = net::decode<net::SignedCharter>(ByteView(*bytes).subspan(kProposal.size()));
+    if (proposal) return std::move(*proposal);
+  }
+  throw Failure(EX_DATAERR, file.string() +
+                                " is no proposal, or damaged; get it again from whoever "
+                                "made it with kith charter propose");
+}
+
+void save_proposal(const fs::path& file, const net::SignedCharter& proposal) {
+  const ByteView magic = as_byte_view(kProposal);
+  Bytes bytes(magic.begin(), magic.end());
+  const Bytes body = net::encode(proposal);
+  bytes.insert(bytes.end(), body.begin(), body.end());
+  write_whole(file, bytes);
+}
+
+void check_pin(const fs::path& file, const net::CharterChain& chain) {
+  const auto pin = load_pin(file);
+  if (!pin || chain.contains(pin->number, pin->id)) return;
+  const bool older = chain.newest().charter.number < pin->number;
+  throw Failure(EX_DATAERR,
+                file.string() + (older ? " ends before version " : " has another version ") +
+                    std::to_string(pin->number) + (older ? ", which" : " than the one that") +
+                    " was followed here before: get the newest charter file from a steward; if "
+                    "it is this one that shall be followed, say so with kith charter pin");
+}
+
+void follow_charter(const fs::path& file, const net::CharterChain& chain) {
+  write_whole(file, chain.encode());
+  pin_charter(file, chain);
+}
+
+void pin_charter(const fs::path& file, const net::CharterChain& chain) {
+  const auto& newest = chain.newest();
+  const std::string text = std::string(kPin) + " " + std::to_string(newest.charter.number) + " " +
+                           crypto::to_hex(newest.id) + "\n";
+  write_whole(pin_file(file), as_byte_view(text));
+}
+
+fs::path rival_file(const fs::path& file) { return beside(file, ".rival"); }
+
+std::optional<net::CharterFork> known_fork(const fs::path& file, const net::CharterChain& chain) {
+  if (!fs::exists(rival_file(file))) return std::nullopt;
+  return find_fork(chain, load_charter(rival_file(file)));
+}
+
+// --- Signing -----------------------------------------------------------------------------------
+
+void sign_once(net::SignedCharter& proposal, const crypto::Identity& steward, const fs::path& keys,
+               const fs::path& source) {
+  const net::Charter charter = std::get<net::Charter>(net::parse(proposal));
+  const fs::path ledger = beside(keys, ".signed");
+  const json place{{"steward", to_string(steward.id())},
+                   {"consortium", charter.consortium},
+                   {"number", charter.number},
+                   {"previous", crypto::to_hex(charter.previous)}};
+  const std::string id = crypto::to_hex(proposal.id());
+  Bytes bytes = read_whole(ledger, kLedgerSize).value_or(Bytes());
+  bool known = false;
+  std::istringstream lines{std::string(as_text(bytes))};
+  for (std::string line; std::getline(lines, line);) {
+    const json entry = json::parse(line, nullptr, false);
+    if (!entry.is_object() || !entry.contains("place") || !entry.contains("id")) {
+      throw Failure(EX_DATAERR, ledger.string() +
+                                    " is damaged; nothing is signed with this key "
+                                    "before it is restored from a backup");
+    }
+    if (entry.at("place") != place) continue;
+    known = entry.at("id") == id;
+    if (known) break;
+    throw Failure(EX_NOPERM, "this key has signed another version " +
+                                 std::to_string(charter.number) + " already, from " +
+                                 entry.value("file", "a file") +
+                                 "; a second signature would convict its steward of working "
+                                 "against the consortium: collect signatures for that one");
+  }
+  if (!known) {
+    const json entry{{"place", place}, {"id", id}, {"file", fs::absolute(source).string()}};
+    const std::string line = entry.dump(-1, ' ', true, json::error_handler_t::replace) + "\n";
+    const ByteView added = as_byte_view(line);
+    bytes.insert(bytes.end(), added.begin(), added.end());
+    write_whole(ledger, bytes);
+  }
+  net::sign(proposal, steward);
+}
+
+void found_consortium(const fs::path& file, const std::string& id, const net::Member& member,
+                      const crypto::Identity& steward, const fs::path& keys,
+                      std::chrono::system_clock::time_point now) {
+  net::Charter charter;
+  charter.consortium = id;
+  charter.expires = seconds_of(now + kFirstExpiry);
+  charter.stewards = {{steward.id(), member.name}};
+  charter.members = {member};
+  if (const auto fault = net::problem(charter)) {
+    throw Failure(EX_USAGE, "no charter can be made of this: " + std::string(explain(*fault)));
+  }
+  net::SignedCharter first = net::unsigned_charter(charter);
+  sign_once(first, steward, keys, file);
+  net::CharterChain chain;
+  if (const auto fault = chain.append(std::move(first))) {
+    throw Failure(EX_SOFTWARE, std::string(explain(*fault)));
+  }
+  follow_charter(file, chain);
+}
+
+// --- Following ---------------------------------------------------------------------------------
+
+void use_charter(Config& config, std::chrono::system_clock::time_point now) {
+  const fs::path& file = config.consortium.charter;
+  if (file.empty()) return;
+  const net::CharterChain chain = load_charter(file);
+  const net::Charter& charter = chain.newest().charter;
+  if (charter.consortium != config.consortium.id) {
+    throw Failure(EX_CONFIG, file.string() + " is the charter of \"" + charter.consortium +
+                                 "\", but consortium.id is \"" + config.consortium.id +
+                                 "\": correct the one, or get the other's charter");
+  }
+  check_pin(file, chain);
+  check_age(file, charter, now);
+  std::vector<net::Member> members = charter.members;
+  if (const auto fork = known_fork(file, chain)) {
+    members = fork->members;
+    log::error("charter_forked",
+               {{"number", fork->number},
+                {"signed_twice", names_of(fork->signed_twice, charter)},
+                {"evidence", rival_file(file).string()},
+                {"members", members.size()},
+                {"help",
+                 "there are two rival charters, and only the members of both count; agree with the "
+                 "others which one is right, and follow it with kith charter pin FILE"}});
+  }
+  const auto check_member = [&](const std::string& key, const std::string& name) {
+    if (std::ranges::find(members, name, &net::Member::name) != members.end()) return;
+    throw Failure(EX_CONFIG, key + " names \"" + name + "\", who is not a member by version " +
+                                 std::to_string(charter.number) + " of the charter");
+  };
+  if (!config.learning.convenor.empty())
+    check_member("learning.convenor", config.learning.convenor);
+  for (const auto& name : config.learning.oracle_group) check_member("learning.oracle_group", name);
+  pin_charter(file, chain);
+  log::info("charter", {{"number", charter.number},
+                        {"members", members.size()},
+                        {"expires", date(charter.expires)},
+                        {"fingerprint", fingerprint(chain.newest().id)}});
+  config.consortium.members = std::move(members);
+}
+
+Config CharterWatch::follow(std::chrono::system_clock::time_point now) {
+  seen_ = stamp();  // before it is read: what changes from now on is noticed
+  looked_ = now;
+  Config config = configured_;
+  use_charter(config, now);
+  members_ = config.consortium.members;
+  return config;
+}
+
+bool CharterWatch::changed(std::chrono::system_clock::time_point now) {
+  const Stamp current = stamp();
+  if (current == seen_ && now >= looked_ && now - looked_ < kLook) return false;
+  seen_ = current;
+  looked_ = now;
+  Config config = configured_;
+  try {
+    use_charter(config, now);
+  } catch (const Failure& failure) {
+    if (failure.code() == EX_CONFIG) throw;
+    log::warn("charter_refused", {{"what", failure.what()}});
+    return false;
+  }
+  return config.consortium.members != members_;
+}
+
+CharterWatch::Stamp CharterWatch::stamp() const {
+  const fs::path& file = configured_.consortium.charter;
+  std::error_code ignored;  // no file has the least time
+  return {fs::last_write_time(file, ignored), fs::last_write_time(rival_file(file), ignored)};
+}
+
+}  // namespace kith::daemon

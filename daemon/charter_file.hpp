@@ -1,0 +1,90 @@
+#pragma once
+
+#include "daemon/config.hpp"
+#include "net/charter.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+/// The charter on a disk.  Beside the file itself lie two others, with its name and
+///
+///   .pin     the newest version that was followed here: there is no way back behind it
+///   .rival   a charter that parts from this one, kept as evidence; while it is there, only the
+///            members of both count
+///
+/// Whatever is wrong is a Failure with what to do; nothing is changed then.
+namespace kith::daemon {
+
+/// Every version, verified.  EX_NOINPUT if there is no such file, EX_DATAERR if it is refused.
+[[nodiscard]] net::CharterChain load_charter(const std::filesystem::path& file);
+
+/// A version that still collects signatures, in a file of its own.
+[[nodiscard]] net::SignedCharter load_proposal(const std::filesystem::path& file);
+void save_proposal(const std::filesystem::path& file, const net::SignedCharter& proposal);
+[[nodiscard]] bool is_proposal(const std::filesystem::path& file);
+
+/// Throws Failure(EX_DATAERR) if `chain` lacks the version that was followed here before: it is an
+/// older one told again, or a rival.
+void check_pin(const std::filesystem::path& file, const net::CharterChain& chain);
+/// Writes `chain` and pins its newest version.
+void follow_charter(const std::filesystem::path& file, const net::CharterChain& chain);
+/// Pins the newest version of `chain` there, whatever was pinned before.
+void pin_charter(const std::filesystem::path& file, const net::CharterChain& chain);
+
+[[nodiscard]] std::filesystem::path rival_file(const std::filesystem::path& file);
+/// Where `chain` and the rival kept beside it part; nullopt if there is none.
+[[nodiscard]] std::optional<net::CharterFork> known_fork(const std::filesystem::path& file,
+                                                         const net::CharterChain& chain);
+
+/// Signs `proposal`, at most one for each number and predecessor: what is about to be signed is on
+/// the disk, beside the key file `keys`, before it is.  `source` is named if another proposal
+/// comes. Throws Failure(EX_NOPERM) if one was signed already.  Requires a proposal without a
+/// problem().
+void sign_once(net::SignedCharter& proposal, const crypto::Identity& steward,
+               const std::filesystem::path& keys, const std::filesystem::path& source);
+
+/// A new consortium's first version: one steward and one member, who are `member`; signed, and put
+/// into `file`.
+void found_consortium(const std::filesystem::path& file, const std::string& id,
+                      const net::Member& member, const crypto::Identity& steward,
+                      const std::filesystem::path& keys, std::chrono::system_clock::time_point now);
+
+/// Puts the members that the charter names into `config`, if it has a charter; pins the version;
+/// logs when it is forked, expires or has expired.  Throws Failure if it cannot be followed.
+void use_charter(Config& config, std::chrono::system_clock::time_point now);
+
+/// A configuration whose charter may change while the node runs.  Without a charter nothing
+/// happens.
+class CharterWatch {
+ public:
+  explicit CharterWatch(Config configured) : configured_(std::move(configured)) {}
+
+  [[nodiscard]] bool watches() const { return !configured_.consortium.charter.empty(); }
+  /// The configuration with the members that the charter names now.  Throws as use_charter() does.
+  [[nodiscard]] Config follow(std::chrono::system_clock::time_point now);
+  /// Whether other members count than those that follow() returned.  A file that is damaged, or
+  /// lacks what was followed, is logged and ignored.  Throws Failure(EX_CONFIG) if the node must
+  /// not go on: the charter has expired, say.  Cheap unless a file has changed, and once a day.
+  [[nodiscard]] bool changed(std::chrono::system_clock::time_point now);
+
+ private:
+  using Stamp = std::array<std::filesystem::file_time_type, 2>;
+  [[nodiscard]] Stamp stamp() const;
+
+  Config configured_;
+  std::vector<net::Member> members_;
+  Stamp seen_{};
+  std::chrono::system_clock::time_point looked_{};
+};
+
+/// "2026-01-31", of seconds since 1970.
+[[nodiscard]] std::string date(std::uint64_t seconds);
+/// A version's name to read on the telephone, in groups with check digits like a node's id.
+[[nodiscard]] std::string fingerprint(const crypto::Hash& id);
+
+}  // namespace kith::daemon

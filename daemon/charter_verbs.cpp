@@ -1,0 +1,733 @@
+#include "daemon/charter_verbs.hpp"
+
+#include "crypto/key_file.hpp"
+#include "daemon/charter_file.hpp"
+#include "daemon/console.hpp"
+#include "daemon/disk.hpp"
+#include "daemon/failure.hpp"
+#include "daemon/views.hpp"
+#include "net/endpoint.hpp"
+#include "net/member_card.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <iostream>
+#include <memory>
+
+namespace kith::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using net::Charter;
+using net::CharterChain;
+using net::Member;
+using net::SignedCharter;
+using net::Steward;
+using nlohmann::json;
+using std::chrono::system_clock;
+
+constexpr std::size_t kCardSize = 8 << 10;
+constexpr unsigned kMaxDays = 3650;
+
+/// What all these verbs are told.
+struct Options {
+  fs::path directory = ".", config_file, charter_file, keys_file;
+  bool as_json = false;
+  // Those of one verb or the other:
+  std::vector<fs::path> files{};
+  std::vector<fs::path> add{};
+  std::vector<std::string> remove{}, steward_add{}, steward_remove{}, addresses{};
+  std::string name{};
+  fs::path out{};
+  std::uint64_t from = 0;
+  std::uint32_t threshold = 0;
+  unsigned renew = 0;
+
+  /// Of this node, if it has a configuration: a steward's machine needs none.
+  [[nodiscard]] std::optional<Config> config() const {
+    const fs::path file = config_file.empty() ? directory / "kith.toml" : config_file;
+    if (config_file.empty() && !fs::exists(file)) return std::nullopt;
+    return load_config(file);
+  }
+  [[nodiscard]] fs::path charter() const {
+    if (!charter_file.empty()) return charter_file;
+    const auto node = config();
+    const bool configured = node && !node->consortium.charter.empty();
+    return configured ? node->consortium.charter : directory / "charter.kith";
+  }
+  [[nodiscard]] fs::path keys() const {
+    if (!keys_file.empty()) return keys_file;
+    const auto node = config();
+    return node ? node->node.keys : directory / "node.keys";
+  }
+};
+
+/// What a verb says: to programs, and to people.
+struct Answer {
+  json value;
+  Lines lines;
+  int code = EX_OK;
+};
+
+// --- Words -------------------------------------------------------------------------------------
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string all;
+  for (const std::string& text : texts) all += (all.empty() ? "" : ", ") + text;
+  return all.empty() ? "-" : all;
+}
+
+json to_json(const Member& member) {
+  return {{"name", member.name},
+          {"id", to_string(member.id)},
+          {"channel", crypto::to_hex(member.channel)},
+          {"addresses", member.addresses}};
+}
+
+json to_json(const Steward& steward) {
+  return {{"name", steward.name}, {"id", to_string(steward.id)}};
+}
+
+template <class Item>
+json to_json(const std::vector<Item>& items) {
+  json list = json::array();
+  for (const Item& item : items) list.push_back(to_json(item));
+  return list;
+}
+
+std::vector<std::string> signers(const SignedCharter& version, const Charter& charter,
+                                 const Charter& before) {
+  std::vector<std::string> names;
+  for (const auto& signature : version.signatures) {
+    for (const Charter* which : {&charter, &before}) {
+      const auto known = std::ranges::find(which->stewards, signature.steward, &Steward::id);
+      if (known == which->stewards.end()) continue;
+      names.push_back(known->name);
+      break;
+    }
+  }
+  return names;
+}
+
+std::string threshold_text(const Charter& charter) {
+  return std::to_string(charter.threshold) + " of " + std::to_string(charter.stewards.size()) +
+         " stewards";
+}
+
+const char* age_text(net::CharterAge age) {
+  switch (age) {
+    case net::CharterAge::valid:
+      return "valid";
+    case net::CharterAge::expiring:
+      return "expiring";
+    case net::CharterAge::grace:
+      return "grace";
+    case net::CharterAge::expired:
+      break;
+  }
+  return "expired";
+}
+
+json charter_json(const Charter& charter, const crypto::Hash& id) {
+  return {{"consortium", charter.consortium},
+          {"number", charter.number},
+          {"id", crypto::to_hex(id)},
+          {"fingerprint", fingerprint(id)},
+          {"previous", crypto::to_hex(charter.previous)},
+          {"expires", charter.expires},
+          {"age", age_text(net::age(charter, system_clock::now()))},
+          {"threshold", charter.threshold},
+          {"stewards", to_json(charter.stewards)},
+          {"members", to_json(charter.members)}};
+}
+
+json diff_json(const net::CharterDiff& changes) {
+  json changed = json::array();
+  for (const auto& [before, after] : changes.changed) {
+    changed.push_back({{"before", to_json(before)}, {"after", to_json(after)}});
+  }
+  return {{"added", to_json(changes.added)},
+          {"removed", to_json(changes.removed)},
+          {"changed", changed},
+          {"stewards_added", to_json(changes.stewards_added)},
+          {"stewards_removed", to_json(changes.stewards_removed)},
+          {"threshold", {changes.threshold.first, changes.threshold.second}},
+          {"expires", {changes.expires.first, changes.expires.second}}};
+}
+
+Lines diff_lines(const net::CharterDiff& changes) {
+  Lines lines;
+  const auto say = [&](const std::string& what, const auto& who) {
+    lines.push_back("  " + what + " " + who.name + "  " + to_string(who.id));
+  };
+  for (const Member& member : changes.added) {
+    say("+ member ", member);
+    lines.push_back("             at " + joined(member.addresses));
+  }
+  for (const Member& member : changes.removed) say("- member ", member);
+  for (const auto& [before, after] : changes.changed) {
+    say("~ member ", after);
+    if (before.name != after.name) lines.push_back("             was called " + before.name);
+    if (before.channel != after.channel) lines.emplace_back("             has a new channel key");
+    if (before.addresses != after.addresses) {
+      lines.push_back("             at " + joined(after.addresses) + ", no more at " +
+                      joined(before.addresses));
+    }
+  }
+  for (const Steward& steward : changes.stewards_added) say("+ steward", steward);
+  for (const Steward& steward : changes.stewards_removed) say("- steward", steward);
+  const auto [threshold, next_threshold] = changes.threshold;
+  if (threshold != next_threshold) {
+    lines.push_back("  threshold " + std::to_string(threshold) + " -> " +
+                    std::to_string(next_threshold));
+  }
+  const auto [expires, next_expires] = changes.expires;
+  if (expires != next_expires) {
+    lines.push_back("  expires " + date(expires) + " -> " + date(next_expires));
+  }
+  if (lines.empty()) lines.emplace_back("  nothing but the number");
+  return lines;
+}
+
+json tally_json(const net::Tally& tally) {
+  return {{"old", {{"have", tally.of_old.have}, {"need", tally.of_old.need}}},
+          {"new", {{"have", tally.of_new.have}, {"need", tally.of_new.need}}},
+          {"enough", tally.enough()},
+          {"missing", to_json(tally.missing)}};
+}
+
+std::string tally_text(const net::Tally& tally) {
+  const auto part = [](const net::Tally::Part& count) {
+    return std::to_string(count.have) + " of " + std::to_string(count.need) + " signatures";
+  };
+  if (tally.enough()) return "It has all the signatures that it needs.";
+  std::vector<std::string> names;
+  for (const Steward& steward : tally.missing) names.push_back(steward.name);
+  return "It has " + part(tally.of_old) + " of the stewards so far and " + part(tally.of_new) +
+         " of those to come; these may still sign: " + joined(names) + ".";
+}
+
+// --- Reading -----------------------------------------------------------------------------------
+
+/// Throws Failure if `proposal` cannot follow `chain`, whoever signs it.
+net::Tally tally_of(const CharterChain& chain, const SignedCharter& proposal,
+                    const fs::path& file) {
+  if (chain.contains(chain.newest().charter.number, proposal.id())) {
+    throw Failure(EX_USAGE, file.string() + " is the newest version of the charter already");
+  }
+  const auto tally = chain.tally(proposal);
+  if (const auto* fault = std::get_if<net::CharterFault>(&tally)) {
+    std::string accused;
+    for (const auto& version : chain.versions()) {
+      for (const crypto::NodeId& id : signed_twice(version.signed_charter, proposal)) {
+        accused += "; signed both: " + to_string(id);
+      }
+    }
+    throw Failure(EX_DATAERR,
+                  file.string() + " is refused: " + std::string(explain(*fault)) + accused);
+  }
+  return std::get<net::Tally>(tally);
+}
+
+/// A charter whose pin fits.
+CharterChain open_charter(const fs::path& file) {
+  CharterChain chain = load_charter(file);
+  check_pin(file, chain);
+  return chain;
+}
+
+Member load_card(const fs::path& file) {
+  const auto bytes = read_whole(file, kCardSize);
+  if (!bytes) throw Failure(EX_NOINPUT, "there is no " + file.string());
+  const auto card = net::parse_card({reinterpret_cast<const char*>(bytes->data()), bytes->size()});
+  if (card) return *card;
+  throw Failure(EX_DATAERR, file.string() +
+                                " is no member card, or was altered on its way; ask for "
+                                "what kith charter request prints");
+}
+
+Answer show(const Options& options) {
+  const fs::path file = options.files.empty() ? options.charter() : options.files.front();
+  if (is_proposal(file)) {
+    const SignedCharter proposal = load_proposal(file);
+    const auto parsed = net::parse(proposal);
+    if (const auto* fault = std::get_if<net::CharterFault>(&parsed)) {
+      throw Failure(EX_DATAERR, file.string() + " is refused: " + std::string(explain(*fault)));
+    }
+    const Charter& charter = std::get<Charter>(parsed);
+    return {charter_json(charter, proposal.id()),
+            {"A proposal for version " + std::to_string(charter.number) + " of \"" +
+             charter.consortium + "\"; kith charter diff FILE shows what it would change."}};
+  }
+  const CharterChain chain = load_charter(file);
+  const auto& [charter, signed_charter, id] = chain.newest();
+  Answer answer{charter_json(charter, id), {}};
+  answer.value["founded"] = fingerprint(chain.versions().front().id);
+  answer.lines = {
+      charter.consortium + ", version " + std::to_string(charter.number),
+      "  fingerprint  " + fingerprint(id),
+      "  founded as   " + fingerprint(chain.versions().front().id),
+      "  expires      " + date(charter.expires) + " (" +
+          age_text(net::age(charter, system_clock::now())) + ")",
+      "  changed by   " + threshold_text(charter),
+      "",
+  };
+  using enum Table::Align;
+  Table table({left, left, left, left});
+  table.add({"", "name", "id", "addresses"});
+  for (const Steward& steward : charter.stewards) {
+    table.add({"steward", steward.name, to_string(steward.id), ""});
+  }
+  for (const Member& member : charter.members) {
+    table.add({"member", member.name, to_string(member.id), joined(member.addresses)});
+  }
+  for (const std::string& line : table.lines()) answer.lines.push_back(line);
+  if (const auto fork = known_fork(file, chain)) {
+    answer.value["fork"] = {{"number", fork->number}, {"evidence", rival_file(file).string()}};
+    answer.lines.push_back("\nFORKED: " + rival_file(file).string() +
+                           " is a rival; only the members of both count.");
+  }
+  return answer;
+}
+
+Answer log_versions(const Options& options) {
+  const CharterChain chain =
+      load_charter(options.files.empty() ? options.charter() : options.files.front());
+  Answer answer{json::array(), {}};
+  static const Charter nobody;
+  const Charter* before = &nobody;
+  for (const auto& [charter, signed_charter, id] : chain.versions()) {
+    const auto names = signers(signed_charter, charter, *before);
+    json entry = charter_json(charter, id);
+    entry["signed_by"] = names;
+    entry["changes"] = diff_json(diff(*before, charter));
+    answer.value.push_back(std::move(entry));
+    answer.lines.push_back("version " + std::to_string(charter.number) + "  signed by " +
+                           joined(names));
+    answer.lines.push_back("  fingerprint  " + fingerprint(id));
+    for (const std::string& line : diff_lines(diff(*before, charter))) answer.lines.push_back(line);
+    before = &charter;
+  }
+  return answer;
+}
+
+Answer show_diff(const Options& options) {
+  const CharterChain chain = load_charter(options.charter());
+  const auto& versions = chain.versions();
+  std::size_t from = versions.size() - (options.files.empty() && versions.size() > 1 ? 1 : 0);
+  if (options.from > versions.size()) {
+    throw Failure(EX_USAGE, "there is no version " + std::to_string(options.from) +
+                                "; the newest is " + std::to_string(versions.size()));
+  }
+  if (options.from > 0) from = options.from;
+  const Charter& before = versions[from - 1].charter;
+  Charter after = chain.newest().charter;
+  Lines end;
+  json tallied = nullptr;
+  if (!options.files.empty()) {
+    const SignedCharter proposal = load_proposal(options.files.front());
+    const net::Tally tally = tally_of(chain, proposal, options.files.front());
+    after = std::get<Charter>(net::parse(proposal));
+    end = {tally_text(tally)};
+    tallied = tally_json(tally);
+  }
+  const net::CharterDiff changes = diff(before, after);
+  Answer answer{
+      diff_json(changes),
+      {"version " + std::to_string(before.number) + " -> " + std::to_string(after.number)}};
+  answer.value["from"] = before.number;
+  answer.value["to"] = after.number;
+  answer.value["signatures"] = tallied;
+  for (const std::string& line : diff_lines(changes)) answer.lines.push_back(line);
+  for (const std::string& line : end) answer.lines.push_back(line);
+  return answer;
+}
+
+Answer verify(const Options& options) {
+  const fs::path file = options.files.empty() ? options.charter() : options.files.front();
+  const CharterChain chain = open_charter(file);
+  const auto& newest = chain.newest();
+  const std::string age = age_text(net::age(newest.charter, system_clock::now()));
+  const auto fork = known_fork(file, chain);
+  Answer answer{{{"number", newest.charter.number},
+                 {"fingerprint", fingerprint(newest.id)},
+                 {"age", age},
+                 {"forked", fork.has_value()}},
+                {"Every one of the " + std::to_string(chain.versions().size()) +
+                     " versions is signed as it must be; the newest expires on " +
+                     date(newest.charter.expires) + " (" + age + ").",
+                 "Compare with the other members: " + fingerprint(newest.id)}};
+  if (fork) {
+    answer.lines.push_back("But it has a rival: " + rival_file(file).string());
+    answer.code = EX_DATAERR;
+  }
+  return answer;
+}
+
+// --- Changing ----------------------------------------------------------------------------------
+
+[[noreturn]] void nobody_called(const std::string& what, const std::string& name,
+                                const std::vector<std::string>& names) {
+  throw Failure(EX_USAGE, "there is no " + what + " \"" + name + "\"; there are: " + joined(names));
+}
+
+template <class Item>
+void remove_named(std::vector<Item>& items, const std::string& what, const std::string& name) {
+  std::vector<std::string> names;
+  for (const Item& item : items) names.push_back(item.name);
+  if (std::erase_if(items, [&](const Item& item) { return item.name == name; }) == 0) {
+    nobody_called(what, name, names);
+  }
+}
+
+/// By the name of a member, or by a card.
+Steward find_steward(const Charter& charter, const std::string& who) {
+  if (const Member* const member = charter.find_member(who)) return {member->id, member->name};
+  if (fs::exists(who)) {
+    const Member card = load_card(who);
+    return {card.id, card.name};
+  }
+  throw Failure(EX_USAGE, "\"" + who +
+                              "\" is neither a member's name nor the file of a card that "
+                              "kith charter request made");
+}
+
+void change(Charter& charter, const Options& options) {
+  for (const std::string& name : options.remove) remove_named(charter.members, "member", name);
+  for (const fs::path& file : options.add) {
+    const Member card = load_card(file);
+    std::erase_if(charter.members, [&](const Member& member) { return member.id == card.id; });
+    charter.members.push_back(card);
+  }
+  for (const std::string& name : options.steward_remove) {
+    remove_named(charter.stewards, "steward", name);
+  }
+  for (const std::string& who : options.steward_add) {
+    charter.stewards.push_back(find_steward(charter, who));
+  }
+  std::ranges::sort(charter.members, {}, &Member::id);
+  std::ranges::sort(charter.stewards, {}, &Steward::id);
+  if (!options.steward_add.empty() || !options.steward_remove.empty()) {
+    charter.threshold = static_cast<std::uint32_t>(charter.stewards.size() / 2 + 1);
+  }
+  if (options.threshold > 0) charter.threshold = options.threshold;
+  if (options.renew > 0) {
+    const auto until = system_clock::now() + std::chrono::hours(24) * options.renew;
+    charter.expires = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::seconds>(until.time_since_epoch()).count());
+  }
+}
+
+Answer propose(const Options& options) {
+  const fs::path file = options.charter();
+  const CharterChain chain = open_charter(file);
+  const Charter& before = chain.newest().charter;
+  Charter charter = before;
+  change(charter, options);
+  if (charter == before) {
+    throw Failure(EX_USAGE,
+                  "this changes nothing; say what: --add FILE, --remove NAME, "
+                  "--steward-add, --steward-remove, --threshold or --renew");
+  }
+  ++charter.number;
+  charter.previous = chain.newest().id;
+  if (const auto fault = net::problem(charter)) {
+    throw Failure(EX_USAGE, "such a charter would be refused: " + std::string(explain(*fault)));
+  }
+  const fs::path name = "charter-" + std::to_string(charter.number) + ".proposal";
+  const fs::path out = options.out.empty() ? file.parent_path() / name : options.out;
+  if (fs::exists(out)) {
+    throw Failure(EX_CANTCREAT, out.string() + " exists already; name another file with --out");
+  }
+  const SignedCharter proposal = net::unsigned_charter(charter);
+  save_proposal(out, proposal);
+  Answer answer{
+      diff_json(diff(before, charter)),
+      {"Proposed version " + std::to_string(charter.number) + ", in " + out.string() + ":"}};
+  answer.value["file"] = out.string();
+  answer.value["signatures"] = tally_json(tally_of(chain, proposal, out));
+  for (const std::string& line : diff_lines(diff(before, charter))) answer.lines.push_back(line);
+  answer.lines.insert(
+      answer.lines.end(),
+      {"Compare the ids of whom it adds, on the telephone: a mail may have been altered.",
+       "Then the stewards sign (kith charter sign " + out.string() + "), and whoever has all the",
+       "signatures makes it the newest version (kith charter merge " + out.string() + ")."});
+  return answer;
+}
+
+Answer sign(const Options& options) {
+  const fs::path& file = options.files.front();
+  const CharterChain chain = open_charter(options.charter());
+  SignedCharter proposal = load_proposal(file);
+  const net::Tally before = tally_of(chain, proposal, file);
+  const fs::path keys_file = options.keys();
+  const auto keys = crypto::load_key_file(keys_file);
+  const crypto::NodeId self = keys.identity.id();
+  const Charter charter = std::get<Charter>(net::parse(proposal));
+  const auto is_steward = [&](const std::vector<Steward>& stewards) {
+    return std::ranges::find(stewards, self, &Steward::id) != stewards.end();
+  };
+  if (!is_steward(charter.stewards) && !is_steward(chain.newest().charter.stewards)) {
+    throw Failure(EX_NOPERM, keys_file.string() + " is the key of " + to_string(self) +
+                                 ", who is no steward; name a steward's key file with --keys");
+  }
+  sign_once(proposal, keys.identity, keys_file, file);
+  save_proposal(file, proposal);
+  const net::Tally tally = tally_of(chain, proposal, file);
+  Answer answer{
+      {{"file", file.string()}, {"signatures", tally_json(tally)}},
+      {"Signed version " + std::to_string(charter.number) + ", in " + file.string() + ":"}};
+  for (const std::string& line : diff_lines(diff(chain.newest().charter, charter))) {
+    answer.lines.push_back(line);
+  }
+  answer.lines.push_back(tally_text(tally));
+  if (tally.enough()) {
+    answer.lines.push_back("Make it the newest version: kith charter merge " + file.string());
+  }
+  return answer;
+}
+
+void check_consortium(const Options& options, const CharterChain& chain, const fs::path& file) {
+  const auto config = options.config();
+  const std::string& id = chain.newest().charter.consortium;
+  if (!config || config->consortium.id == id) return;
+  throw Failure(EX_DATAERR, file.string() + " is the charter of \"" + id +
+                                "\", but consortium.id in this node's configuration is \"" +
+                                config->consortium.id + "\"");
+}
+
+void check_founding(const CharterChain& ours, const CharterChain& theirs, const fs::path& file) {
+  if (ours.versions().front().id == theirs.versions().front().id) return;
+  throw Failure(EX_DATAERR, file.string() + " is the charter of another consortium, founded as " +
+                                fingerprint(theirs.versions().front().id) +
+                                "; this one was founded as " +
+                                fingerprint(ours.versions().front().id));
+}
+
+/// The rival is kept; what was followed here goes on to be followed, among the members of both.
+Answer raise_alarm(const fs::path& own, const CharterChain& ours, const CharterChain& theirs,
+                   const net::CharterFork& fork) {
+  write_whole(rival_file(own), theirs.encode());
+  json accused = json::array();
+  Lines lines{"FORK: there are two versions " + std::to_string(fork.number) +
+                  ", and both are signed as they must be.",
+              "  ours    " + fingerprint(fork.one), "  theirs  " + fingerprint(fork.other)};
+  for (const crypto::NodeId& id : fork.signed_twice) {
+    const auto& stewards = ours.versions()[fork.number - 1].charter.stewards;
+    const auto known = std::ranges::find(stewards, id, &Steward::id);
+    const std::string name = known == stewards.end() ? "" : known->name;
+    accused.push_back({{"name", name}, {"id", to_string(id)}});
+    lines.push_back("  signed both: " + name + "  " + to_string(id));
+  }
+  lines.insert(lines.end(), {"The rival is kept as evidence: " + rival_file(own).string(),
+                             "From now on this node takes part with the " +
+                                 std::to_string(fork.members.size()) + " members of both only.",
+                             "Agree with the others which is right, then: kith charter pin FILE"});
+  return {{{"fork",
+            {{"number", fork.number},
+             {"signed_twice", accused},
+             {"evidence", rival_file(own).string()},
+             {"members", to_json(fork.members)}}}},
+          lines,
+          EX_DATAERR};
+}
+
+Answer merge(const Options& options) {
+  const fs::path own = options.charter();
+  CharterChain chain;
+  if (fs::exists(own)) chain = open_charter(own);
+  const std::size_t before = chain.versions().size();
+  std::optional<SignedCharter> proposal;
+  fs::path proposal_file;
+  auto files = options.files;
+  std::stable_partition(files.begin(), files.end(), std::not_fn(is_proposal));
+  for (const fs::path& file : files) {
+    if (is_proposal(file)) {
+      const SignedCharter found = load_proposal(file);
+      if (proposal && proposal->body != found.body) {
+        throw Failure(EX_USAGE, file.string() + " proposes something else than " +
+                                    proposal_file.string() + "; merge one after the other");
+      }
+      if (!proposal) proposal_file = file;
+      if (chain.versions().empty()) (void)load_charter(own);  // says how to get one
+      (void)tally_of(chain, found, file);
+      if (!proposal) proposal = found;
+      merge_signatures(*proposal, found);
+      continue;
+    }
+    CharterChain theirs = load_charter(file);
+    check_consortium(options, theirs, file);
+    if (!chain.versions().empty()) {
+      check_founding(chain, theirs, file);
+      if (const auto fork = find_fork(chain, theirs)) return raise_alarm(own, chain, theirs, *fork);
+    }
+    if (theirs.versions().size() > chain.versions().size()) chain = std::move(theirs);
+  }
+  Answer answer;
+  if (proposal) {
+    const net::Tally tally = tally_of(chain, *proposal, proposal_file);
+    answer.value["signatures"] = tally_json(tally);
+    if (!tally.enough()) {
+      save_proposal(proposal_file, *proposal);
+      answer.lines.push_back(proposal_file.string() + " now has every signature of these files.");
+    }
+    if (!tally.enough()) answer.lines.push_back(tally_text(tally));
+    if (tally.enough()) (void)chain.append(*proposal);
+  }
+  const auto& newest = chain.newest();
+  if (chain.versions().size() > before) {
+    follow_charter(own, chain);
+    answer.lines.insert(
+        answer.lines.end(),
+        {own.string() + " now has version " + std::to_string(newest.charter.number) + " of \"" +
+             newest.charter.consortium + "\", with " +
+             std::to_string(newest.charter.members.size()) + " members.",
+         "  fingerprint  " + fingerprint(newest.id)});
+    if (before == 0) {
+      answer.lines.push_back("  founded as   " + fingerprint(chain.versions().front().id) +
+                             ": compare it with a steward, on the telephone");
+    } else {
+      answer.lines.emplace_back(
+          "Give this file to the other members; a running node takes it up within a second.");
+    }
+  } else if (answer.lines.empty()) {
+    answer.lines.emplace_back("There is nothing in it that is not here already.");
+  }
+  answer.value["number"] = newest.charter.number;
+  answer.value["fingerprint"] = fingerprint(newest.id);
+  answer.value["changed"] = chain.versions().size() > before;
+  return answer;
+}
+
+Answer pin(const Options& options) {
+  const fs::path own = options.charter();
+  const CharterChain chain = load_charter(options.files.empty() ? own : options.files.front());
+  check_consortium(options, chain, own);
+  if (!options.files.empty()) write_whole(own, chain.encode());
+  pin_charter(own, chain);
+  on_disk("remove", [&] { fs::remove(rival_file(own)); });
+  const auto& newest = chain.newest();
+  return {{{"number", newest.charter.number}, {"fingerprint", fingerprint(newest.id)}},
+          {"From now on version " + std::to_string(newest.charter.number) + " is followed here:",
+           "  fingerprint  " + fingerprint(newest.id)}};
+}
+
+/// Those that others can dial.
+std::vector<std::string> reachable(const std::vector<std::string>& listen) {
+  std::vector<std::string> found;
+  for (const std::string& address : listen) {
+    const auto endpoint = net::parse_endpoint(address);
+    if (endpoint && endpoint->host != "0.0.0.0" && endpoint->host != "::") found.push_back(address);
+  }
+  return found;
+}
+
+Answer request(const Options& options) {
+  const auto config = options.config();
+  const auto keys = crypto::load_key_file(options.keys());
+  Member member;
+  member.id = keys.identity.id();
+  member.channel = keys.channel.public_key();
+  member.name = options.name.empty() && config ? config->node.name : options.name;
+  member.addresses = options.addresses;
+  if (options.addresses.empty() && config) member.addresses = reachable(config->node.listen);
+  if (!net::is_label(member.name)) {
+    throw Failure(EX_USAGE, "a card needs a name of 1 to 64 printable characters: --name NAME");
+  }
+  if (!net::are_addresses(member.addresses)) {
+    throw Failure(EX_USAGE, "a card has at most 4 addresses, each like \"host:7700\"");
+  }
+  const std::string card = net::card_text(member, keys.identity);
+  Answer answer{to_json(member), {}};
+  answer.value["card"] = card;
+  if (options.out.empty()) {
+    answer.lines = {card.substr(0, card.size() - 1)};
+    return answer;
+  }
+  write_whole(options.out, as_byte_view(card));
+  answer.value["file"] = options.out.string();
+  answer.lines = {"Wrote " + options.out.string() + ": send it to a steward, and read him this id",
+                  "on the telephone: " + to_string(member.id)};
+  if (member.addresses.empty()) {
+    answer.lines.emplace_back(
+        "It names no address: nobody can dial this node, unless you give --address HOST:PORT.");
+  }
+  return answer;
+}
+
+}  // namespace
+
+// --- The command line --------------------------------------------------------------------------
+
+void add_charter_verbs(CLI::App& app, std::function<int()>& chosen) {
+  CLI::App* const charter = app.add_subcommand(
+      "charter", "who belongs to the consortium, and how stewards change that; works on files");
+  charter->require_subcommand(1);
+  const auto options = std::make_shared<Options>();
+  const auto add = [&](const std::string& name, const std::string& help,
+                       Answer (*run)(const Options&)) {
+    CLI::App* const verb = charter->add_subcommand(name, help);
+    verb->add_option("--dir,-d", options->directory, "the node's folder")->capture_default_str();
+    verb->add_option("--config,-c", options->config_file,
+                     "another configuration file than DIR/kith.toml");
+    verb->add_option("--charter", options->charter_file,
+                     "the charter file, if not the one that the configuration names, or "
+                     "DIR/charter.kith");
+    verb->add_flag("--json", options->as_json, "print JSON");
+    verb->final_callback([&chosen, options, run] {
+      chosen = [options, run] {
+        const Answer answer = run(*options);
+        if (options->as_json) std::cout << answer.value.dump(2) << "\n";
+        if (!options->as_json) {
+          for (const std::string& line : answer.lines) std::cout << line << "\n";
+        }
+        return answer.code;
+      };
+    });
+    return verb;
+  };
+  const auto add_file = [&](CLI::App* verb, const std::string& help) {
+    return verb->add_option("FILE", options->files, help);
+  };
+  const auto add_keys = [&](CLI::App* verb) {
+    verb->add_option("--keys", options->keys_file,
+                     "the key file, if not the one that the configuration names, or DIR/node.keys");
+  };
+
+  CLI::App* verb = add("show", "members, stewards, threshold and expiry", show);
+  add_file(verb, "another charter file, or a proposal")->expected(0, 1);
+  verb = add("log", "every version: what it changed, and who signed it", log_versions);
+  add_file(verb, "another charter file")->expected(0, 1);
+  verb = add("diff", "what the newest version changed, or what a proposal would", show_diff);
+  add_file(verb, "a proposal")->expected(0, 1);
+  verb->add_option("--from", options->from, "compare with this version");
+  verb = add("verify", "check every signature, from the first version on", verify);
+  add_file(verb, "another charter file")->expected(0, 1);
+
+  verb = add("request", "print this node's card, for a steward to add it", request);
+  verb->add_option("--name", options->name, "its name, if not that of the configuration");
+  verb->add_option("--address", options->addresses, "host:port at which the others reach it");
+  verb->add_option("--out", options->out, "write the card to this file");
+  add_keys(verb);
+
+  verb = add("propose", "write a proposal for the next version", propose);
+  verb->add_option("--add", options->add, "the card of a new member, or a member's new card");
+  verb->add_option("--remove", options->remove, "the name of a member to expel");
+  verb->add_option("--steward-add", options->steward_add, "a member's name, or a card's file");
+  verb->add_option("--steward-remove", options->steward_remove, "a steward's name");
+  verb->add_option("--threshold", options->threshold,
+                   "how many stewards must sign; more than half, which it is if stewards change");
+  verb->add_option("--renew", options->renew, "let it expire so many days from now")
+      ->check(CLI::Range(1U, kMaxDays));
+  verb->add_option("--out", options->out, "the proposal's file, if not charter-NUMBER.proposal");
+
+  verb = add("sign", "add this steward's signature to a proposal", sign);
+  add_file(verb, "the proposal")->required()->expected(1);
+  add_keys(verb);
+  verb = add("merge", "put signatures together, and take newer versions", merge);
+  add_file(verb, "proposals, and charter files of others")->required();
+  verb = add("pin", "follow this charter from now on, although another was followed before", pin);
+  add_file(verb, "the charter to follow, if it is not in place already")->expected(0, 1);
+}
+
+}  // namespace kith::daemon

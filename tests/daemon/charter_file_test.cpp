@@ -1,0 +1,225 @@
+#include "daemon/charter_file.hpp"
+
+#include "daemon/disk.hpp"
+#include "daemon/failure.hpp"
+#include "tests/crypto_ready.hpp"
+#include "tests/model/worker/temporary_directory.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+
+namespace {
+
+using namespace kith;
+using namespace kith::daemon;
+using namespace std::chrono_literals;
+using std::chrono::system_clock;
+namespace fs = std::filesystem;
+
+constexpr auto kDay = 24h;
+
+/// A consortium of Alice, founded now.
+struct Founded : CryptoReady {
+  test::TemporaryDirectory folder;
+  fs::path file = folder.path() / "charter.kith", keys = folder.path() / "alice.keys";
+  crypto::Identity alice = crypto::Identity::generate(), bob = crypto::Identity::generate();
+  system_clock::time_point now = system_clock::now();
+
+  Founded() { found_consortium(file, "study", member("alice", alice), alice, keys, now); }
+
+  static net::Member member(const std::string& name, const crypto::Identity& identity) {
+    net::Member made;
+    made.id = identity.id();
+    made.channel = identity.id().key;
+    made.name = name;
+    return made;
+  }
+
+  /// The version after the newest one of `chain`, with Bob, expiring `later`.
+  net::SignedCharter next(const net::CharterChain& chain, std::uint64_t later = 0) const {
+    net::Charter charter = chain.newest().charter;
+    ++charter.number;
+    charter.previous = chain.newest().id;
+    charter.expires += later;
+    if (charter.find_member("bob") == nullptr) charter.members.push_back(member("bob", bob));
+    std::ranges::sort(charter.members, {}, &net::Member::id);
+    return net::unsigned_charter(charter);
+  }
+
+  net::CharterChain extended(net::CharterChain chain, std::uint64_t later = 0) const {
+    net::SignedCharter version = next(chain, later);
+    net::sign(version, alice);
+    BOOST_TEST_REQUIRE(!chain.append(version));
+    return chain;
+  }
+
+  Config config() const {
+    Config made;
+    made.consortium.id = "study";
+    made.consortium.charter = file;
+    return made;
+  }
+
+  /// What use_charter() fails with; empty if it does not.
+  std::string error_of(Config made, system_clock::time_point when) const {
+    try {
+      use_charter(made, when);
+      return "";
+    } catch (const Failure& failure) {
+      BOOST_TEST(made.consortium.members.empty());
+      return failure.what();
+    }
+  }
+};
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(charter_file_tests, Founded)
+
+BOOST_AUTO_TEST_CASE(members_come_from_the_newest_version) {
+  Config made = config();
+  use_charter(made, now);
+  BOOST_TEST(made.consortium.members.size() == 1U);
+  follow_charter(file, extended(load_charter(file)));
+  made = config();
+  use_charter(made, now);
+  BOOST_TEST(made.consortium.members.size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_configuration_without_a_charter_is_left_alone) {
+  Config made;
+  made.consortium.members = {member("bob", bob)};
+  use_charter(made, now);
+  BOOST_TEST(made.consortium.members.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(missing_damaged_and_foreign_charters_are_refused) {
+  Config made = config();
+  made.consortium.charter = folder.path() / "nothing.kith";
+  BOOST_TEST(contains(error_of(made, now), "kith charter merge FILE"));
+  made = config();
+  made.consortium.id = "another";
+  BOOST_TEST(contains(error_of(made, now), "is the charter of \"study\""));
+  made = config();
+  made.learning.convenor = "bob";
+  BOOST_TEST(contains(error_of(made, now), "learning.convenor names \"bob\", who is not a member"));
+  Bytes bytes = read_whole(file, 1 << 20).value();
+  bytes[60] ^= std::byte{1};
+  write_whole(file, bytes);
+  BOOST_TEST(contains(error_of(config(), now), "is refused at version 1"));
+  bytes.resize(70);
+  write_whole(file, bytes);
+  BOOST_TEST(contains(error_of(config(), now), "not all of them"));
+}
+
+BOOST_AUTO_TEST_CASE(it_expires_after_a_time_of_grace) {
+  BOOST_TEST(error_of(config(), now + 365 * kDay) == "");
+  BOOST_TEST(error_of(config(), now + 378 * kDay) == "");
+  const std::string error = error_of(config(), now + 380 * kDay);
+  BOOST_TEST(contains(error, "expired on"));
+  BOOST_TEST(contains(error, "--renew"));
+  BOOST_TEST(contains(error, "clock"));
+}
+
+BOOST_AUTO_TEST_CASE(there_is_no_way_back_but_the_operators_word) {
+  const net::CharterChain old = load_charter(file), longer = extended(old);
+  follow_charter(file, longer);
+  write_whole(file, old.encode());
+  BOOST_TEST(contains(error_of(config(), now), "ends before version 2"));
+  write_whole(file, extended(old, 9).encode());
+  BOOST_TEST(contains(error_of(config(), now), "has another version 2"));
+  pin_charter(file, load_charter(file));
+  BOOST_TEST(error_of(config(), now) == "");
+  fs::path pin = file;
+  write_whole(pin += ".pin", as_byte_view("kith-charter-pin-1 x\n"));
+  BOOST_TEST(contains(error_of(config(), now), "is damaged"));
+}
+
+BOOST_AUTO_TEST_CASE(with_a_known_rival_only_the_members_of_both_count) {
+  const net::CharterChain first = load_charter(file);
+  net::CharterChain rival = first;
+  net::Charter charter = first.newest().charter;
+  charter.number = 2;
+  charter.previous = first.newest().id;
+  net::SignedCharter version = net::unsigned_charter(charter);  // without Bob
+  net::sign(version, alice);
+  BOOST_TEST_REQUIRE(!rival.append(version));
+  follow_charter(file, extended(first));
+  write_whole(rival_file(file), rival.encode());
+  Config made = config();
+  use_charter(made, now);
+  BOOST_TEST_REQUIRE(made.consortium.members.size() == 1U);
+  BOOST_TEST(made.consortium.members[0].name == "alice");
+}
+
+BOOST_AUTO_TEST_CASE(a_key_signs_one_version_of_a_number_and_says_which_it_signed_before) {
+  const net::CharterChain chain = load_charter(file);
+  net::SignedCharter one = next(chain), other = next(chain, 9);
+  sign_once(one, alice, keys, "one.proposal");
+  sign_once(one, alice, keys, "copy.proposal");  // the same once more
+  BOOST_TEST(one.signatures.size() == 1U);
+  const auto names_the_first = [](const Failure& failure) {
+    return failure.code() == EX_NOPERM && contains(failure.what(), "one.proposal") &&
+           contains(failure.what(), "another version 2");
+  };
+  BOOST_CHECK_EXCEPTION(sign_once(other, alice, keys, "other.proposal"), Failure, names_the_first);
+  BOOST_TEST(other.signatures.empty());
+  net::SignedCharter third = next(extended(chain));
+  sign_once(third, alice, keys, "third.proposal");
+  BOOST_TEST(third.signatures.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_second_consortium_may_be_founded_with_the_same_key) {
+  const fs::path second = folder.path() / "second.kith";
+  found_consortium(second, "second", member("alice", alice), alice, keys, now);
+  BOOST_CHECK_THROW(
+      found_consortium(second, "study", member("alice", alice), alice, keys, now + kDay), Failure);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_signed_with_a_damaged_ledger) {
+  net::SignedCharter one = next(load_charter(file));
+  fs::path ledger = keys;
+  write_whole(ledger += ".signed", as_byte_view("{\"place\":\n"));
+  BOOST_CHECK_THROW(sign_once(one, alice, keys, "one.proposal"), Failure);
+  BOOST_TEST(one.signatures.empty());
+}
+
+BOOST_AUTO_TEST_CASE(proposals_are_told_from_charters_and_read_back) {
+  const fs::path path = folder.path() / "charter-2.proposal";
+  const net::SignedCharter proposal = next(load_charter(file));
+  save_proposal(path, proposal);
+  BOOST_TEST(is_proposal(path));
+  BOOST_TEST(!is_proposal(file));
+  BOOST_TEST((load_proposal(path).body == proposal.body));
+  BOOST_CHECK_THROW((void)load_proposal(file), Failure);
+}
+
+BOOST_AUTO_TEST_CASE(other_members_are_noticed_while_a_node_runs_and_damage_is_not_followed) {
+  CharterWatch watch(config());
+  BOOST_TEST(watch.follow(now).consortium.members.size() == 1U);
+  BOOST_TEST(!watch.changed(now));
+  const auto replace = [&](ByteView bytes) {  // a tick of the file system's clock later
+    const auto before = fs::last_write_time(file);
+    write_whole(file, bytes);
+    fs::last_write_time(file, before + 1s);
+  };
+  const net::CharterChain first = load_charter(file), second = extended(first);
+  replace(as_byte_view("damage"));
+  BOOST_TEST(!watch.changed(now));
+  replace(second.encode());
+  BOOST_TEST(watch.changed(now));
+  BOOST_TEST(watch.follow(now).consortium.members.size() == 2U);
+  replace(first.encode());  // an older one
+  BOOST_TEST(!watch.changed(now));
+  replace(extended(second, 86'400).encode());  // the same members
+  BOOST_TEST(!watch.changed(now));
+  BOOST_TEST(!watch.changed(now + 23h));
+  BOOST_CHECK_THROW((void)watch.changed(now + 400 * kDay), Failure);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,236 @@
+"""A consortium that is made and changed with the verbs alone: no file is edited, but for [task] and [data]."""
+
+import json
+import pathlib
+import shutil
+import tempfile
+import time
+import unittest
+
+import testnet
+from testnet import CONFIG, DATAERR, NOINPUT, NOPERM, USAGE, Node, Testnet, kith
+
+CANTCREAT = 73
+
+
+class Charters(unittest.TestCase):
+    """Folders of nodes and stewards, and the verbs in them."""
+
+    def done(self, *arguments, status=0):
+        """Runs `kith ARGUMENTS`; a failure must be one sentence, which is returned in place of the output."""
+        made = kith(*arguments)
+        self.assertEqual(made.returncode, status, f"kith {arguments}: {made.stdout}{made.stderr}")
+        if status == 0:
+            return made.stdout
+        self.assertRegex(made.stderr, r"\Akith: [^\n]+\n\Z")
+        return made.stderr
+
+    def charter(self, folder, verb, *arguments, status=0):
+        return self.done("charter", verb, "--dir", folder, *arguments, status=status)
+
+    def json(self, folder, verb, *arguments):
+        return json.loads(self.charter(folder, verb, "--json", *arguments))
+
+    def change(self, folder, *what, signed_by=None):
+        """Makes the next version in this folder, with the signatures of these stewards' folders; the proposal."""
+        proposal = pathlib.Path(self.json(folder, "propose", *what)["file"])
+        for steward in signed_by or [folder]:
+            if steward != folder:  # what is carried to the other machine and back
+                shutil.copy(folder / "charter.kith", steward)
+            self.charter(steward, "sign", proposal)
+        self.charter(folder, "merge", proposal)
+        return proposal
+
+
+class OnFilesAlone(Charters):
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="kith-e2e-")))
+        self.alice, self.bob, self.carol = (self.folder / name for name in ("alice", "bob", "carol"))
+        self.done("init", "--dir", self.alice, "--name", "alice", "--consortium", "study", "--listen", "127.0.0.1:7701")
+        for place in (self.bob, self.carol):
+            self.done(
+                "init", "--join", "--dir", place, "--name", place.name, "--consortium", "study", "--address", "h:1"
+            )  # fmt: skip
+
+    def three_stewards(self):
+        """Alice, Bob and Carol, two of whom must sign; version 3."""
+        self.change(self.alice, "--add", self.bob / "node.card", "--add", self.carol / "node.card")
+        everybody = [self.alice, self.bob, self.carol]
+        self.change(self.alice, "--steward-add", "bob", "--steward-add", "carol", signed_by=everybody)
+        for place in (self.bob, self.carol):
+            self.charter(place, "merge", self.alice / "charter.kith")
+
+    def test_a_new_consortium_has_one_member_who_is_its_steward(self):
+        shown = self.json(self.alice, "show")
+        self.assertEqual((shown["number"], shown["threshold"], shown["age"]), (1, 1, "valid"))
+        self.assertEqual([member["name"] for member in shown["members"]], ["alice"])
+        self.assertEqual([steward["name"] for steward in shown["stewards"]], ["alice"])
+        self.assertIn(shown["fingerprint"], self.charter(self.alice, "show"))
+        self.assertIn("kith charter merge", self.done("run", "--dir", self.bob, status=NOINPUT))
+
+    def test_the_history_says_what_changed_and_who_signed(self):
+        self.three_stewards()
+        first, second, third = self.json(self.bob, "log")
+        self.assertEqual([member["name"] for member in first["changes"]["added"]], ["alice"])
+        self.assertEqual({member["name"] for member in second["changes"]["added"]}, {"bob", "carol"})
+        self.assertEqual(set(third["signed_by"]), {"alice", "bob", "carol"})
+        self.assertEqual(third["changes"]["threshold"], [1, 2])
+        self.assertIn("+ member  bob", self.charter(self.bob, "diff", "--from", 1))
+        self.assertEqual(self.json(self.carol, "verify")["fingerprint"], third["fingerprint"])
+
+    def test_one_signature_of_two_changes_nothing_and_two_on_copies_do(self):
+        self.three_stewards()
+        proposal = pathlib.Path(self.json(self.alice, "propose", "--remove", "carol")["file"])
+        copy = shutil.copy(proposal, self.folder / "copy.proposal")
+        self.charter(self.alice, "sign", proposal)
+        self.assertIn("1 of 2 signatures", self.charter(self.alice, "merge", proposal))
+        self.assertEqual(self.json(self.alice, "show")["number"], 3)
+        self.charter(self.bob, "sign", copy)
+        self.assertTrue(self.json(self.alice, "merge", copy, proposal)["changed"])
+        self.assertEqual(self.json(self.alice, "show")["number"], 4)
+        self.assertTrue(self.json(self.bob, "merge", self.alice / "charter.kith")["changed"])
+
+    def test_a_steward_needs_no_configuration_and_no_membership(self):
+        offline = self.folder / "offline"
+        offline.mkdir()
+        shutil.move(self.carol / "node.keys", offline)
+        self.charter(offline, "request", "--name", "vault", "--out", offline / "vault.card")
+        self.change(self.alice, "--steward-add", offline / "vault.card", signed_by=[self.alice, offline])
+        shown = self.json(self.alice, "show")
+        self.assertEqual({steward["name"] for steward in shown["stewards"]}, {"alice", "vault"})
+        self.assertEqual(shown["threshold"], 2)
+        self.charter(offline, "merge", self.alice / "charter.kith")
+        self.assertEqual(self.json(offline, "verify")["number"], 2)
+
+    def test_a_key_signs_one_of_two_rivals(self):
+        one = self.json(self.alice, "propose", "--renew", 100)["file"]
+        self.charter(self.alice, "sign", one)
+        other = self.json(self.alice, "propose", "--renew", 200, "--out", self.folder / "other")["file"]
+        self.assertIn(one, self.charter(self.alice, "sign", other, status=NOPERM))
+        self.charter(self.alice, "sign", one)
+
+    def test_rivals_raise_an_alarm_that_names_who_signed_both_until_the_operator_decides(self):
+        self.three_stewards()
+        self.change(self.alice, "--remove", "carol", signed_by=[self.alice, self.bob])
+        (self.bob / "node.keys.signed").unlink()  # as a stolen key would
+        shutil.copy(self.carol / "charter.kith", self.bob)
+        (self.bob / "charter.kith.pin").unlink()
+        self.change(self.carol, "--renew", 50, signed_by=[self.bob, self.carol])
+        alarm = kith("charter", "merge", "--json", "--dir", self.alice, self.carol / "charter.kith")
+        self.assertEqual(alarm.returncode, DATAERR)
+        fork = json.loads(alarm.stdout)["fork"]
+        self.assertEqual([steward["name"] for steward in fork["signed_twice"]], ["bob"])
+        self.assertEqual({member["name"] for member in fork["members"]}, {"alice", "bob"})
+        self.assertIn("FORKED", self.charter(self.alice, "show"))
+        verified = kith("charter", "verify", "--dir", self.alice)
+        self.assertEqual(verified.returncode, DATAERR)
+        self.charter(self.alice, "pin", self.carol / "charter.kith")
+        self.assertEqual(len(self.json(self.alice, "show")["members"]), 3)
+        self.assertFalse(self.json(self.alice, "verify")["forked"])
+
+    def test_an_older_file_put_in_place_is_noticed(self):
+        old = (self.alice / "charter.kith").read_bytes()
+        self.change(self.alice, "--renew", 100)
+        (self.alice / "charter.kith").write_bytes(old)
+        self.assertIn("ends before version 2", self.charter(self.alice, "verify", status=DATAERR))
+        self.assertIn("ends before version 2", self.done("run", "--dir", self.alice, status=DATAERR))
+        self.assertIn("ends before", self.charter(self.alice, "propose", "--renew", 9, status=DATAERR))
+
+    def test_bad_input_is_refused_in_a_sentence_and_changes_nothing(self):
+        before = (self.alice / "charter.kith").read_bytes()
+        edited = self.folder / "edited.kith"
+        edited.write_bytes(before.replace(b"alice", b"alicf"))
+        self.assertIn("altered after signing", self.charter(self.alice, "verify", edited, status=DATAERR))
+        self.assertIn("altered after signing", self.charter(self.bob, "merge", edited, status=DATAERR))
+        edited.write_bytes(before[:-9])
+        self.assertIn("not all of them", self.charter(self.alice, "merge", edited, status=DATAERR))
+        card = (self.bob / "node.card").read_text()
+        altered = self.folder / "altered.card"
+        altered.write_text(card[:100] + ("0" if card[100] != "0" else "1") + card[101:])
+        self.assertIn("altered on its way", self.charter(self.alice, "propose", "--add", altered, status=DATAERR))
+        other = self.folder / "other"
+        self.done("init", "--dir", other, "--name", "mallory", "--consortium", "study", "--listen", "127.0.0.1:1")
+        self.assertIn("another consortium", self.charter(self.alice, "merge", other / "charter.kith", status=DATAERR))
+        third = self.folder / "third"
+        self.done("init", "--dir", third, "--consortium", "third", "--listen", "127.0.0.1:1")
+        self.assertIn('charter of "third"', self.charter(self.bob, "merge", third / "charter.kith", status=DATAERR))
+        for what, status, phrase in (
+            ([], USAGE, "changes nothing"),
+            (["--remove", "dave"], USAGE, "there are: alice"),
+            (["--steward-add", "dave"], USAGE, "neither a member's name"),
+            (["--threshold", 2], USAGE, "higher than the number of stewards"),
+            (["--remove", "alice"], USAGE, "no members"),
+            (["--add", self.folder / "nothing"], NOINPUT, "there is no"),
+        ):
+            self.assertIn(phrase, self.charter(self.alice, "propose", *what, status=status))
+        proposal = self.json(self.alice, "propose", "--renew", 9)["file"]
+        self.assertIn("exists already", self.charter(self.alice, "propose", "--renew", 8, status=CANTCREAT))
+        self.charter(self.bob, "merge", self.alice / "charter.kith")
+        self.assertIn("no steward", self.charter(self.bob, "sign", proposal, status=NOPERM))
+        self.assertIn("is no proposal", self.charter(self.alice, "sign", self.bob / "charter.kith", status=DATAERR))
+        (self.alice / "node.keys").chmod(0o640)
+        self.assertIn("chmod 600", self.charter(self.alice, "sign", proposal, status=NOPERM))
+        self.assertEqual((self.alice / "charter.kith").read_bytes(), before)
+
+
+class WithNodes(Charters):
+    def founded(self, net):
+        """Replaces the testnet's nodes, whose data they take, by others that follow a charter."""
+        nodes = []
+        for listed in net.nodes:
+            old = listed.config()
+            folder = net.directory / "net" / "charter" / listed.name  # as deep, so that data.train fits
+            arguments = ["--dir", folder, "--name", listed.name, "--listen", old["node"]["listen"][0]]
+            self.done("init", "--consortium", "e2e", *arguments, *(["--join"] if nodes else []))
+            node = Node(folder)
+            kept = {f"{part}.{key}": value for part in ("task", "data") for key, value in old[part].items()}
+            node.configure(kept | testnet.QUICK | {"log.format": "json"})
+            nodes.append(node)
+        net.nodes = nodes
+        return [node.directory for node in nodes]
+
+    def test_three_nodes_learn_together_and_the_one_that_is_expelled_is_refused(self):
+        with Testnet(nodes=3) as net:
+            steward, second, third = self.founded(net)
+            self.change(steward, "--add", second / "node.card", "--add", third / "node.card")
+            for place in (second, third):
+                self.charter(place, "merge", steward / "charter.kith")
+            net.start()
+            net.wait_for_rounds(2, 60)
+            everybody = {"node-1", "node-2", "node-3"}
+            for node in net.nodes:
+                others = everybody - {node.name}
+                used = lambda: {name for name, peer in node.peers().items() if peer["snapshot"]}
+                net.wait(f"{node.name} has models of both others", lambda: used() == others, 60)
+
+            # While they run: nobody restarts anything.
+            self.change(steward, "--remove", "node-3")
+            self.charter(second, "merge", steward / "charter.kith")
+            applied = time.time()
+            for node, other in ((net.nodes[0], "node-2"), (net.nodes[1], "node-1")):
+                net.wait(f"{node.name} goes on with {other} alone", lambda: set(node.peers()) == {other}, 30)
+                net.wait("they are connected", lambda: node.peers()[other]["connected"], 30)
+            expelled = net.nodes[2]
+            lost = [event["at"] for event in expelled.events("peer_disconnected")][:2]
+            self.assertEqual(len(lost), 2)
+            self.assertLess(max(lost) - applied, 1.0, "it is still connected a second later")
+            reasons = lambda: {(peer["trouble"] or {}).get("reason") for peer in expelled.peers().values()}
+            net.wait("node-3 is refused by both", lambda: reasons() == {"not_a_member"}, 60)
+            help = expelled.peers()["node-1"]["trouble"]["help"]
+            self.assertIn("expelled", help)
+            self.assertIn("charter", help)
+            net.wait_for_rounds(2, 60, net.nodes[:2])
+            self.assertEqual([event["number"] for event in net.nodes[0].events("charter")][-1], 3)
+
+            self.charter(third, "merge", second / "charter.kith")
+            self.assertEqual(expelled.process.wait(10), CONFIG)
+            expelled.process = None
+            self.assertIn("is not a member by the newest version", expelled.log_lines()[-1])
+            ended = expelled.run_to_end()
+            self.assertEqual(ended.returncode, CONFIG)
+            for node in net.nodes[:2]:
+                self.assertEqual(node.stop(), 0)
+
+
+if __name__ == "__main__":
+    testnet.main()

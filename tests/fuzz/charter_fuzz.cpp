@@ -1,0 +1,33 @@
+// Charter files, single versions and member cards, as they come from anybody.  What is taken must
+// encode to the same bytes, and what one version says must be sound.
+#include "crypto/init.hpp"
+#include "net/charter.hpp"
+#include "net/member_card.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace kith;
+  crypto::init();
+  const ByteView bytes(reinterpret_cast<const std::byte*>(data), size);
+  const auto chain = net::CharterChain::decode(bytes);
+  if (const auto* taken = std::get_if<net::CharterChain>(&chain)) {
+    if (!std::ranges::equal(taken->encode(), bytes)) std::abort();
+    if (taken->newest().charter.number != taken->versions().size()) std::abort();
+  }
+  if (size <= net::limits::kCharter) {
+    const net::SignedCharter version{{bytes.begin(), bytes.end()}, {}};
+    const auto parsed = net::parse(version);
+    if (const auto* charter = std::get_if<net::Charter>(&parsed)) {
+      if (net::problem(*charter)) std::abort();
+      if (!std::ranges::equal(net::encode(*charter), bytes)) std::abort();
+    }
+  }
+  if (const auto signed_charter = net::decode<net::SignedCharter>(bytes)) {
+    (void)net::CharterChain().tally(*signed_charter);
+    (void)net::signed_twice(*signed_charter, *signed_charter);
+  }
+  (void)net::parse_card({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
