@@ -19,14 +19,20 @@ bool equal(std::span<const float> a, std::span<const float> b) {
 std::optional<std::string> Copies::add(const std::string& node, std::uint64_t round,
                                        std::span<const float> losses) {
   if (losses.size() < kFewest) return std::nullopt;
-  while (!seen_.empty() && seen_.front().round + kRounds < round) seen_.pop_front();
-  const auto original = std::ranges::find_if(
-      seen_, [&](const Seen& seen) { return seen.node != node && equal(seen.losses, losses); });
+  std::erase_if(seen_, [&](const Seen& seen) { return seen.last + kRounds < round; });
   std::optional<std::string> whose;
-  if (original != seen_.end()) whose = original->node;
-  const bool known = std::ranges::any_of(
-      seen_, [&](const Seen& seen) { return seen.node == node && equal(seen.losses, losses); });
-  if (!known) seen_.push_back({node, round, {losses.begin(), losses.end()}});
+  bool known = false;
+  for (Seen& seen : seen_) {
+    if (!equal(seen.losses, losses)) continue;
+    if (seen.node == node) {
+      known = true;
+      seen.last = round;
+      if (seen.first + kAgain <= round) whose = node;
+    } else if (!whose) {
+      whose = seen.node;
+    }
+  }
+  if (!known) seen_.push_back({node, round, round, {losses.begin(), losses.end()}});
   return whose;
 }
 

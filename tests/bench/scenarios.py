@@ -181,6 +181,7 @@ def main():
     parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("--seeds", help="only these, with commas between; what is finished of others is kept for another time")
     parser.add_argument("--run-only", action="store_true", help="do not touch docs/results.md")
+    parser.add_argument("--no-run", action="store_true", help="only write what was finished before")
     options = parser.parse_args()
     wanted = []
     for pattern in options.scenario or ["*"]:
@@ -188,7 +189,7 @@ def main():
         if not matching:
             parser.error(f"no such scenario: {pattern}; there are {', '.join(scenarios())}")
         wanted += matching
-    for name in dict.fromkeys(wanted):
+    for name in dict.fromkeys(wanted if not options.no_run else []):
         run(options.kith, name, options.out, options.data, options.seeds)
     if options.run_only:
         return

@@ -25,7 +25,17 @@ BOOST_AUTO_TEST_CASE(other_models_and_the_own_one_told_again_are_no_copies) {
   Copies copies;
   BOOST_TEST(!copies.add("a", 1, kOne));
   BOOST_TEST(!copies.add("b", 1, kOther));
+}
+
+BOOST_AUTO_TEST_CASE(
+    who_tells_its_own_old_model_again_and_again_is_told_but_not_who_repeats_a_round) {
+  Copies copies;
+  BOOST_TEST(!copies.add("a", 1, kOne));
   BOOST_TEST(!copies.add("a", 2, kOne));
+  for (std::uint64_t round = 1 + Copies::kAgain; round < 40; ++round) {
+    BOOST_TEST(copies.add("a", round, kOne).value_or("") == "a");
+  }
+  BOOST_TEST(!copies.add("a", 40, kOther));
 }
 
 BOOST_AUTO_TEST_CASE(the_first_to_publish_is_not_called_a_copier_by_being_copied) {
