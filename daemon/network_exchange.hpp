@@ -79,7 +79,10 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   net::awaitable<std::optional<std::string>> load_one(std::string peer, Arrival arrival,
                                                       WorkerProcess& worker);
   void arrived(const net::SnapshotId& snapshot, const net::Head& head);
-  void lost(const net::SnapshotId& snapshot);
+  /// Looks which chunks of it are on our disk, and right, and tells the network.
+  void recount(const net::SnapshotId& snapshot);
+  void counted(const net::SnapshotId& snapshot, const std::vector<bool>& there);
+  void keep(const net::SnapshotId& snapshot, const net::Head& head, bool complete);
   void forget_unknown_blobs();
   /// Runs `job` on the disk pool, after all earlier ones.  What it throws leaves io_context::run().
   void on_disk(std::function<void()> job);
@@ -89,6 +92,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void read_piece(const net::SnapshotId& snapshot, std::uint32_t piece, PieceRead done) override;
   void write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data) override;
   void discovered(const net::SnapshotId& snapshot, const net::Head& head) override;
+  void begun(const net::SnapshotId& snapshot, const net::Head& head) override;
+  void needed(const net::SnapshotId& snapshot, const net::Head& head) override;
   void completed(const net::SnapshotId& snapshot, const net::Head& head) override;
   void dropped(const net::SnapshotId& snapshot, const net::Head& head,
                const std::vector<net::Hash>& chunks) override;
@@ -97,6 +102,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void peer_failed(const net::Member* peer, const std::string& address, net::CloseReason reason,
                    bool by_peer) override;
   void peer_accused(const net::Member& peer, const std::string& what) override;
+  void peer_convicted(const net::Member& peer, const net::Evidence& evidence) override;
+  void outrun(const net::LogPosition& position) override;
 
   net::asio::io_context& io_;
   const Config& config_;
@@ -113,6 +120,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   std::uint64_t round_ = 0;
   std::map<std::string, Arrival> arrivals_;  // by peer
   std::set<std::string> chosen_;             // peers to pull from this round
+  std::set<net::SnapshotId> relayed_;        // fetched for others, not for the worker
+  std::set<net::SnapshotId> counting_;       // recount() is under way
   std::set<std::string> misfits_;            // peers that announced a snapshot of another size
   bool quota_reported_ = false;              // this round
   std::uint64_t strangers_ = 0;              // failed connections of nobody we know, unreported

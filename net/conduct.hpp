@@ -3,6 +3,7 @@
 #include "crypto/identity.hpp"
 #include "net/time.hpp"
 
+#include <cstddef>
 #include <map>
 
 namespace kith::net {
@@ -11,6 +12,7 @@ using crypto::NodeId;
 
 /// What we remember of how each member behaves, across its connections.
 ///
+/// Its standing is ours alone: it says whom to ask first, and bans nobody.
 /// Memory: bounded by the number of members.  Threads: none of its own; use from one thread.
 class Conduct {
  public:
@@ -18,8 +20,21 @@ class Conduct {
   /// pays off.  See limits::kEffortAtOnce.
   [[nodiscard]] bool afford(Instant now, const NodeId& peer, Duration effort);
 
+  /// It sent a piece of a snapshot that we had use for, of this many bytes.
+  void praise(Instant now, const NodeId& peer, std::size_t bytes);
+  void blame(Instant now, const NodeId& peer, double points);
+  /// 0 for a stranger, negative for who did more harm than good; fades with time.
+  [[nodiscard]] double standing(Instant now, const NodeId& peer) const;
+
  private:
-  std::map<NodeId, Instant> indebted_until_;
+  struct Record {
+    Instant indebted_until;
+    double points = 0;  // as of `at`
+    Instant at;
+  };
+  void add(Instant now, const NodeId& peer, double points);
+
+  std::map<NodeId, Record> records_;
 };
 
 }  // namespace kith::net

@@ -36,7 +36,19 @@ inline constexpr std::size_t kNote = 40 << 10;  ///< bytes: a line of text for e
 inline constexpr std::size_t kSnapshotsPerOrigin = 2;
 inline constexpr std::size_t kFetchesPerPeer = 16;  ///< asked of one peer, or by one peer, at once
 inline constexpr std::size_t kHeadsPerMessage = 64;
-inline constexpr Duration kFetch = seconds(30);  ///< then the chunk is asked of somebody else
+inline constexpr std::size_t kEndgame = 4;  ///< missing chunks that are asked of two
+/// A piece is late after twice the time that the peer took for others, within these; then it is
+/// asked of somebody else, too.
+inline constexpr Duration kSoonestLate = seconds(1), kLatestLate = seconds(60);
+/// After this, or four times what made it late, the promise is broken.
+inline constexpr Duration kFetch = seconds(10);
+inline constexpr unsigned kPatienceMost = 32;  ///< times as long for who is silent again and again
+inline constexpr Duration kBadPieceRest = seconds(30);  ///< nothing is asked of who sent one
+inline constexpr std::size_t kUploadsAtOnce = 2;        ///< pieces on their way, of different peers
+inline constexpr Duration kUploadTurn = seconds(2);     ///< then a slow one no longer counts
+inline constexpr std::size_t kRelaysAtOnce = 4;         ///< fetched for others only
+inline constexpr Duration kRelayPatience = seconds(2);  ///< without a holder: ask for a relay
+inline constexpr Duration kRelayPatienceMost = seconds(60);  ///< it doubles up to this
 
 // The charter.
 inline constexpr std::size_t kLabel = 64;          ///< bytes of a name
@@ -55,6 +67,16 @@ inline constexpr hours kCharterGrace = hours(24 * 14);    ///< after it has, nod
 inline constexpr Duration kEffortAtOnce = seconds(10);         ///< all heads of 512 members, twice
 inline constexpr Duration kSignatureEffort = milliseconds(5);  ///< so 200 checks a second
 inline constexpr Duration kSummaryEffort = milliseconds(100);  ///< to answer one
+inline constexpr Duration kWantedEffort = milliseconds(5);     ///< to say what we hold of one
+inline constexpr Duration kRelayEffort = seconds(1);           ///< to be asked to relay one
 inline constexpr Duration kAccusationEffort = seconds(1);      ///< to report one to the operator
+
+// A member's standing with us, for whom to ask first: points, which halve with time.
+inline constexpr Duration kStandingHalves = std::chrono::minutes(10);
+inline constexpr double kStandingMost = 100;  ///< and least, below zero
+inline constexpr double kUsefulMebibyte = 1;  ///< gained
+inline constexpr double kLatePiece = 0.5;     ///< lost
+inline constexpr double kBrokenPromise = 2;   ///< lost by not sending what it said it holds
+inline constexpr double kForgery = 50;        ///< lost by a wrong piece or signature
 
 }  // namespace kith::net::limits

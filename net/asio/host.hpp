@@ -28,6 +28,10 @@ class HostOwner {
   /// Store a verified chunk.  A later completed() for the snapshot comes after all its pieces.
   virtual void write_piece(const SnapshotId& snapshot, std::uint32_t piece, Bytes data) = 0;
   virtual void discovered(const SnapshotId& snapshot, const Head& head) = 0;
+  /// Its manifest came: note it, so that what is written of it is found after a restart.
+  virtual void begun(const SnapshotId& snapshot, const Head& head) = 0;
+  /// A peer finds nobody who holds it: call relay(), if there is room.
+  virtual void needed(const SnapshotId& snapshot, const Head& head) = 0;
   virtual void completed(const SnapshotId& snapshot, const Head& head) = 0;
   /// Superseded.  `chunks` names its data, of which some may have been written.
   virtual void dropped(const SnapshotId& snapshot, const Head& head,
@@ -39,6 +43,10 @@ class HostOwner {
   virtual void peer_failed(const Member* peer, const std::string& address, CloseReason reason,
                            bool by_peer) = 0;
   virtual void peer_accused(const Member& peer, const std::string& what) = 0;
+  /// It lies: the proof is to be kept.
+  virtual void peer_convicted(const Member& peer, const Evidence& evidence) = 0;
+  /// A head of ours that we do not remember stands at `position`: publish above it, in a new log.
+  virtual void outrun(const LogPosition& position) = 0;
 };
 
 /// Joins the protocol machines to real sockets: listens, dials every member until it is connected,
@@ -77,7 +85,9 @@ class Host {
 
   void publish(const SignedHead& head, const Manifest& manifest);
   void want(const SnapshotId& snapshot);
-  void lost(const SnapshotId& snapshot);  ///< from our disk: fetches it again
+  void relay(const SnapshotId& snapshot);
+  /// These chunks of it are on our disk, and right; see Gossip.
+  void found(const SnapshotId& snapshot, const std::vector<bool>& chunks);
   [[nodiscard]] Gossip& gossip() { return gossip_; }
 
   [[nodiscard]] bool connected(const NodeId& peer) const;

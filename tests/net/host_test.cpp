@@ -89,6 +89,8 @@ class Node : public HostOwner {
     if (disk_is_full) throw std::runtime_error("no space left");
     host_->want(id);
   }
+  void begun(const SnapshotId&, const Head&) override {}
+  void needed(const SnapshotId& id, const Head&) override { host_->relay(id); }
   void completed(const SnapshotId& id, const Head& head) override {
     complete_.insert(id);
     heads_[id] = head;
@@ -104,6 +106,10 @@ class Node : public HostOwner {
   void peer_accused(const Member& peer, const std::string&) override {
     events.push_back("accused " + peer.name);
   }
+  void peer_convicted(const Member& peer, const Evidence&) override {
+    events.push_back("convicted " + peer.name);
+  }
+  void outrun(const LogPosition&) override { events.push_back("outrun"); }
 
   std::vector<std::string> events;
   bool disk_is_full = false;
@@ -196,6 +202,16 @@ BOOST_AUTO_TEST_CASE(lost_peer_is_dialled_again) {
   bob.host().listen(address);
   alice.events.clear();
   BOOST_TEST(run_until([&] { return has(alice.events, "+bob"); }));
+}
+
+BOOST_AUTO_TEST_CASE(node_that_lost_its_memory_is_told_what_it_published) {
+  start_both();
+  alice.publish(7);
+  BOOST_TEST_REQUIRE(run_until([&] { return !bob.received(alice).empty(); }));
+  alice.destroy();
+  alice.start(io, *consortium, false);  // as if out of a backup from before
+  alice.host().connect();
+  BOOST_TEST(run_until([&] { return has(alice.events, "outrun"); }));
 }
 
 BOOST_AUTO_TEST_CASE(other_task_is_named_on_both_sides) {
