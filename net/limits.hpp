@@ -16,7 +16,13 @@ using std::chrono::seconds;
 // Before a connection is authenticated.
 inline constexpr Duration kHandshake = seconds(10);  ///< from accept or connect to the peer's hello
 inline constexpr std::size_t kUnauthenticated = 64;  ///< sockets in handshake at once
-inline constexpr std::size_t kHandshakeMessage = 256;  ///< bytes
+inline constexpr std::size_t kUnauthenticatedOfSubnet = 8;  ///< of these; a /24, in IPv6 a /48
+inline constexpr std::size_t kHandshakeMessage = 256;       ///< bytes
+inline constexpr Duration kStrangerEffort =
+    milliseconds(20);  ///< a first message that leads nowhere: 50 a second
+inline constexpr Duration kStrangerEffortAtOnce = seconds(1);
+inline constexpr Duration kOffence = seconds(10);  ///< a subnet is an offender after such a message
+inline constexpr std::size_t kOffenders = 1024;    ///< subnets remembered
 
 // One connection.
 inline constexpr Duration kIdle = seconds(120);   ///< without a record from the peer

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t kFrameHeader = 2;
 constexpr std::size_t kMessageHeader = 4;
+constexpr std::size_t kFirstMessage = 48;  // of Noise XK with an empty payload
 
 std::size_t frame_length(ByteView header) {
   return std::to_integer<std::size_t>(header[0]) << 8 | std::to_integer<std::size_t>(header[1]);
@@ -34,11 +35,8 @@ Session::Session(const LocalNode& local, const Member* expected, Instant now)
       role_(expected ? Role::initiator : Role::responder),
       peer_(expected),
       at_{now, now, now, now} {
+  if (role_ == Role::responder) return;  // nothing is computed for who says nothing
   const Bytes prologue = local.consortium->prologue();
-  if (role_ == Role::responder) {
-    handshake_.emplace(crypto::Handshake::responder(*local.channel, prologue));
-    return;
-  }
   handshake_.emplace(crypto::Handshake::initiator(*local.channel, expected->channel, prologue));
   write_frame(handshake_->write({}));  // -> e, es
 }
@@ -53,7 +51,7 @@ void Session::handle_bytes(Instant now, ByteView bytes) {
       input_.insert(input_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(take));
       bytes = bytes.subspan(take);
       if (input_.size() < kFrameHeader) return;
-      if (handshake_ && frame_length(input_) > limits::kHandshakeMessage) {
+      if (!transport_ && frame_length(input_) > limits::kHandshakeMessage) {
         return finish(CloseReason::handshake_failed, false);
       }
     }
@@ -123,13 +121,20 @@ void Session::close(CloseReason reason) {
 }
 
 void Session::handle_frame(Instant now, ByteView frame) {
-  if (handshake_) return handle_handshake(now, frame);
-  handle_record(now, frame);
+  if (transport_) return handle_record(now, frame);
+  if (!handshake_) {  // somebody's first message
+    if (frame.size() != kFirstMessage) return finish(CloseReason::handshake_failed, false);
+    standing_ = Standing::wrong;  // until it proves right
+    handshake_.emplace(
+        crypto::Handshake::responder(*local_.channel, local_.consortium->prologue()));
+  }
+  handle_handshake(now, frame);
 }
 
 void Session::handle_handshake(Instant now, ByteView frame) {
   const auto payload = handshake_->my_turn() ? std::nullopt : handshake_->read(frame);
   if (!payload || !payload->empty()) return finish(CloseReason::handshake_failed, false);
+  standing_ = Standing::plausible;
   if (handshake_->my_turn()) write_frame(handshake_->write({}));
   if (handshake_->finished()) handshake_done(now);
 }
@@ -143,7 +148,10 @@ void Session::handshake_done(Instant now) {
   if (!proved || proved->id == local_.id) return close(CloseReason::not_a_member);
   assert(!peer_ || peer_ == proved);  // an initiator authenticates the key it dialled
   peer_ = proved;
-  write_message(now, Hello{.task = local_.task, .agent = local_.agent});
+  write_message(now, Hello{.version = local_.version,
+                           .oldest = local_.oldest,
+                           .task = local_.task,
+                           .agent = local_.agent});
 }
 
 void Session::handle_record(Instant now, ByteView record) {
@@ -186,11 +194,12 @@ void Session::handle_message(Instant now, ByteView bytes) {
 }
 
 void Session::handle_hello(const Hello& hello) {
-  if (hello.version < kOldestVersion || hello.oldest > kProtocolVersion) {
+  hello_ = hello;
+  if (hello.version < local_.oldest || hello.oldest > local_.version) {
     return close(CloseReason::version_mismatch);
   }
   if (hello.task != local_.task) return close(CloseReason::other_task);
-  hello_ = hello;
+  welcome_ = true;
   at_.spoke -= limits::kPing;  // the first ping goes out at once and measures the round trip
 }
 

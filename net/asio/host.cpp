@@ -24,10 +24,8 @@ std::string text(const tcp::endpoint& endpoint) {
   return host + ":" + std::to_string(endpoint.port());
 }
 
-std::string remote_text(const tcp::socket& socket) {
-  error_code ec;
-  const tcp::endpoint endpoint = socket.remote_endpoint(ec);
-  return ec ? "unknown address" : text(endpoint);
+Subnet subnet_of(const asio::ip::address& address) {
+  return address.is_v4() ? Subnet(address.to_v4().to_bytes()) : Subnet(address.to_v6().to_bytes());
 }
 
 }  // namespace
@@ -92,15 +90,35 @@ awaitable<void> Host::accept_loop(std::shared_ptr<tcp::acceptor> acceptor,
       if (!*alive || stopped_) co_return;
       continue;
     }
-    const std::size_t pending = static_cast<std::size_t>(std::ranges::count_if(
-        links_, [](const auto& item) { return !item.second->session().established(); }));
-    const std::string address = remote_text(socket);
-    if (pending >= limits::kUnauthenticated) {
-      owner_.peer_failed(nullptr, address, CloseReason::crowded, false);
-      continue;  // the socket closes here
-    }
-    start_link(std::move(socket), nullptr, address);
+    accepted(std::move(socket));
   }
+}
+
+void Host::accepted(tcp::socket socket) {
+  error_code ec;
+  const tcp::endpoint from = socket.remote_endpoint(ec);
+  if (ec) return;  // gone already
+  for (const auto& [ticket, link] : at_door_) {
+    doorkeeper_.update(ticket, link->session().standing());
+  }
+  const auto decision = doorkeeper_.arrived(Clock::now(), subnet_of(from.address()));
+  if (!decision.admitted) {
+    return owner_.peer_failed(nullptr, text(from), CloseReason::crowded, false);
+  }
+  const auto link = start_link(std::move(socket), nullptr, text(from));
+  at_door_.emplace(*decision.admitted, link);
+  if (!decision.evicted) return;
+  const auto evicted = at_door_.at(*decision.evicted);  // a copy: closing erases
+  evicted->close(CloseReason::crowded);
+}
+
+void Host::leaves_door(const Link& link) {
+  const auto found = std::ranges::find_if(
+      at_door_, [&link](const auto& item) { return item.second.get() == &link; });
+  if (found == at_door_.end()) return;
+  doorkeeper_.update(found->first, link.session().standing());
+  doorkeeper_.left(Clock::now(), found->first);
+  at_door_.erase(found);
 }
 
 void Host::connect() {
@@ -215,6 +233,7 @@ std::shared_ptr<Link> Host::start_link(tcp::socket socket, const Member* expecte
 }
 
 void Host::link_established(const std::shared_ptr<Link>& link) {
+  leaves_door(*link);
   Peer& peer = peers_.at(link->session().peer()->id);
   if (peer.link) {
     // Both ends must keep the same one: that which the smaller id dialled.  But a connection that
@@ -244,6 +263,7 @@ void Host::link_established(const std::shared_ptr<Link>& link) {
 void Host::link_closed(const std::shared_ptr<Link>& link, const Member* expected,
                        const std::string& address, CloseReason reason) {
   links_.erase(link.get());
+  leaves_door(*link);
   const bool by_peer = link->session().closed_by_peer();
   const Member* member = link->session().peer() ? link->session().peer() : expected;
   const auto found = member ? peers_.find(member->id) : peers_.end();

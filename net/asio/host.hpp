@@ -2,6 +2,7 @@
 
 #include "net/asio/asio.hpp"
 #include "net/asio/link.hpp"
+#include "net/doorkeeper.hpp"
 #include "net/gossip.hpp"
 
 #include <chrono>
@@ -103,6 +104,9 @@ class Host {
                               std::shared_ptr<bool> alive);
   awaitable<void> dial_loop(Peer& peer, std::shared_ptr<bool> alive);
   awaitable<void> dial(Peer& peer, std::string address);
+  void accepted(asio::ip::tcp::socket socket);
+  /// It is authenticated, or gone.
+  void leaves_door(const Link& link);
   std::shared_ptr<Link> start_link(asio::ip::tcp::socket socket, const Member* expected,
                                    std::string address);
   void link_established(const std::shared_ptr<Link>& link);
@@ -122,6 +126,8 @@ class Host {
   std::map<NodeId, Peer> peers_;
   std::vector<std::shared_ptr<asio::ip::tcp::acceptor>> acceptors_;
   std::map<const Link*, std::shared_ptr<Link>> links_;  // all, in handshake or established
+  Doorkeeper doorkeeper_;
+  std::map<Doorkeeper::Ticket, std::shared_ptr<Link>> at_door_;  // came to us, in handshake
   asio::steady_timer clock_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for callbacks that come late
   bool stopped_ = false, pumping_ = false;
