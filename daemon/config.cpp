@@ -255,7 +255,10 @@ const std::vector<Section<Config>>& sections() {
       section<Config, Limits>("limits", [](Config& config) -> Limits& { return config.limits; },
                               "What this node may use.",
                               {key("disk", &Limits::disk, at_least(ByteSize{16ULL << 20}),
-                                   "For snapshots, ours and our peers'.")}),
+                                   "For snapshots, ours and our peers'."),
+                               key("disk_free", &Limits::disk_free,
+                                   "Left free on the disk of the state folder: below this nothing "
+                                   "is fetched.")}),
   };
   return table;
 }

@@ -9,6 +9,7 @@
 #include "daemon/demo.hpp"
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/limit_views.hpp"
 #include "daemon/log.hpp"
 #include "daemon/node.hpp"
 #include "daemon/simulation/simulation.hpp"
@@ -328,6 +329,18 @@ int main(int argc, char** argv) {
   verb->add_option("PEER", peer, "its name, or its node id or the beginning of it")->required();
   verb->add_option("--rounds", rounds, "how many of the newest rounds to show")
       ->capture_default_str();
+  place.add_to(*verb);
+  add_json(verb);
+
+  verb =
+      add("limits", "what a node never exceeds, whatever its peers do, and what happens then", [&] {
+        // Also where there is no node: then those that can be set have their defaults.
+        const Config::Limits configured =
+            fs::exists(place.config()) ? load_config(place.config()).limits : Config::Limits{};
+        const json limits = limits_json(configured);
+        print(as_json ? Lines{limits.dump(2)} : limits_lines(limits));
+        return EX_OK;
+      });
   place.add_to(*verb);
   add_json(verb);
 

@@ -7,6 +7,8 @@
 #include "daemon/version.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <filesystem>
 
 namespace kith::daemon {
 namespace {
@@ -17,6 +19,31 @@ using std::chrono::steady_clock;
 
 std::int64_t unix_seconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+/// A number, or null.
+template <class Ratio>
+json in_unit(const std::optional<net::Duration>& time) {
+  if (!time) return nullptr;
+  return std::chrono::duration<double, Ratio>(*time).count();
+}
+
+/// Of a peer's own words: what could confuse a terminal becomes "?".
+std::string printable(std::string text) { return net::is_label(text) ? text : "?"; }
+
+/// Why nothing of the peer is used, whatever it does, until somebody does something; or null.
+json ignored(const net::Host::PeerStatus& peer, bool quarantined) {
+  using enum net::CloseReason;
+  if (quarantined) {
+    return {{"reason", "quarantined"},
+            {"help", "it signed two different snapshots for one sequence number."}};
+  }
+  if (!peer.trouble) return nullptr;
+  const net::CloseReason reason = peer.trouble->reason;
+  const bool lasting = reason == not_a_member || reason == wrong_peer ||
+                       reason == version_mismatch || reason == other_task || reason == malformed;
+  if (!lasting) return nullptr;
+  return {{"reason", net::name(reason)}, {"help", net::explain(reason)}};
 }
 
 }  // namespace
@@ -98,8 +125,12 @@ void NetworkExchange::want(std::uint64_t round, std::vector<std::string> peers) 
   round_ = round;
   chosen_ = {peers.begin(), peers.end()};
   quota_reported_ = false;
-  for (const net::SnapshotId& snapshot : host_->gossip().newest()) {
-    if (const auto head = host_->gossip().head(snapshot)) want_if_chosen(snapshot, *head);
+  // In the strategy's order: should the disk not have room for all, its first choices come first.
+  for (const std::string& peer : peers) {
+    const auto id = crypto::parse_node_id(peer);
+    const auto snapshot = id ? host_->gossip().newest(*id) : std::nullopt;
+    const auto head = snapshot ? host_->gossip().head(*snapshot) : std::nullopt;
+    if (head) want_if_chosen(*snapshot, *head);
   }
 }
 
@@ -236,6 +267,7 @@ std::string NetworkExchange::note_for_us(const net::Manifest& manifest,
 void NetworkExchange::want_if_chosen(const net::SnapshotId& snapshot, const net::Head& head) {
   const std::string peer = to_string(head.origin);
   if (!chosen_.contains(peer) || host_->gossip().complete(snapshot)) return;
+  if (wanted_.contains(snapshot)) return;     // it is on its way
   if (head.size != subject_.snapshot_size) {  // no model of this task: it is not even fetched
     if (misfits_.insert(peer).second) {
       log::warn(
@@ -244,14 +276,34 @@ void NetworkExchange::want_if_chosen(const net::SnapshotId& snapshot, const net:
     }
     return;
   }
+  if (!disk_has_room(head.size)) return;
+  wanted_.emplace(snapshot, head.size);
+  host_->want(snapshot);
+}
+
+bool NetworkExchange::disk_has_room(std::uint64_t size) {
   const std::uint64_t held = host_->gossip().held_bytes();
-  if (held + head.size > config_.limits.disk.bytes) {
+  if (held + size > config_.limits.disk.bytes) {
     if (!std::exchange(quota_reported_, true)) {
       log::warn("disk_quota", {{"stored", held}, {"limit", config_.limits.disk.bytes}});
     }
-    return;
+    return false;
   }
-  host_->want(snapshot);
+  std::error_code ignored;  // then there is no end of it
+  const std::uint64_t floor = config_.limits.disk_free.bytes;
+  const std::uint64_t free = std::filesystem::space(config_.node.state, ignored).available;
+  for (const auto& [snapshot, bytes] : wanted_) size += bytes;  // some of it may be here already
+  const bool low = free < size || free - size < floor;
+  if (low && !disk_is_low_) {
+    log::warn("disk_low", {{"free", free},
+                           {"limit", floor},
+                           {"help",
+                            "nothing is fetched until there is more room; the node goes on with "
+                            "what it has. Free some space, or lower limits.disk_free"}});
+  }
+  if (!low && disk_is_low_) log::info("disk_is_roomy_again", {{"free", free}});
+  disk_is_low_ = low;
+  return !low;
 }
 
 // --- What the network asks of us ---------------------------------------------------------------
@@ -281,13 +333,15 @@ void NetworkExchange::read_piece(const net::SnapshotId& snapshot, std::uint32_t 
   });
 }
 
-void NetworkExchange::write_piece(const net::SnapshotId& snapshot, std::uint32_t piece,
-                                  Bytes data) {
+void NetworkExchange::write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data,
+                                  std::function<void()> written) {
   const auto* manifest = host_->gossip().manifest(snapshot);
-  if (!manifest) return;
-  on_disk([this, name = manifest->chunks[piece], data = std::move(data)] {
-    store_.blobs().write(name, data, Blobs::Durability::refetchable);
-  });
+  if (!manifest) return net::asio::post(io_, std::move(written));
+  on_disk(
+      [this, name = manifest->chunks[piece], data = std::move(data), written = std::move(written)] {
+        store_.blobs().write(name, data, Blobs::Durability::refetchable);
+        net::asio::post(io_, written);
+      });
 }
 
 void NetworkExchange::discovered(const net::SnapshotId& snapshot, const net::Head& head) {
@@ -295,6 +349,7 @@ void NetworkExchange::discovered(const net::SnapshotId& snapshot, const net::Hea
 }
 
 void NetworkExchange::completed(const net::SnapshotId& snapshot, const net::Head& head) {
+  wanted_.erase(snapshot);
   // After all its pieces: the pool has one thread.
   on_disk([this, snapshot, head] {
     net::asio::post(io_, [this, snapshot, head] { arrived(snapshot, head); });
@@ -330,29 +385,33 @@ void NetworkExchange::lost(const net::SnapshotId& snapshot) {
   host_->lost(snapshot);
 }
 
-void NetworkExchange::dropped(const net::SnapshotId&, const net::Head& head,
+void NetworkExchange::dropped(const net::SnapshotId& snapshot, const net::Head& head,
                               const std::vector<net::Hash>& chunks) {
+  wanted_.erase(snapshot);
   store_.drop_head(head.origin, head.position);
   on_disk([this, chunks] {
     for (const net::Hash& chunk : chunks) store_.blobs().remove(chunk);
   });
 }
 
-void NetworkExchange::peer_connected(const net::Member& peer) {
-  log::info("peer_connected", {{"peer", peer.name}, {"id", to_string(peer.id)}});
+void NetworkExchange::peer_connected(const net::Member& peer, const net::Hello& hello) {
+  log::info("peer_connected", {{"peer", peer.name},
+                               {"id", to_string(peer.id)},
+                               {"agent", hello.agent},
+                               {"protocol", std::min(hello.version, local_.version)}});
 }
 
-void NetworkExchange::peer_disconnected(const net::Member& peer, net::CloseReason reason,
-                                        bool by_peer) {
+void NetworkExchange::peer_disconnected(const net::Member& peer, const net::Trouble& trouble) {
   log::info("peer_disconnected", {{"peer", peer.name},
-                                  {"reason", net::name(reason)},
-                                  {"by_peer", by_peer},
-                                  {"help", net::explain(reason)}});
+                                  {"reason", net::name(trouble.reason)},
+                                  {"by_peer", trouble.by_peer},
+                                  {"address", trouble.address},
+                                  {"detail", trouble.detail},
+                                  {"help", net::explain(trouble.reason)}});
   wake_.cancel();  // nobody waits for it any more
 }
 
-void NetworkExchange::peer_failed(const net::Member* peer, const std::string& address,
-                                  net::CloseReason reason, bool by_peer) {
+void NetworkExchange::peer_failed(const net::Member* peer, const net::Trouble& trouble) {
   if (!peer) {  // anyone may knock, but the log is not theirs to fill
     ++strangers_;
     if (steady_clock::now() < strangers_reported_ + 10s) return;
@@ -360,10 +419,11 @@ void NetworkExchange::peer_failed(const net::Member* peer, const std::string& ad
   }
   log::warn("connection_failed", {{"peer", peer ? peer->name : "unknown"},
                                   {"times", peer ? 1 : std::exchange(strangers_, 0)},
-                                  {"address", address},
-                                  {"reason", net::name(reason)},
-                                  {"by_peer", by_peer},
-                                  {"help", net::explain(reason)}});
+                                  {"address", trouble.address},
+                                  {"reason", net::name(trouble.reason)},
+                                  {"by_peer", trouble.by_peer},
+                                  {"detail", trouble.detail},
+                                  {"help", net::explain(trouble.reason)}});
 }
 
 void NetworkExchange::peer_accused(const net::Member& peer, const std::string& what) {
@@ -378,6 +438,12 @@ std::string NetworkExchange::name_of(const std::string& id) const {
   return member ? member->name : id;
 }
 
+std::string NetworkExchange::not_fetching() const {
+  if (disk_is_low_) return "the disk has less free space than limits.disk_free";
+  if (quota_reported_) return "limits.disk is reached";
+  return "";
+}
+
 std::size_t NetworkExchange::connected() const {
   return static_cast<std::size_t>(
       std::ranges::count_if(host_->peers(), &net::Host::PeerStatus::connected));
@@ -387,6 +453,7 @@ json NetworkExchange::peers() const {
   json all = json::array();
   for (const auto& peer : host_->peers()) {
     const std::string id = to_string(peer.member->id);
+    const bool quarantined = host_->gossip().quarantined().contains(peer.member->id);
     const auto arrival = arrivals_.find(id);
     json snapshot = nullptr;
     if (arrival != arrivals_.end()) {
@@ -396,24 +463,36 @@ json NetworkExchange::peers() const {
                   {"refused", arrival->second.refused}};
     }
     json trouble = nullptr;
-    if (peer.last_failure) {
-      trouble = {{"reason", net::name(*peer.last_failure)},
-                 {"by_peer", peer.failed_by_peer},
-                 {"help", net::explain(*peer.last_failure)}};
+    if (peer.trouble) {
+      trouble = {{"reason", net::name(peer.trouble->reason)},
+                 {"by_peer", peer.trouble->by_peer},
+                 {"address", peer.trouble->address},
+                 {"detail", peer.trouble->detail},
+                 {"help", net::explain(peer.trouble->reason)}};
+    }
+    json runs = nullptr;
+    if (peer.hello) {
+      runs = {{"agent", printable(peer.hello->agent)},
+              {"protocol", peer.hello->version},
+              {"oldest_protocol", peer.hello->oldest},
+              {"features", peer.hello->features}};
     }
     all.push_back({{"name", peer.member->name},
                    {"id", id},
                    {"connected", peer.connected},
                    {"since", unix_seconds(peer.since)},
+                   {"dialled_by", peer.connected ? json(peer.dialled_by_us ? "us" : "it") : json()},
+                   {"address", peer.connected ? json(peer.address) : json()},
                    {"trouble", trouble},
-                   {"agent", peer.agent},
-                   {"round_trip_ms",
-                    peer.round_trip
-                        ? json(std::chrono::duration<double, std::milli>(*peer.round_trip).count())
-                        : json(nullptr)},
+                   {"next_try_seconds", in_unit<std::ratio<1>>(peer.next_try)},
+                   {"runs", runs},
+                   {"round_trip_ms", in_unit<std::milli>(peer.round_trip)},
                    {"bytes_in", peer.bytes_in},
                    {"bytes_out", peer.bytes_out},
-                   {"quarantined", host_->gossip().quarantined().contains(peer.member->id)},
+                   {"bytes_in_per_second", std::round(peer.rate_in)},
+                   {"bytes_out_per_second", std::round(peer.rate_out)},
+                   {"quarantined", quarantined},
+                   {"ignored", ignored(peer, quarantined)},
                    {"snapshot", snapshot}});
   }
   return all;

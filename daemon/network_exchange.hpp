@@ -53,8 +53,11 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   [[nodiscard]] const crypto::Hash& task() const { return local_.task; }
   [[nodiscard]] std::vector<std::string> listening() const { return host_->listening(); }
   [[nodiscard]] std::size_t connected() const;
+  [[nodiscard]] std::size_t queued_bytes() const { return host_->queued(); }  ///< for all peers
   [[nodiscard]] net::Host::Traffic traffic() const { return host_->traffic(); }
   [[nodiscard]] std::uint64_t stored_bytes() const { return host_->gossip().held_bytes(); }
+  /// Why nothing is fetched at present; empty if it is.
+  [[nodiscard]] std::string not_fetching() const;
   /// An object for every other member: connection, trouble, traffic, newest snapshot.
   [[nodiscard]] nlohmann::json peers() const;
 
@@ -74,6 +77,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   /// is sealed to us.  All else is not even looked at.
   [[nodiscard]] std::string note_for_us(const net::Manifest& manifest, const net::Head& head) const;
   void want_if_chosen(const net::SnapshotId& snapshot, const net::Head& head);
+  /// Whether the disk may take `size` bytes more; tells the operator, once, if not.
+  [[nodiscard]] bool disk_has_room(std::uint64_t size);
   [[nodiscard]] bool worth_waiting(std::uint64_t round) const;
   /// Returns why it could not be loaded; nothing if it was.
   net::awaitable<std::optional<std::string>> load_one(std::string peer, Arrival arrival,
@@ -87,15 +92,15 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
 
   // What the network asks of us.
   void read_piece(const net::SnapshotId& snapshot, std::uint32_t piece, PieceRead done) override;
-  void write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data) override;
+  void write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data,
+                   std::function<void()> written) override;
   void discovered(const net::SnapshotId& snapshot, const net::Head& head) override;
   void completed(const net::SnapshotId& snapshot, const net::Head& head) override;
   void dropped(const net::SnapshotId& snapshot, const net::Head& head,
                const std::vector<net::Hash>& chunks) override;
-  void peer_connected(const net::Member& peer) override;
-  void peer_disconnected(const net::Member& peer, net::CloseReason reason, bool by_peer) override;
-  void peer_failed(const net::Member* peer, const std::string& address, net::CloseReason reason,
-                   bool by_peer) override;
+  void peer_connected(const net::Member& peer, const net::Hello& hello) override;
+  void peer_disconnected(const net::Member& peer, const net::Trouble& trouble) override;
+  void peer_failed(const net::Member* peer, const net::Trouble& trouble) override;
   void peer_accused(const net::Member& peer, const std::string& what) override;
 
   net::asio::io_context& io_;
@@ -111,11 +116,13 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   std::mt19937_64 random_;
   Subject subject_;
   std::uint64_t round_ = 0;
-  std::map<std::string, Arrival> arrivals_;  // by peer
-  std::set<std::string> chosen_;             // peers to pull from this round
-  std::set<std::string> misfits_;            // peers that announced a snapshot of another size
-  bool quota_reported_ = false;              // this round
-  std::uint64_t strangers_ = 0;              // failed connections of nobody we know, unreported
+  std::map<std::string, Arrival> arrivals_;          // by peer
+  std::set<std::string> chosen_;                     // peers to pull from this round
+  std::map<net::SnapshotId, std::uint64_t> wanted_;  // and not here yet: bytes
+  std::set<std::string> misfits_;  // peers that announced a snapshot of another size
+  bool quota_reported_ = false;    // this round
+  bool disk_is_low_ = false;       // reported, and not over yet
+  std::uint64_t strangers_ = 0;    // failed connections of nobody we know, unreported
   std::chrono::steady_clock::time_point strangers_reported_ =
       std::chrono::steady_clock::time_point::min();
   bool stopping_ = false;

@@ -322,6 +322,8 @@ json Node::status() const {
           {"bytes_in", traffic.in},
           {"bytes_out", traffic.out},
           {"stored_bytes", exchange_.stored_bytes()},
+          {"queued_bytes", exchange_.queued_bytes()},
+          {"not_fetching", exchange_.not_fetching()},
           {"listening", exchange_.listening()},
           {"pid", getpid()},
           {"worker_pid", worker ? json(*worker) : json(nullptr)},

@@ -21,7 +21,7 @@ using Lines = std::vector<std::string>;
 
 /// Why one peer is averaged with or not, put together from GET /v1/peers and GET /v1/rounds:
 ///
-///     {name, id, state, opinion, snapshot, trouble, quarantined,
+///     {name, id, state, opinion, snapshot, trouble, quarantined, ignored,
 ///      convenor: null or what it did about the peer, in words,
 ///      last_trial: {round, members, without, with, kept} or null,
 ///      history: [{round, rho, low, high, admitted, weight}]}, oldest round first

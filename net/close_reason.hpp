@@ -24,8 +24,9 @@ enum class CloseReason : std::uint8_t {
   forged = 14,       ///< a record failed authentication
   unreachable = 15,  ///< could not connect
   crowded = 16,      ///< too many connections
+  rotated = 17,      ///< in a large consortium: another member is connected with for a change
 };
-inline constexpr std::uint8_t kLastCloseReason = 16;
+inline constexpr std::uint8_t kLastCloseReason = 17;
 
 /// A word for tables and logs: "handshake_failed".
 [[nodiscard]] std::string_view name(CloseReason reason);

@@ -32,6 +32,26 @@ inline constexpr Duration kLifetime = hours(24);  ///< then a fresh handshake
 inline constexpr std::size_t kControlMessage = 64 << 10;  ///< bytes
 inline constexpr std::size_t kQueued =
     1 << 20;  ///< bytes waiting for a peer before we stop serving it
+inline constexpr std::size_t kHopeless = 2 << 20;  ///< ... before we give it up
+inline constexpr Duration kMessageEffort =
+    std::chrono::microseconds(500);  ///< of any message: 2000 a second
+inline constexpr Duration kMessageEffortAtOnce = seconds(1);
+
+// How many of them.
+inline constexpr std::size_t kFullMesh = 9;  ///< nodes of a consortium in which all are connected
+inline constexpr std::size_t kOutbound = 8;  ///< connections that we make in a larger one
+inline constexpr std::size_t kPeers = 32;    ///< ... and have, with those that others make
+inline constexpr std::size_t kFewConnections =
+    2;  ///< who has fewer is let in where there is no room
+inline constexpr Duration kConnect = seconds(3);  ///< for one address of a member
+inline constexpr Duration kFirstRedial = milliseconds(250);
+inline constexpr Duration kLastRedial = seconds(30);  ///< the pause before it doubles up to this
+inline constexpr Duration kRotation = std::chrono::minutes(30);  ///< then one we chose makes room
+
+// All connections together.
+inline constexpr std::size_t kQueuedByAll = kPeers * kHopeless;  ///< bytes, follows from the two
+inline constexpr std::size_t kWaitingForDisk =
+    16 << 20;  ///< bytes of verified chunks before we stop reading from everyone
 
 // Snapshots.
 inline constexpr std::size_t kChunk = 512

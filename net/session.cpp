@@ -30,8 +30,10 @@ void erase_front(Bytes& bytes, std::size_t count) {
 
 }  // namespace
 
-Session::Session(const LocalNode& local, const Member* expected, Instant now)
+Session::Session(const LocalNode& local, const Member* expected, Instant now,
+                 std::uint64_t features)
     : local_(local),
+      features_(features),
       role_(expected ? Role::initiator : Role::responder),
       peer_(expected),
       at_{now, now, now, now} {
@@ -150,6 +152,7 @@ void Session::handshake_done(Instant now) {
   peer_ = proved;
   write_message(now, Hello{.version = local_.version,
                            .oldest = local_.oldest,
+                           .features = features_,
                            .task = local_.task,
                            .agent = local_.agent});
 }
@@ -175,6 +178,7 @@ void Session::handle_record(Instant now, ByteView record) {
 }
 
 void Session::handle_message(Instant now, ByteView bytes) {
+  ++messages_;
   auto message = decode_message(bytes);
   if (!message) return close(CloseReason::malformed);
   if (const auto* goodbye = std::get_if<Goodbye>(&*message)) return finish(goodbye->reason, true);

@@ -51,8 +51,8 @@ class Session {
   };
 
   /// `local` and what it borrows must outlive the session.  `expected` is the member being dialled;
-  /// nullptr for an accepted connection.
-  Session(const LocalNode& local, const Member* expected, Instant now);
+  /// nullptr for an accepted connection.  `features` go into our hello.
+  Session(const LocalNode& local, const Member* expected, Instant now, std::uint64_t features = 0);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -88,6 +88,8 @@ class Session {
     return peer_ != nullptr ? Standing::member : standing_;
   }
   [[nodiscard]] Role role() const { return role_; }
+  /// How many the peer has sent so far, all types.
+  [[nodiscard]] std::uint64_t messages() const { return messages_; }
   /// Of the last ping; nullopt before the first answer.
   [[nodiscard]] const std::optional<Duration>& round_trip() const { return round_trip_; }
 
@@ -106,6 +108,7 @@ class Session {
   void finish(CloseReason reason, bool by_peer);
 
   const LocalNode& local_;
+  std::uint64_t features_;
   Role role_;
   const Member* peer_;
   std::optional<crypto::Handshake> handshake_;
@@ -117,6 +120,7 @@ class Session {
   bool closed_by_peer_ = false;
   Timers at_;
   std::optional<Duration> round_trip_;
+  std::uint64_t messages_ = 0;
   bool undrained_ = false;  ///< output was taken and not yet reported written
   Bytes input_;             ///< start of a frame
   Bytes stream_;            ///< decrypted, start of a message

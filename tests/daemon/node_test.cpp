@@ -151,13 +151,13 @@ class Stranger : public net::HostOwner {
     host_->connect();
   }
   void read_piece(const net::SnapshotId&, std::uint32_t, PieceRead) override { asked = true; }
-  void write_piece(const net::SnapshotId&, std::uint32_t, Bytes) override {}
+  void write_piece(const net::SnapshotId&, std::uint32_t, Bytes, std::function<void()>) override {}
   void discovered(const net::SnapshotId&, const net::Head&) override {}
   void completed(const net::SnapshotId&, const net::Head&) override {}
   void dropped(const net::SnapshotId&, const net::Head&, const std::vector<net::Hash>&) override {}
-  void peer_connected(const net::Member&) override { connected = true; }
-  void peer_disconnected(const net::Member&, net::CloseReason, bool) override {}
-  void peer_failed(const net::Member*, const std::string&, net::CloseReason, bool) override {}
+  void peer_connected(const net::Member&, const net::Hello&) override { connected = true; }
+  void peer_disconnected(const net::Member&, const net::Trouble&) override {}
+  void peer_failed(const net::Member*, const net::Trouble&) override {}
   void peer_accused(const net::Member&, const std::string&) override {}
 
   void announce(std::uint64_t size) {
@@ -351,6 +351,27 @@ BOOST_AUTO_TEST_CASE(disk_that_fails_while_a_peer_sends_ends_the_node_with_its_r
     return failure.code() == EX_IOERR && std::string(failure.what()).find("blobs") < 1000;
   };
   BOOST_CHECK_EXCEPTION(run_for(5s), Failure, says_disk);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_fetched_while_the_disk_has_less_room_than_must_stay_free) {
+  TestNode& node = add("honest");
+  TestNode& other = add("honest");
+  node.config.limits.disk_free.bytes = std::uint64_t{1} << 62;
+  for (TestNode* each : {&node, &other}) {
+    each->config.learning.rounds = 0;
+    each->config.learning.interval = 50ms;
+    each->config.learning.gather = 100ms;
+  }
+  start_all();
+  BOOST_TEST_REQUIRE(run_until([&] { return fs::exists(other.config.node.control); }));
+  const auto averages = [&](const TestNode& who) {
+    const auto last = status(who).at("last_round");
+    return !last.is_null() && !last.at("members").empty();
+  };
+  BOOST_TEST(run_until([&] { return averages(other); }));
+  const auto starved = status(node);
+  BOOST_TEST(starved.at("not_fetching") == "the disk has less free space than limits.disk_free");
+  BOOST_TEST(!averages(node));
 }
 
 BOOST_AUTO_TEST_CASE(head_of_another_size_than_the_model_is_not_fetched) {

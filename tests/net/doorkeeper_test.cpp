@@ -122,6 +122,17 @@ BOOST_AUTO_TEST_CASE(an_offender_is_heard_again_when_the_flood_ends) {
   BOOST_TEST(arrives(number(1)).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(an_offence_is_forgotten_after_ten_seconds) {
+  offends(number(1));
+  now += 10s;
+  while (offends(number(2))) continue;  // too much is computed for strangers again
+  BOOST_TEST(arrives(number(1)).has_value());
+  offends(number(3));
+  now += 9s;
+  for (int i = 0; i < 1000; ++i) offends(number(2));
+  BOOST_TEST(!arrives(number(3)).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(right_first_messages_that_lead_nowhere_count_as_wrong) {
   for (int i = 0; i < 1000; ++i) {
     const auto replayed = arrives(number(1), Standing::plausible);

@@ -1,8 +1,6 @@
 // Thousands of connections that are not what they should be, over real sockets.
 #include "tests/net/loopback.hpp"
 
-#include <boost/test/data/monomorphic.hpp>
-#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
@@ -49,12 +47,9 @@ class Vandal {
   unsigned count_ = 0;
 };
 
-std::ostream& operator<<(std::ostream& out, Vandal::From from) {
-  return out << (from == Vandal::From::one_subnet ? "one subnet" : "everywhere");
-}
-
 struct Flooded : Loopback {
   tcp::endpoint target;
+  std::vector<std::unique_ptr<TestHost>> many;
   std::atomic<bool> over = false;
   std::atomic<std::size_t> half_open = 0, garbage = 0;
 
@@ -71,11 +66,30 @@ struct Flooded : Loopback {
     target = {asio::ip::make_address(endpoint.host),
               static_cast<std::uint16_t>(std::stoi(endpoint.port))};
   }
+  /// Bob listens, and `count` others dial him.
+  void start_many(int count) {
+    const Consortium nobody("ours", {});
+    bob.start(io, nobody);
+    std::vector<Member> members{bob.member()};
+    bob.destroy();
+    for (int i = 0; i < count; ++i) {
+      many.push_back(std::make_unique<TestHost>(std::to_string(i), content(10, i)));
+      members.push_back(many.back()->member());
+    }
+    consortium.emplace("ours", members);
+    bob.start(io, *consortium, false);
+    bob.host().listen(members.front().addresses.at(0));
+    for (const auto& node : many) {
+      node->start(io, *consortium, false);
+      node->host().connect();
+    }
+  }
   bool alice_joins_within(Duration limit) {
     alice.start(io, *consortium, false);
     alice.host().connect();
     return run_until([&] { return has(bob.events, "+alice"); }, limit);
   }
+  void honest_peer_joins_despite(Vandal::From from);
 };
 
 /// Another thread's work, ended with the scope.
@@ -90,17 +104,10 @@ class Meanwhile {
   std::jthread thread_;  // joined first
 };
 
-constexpr auto kBoth = {Vandal::From::one_subnet, Vandal::From::everywhere};
-
-}  // namespace
-
-BOOST_FIXTURE_TEST_SUITE(flood_tests, Flooded)
-
-BOOST_DATA_TEST_CASE_F(Flooded, honest_peer_joins_within_five_seconds_despite_half_open_and_garbage,
-                       boost::unit_test::data::make(kBoth), from) {
+void Flooded::honest_peer_joins_despite(Vandal::From from) {
   const std::size_t crowd_size = std::min<std::size_t>(5000, raise_descriptor_limit() - 500);
   start_bob();
-  const Meanwhile crowd(over, [&] {
+  const Meanwhile crowding(over, [&] {
     Vandal vandal(target, from);
     std::vector<tcp::socket> crowd;
     while (!over && crowd.size() < crowd_size) {
@@ -109,7 +116,7 @@ BOOST_DATA_TEST_CASE_F(Flooded, honest_peer_joins_within_five_seconds_despite_ha
     }
     while (!over) std::this_thread::sleep_for(10ms);
   });
-  const Meanwhile flood(over, [&] {
+  const Meanwhile flooding(over, [&] {
     Vandal vandal(target, from);
     while (!over) {
       auto socket = vandal.connect();
@@ -133,10 +140,22 @@ BOOST_DATA_TEST_CASE_F(Flooded, honest_peer_joins_within_five_seconds_despite_ha
   BOOST_TEST(run_until([&] { return !bob.received(alice).empty(); }));
 }
 
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(flood_tests, Flooded)
+
+BOOST_AUTO_TEST_CASE(honest_peer_joins_within_five_seconds_despite_half_open_and_garbage) {
+  honest_peer_joins_despite(Vandal::From::everywhere);
+}
+
+BOOST_AUTO_TEST_CASE(honest_peer_joins_within_five_seconds_even_if_all_come_from_its_own_subnet) {
+  honest_peer_joins_despite(Vandal::From::one_subnet);
+}
+
 BOOST_AUTO_TEST_CASE(wrong_first_messages_of_strangers_do_not_keep_an_honest_peer_out) {
   raise_descriptor_limit();
   start_bob();
-  const Meanwhile flood(over, [&] {
+  const Meanwhile flooding(over, [&] {
     Vandal vandal(target, Vandal::From::everywhere);
     std::string message(50, 'x');
     message[0] = 0;
@@ -150,6 +169,8 @@ BOOST_AUTO_TEST_CASE(wrong_first_messages_of_strangers_do_not_keep_an_honest_pee
   });
   BOOST_TEST_REQUIRE(run_until([&] { return garbage > 1000; }, 60s));
   BOOST_TEST(alice_joins_within(5s));
+  over = true;
+  run_until([] { return false; }, 200ms);  // lets the flood's last connection in
 }
 
 BOOST_AUTO_TEST_CASE(sixty_four_strangers_are_the_most_that_are_listened_to) {
@@ -165,25 +186,24 @@ BOOST_AUTO_TEST_CASE(sixty_four_strangers_are_the_most_that_are_listened_to) {
 }
 
 BOOST_AUTO_TEST_CASE(many_honest_nodes_behind_one_address_all_get_in) {
-  std::vector<std::unique_ptr<TestHost>> many;
-  const Consortium nobody("ours", {});
-  bob.start(io, nobody);
-  std::vector<Member> members{bob.member()};
-  bob.destroy();
-  for (int i = 0; i < 30; ++i) {
-    many.push_back(std::make_unique<TestHost>(std::to_string(i), content(10, i)));
-    members.push_back(many.back()->member());
-  }
-  consortium.emplace("ours", members);
-  bob.start(io, *consortium, false);
-  bob.host().listen(members.front().addresses.at(0));
-  for (const auto& node : many) {
-    node->start(io, *consortium, false);
-    node->host().connect();
-  }
+  start_many(30);
   BOOST_TEST(run_until([&] {
     return std::ranges::all_of(many, [](const auto& node) { return has(node->events, "+bob"); });
   }));
+  for (const auto& node : many) node->destroy();
+}
+
+BOOST_AUTO_TEST_CASE(thirty_two_members_are_the_most_that_are_connected_at_once) {
+  start_many(36);
+  const auto connected = [&] {
+    return std::ranges::count_if(bob.host().peers(), &Host::PeerStatus::connected);
+  };
+  const auto sent_away = [&] {
+    return std::ranges::count_if(
+        many, [](const auto& node) { return has(node->events, "!bob crowded"); });
+  };
+  BOOST_TEST(run_until([&] { return connected() == 32 && sent_away() >= 4; }));
+  BOOST_TEST(!run_until([&] { return connected() > 32; }, 1s));
   for (const auto& node : many) node->destroy();
 }
 

@@ -34,7 +34,7 @@ class TestHost : public HostOwner {
   void start(asio::io_context& io, const Consortium& consortium, bool listen = true,
              Hash task = {}) {
     io_ = &io;
-    local_ = {identity_.id(), &channel_, &consortium, task, "test"};
+    local_ = {identity_.id(), &channel_, &consortium, task, "test", version, oldest};
     host_ = std::make_unique<Host>(io, local_, *this, 1);
     if (listen) host_->listen("127.0.0.1:0");
   }
@@ -81,8 +81,11 @@ class TestHost : public HostOwner {
     auto data = found == pieces_.end() ? std::nullopt : std::optional(found->second);
     asio::post(*io_, [done = std::move(done), data = std::move(data)] { done(data); });
   }
-  void write_piece(const SnapshotId& id, std::uint32_t piece, Bytes data) override {
+  void write_piece(const SnapshotId& id, std::uint32_t piece, Bytes data,
+                   std::function<void()> written) override {
     pieces_[{id, piece}] = std::move(data);
+    if (disk_hangs) return hanging_writes.push_back(std::move(written));
+    asio::post(*io_, std::move(written));
   }
   void discovered(const SnapshotId& id, const Head&) override {
     if (disk_is_full) throw std::runtime_error("no space left");
@@ -93,19 +96,24 @@ class TestHost : public HostOwner {
     heads_[id] = head;
   }
   void dropped(const SnapshotId&, const Head&, const std::vector<Hash>&) override {}
-  void peer_connected(const Member& peer) override { events.push_back("+" + peer.name); }
-  void peer_disconnected(const Member& peer, CloseReason reason, bool) override {
-    events.push_back("-" + peer.name + " " + std::string(name(reason)));
+  void peer_connected(const Member& peer, const Hello&) override {
+    events.push_back("+" + peer.name);
   }
-  void peer_failed(const Member* peer, const std::string&, CloseReason reason, bool) override {
-    events.push_back("!" + (peer ? peer->name : "somebody") + " " + std::string(name(reason)));
+  void peer_disconnected(const Member& peer, const Trouble& trouble) override {
+    events.push_back("-" + peer.name + " " + std::string(name(trouble.reason)));
+  }
+  void peer_failed(const Member* peer, const Trouble& trouble) override {
+    events.push_back("!" + (peer ? peer->name : "somebody") + " " +
+                     std::string(name(trouble.reason)));
   }
   void peer_accused(const Member& peer, const std::string&) override {
     events.push_back("accused " + peer.name);
   }
 
   std::vector<std::string> events;
-  bool disk_is_full = false;
+  std::uint8_t version = kProtocolVersion, oldest = kOldestVersion;  ///< before start()
+  bool disk_is_full = false, disk_hangs = false;
+  std::vector<std::function<void()>> hanging_writes;
 
  private:
   asio::io_context* io_ = nullptr;
