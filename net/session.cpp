@@ -172,7 +172,7 @@ void Session::handle_message(Instant now, ByteView bytes) {
   if (const auto* goodbye = std::get_if<Goodbye>(&*message)) return finish(goodbye->reason, true);
   if (const auto* hello = std::get_if<Hello>(&*message)) {
     if (hello_) return close(CloseReason::malformed);
-    return handle_hello(*hello);
+    return handle_hello(now, *hello);
   }
   if (!hello_) return close(CloseReason::malformed);
   if (const auto* ping = std::get_if<Ping>(&*message)) return write_message(now, Pong{ping->token});
@@ -185,13 +185,13 @@ void Session::handle_message(Instant now, ByteView bytes) {
   inbox_.push_back(std::move(*message));
 }
 
-void Session::handle_hello(const Hello& hello) {
+void Session::handle_hello(Instant now, const Hello& hello) {
   if (hello.version < kOldestVersion || hello.oldest > kProtocolVersion) {
     return close(CloseReason::version_mismatch);
   }
   if (hello.task != local_.task) return close(CloseReason::other_task);
   hello_ = hello;
-  at_.spoke -= limits::kPing;  // the first ping goes out at once and measures the round trip
+  write_message(now, Ping{ticks(now)});  // measures the round trip before anything else waits
 }
 
 void Session::write_frame(ByteView frame) {

@@ -52,13 +52,13 @@ class Link : public std::enable_shared_from_this<Link> {
 
   asio::ip::tcp::socket socket_;
   asio::steady_timer wake_writer_;  // never expires; cancelled to tell write_loop there is work
-  asio::steady_timer clock_;        // expires at session_.next_timeout()
+  asio::steady_timer clock_;        // expires at session_.next_timeout(); once parting_, for good
   Session session_;
   Callbacks callbacks_;
   Bytes outbox_;
   std::size_t queued_ = 0;  // bytes in outbox_ and in the write under way
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
-  bool announced_ = false, finished_ = false;
+  bool announced_ = false, parting_ = false, finished_ = false;
   bool pumping_ = false, pump_again_ = false;
 };
 
