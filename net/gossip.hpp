@@ -2,6 +2,7 @@
 
 #include "net/consortium.hpp"
 #include "net/message.hpp"
+#include "net/swarm.hpp"
 #include "net/time.hpp"
 
 #include <deque>
@@ -15,11 +16,10 @@
 
 namespace kith::net {
 
-/// Spreads the heads of snapshots to everyone, and fetches the snapshots that the owner wants.
+/// Spreads the heads of snapshots to everyone, and has its Swarm fetch those that the owner wants.
 ///
-/// Heads flood; payload is never pushed.  A wanted snapshot is fetched piece by piece, in random
-/// order, from whoever holds it, and each piece is verified before anybody sees it.  What a lossy
-/// or cut network swallowed is found again by anti-entropy with one random peer at a time.
+/// Heads flood; payload is never pushed.  What a lossy or cut network swallowed is found again by
+/// anti-entropy with one random peer at a time.
 ///
 /// A pure state machine: the owner feeds handle_*() and drains poll_event(), which is also where it
 /// is asked to read and write chunk data, so no disk is touched in here.
@@ -30,44 +30,19 @@ class Gossip {
   struct Settings {
     Duration flood_delay = std::chrono::milliseconds(20);  ///< heads of one moment travel together
     Duration anti_entropy = std::chrono::seconds(30);
-    Duration fetch = limits::kFetch;
-    Duration retry = std::chrono::seconds(2);  ///< before a busy peer is asked again
+    Swarm::Settings swarm{};
   };
 
   // What the owner is to do or to know, in order.
-  struct Transmit {
-    NodeId to;
-    Message message;
-  };
-  /// Load it and call handle_piece_read().  If piece is kManifestPiece, it is encode(*manifest()).
-  struct ReadPiece {
-    NodeId for_peer;
-    SnapshotId snapshot{};
-    std::uint32_t piece = 0;
-  };
-  struct WritePiece {  ///< verified: store it
-    SnapshotId snapshot{};
-    std::uint32_t piece = 0;
-    Bytes data;
-  };
+  using Transmit = Swarm::Transmit;
+  using ReadPiece = Swarm::ReadPiece;
+  using WritePiece = Swarm::WritePiece;
+  using Completed = Swarm::Completed;
+  using Dropped = Swarm::Dropped;
+  using Accused = Swarm::Accused;
   struct Discovered {  ///< a head that we had not seen: call want() if it should be fetched
     SnapshotId snapshot{};
     Head head;
-  };
-  struct Completed {  ///< every piece was handed to WritePiece
-    SnapshotId snapshot{};
-    Head head;
-  };
-  struct Dropped {  ///< superseded: its data may go
-    SnapshotId snapshot{};
-    Head head;
-    /// Of which WritePiece may have stored some.  Those that another snapshot has too are not
-    /// among them: a liar who names somebody else's chunks does not get them deleted.
-    std::vector<Hash> chunks;
-  };
-  struct Accused {  ///< `peer` broke the protocol
-    NodeId peer;
-    std::string what;
   };
   using Event =
       std::variant<Transmit, ReadPiece, WritePiece, Discovered, Completed, Dropped, Accused>;
@@ -83,18 +58,20 @@ class Gossip {
   /// Announces our own snapshot, all of whose pieces the owner can read from now on.
   void publish(Instant now, const SignedHead& head, const Manifest& manifest);
   /// Fetches `snapshot` until it is complete or dropped.
-  void want(Instant now, const SnapshotId& snapshot);
+  void want(Instant now, const SnapshotId& snapshot) { swarm_.want(now, snapshot); }
   /// The owner found that a piece of a complete snapshot is gone: fetch it again.
-  void lost(Instant now, const SnapshotId& snapshot);
+  void lost(Instant now, const SnapshotId& snapshot) { swarm_.lost(now, snapshot); }
 
   void handle_connected(Instant now, const NodeId& peer);
   void handle_disconnected(Instant now, const NodeId& peer);
   void handle_message(Instant now, const NodeId& peer, Message message);
   /// The answer to ReadPiece; nullopt if it could not be read.
-  void handle_piece_read(const NodeId& for_peer, const SnapshotId& snapshot, std::uint32_t piece,
-                         std::optional<Bytes> data);
+  void handle_piece_read(Instant now, const NodeId& for_peer, const SnapshotId& snapshot,
+                         std::uint32_t piece, std::optional<Bytes> data) {
+    swarm_.handle_piece_read(now, for_peer, snapshot, piece, std::move(data));
+  }
   /// The peer's queue has room again after the piece of handle_piece_read().
-  void handle_drained(const NodeId& peer);
+  void handle_drained(Instant now, const NodeId& peer) { swarm_.handle_drained(now, peer); }
   void handle_timeout(Instant now);
 
   [[nodiscard]] Instant next_timeout() const;
@@ -105,44 +82,29 @@ class Gossip {
   [[nodiscard]] std::optional<SnapshotId> newest(const NodeId& origin) const;
   [[nodiscard]] std::optional<Head> head(const SnapshotId& snapshot) const;
   [[nodiscard]] const SignedHead* signed_head(const SnapshotId& snapshot) const;
-  [[nodiscard]] const Manifest* manifest(const SnapshotId& snapshot) const;
-  [[nodiscard]] bool complete(const SnapshotId& snapshot) const;
+  [[nodiscard]] const Manifest* manifest(const SnapshotId& snapshot) const {
+    return swarm_.manifest(snapshot);
+  }
+  [[nodiscard]] bool complete(const SnapshotId& snapshot) const {
+    return swarm_.complete(snapshot);
+  }
   [[nodiscard]] std::size_t snapshot_count() const { return snapshots_.size(); }
   /// Bytes of all snapshots that are complete or being fetched: what they take, or will, on disk.
-  [[nodiscard]] std::uint64_t held_bytes() const;
+  [[nodiscard]] std::uint64_t held_bytes() const { return swarm_.held_bytes(); }
   [[nodiscard]] const std::set<NodeId>& quarantined() const { return quarantined_; }
 
  private:
-  struct InFlight {
-    NodeId from;
-    Instant deadline;
-  };
   struct Entry {
     SignedHead signed_head;
     Head head;
-    bool wanted = false, complete = false;
-    std::optional<Manifest> manifest;
-    std::vector<bool> have;                       // chunks, once the manifest is here
-    std::size_t missing = 0;                      // chunks
-    std::map<std::uint32_t, InFlight> in_flight;  // by piece
-    std::set<NodeId> holders;                     // said so; the origin always is one
-    std::map<NodeId, Instant> resting;            // not asked before then
   };
   struct Peer {
     std::set<SnapshotId> knows;    // heads it told us or we told it
     std::set<SnapshotId> to_tell;  // heads, at the next flood
-    std::deque<Fetch> asked;       // of us
-    bool serving = false;          // one piece is being read or queued
-    std::size_t in_flight = 0;     // pieces asked of it
   };
-  using Verdict = std::optional<std::string>;  // what is wrong
 
   void handle(Instant now, const NodeId& from, const Heads& message);
   void handle(Instant now, const NodeId& from, const Summary& message);
-  void handle(Instant now, const NodeId& from, const Holding& message);
-  void handle(Instant now, const NodeId& from, const Fetch& message);
-  void handle(Instant now, const NodeId& from, Piece& message);
-  void handle(Instant now, const NodeId& from, const Unavailable& message);
 
   void accept_head(Instant now, const NodeId& from, const SignedHead& signed_head);
   [[nodiscard]] bool is_news(const SnapshotId& id, const Head& head) const;
@@ -154,16 +116,8 @@ class Gossip {
   void flood();
   [[nodiscard]] Summary summary(bool answer) const;
 
-  [[nodiscard]] Verdict accept_manifest(Entry& entry, ByteView bytes);
-  void finish(const SnapshotId& id, Entry& entry);
-  void fetch_more(Instant now);
-  void fetch_more(Instant now, const SnapshotId& id, Entry& entry);
-  void stop_fetch(Entry& entry, std::uint32_t piece);
-  void stop_fetches(Entry& entry);
-  void serve_next(const NodeId& peer);
   void transmit(const NodeId& to, Message message);
   void accuse(Instant now, const NodeId& peer, std::string what);
-  [[nodiscard]] bool afford(Instant now, const NodeId& peer, Duration effort);
 
   const Consortium& consortium_;
   NodeId self_;
@@ -175,7 +129,8 @@ class Gossip {
   std::map<NodeId, LogPosition> dropped_;                     // newest position dropped, by origin
   std::map<NodeId, Peer> peers_;
   std::set<NodeId> quarantined_;
-  std::map<NodeId, Instant> indebted_until_;  // by peer: see limits::kEffortAtOnce
+  Conduct conduct_;
+  Swarm swarm_;
   std::deque<Event> events_;
   std::optional<Instant> flood_at_;
   std::optional<Instant> anti_entropy_at_;

@@ -184,7 +184,7 @@ void Session::handle_message(Instant now, ByteView bytes) {
   if (const auto* goodbye = std::get_if<Goodbye>(&*message)) return finish(goodbye->reason, true);
   if (const auto* hello = std::get_if<Hello>(&*message)) {
     if (hello_) return close(CloseReason::malformed);
-    return handle_hello(*hello);
+    return handle_hello(now, *hello);
   }
   if (!hello_) return close(CloseReason::malformed);
   if (const auto* ping = std::get_if<Ping>(&*message)) return write_message(now, Pong{ping->token});
@@ -197,14 +197,14 @@ void Session::handle_message(Instant now, ByteView bytes) {
   inbox_.push_back(std::move(*message));
 }
 
-void Session::handle_hello(const Hello& hello) {
+void Session::handle_hello(Instant now, const Hello& hello) {
   hello_ = hello;
   if (hello.version < local_.oldest || hello.oldest > local_.version) {
     return close(CloseReason::version_mismatch);
   }
   if (hello.task != local_.task) return close(CloseReason::other_task);
   welcome_ = true;
-  at_.spoke -= limits::kPing;  // the first ping goes out at once and measures the round trip
+  write_message(now, Ping{ticks(now)});  // measures the round trip before anything else waits
 }
 
 void Session::write_frame(ByteView frame) {

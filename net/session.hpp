@@ -101,7 +101,7 @@ class Session {
   void handle_handshake(Instant now, ByteView frame);
   void handle_record(Instant now, ByteView record);
   void handle_message(Instant now, ByteView bytes);
-  void handle_hello(const Hello& hello);
+  void handle_hello(Instant now, const Hello& hello);
   void handshake_done(Instant now);
   void write_frame(ByteView frame);
   void write_message(Instant now, const Message& message);

@@ -459,7 +459,7 @@ void Host::piece_written(std::size_t size) {
 void Host::piece_read(const NodeId& for_peer, const SnapshotId& snapshot, std::uint32_t piece,
                       std::optional<Bytes> data) {
   Peer& peer = peers_.at(for_peer);
-  gossip_.handle_piece_read(for_peer, snapshot, piece, std::move(data));
+  gossip_.handle_piece_read(Clock::now(), for_peer, snapshot, piece, std::move(data));
   peer.serving = true;
   pump();
   // The next piece is read only when this one is on its way: that bounds the queue.
@@ -468,7 +468,7 @@ void Host::piece_read(const NodeId& for_peer, const SnapshotId& snapshot, std::u
 
 void Host::drained(Peer& peer) {
   if (!std::exchange(peer.serving, false)) return;
-  gossip_.handle_drained(peer.member->id);
+  gossip_.handle_drained(Clock::now(), peer.member->id);
   pump();
 }
 

@@ -84,7 +84,7 @@ void Link::pump_once() {
     pump_again_ = true;
     callbacks_.message(std::move(*message));
   }
-  if (clock_.expiry() != session_.next_timeout()) {
+  if (!parting_ && clock_.expiry() != session_.next_timeout()) {
     clock_.expires_at(session_.next_timeout());  // wakes clock_loop
   }
   // A goodbye still in the outbox is written first; write_loop then comes back here.
@@ -175,19 +175,18 @@ awaitable<void> Link::write_loop(std::shared_ptr<Link> self) {
 
 awaitable<void> Link::clock_loop(std::shared_ptr<Link> self) {
   error_code ec;
-  while (!self->finished_) {
+  while (!self->finished_ && !self->session_.closed()) {
     co_await self->clock_.async_wait(asio::redirect_error(use_awaitable, ec));
-    if (self->finished_) co_return;
-    if (self->session_.closed()) {
-      // Somebody who does not read our goodbye does not get to keep the socket.
-      self->clock_.expires_at(Clock::now() + kFarewell);
-      co_await self->clock_.async_wait(asio::redirect_error(use_awaitable, ec));
-      if (!self->finished_) self->finish(*self->session_.closed());
-      co_return;
-    }
+    if (self->finished_ || self->session_.closed()) break;
     self->session_.handle_timeout(Clock::now());
     self->pump();
   }
+  if (self->finished_) co_return;
+  // Somebody who does not read our goodbye does not get to keep the socket.
+  self->parting_ = true;
+  self->clock_.expires_at(Clock::now() + kFarewell);
+  co_await self->clock_.async_wait(asio::redirect_error(use_awaitable, ec));
+  if (!self->finished_) self->finish(*self->session_.closed());
 }
 
 }  // namespace kith::net

@@ -66,7 +66,7 @@ class Link : public std::enable_shared_from_this<Link> {
   asio::ip::tcp::socket socket_;
   asio::steady_timer wake_writer_;  // never expires; cancelled to tell write_loop there is work
   asio::steady_timer wake_reader_;  // cancelled to tell read_loop to look again
-  asio::steady_timer clock_;        // expires at session_.next_timeout()
+  asio::steady_timer clock_;        // expires at session_.next_timeout(); once parting_, for good
   Session session_;
   Callbacks callbacks_;
   Bytes outbox_;
@@ -76,7 +76,7 @@ class Link : public std::enable_shared_from_this<Link> {
   Instant indebted_until_;  // for the peer's messages; see limits::kMessageEffort
   std::string detail_;
   bool paused_ = false;
-  bool announced_ = false, finished_ = false;
+  bool announced_ = false, parting_ = false, finished_ = false;
   bool pumping_ = false, pump_again_ = false;
 };
 

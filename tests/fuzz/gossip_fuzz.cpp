@@ -104,8 +104,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (std::size_t events = 0; auto event = gossip.poll_event(); ++events) {
       if (events > 10'000) std::abort();  // one step must not talk without end
       if (const auto* read = std::get_if<Gossip::ReadPiece>(&*event)) {
-        gossip.handle_piece_read(read->for_peer, read->snapshot, read->piece, world.chunk);
-        gossip.handle_drained(read->for_peer);
+        gossip.handle_piece_read(now, read->for_peer, read->snapshot, read->piece, world.chunk);
+        gossip.handle_drained(now, read->for_peer);
       }
       if (const auto* write = std::get_if<Gossip::WritePiece>(&*event)) {
         if (write->data != world.chunk) std::abort();  // nothing unverified leaves

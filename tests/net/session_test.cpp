@@ -248,6 +248,22 @@ BOOST_FIXTURE_TEST_CASE(pings_keep_a_quiet_connection_and_measure_it, Connected)
   BOOST_TEST((*a.round_trip() == 20ms));
 }
 
+// The owner's first message used to take the place of the first ping.
+BOOST_AUTO_TEST_CASE(round_trip_is_measured_at_once_whatever_is_said_first) {
+  Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+  while (!a.established()) {
+    b.handle_bytes(now, a.take_output());
+    a.handle_bytes(now, b.take_output());
+  }
+  a.send(now, Fetch{{}, 1});
+  now += 20ms;
+  b.handle_bytes(now, a.take_output());
+  now += 20ms;
+  a.handle_bytes(now, b.take_output());
+  BOOST_TEST_REQUIRE(a.round_trip().has_value());
+  BOOST_TEST((*a.round_trip() == 40ms));
+}
+
 BOOST_FIXTURE_TEST_CASE(peer_that_does_not_read_is_closed_after_a_minute, Connected) {
   a.send(now, Piece{{}, 0, Bytes(1000)});
   BOOST_TEST(!a.take_output().empty());  // given to the socket, never written

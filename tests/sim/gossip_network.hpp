@@ -170,8 +170,8 @@ class GossipNetwork {
       if (found != node.stored.end()) data = found->second;
       const auto* manifest = node.gossip->manifest(read->snapshot);
       if (read->piece == net::kManifestPiece && manifest) data = net::encode(*manifest);
-      node.gossip->handle_piece_read(read->for_peer, read->snapshot, read->piece, data);
-      node.gossip->handle_drained(read->for_peer);
+      node.gossip->handle_piece_read(sim_.now(), read->for_peer, read->snapshot, read->piece, data);
+      node.gossip->handle_drained(sim_.now(), read->for_peer);
     } else if (auto* write = std::get_if<Gossip::WritePiece>(&event)) {
       node.stored[{write->snapshot, write->piece}] = std::move(write->data);
     } else if (const auto* found = std::get_if<Gossip::Discovered>(&event)) {
