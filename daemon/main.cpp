@@ -332,6 +332,22 @@ int main(int argc, char** argv) {
   place.add_to(*verb);
   add_json(verb);
 
+  const auto add_consent = [&](const std::string& name, const std::string& help) {
+    CLI::App* consent = add(name, help, [&, name] {
+      const std::string id = find_peer(ask(place, "/v1/peers"), peer).at("id");
+      const json done = control_request(load_config(place.config()).node.control, "POST",
+                                        "/v1/" + name, json{{"id", id}});
+      if (as_json) print({done.dump(2)});
+      return EX_OK;
+    });
+    consent->add_option("PEER", peer, "its name, or its node id or the beginning of it")
+        ->required();
+    place.add_to(*consent);
+    add_json(consent);
+  };
+  add_consent("deny", "have nothing to do with a peer, whatever the charter says");
+  add_consent("allow", "undo deny");
+
   verb =
       add("limits", "what a node never exceeds, whatever its peers do, and what happens then", [&] {
         // Also where there is no node: then those that can be set have their defaults.

@@ -32,8 +32,9 @@ json in_unit(const std::optional<net::Duration>& time) {
 std::string printable(std::string text) { return net::is_label(text) ? text : "?"; }
 
 /// Why nothing of the peer is used, whatever it does, until somebody does something; or null.
-json ignored(const net::Host::PeerStatus& peer, bool quarantined) {
+json ignored(const net::Host::PeerStatus& peer, bool denied, bool quarantined) {
   using enum net::CloseReason;
+  if (denied) return {{"reason", "denied"}, {"help", "you denied it; kith allow undoes that."}};
   if (quarantined) {
     return {{"reason", "quarantined"},
             {"help", "it signed two different snapshots for one sequence number."}};
@@ -41,7 +42,8 @@ json ignored(const net::Host::PeerStatus& peer, bool quarantined) {
   if (!peer.trouble) return nullptr;
   const net::CloseReason reason = peer.trouble->reason;
   const bool lasting = reason == not_a_member || reason == wrong_peer ||
-                       reason == version_mismatch || reason == other_task || reason == malformed;
+                       reason == version_mismatch || reason == other_task || reason == malformed ||
+                       reason == net::CloseReason::denied;
   if (!lasting) return nullptr;
   return {{"reason", net::name(reason)}, {"help", net::explain(reason)}};
 }
@@ -90,6 +92,7 @@ void NetworkExchange::join(const Subject& subject) {
     arrivals_[peer] = std::move(arrival);
   }
   forget_unknown_blobs();
+  restore_denied();
   try {
     for (const std::string& address : config_.node.listen) host_->listen(address);
   } catch (const std::runtime_error& error) {
@@ -113,6 +116,16 @@ void NetworkExchange::forget_unknown_blobs() {
   }
 }
 
+void NetworkExchange::restore_denied() {
+  const json stored = json::parse(store_.text("denied").value_or("[]"));
+  for (const json& text : stored) {
+    const auto id = crypto::parse_node_id(text.get<std::string>());
+    if (!id) continue;
+    denied_.insert(*id);
+    host_->deny(*id);
+  }
+}
+
 void NetworkExchange::stop() {
   stopping_ = true;
   wake_.cancel();
@@ -123,6 +136,7 @@ void NetworkExchange::stop() {
 
 void NetworkExchange::want(std::uint64_t round, std::vector<std::string> peers) {
   round_ = round;
+  for (const net::NodeId& id : denied_) std::erase(peers, to_string(id));
   chosen_ = {peers.begin(), peers.end()};
   quota_reported_ = false;
   // In the strategy's order: should the disk not have room for all, its first choices come first.
@@ -135,8 +149,8 @@ void NetworkExchange::want(std::uint64_t round, std::vector<std::string> peers) 
 }
 
 net::awaitable<void> NetworkExchange::publish(std::uint64_t round, pipe::Fd partial, Note note) {
-  auto job = [this, file = std::move(partial)] {
-    return seal_snapshot(file, consortium_, store_.blobs());
+  auto job = [this, file = std::move(partial), readers = readers()] {
+    return seal_snapshot(file, readers, store_.blobs());
   };
   SealedSnapshot sealed = co_await net::offload(disk_, std::move(job));
   if (stopping_) co_return;
@@ -206,6 +220,7 @@ net::awaitable<std::vector<Candidate>> NetworkExchange::load(std::uint64_t round
     const Arrival arrival = arrivals_.at(peer);  // may be replaced while we wait
     const net::Gossip& gossip = host_->gossip();
     if (arrival.refused || gossip.quarantined().contains(arrival.head.origin)) continue;
+    if (denied_.contains(arrival.head.origin)) continue;
     if (!arrival.loaded && !gossip.manifest(arrival.snapshot)) continue;  // just superseded
     std::optional<std::string> problem;
     if (!arrival.loaded) problem = co_await load_one(peer, arrival, worker);
@@ -432,6 +447,30 @@ void NetworkExchange::peer_accused(const net::Member& peer, const std::string& w
 
 // --- What people ask of us ---------------------------------------------------------------------
 
+void NetworkExchange::set_consent(const std::string& id, Consent consent) {
+  const auto parsed = crypto::parse_node_id(id);
+  const net::Member* member = parsed ? consortium_.find(*parsed) : nullptr;
+  if (member == nullptr || member->id == local_.id) {
+    throw Failure(EX_USAGE, "there is no peer " + id);
+  }
+  const bool denied = consent == Consent::denied;
+  const bool news = denied ? denied_.insert(*parsed).second : denied_.erase(*parsed) > 0;
+  if (!news) return;
+  json ids = json::array();
+  for (const net::NodeId& each : denied_) ids.push_back(to_string(each));
+  store_.put_text("denied", ids.dump());
+  log::info(denied ? "peer_denied" : "peer_allowed", {{"peer", member->name}, {"id", id}});
+  if (!denied) return host_->allow(*parsed);
+  chosen_.erase(id);
+  host_->deny(*parsed);
+}
+
+net::Consortium NetworkExchange::readers() const {
+  std::vector<net::Member> members = consortium_.members();
+  std::erase_if(members, [this](const net::Member& member) { return denied_.contains(member.id); });
+  return {consortium_.id(), std::move(members)};
+}
+
 std::string NetworkExchange::name_of(const std::string& id) const {
   const auto parsed = crypto::parse_node_id(id);
   const net::Member* member = parsed ? consortium_.find(*parsed) : nullptr;
@@ -492,7 +531,7 @@ json NetworkExchange::peers() const {
                    {"bytes_in_per_second", std::round(peer.rate_in)},
                    {"bytes_out_per_second", std::round(peer.rate_out)},
                    {"quarantined", quarantined},
-                   {"ignored", ignored(peer, quarantined)},
+                   {"ignored", ignored(peer, denied_.contains(peer.member->id), quarantined)},
                    {"snapshot", snapshot}});
   }
   return all;

@@ -58,6 +58,12 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   [[nodiscard]] std::uint64_t stored_bytes() const { return host_->gossip().held_bytes(); }
   /// Why nothing is fetched at present; empty if it is.
   [[nodiscard]] std::string not_fetching() const;
+  /// What the operator says of a peer.
+  enum class Consent { denied, allowed };
+  /// A denied peer is disconnected at once, nothing is sealed to it, and none of its snapshots is
+  /// fetched or averaged with.  Remembered over restarts.  Throws Failure(EX_USAGE) if `id`, a node
+  /// id in text, is not of a peer.
+  void set_consent(const std::string& id, Consent consent);
   /// An object for every other member: connection, trouble, traffic, newest snapshot.
   [[nodiscard]] nlohmann::json peers() const;
 
@@ -86,6 +92,9 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void arrived(const net::SnapshotId& snapshot, const net::Head& head);
   void lost(const net::SnapshotId& snapshot);
   void forget_unknown_blobs();
+  void restore_denied();
+  /// The members that may read what we publish.
+  [[nodiscard]] net::Consortium readers() const;
   /// Runs `job` on the disk pool, after all earlier ones.  What it throws leaves io_context::run().
   void on_disk(std::function<void()> job);
   [[nodiscard]] std::string name_of(const std::string& id) const;
@@ -117,6 +126,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   Subject subject_;
   std::uint64_t round_ = 0;
   std::map<std::string, Arrival> arrivals_;          // by peer
+  std::set<net::NodeId> denied_;                     // by our operator
   std::set<std::string> chosen_;                     // peers to pull from this round
   std::map<net::SnapshotId, std::uint64_t> wanted_;  // and not here yet: bytes
   std::set<std::string> misfits_;  // peers that announced a snapshot of another size

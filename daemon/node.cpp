@@ -207,6 +207,17 @@ void Node::serve_control() {
         last == request.query.end() ? 20 : std::strtoul(last->second.c_str(), nullptr, 10);
     return json(store_.rounds(limit));
   });
+  using Consent = NetworkExchange::Consent;
+  const auto add_consent = [&](const char* path, Consent consent) {
+    routes.add("POST", path, [this, consent](const ControlRequest& request) {
+      const json id = request.body.is_object() ? request.body.value("id", json()) : json();
+      if (!id.is_string()) throw Failure(EX_USAGE, "say whom: {\"id\": NODE ID}");
+      exchange_.set_consent(id, consent);
+      return json{{"id", id}, {"denied", consent == Consent::denied}};
+    });
+  };
+  add_consent("/v1/deny", Consent::denied);
+  add_consent("/v1/allow", Consent::allowed);
   routes.add("POST", "/v1/stop", [this](const ControlRequest&) {
     net::asio::post(io_, [this] { stop(); });
     return json{{"stopping", true}};

@@ -163,8 +163,6 @@ Lines peers_lines(const json& peers, std::chrono::system_clock::time_point now) 
 
 // ---- kith why -----------------------------------------------------------------------------------
 
-namespace {
-
 const json& find_peer(const json& peers, std::string_view who) {
   std::vector<const json*> found;
   std::string names;
@@ -180,6 +178,8 @@ const json& find_peer(const json& peers, std::string_view who) {
                               std::string(who) + "\"; the peers of this node are: " +
                               (names.empty() ? "none" : names));
 }
+
+namespace {
 
 /// The first of a round's trials that had the peer in it, beside the best one kept before it.
 json trial_of(const json& round, const std::string& id) {

@@ -46,6 +46,9 @@ constexpr std::array<Text, kLastCloseReason + 1> kTexts{{
     {"crowded", "Too many connections at once; it will be dialled again."},
     {"rotated",
      "In a large consortium a node talks with a few members at a time, and now with another one."},
+    {"denied",
+     "The operator of one of the two nodes has denied the other (kith deny); kith allow undoes it "
+     "there."},
 }};
 
 const Text& text(CloseReason reason) {

@@ -14,7 +14,7 @@ std::optional<NodeId> Dialler::poll_dial(Instant now) {
   if (!wants_more()) return std::nullopt;
   std::vector<NodeId> due;
   for (const auto& [id, peer] : peers_) {
-    if (peer.reachable && peer.state == State::idle && now >= peer.due) due.push_back(id);
+    if (is_choice(peer) && now >= peer.due) due.push_back(id);
   }
   if (due.empty()) return std::nullopt;
   const NodeId chosen = due[random_() % due.size()];
@@ -25,9 +25,8 @@ std::optional<NodeId> Dialler::poll_dial(Instant now) {
 std::optional<NodeId> Dialler::poll_leave(Instant now) {
   if (!rotate_at_ || now < *rotate_at_) return std::nullopt;
   rotate_at_ = now + jittered(limits::kRotation);
-  const bool choice = std::ranges::any_of(peers_, [now](const auto& item) {
-    return item.second.reachable && item.second.state == State::idle && now >= item.second.due;
-  });
+  const bool choice = std::ranges::any_of(
+      peers_, [now](const auto& item) { return is_choice(item.second) && now >= item.second.due; });
   if (!choice || outbound() < limits::kOutbound) return std::nullopt;
   std::vector<NodeId> old;
   for (const auto& [id, peer] : peers_) {
@@ -42,7 +41,7 @@ Instant Dialler::next_timeout() const {
   Instant next = rotate_at_.value_or(Instant::max());
   if (!wants_more()) return next;
   for (const auto& [id, peer] : peers_) {
-    if (peer.reachable && peer.state == State::idle) next = std::min(next, peer.due);
+    if (is_choice(peer)) next = std::min(next, peer.due);
   }
   return next;
 }
@@ -90,8 +89,7 @@ void Dialler::failed(Instant now, const NodeId& id) {
 
 std::optional<Instant> Dialler::next_attempt(const NodeId& id) const {
   const auto found = peers_.find(id);
-  if (found == peers_.end() || !found->second.reachable) return std::nullopt;
-  if (found->second.state != State::idle) return std::nullopt;
+  if (found == peers_.end() || !is_choice(found->second)) return std::nullopt;
   return found->second.due;
 }
 

@@ -54,22 +54,30 @@ class Dialler {
   /// Nobody answered, or who answered was not him, or sent us away.
   void failed(Instant now, const NodeId& peer);
 
+  /// `peer` is not dialled until allow(), whatever else.
+  void deny(const NodeId& peer) { peers_[peer].denied = true; }
+  void allow(const NodeId& peer) { peers_[peer].denied = false; }
+
   [[nodiscard]] std::size_t connections() const { return count(State::inbound, State::outbound); }
   [[nodiscard]] std::size_t outbound() const { return count(State::outbound, State::outbound); }
-  /// When `peer` is dialled at the earliest; nullopt if it is connected, being dialled, or has no
-  /// address.
+  /// When `peer` is dialled at the earliest; nullopt if it is connected, being dialled, denied, or
+  /// has no address.
   [[nodiscard]] std::optional<Instant> next_attempt(const NodeId& peer) const;
 
  private:
   enum class State { idle, dialling, inbound, outbound };
   struct Peer {
-    bool reachable = false;
+    bool reachable = false, denied = false;
     State state = State::idle;
     Company company = Company::some;  // when it connected
     Instant due;                      // if idle: not dialled before then
     Duration pause{};                 // before the next attempt
     Instant connected_at;
   };
+  /// Nothing but time keeps us from dialling it.
+  [[nodiscard]] static bool is_choice(const Peer& peer) {
+    return peer.reachable && !peer.denied && peer.state == State::idle;
+  }
   [[nodiscard]] bool sparse() const { return consortium_size_ > limits::kFullMesh; }
   [[nodiscard]] bool wants_more() const;
   [[nodiscard]] std::size_t count(State least, State most) const;

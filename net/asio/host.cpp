@@ -283,6 +283,7 @@ std::shared_ptr<Link> Host::start_link(tcp::socket socket, const Member* expecte
 void Host::link_established(const std::shared_ptr<Link>& link, const std::string& address) {
   leaves_door(*link);
   Peer& peer = peers_.at(link->session().peer()->id);
+  if (denied_.contains(peer.member->id)) return link->close(CloseReason::denied);
   const bool alone = (link->session().hello()->features & kNeedsCompany) != 0;
   const auto company = alone ? Dialler::Company::none : Dialler::Company::some;
   const auto place = dialler_.place_for(peer.member->id, company);
@@ -354,6 +355,20 @@ void Host::link_closed(const std::shared_ptr<Link>& link, const Member* expected
   owner_.peer_disconnected(*member, *peer.trouble);
   dialler_.disconnected(Clock::now(), member->id);
   pump();
+  pump_dialler();
+}
+
+void Host::deny(const NodeId& id) {
+  const auto peer = peers_.find(id);
+  if (peer == peers_.end() || !denied_.insert(id).second) return;
+  dialler_.deny(id);
+  const auto link = peer->second.link;  // a copy: closing may drop it
+  if (link) link->close(CloseReason::denied);
+}
+
+void Host::allow(const NodeId& id) {
+  if (denied_.erase(id) == 0) return;
+  dialler_.allow(id);
   pump_dialler();
 }
 

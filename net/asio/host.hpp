@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -85,6 +86,9 @@ class Host {
   void listen(const std::string& address);
   /// Starts dialling.
   void connect();
+  /// Closes its connection and makes none with it until allow().
+  void deny(const NodeId& peer);
+  void allow(const NodeId& peer);
   /// Says goodbye to everyone and stops listening and dialling.
   void stop();
 
@@ -141,6 +145,7 @@ class Host {
   HostOwner& owner_;
   Gossip gossip_;
   std::map<NodeId, Peer> peers_;
+  std::set<NodeId> denied_;
   std::vector<std::shared_ptr<asio::ip::tcp::acceptor>> acceptors_;
   std::map<const Link*, std::shared_ptr<Link>> links_;  // all, in handshake or established
   Dialler dialler_;

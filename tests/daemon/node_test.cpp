@@ -129,6 +129,16 @@ struct Nodes : CryptoReady {
     return answer;
   }
 
+  void deny(const TestNode& node, const TestNode& peer) {
+    std::atomic<bool> answered = false;
+    std::jthread asker([&] {
+      static_cast<void>(control_request(node.config.node.control, "POST", "/v1/deny",
+                                        {{"id", to_string(peer.self.id)}}));
+      answered = true;
+    });
+    run_until([&] { return answered.load(); });
+  }
+
   bool finishes(const TestNode& node, unsigned rounds) {
     return run_until([&] {
       return fs::exists(node.config.node.control) && status(node).at("finished_round") == rounds;
@@ -372,6 +382,43 @@ BOOST_AUTO_TEST_CASE(nothing_is_fetched_while_the_disk_has_less_room_than_must_s
   const auto starved = status(node);
   BOOST_TEST(starved.at("not_fetching") == "the disk has less free space than limits.disk_free");
   BOOST_TEST(!averages(node));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_averaged_with_or_sealed_to_a_denied_peer_also_after_a_restart) {
+  TestNode& node = add("honest");
+  TestNode& other = add("honest");
+  for (TestNode* each : {&node, &other}) {
+    each->config.learning.rounds = 0;
+    each->config.learning.interval = 50ms;
+    each->config.learning.gather = 100ms;
+  }
+  start_all();
+  BOOST_TEST_REQUIRE(run_until([&] { return fs::exists(node.config.node.control); }));
+  const auto averages = [&] {
+    const auto last = status(node).at("last_round");
+    return !last.is_null() && !last.at("members").empty();
+  };
+  BOOST_TEST_REQUIRE(run_until(averages));
+  deny(node, other);
+  BOOST_TEST(run_until([&] { return !averages(); }));
+  BOOST_TEST(run_until([&] { return status(node).at("connected") == 0; }, 1s));
+  node.stop();
+  BOOST_TEST_REQUIRE(run_until([&] { return node.ended; }));
+  node.destroy();
+  {
+    Store store(node.config.node.state);
+    const auto heads = store.heads();
+    const auto ours = std::ranges::find(heads, node.self.id, &StoredHead::origin);
+    BOOST_TEST_REQUIRE((ours != heads.end()));
+    const auto manifest = net::decode<net::Manifest>(ours->manifest).value();
+    BOOST_TEST_REQUIRE(manifest.keys.size() == 1U);
+    BOOST_TEST((manifest.keys[0].member == node.self.id));
+  }
+  node.ended = false;
+  node.start(io);
+  BOOST_TEST_REQUIRE(run_until([&] { return fs::exists(node.config.node.control); }));
+  BOOST_TEST(!run_until([&] { return status(node).at("connected") == 1; }, 2s));
+  BOOST_TEST(!averages());
 }
 
 BOOST_AUTO_TEST_CASE(head_of_another_size_than_the_model_is_not_fetched) {

@@ -184,6 +184,15 @@ BOOST_AUTO_TEST_CASE(member_without_an_address_is_not_dialled_and_takes_full_par
   BOOST_TEST(dial_all(dialler, Instant{} + 2h).empty());
 }
 
+BOOST_AUTO_TEST_CASE(denied_member_is_not_dialled_until_it_is_allowed) {
+  Dialler dialler(3, {node(1)}, 3);
+  dialler.deny(node(1));
+  BOOST_TEST(dial_all(dialler, Instant{}).empty());
+  BOOST_TEST((dialler.next_timeout() == Instant::max()));
+  dialler.allow(node(1));
+  BOOST_TEST(dial_all(dialler, Instant{}).size() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(thirty_two_connections_are_the_most) {
   Dialler dialler(100, nodes(1, 99), 3);
   for (std::size_t i = 1; i <= 32; ++i) {

@@ -175,6 +175,21 @@ BOOST_AUTO_TEST_CASE(address_that_swallows_packets_costs_three_seconds) {
   BOOST_TEST((Clock::now() - start < limits::kConnect + 2s));
 }
 
+BOOST_AUTO_TEST_CASE(denied_peer_is_gone_within_a_second_and_comes_back_when_it_is_allowed) {
+  start_both();
+  BOOST_TEST_REQUIRE(
+      run_until([&] { return has(alice.events, "+bob") && has(bob.events, "+alice"); }));
+  const NodeId id = alice.member().id;
+  bob.host().deny(id);
+  BOOST_TEST(run_until([&] { return has(alice.events, "-bob denied"); }, 1s));
+  BOOST_TEST(run_until([&] { return has(bob.events, "-alice denied"); }, 1s));
+  alice.events.clear();
+  BOOST_TEST(run_until([&] { return has(alice.events, "!bob denied"); }));  // it tries again
+  BOOST_TEST(!bob.host().connected(id));
+  bob.host().allow(id);
+  BOOST_TEST(run_until([&] { return bob.host().connected(id); }, 20s));
+}
+
 BOOST_AUTO_TEST_CASE(unreachable_peer_shows_where_why_and_when_it_is_tried_again) {
   start_both();
   const std::string address = bob.host().listening().at(0);
