@@ -182,6 +182,9 @@ net::awaitable<void> Learner::average(Round& round) {
   situation.round = round.number;
   situation.worker = worker_.get();
   situation.candidates = co_await exchange_.load(round.number, *worker_);
+  if (strategy_->looks_at_published()) {
+    situation.published = co_await exchange_.load_published(*worker_);
+  }
   round.seconds["load"] = seconds_since(start);
 
   phase_ = "choosing";

@@ -254,7 +254,7 @@ class Simulation {
       : scenario_(scenario),
         world_(world),
         clock_(io_, world.size()),
-        network_(clock_, conditions(scenario), members(scenario, world), run.seed),
+        network_(clock_, conditions(scenario, world), members(scenario, world), run.seed),
         rounds_(world.size(), json::array()) {
     std::vector<Learner::Peer> all;
     for (const data::NodeData& node : world.now.nodes) all.push_back({node.name, node.name});
@@ -290,8 +290,9 @@ class Simulation {
   }
 
  private:
-  static NetworkConditions conditions(const Scenario& scenario) {
+  static NetworkConditions conditions(const Scenario& scenario, const World& world) {
     NetworkConditions conditions = scenario.network;
+    conditions.encoding = world.now.task.encoding;
     conditions.gather = scenario.learning.gather;
     return conditions;
   }

@@ -196,17 +196,22 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
   double seconds = 0;
   for (std::size_t looked = 0; !open.empty();) {
     const std::size_t examples = lazy ? model::next_look(looked, all) : all;
-    const pipe::Score question{open, examples};
+    // Whoever copies us copies what it saw: our partial as it was rounded on its way.
+    const bool with_own = looked == 0 && situation.published;
+    std::vector<std::string> asked = open;
+    if (with_own) asked.push_back(self_);
+    const pipe::Score question{asked, examples};
     const auto answer = co_await situation.worker->call(question);
-    const LossRows rows(answer.file, 2 + open.size(), examples);
+    const LossRows rows(answer.file, 2 + asked.size(), examples);
     seconds += answer.result.seconds;
-    in_all += open.size() * (examples - looked);
+    in_all += asked.size() * (examples - looked);
     std::vector<std::span<const float>> peers;
     for (std::size_t i = 0; i < open.size(); ++i) peers.push_back(rows[2 + i]);
     if (looked == 0) {
       constexpr std::size_t kEnough = 32;  // examples, on which no two models agree
+      const auto own_row = rows[with_own ? 2 + open.size() : 1];
       static_cast<void>(
-          copies_.add(self_, situation.round, rows[1].first(std::min(kEnough, examples))));
+          copies_.add(self_, situation.round, own_row.first(std::min(kEnough, examples))));
       for (std::size_t i = 0; i < open.size(); ++i) {
         const auto first = peers[i].first(std::min(kEnough, examples));
         if (auto whose = copies_.add(open[i], situation.round, first)) copies[open[i]] = *whose;

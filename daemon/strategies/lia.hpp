@@ -20,6 +20,7 @@ class Lia final : public Strategy {
   std::vector<std::string> pulls(std::uint64_t round, const std::vector<std::string>& peers,
                                  std::mt19937_64& random) override;
   net::awaitable<Choice> choose(Situation situation) override;
+  [[nodiscard]] bool looks_at_published() const override { return true; }
   [[nodiscard]] Note note() const override;
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;
