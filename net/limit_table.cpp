@@ -77,12 +77,12 @@ std::vector<Limit> limit_table() {
            "nothing_more_is_read_while_sixteen_mebibytes_wait_for_the_disk")
       .add("hopeless", bytes(kHopeless), "that wait for the peer", "closed: stalled",
            "two_mebibytes_are_the_most_that_wait_for_a_peer")
-      .add("message_effort", time(kMessageEffort), "for any message: 2000 a second",
+      .add("message_effort", time(kMessageEffort), "for any message: 10 000 a second",
            "we read its next ones later",
-           "two_thousand_messages_a_second_are_the_most_that_a_peer_is_heard")
+           "ten_thousand_messages_a_second_are_the_most_that_a_peer_is_heard")
       .add("message_effort_at_once", time(kMessageEffortAtOnce),
            "of such effort before that happens", "as above",
-           "two_thousand_messages_a_second_are_the_most_that_a_peer_is_heard");
+           "ten_thousand_messages_a_second_are_the_most_that_a_peer_is_heard");
   Group(table, "how many connections")
       .add("full_mesh", count(kFullMesh), "nodes in a consortium that is fully connected",
            "in a larger one the next two hold", "in_a_consortium_of_nine_everyone_is_dialled")

@@ -34,7 +34,7 @@ inline constexpr std::size_t kQueued =
     1 << 20;  ///< bytes waiting for a peer before we stop serving it
 inline constexpr std::size_t kHopeless = 2 << 20;  ///< ... before we give it up
 inline constexpr Duration kMessageEffort =
-    std::chrono::microseconds(500);  ///< of any message: 2000 a second
+    std::chrono::microseconds(100);  ///< of any message: 10 000 a second
 inline constexpr Duration kMessageEffortAtOnce = seconds(1);
 
 // How many of them.

@@ -36,6 +36,7 @@ ZEROS = bytes(32)
 REASONS = (
     "shutting_down connection_lost handshake_timeout handshake_failed not_a_member wrong_peer version_mismatch"
     " other_task malformed oversized idle stalled duplicate expired forged unreachable crowded"
+    " rotated"
 ).split()
 
 

@@ -506,7 +506,7 @@ def test_flood_of_heads_of_its_own(scene):
 
 
 def test_flood_of_fetches_without_reading_the_answers(scene):
-    """What waits for a peer is at most 4 MiB; then it has to go."""
+    """What waits for a peer is at most 2 MiB; then it has to go."""
     with scene.attacker() as link:
         link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         flood(scene, link, stream([Fetch(A_HASH, 1)]) * 400_000)

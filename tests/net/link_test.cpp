@@ -113,17 +113,15 @@ BOOST_AUTO_TEST_CASE(two_mebibytes_are_the_most_that_wait_for_a_peer) {
   BOOST_TEST(sent > limits::kHopeless);
 }
 
-BOOST_AUTO_TEST_CASE(two_thousand_messages_a_second_are_the_most_that_a_peer_is_heard) {
+BOOST_AUTO_TEST_CASE(ten_thousand_messages_a_second_are_the_most_that_a_peer_is_heard) {
   const std::uint64_t before = b.link->session().messages();
   const auto start = Clock::now();
-  for (int i = 0; i < 20'000; ++i) a.link->send(Holding{});
-  run_for(1500ms);
-  const std::uint64_t heard = b.link->session().messages() - before;
+  for (int i = 0; i < 30'000; ++i) a.link->send(Holding{});
+  BOOST_TEST(run_until([&] { return b.link->session().messages() - before >= 30'000U; }, 30s));
+  // A second's worth at once, and those that one read brings on top of it.
+  const double most_at_once = 10'000 + 65'536 / 55.0;
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  BOOST_TEST(heard > 2'000U);
-  // A second's worth at once, and those that one read brought.
-  BOOST_TEST(static_cast<double>(heard) < 2'000 * (seconds + 1) + 65'536 / 55.0);
-  BOOST_TEST(run_until([&] { return b.link->session().messages() - before >= 20'000U; }, 20s));
+  BOOST_TEST(seconds >= (30'000 - most_at_once) / 10'000);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
