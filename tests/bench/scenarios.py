@@ -16,12 +16,14 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "bench" / "scenarios"
 RESULTS = ROOT / "docs" / "results.md"
 BEGIN, END = "<!-- scenarios: written by tests/bench/scenarios.py -->", "<!-- end of scenarios -->"
 SOURCES = {"superclass": "cifar100", "language": "nordic", "language-family": "nordic", "hospital": "heart"}
+MARK = " (earlier)"
 # In the order of the table.
 NAMES = ["rotation", "label-permutation", "hard-rotation", "superclass", "language", "hospital", "iid", "dirichlet-0.1",
          "dirichlet-0.5", "drift"]  # fmt: skip
@@ -66,6 +68,27 @@ def mean(results, strategy, key):
     return statistics.mean(numbers) if numbers else None
 
 
+def earlier_section(document, title):
+    """The lines of a scenario's section as the document has it, without the title; none if it has not."""
+    _, _, rest = document.partition(BEGIN)[2].partition(END)[0].partition(f"\n### {title}\n")
+    return rest.partition("\n### ")[0].splitlines()
+
+
+def earlier_rows(document, title):
+    """The rows of that section's table, by strategy, without what marks them."""
+    rows = [line for line in earlier_section(document, title) if line.startswith("| `")]
+    return {row.split("`")[1]: row.replace(MARK, "") for row in rows}
+
+
+def quality(results, strategy, key):
+    """Mean accuracy or perplexity over the seeds; of a row that is kept, as it says."""
+    numbers = values(results, strategy, key)
+    if numbers or strategy not in results["earlier"]:
+        return statistics.mean(numbers) if numbers else None
+    number = float(results["earlier"][strategy].split("|")[2].split()[0])
+    return number if key == "perplexity" else number / 100
+
+
 def table(results):
     text = results["metric"] == "perplexity"
     yield ("| strategy | " + ("perplexity | top-1 %" if text else "accuracy %") +
@@ -79,6 +102,8 @@ def table(results):
                  spread(of("right_partners"), 100), f"{mean(results, strategy, 'bytes_in') / 2**20:.1f}",
                  f"{mean(results, strategy, 'seconds'):.0f}"]
         yield "| " + " | ".join(cells) + " |"
+    for strategy, row in results["earlier"].items():
+        yield row.replace(f"`{strategy}`", f"`{strategy}`{MARK}", 1)
 
 
 def worst_groups(results):
@@ -120,11 +145,11 @@ def facts(name, results, found):
     """Sentences about lia; `found` are the results of all scenarios."""
     text = results["metric"] == "perplexity"
     key = "perplexity" if text else "accuracy"
-    lia, oracle, fedavg = (mean(results, strategy, key) for strategy in ("lia", "oracle", "fedavg"))
+    lia, oracle, fedavg = (quality(results, strategy, key) for strategy in ("lia", "oracle", "fedavg"))
     if oracle:
         yield f"{lia / oracle:.3f} of the true groups' {key}"
     if name == "language" and "language-family" in found:
-        family = mean(found["language-family"], "oracle", key)
+        family = quality(found["language-family"], "oracle", key)
         yield f"told the families of languages, `oracle` comes to {family:.1f}"
     if name == "hospital":
         gains = node_gains(results)
@@ -133,12 +158,12 @@ def facts(name, results, found):
         yield f"all together {with_error([statistics.mean(of_seed) for of_seed in zip(*gains.values())])}"
     if fedavg:
         yield f"{100 * (lia / fedavg - 1):+.1f} % relative to one global model"
-    rivals = {line["strategy"] for line in results["summary"]} - {"lia", "oracle"}
-    quality = {rival: mean(results, rival, key) for rival in rivals}
-    if quality:
-        best = (min if text else max)(quality, key=quality.get)
+    rivals = ({line["strategy"] for line in results["summary"]} | set(results["earlier"])) - {"lia", "oracle"}
+    reached = {rival: quality(results, rival, key) for rival in sorted(rivals)}
+    if reached:
+        best = (min if text else max)(reached, key=reached.get)
         factor = 1 if text else 100
-        yield f"the best of the others is `{best}` at {factor * quality[best]:.1f}, lia is at {factor * lia:.1f}"
+        yield f"the best of the others is `{best}` at {factor * reached[best]:.1f}, lia is at {factor * lia:.1f}"
     if name == "hard-rotation":
         worst = worst_groups(results)
         others = {strategy: value for strategy, value in worst.items() if strategy not in ("lia", "oracle")}
@@ -156,9 +181,15 @@ def facts(name, results, found):
 def section(name, results, found):
     yield f"### {results['name']}"
     yield ""
-    seeds = sorted({line["seed"] for line in results["summary"]})
-    if len(seeds) < 3:
-        yield f"**{len(seeds)} seed{'s' * (len(seeds) != 1)} only.**"
+    seeds = {}
+    for line in results["summary"]:
+        seeds.setdefault(line["strategy"], set()).add(line["seed"])
+    few = {strategy: sorted(of) for strategy, of in seeds.items() if len(of) < 3}
+    if few:
+        yield "Fewer than three seeds: " + ", ".join(f"`{strategy}` {', '.join(map(str, of))}" for strategy, of in few.items()) + "."
+        yield ""
+    if results["earlier"]:
+        yield "Rows marked *earlier* are of an earlier build, and were not run again."
         yield ""
     yield f"    tests/bench/scenarios.py {'--data DIR ' if name in SOURCES else ''}{name}"
     yield ""
@@ -232,12 +263,22 @@ def main():
         return
     files = {name: options.out / name / "results.json" for name in scenarios()}  # also those of an earlier time
     found = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
-    lines = []
-    for name, results in found.items():
-        if not name.startswith(("attack-", "calm-", "language-family")):
-            lines += section(name, results, found)
-    lines += attacks(found)
     document = RESULTS.read_text()
+    for results in found.values():
+        new = {line["strategy"] for line in results["summary"]}
+        results["earlier"] = {key: row for key, row in earlier_rows(document, results["name"]).items() if key not in new}
+    lines = []
+    for name in scenarios():
+        if name.startswith(("attack-", "calm-", "language-family")):
+            continue
+        if name in found:
+            lines += section(name, found[name], found)
+            continue
+        title = tomllib.loads((FOLDER / f"{name}.toml").read_text())["simulation"]["name"]
+        if kept := earlier_section(document, title):
+            note = ["", "*All of an earlier build.*"] if "*All of an earlier build.*" not in kept else []
+            lines += [f"### {title}", *note, *kept, ""]
+    lines += attacks(found)
     before, rest = document.split(BEGIN)
     RESULTS.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + END + rest.split(END)[1])
     print(f"written to {RESULTS}", file=sys.stderr)
