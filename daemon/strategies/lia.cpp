@@ -153,7 +153,12 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
     auto theirs = co_await go_over(situation, admitted, own, trials);
     if (theirs) choice.mixture = *std::move(theirs);
   }
-  if (settings_.learn_weights) choice.mixture = co_await learn_weights(situation, choice.mixture);
+  if (!selected.members.empty()) {
+    choice.mixture = co_await search_weights<model::OwnShare>(situation, choice.mixture);
+  }
+  if (settings_.learn_weights) {
+    choice.mixture = co_await search_weights<model::WeightSearch>(situation, choice.mixture);
+  }
   choice.why["trials"] = std::move(trials);
   co_return choice;
 }
@@ -332,9 +337,10 @@ net::awaitable<std::optional<pipe::Mixture>> Lia::go_over(Situation situation,
   co_return theirs;
 }
 
-net::awaitable<pipe::Mixture> Lia::learn_weights(Situation situation, pipe::Mixture mixed) {
+template <class Search>
+net::awaitable<pipe::Mixture> Lia::search_weights(Situation situation, pipe::Mixture mixed) {
   const std::vector<float> losses = co_await losses_of(situation, mixed);
-  model::WeightSearch search(mixed.weights, losses);
+  Search search(mixed.weights, losses);
   while (auto weights = search.next()) {
     mixed.weights = *std::move(weights);
     const std::vector<float> tried = co_await losses_of(situation, mixed);

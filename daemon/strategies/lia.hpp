@@ -56,7 +56,8 @@ class Lia final : public Strategy {
   net::awaitable<std::optional<pipe::Mixture>> go_over(Situation situation, model::Members admitted,
                                                        OwnLosses own, nlohmann::json& trials);
   /// The same average with better weights, if there are any.
-  net::awaitable<pipe::Mixture> learn_weights(Situation situation, pipe::Mixture mixed);
+  template <class Search>
+  net::awaitable<pipe::Mixture> search_weights(Situation situation, pipe::Mixture mixed);
   net::awaitable<std::vector<float>> losses_of(Situation situation, pipe::Mixture mixed);
 
   Config::Learning settings_;

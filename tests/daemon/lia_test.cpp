@@ -182,6 +182,17 @@ BOOST_AUTO_TEST_CASE(mutual_survives_notes_that_do_not_read) {
 
 // ---- Learnt weights ----
 
+BOOST_AUTO_TEST_CASE(own_share_is_looked_for_once_partners_are_found) {
+  Bench bench;
+  bench.losses(kLosses);
+  Lia lia(settings(), {.self = "me"});
+  const auto mixture = bench.choose(lia, 1, kPeers);
+  const auto tries = bench.requests("try");
+  BOOST_TEST(tries.back().at("weights").at(0) == 0.75);  // in place of a half
+  // All averages of this worker are equally good, so equal weights stay.
+  BOOST_TEST(mixture.weights == std::vector({0.5, 0.5}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(learnt_weights_are_looked_for_by_measuring_averages) {
   Bench bench;
   bench.losses(kLosses);
