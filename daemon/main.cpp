@@ -373,6 +373,7 @@ int main(int argc, char** argv) {
   fs::path scenario_file, out_directory, source;
   std::vector<unsigned> seeds;
   std::vector<std::string> strategies;
+  bool any_program = false;
   verb = add("simulate", "many nodes in one process and virtual time: compares strategies", [&] {
     catch_interrupts();
     Scenario scenario = load_scenario(scenario_file);
@@ -384,7 +385,9 @@ int main(int argc, char** argv) {
     if (!strategies.empty()) scenario.simulation.strategies = strategies;
     if (out_directory.empty()) out_directory = scenario_file.stem();
     std::ostream& progress = as_json ? std::cerr : std::cout;
-    const json results = simulate(scenario, out_directory, progress);
+    const json results =
+        simulate(scenario, out_directory,
+                 any_program ? Reuse::of_any_program : Reuse::of_this_program, progress);
     if (as_json) {
       std::cout << results.dump() << "\n";
       return EX_OK;
@@ -399,11 +402,12 @@ int main(int argc, char** argv) {
   verb->add_option("SCENARIO", scenario_file, "a TOML file; docs/simulation.md says what is in it")
       ->required();
   verb->add_option("--out", out_directory,
-                   "folder for the results (the scenario's name, here); what is finished there is "
-                   "not done again");
+                   "folder for the results (the scenario's name, here); what this program finished "
+                   "there is not done again");
   verb->add_option("--source", source, "folder of the data set, in place of partition.source");
   verb->add_option("--seeds", seeds, "only these, with commas between")->delimiter(',');
   verb->add_option("--strategies", strategies, "only these, with commas between")->delimiter(',');
+  verb->add_flag("--any-program", any_program, "nor is what another build of kith finished there");
   add_json(verb);
 
   verb = app.add_subcommand("testnet",

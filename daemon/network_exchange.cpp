@@ -150,40 +150,40 @@ void NetworkExchange::want(std::uint64_t round, std::vector<std::string> peers) 
 
 net::awaitable<void> NetworkExchange::publish(std::uint64_t round, pipe::Fd partial, Note note) {
   auto job = [this, file = std::move(partial), readers = readers()] {
-    return seal_snapshot(file, readers, store_.blobs());
+    return seal_snapshot(file, subject_.form, readers, store_.blobs());
   };
-  SealedSnapshot sealed = co_await net::offload(disk_, std::move(job));
+  net::Manifest manifest = co_await net::offload(disk_, std::move(job));
   if (stopping_) co_return;
-  if (sealed.size != subject_.snapshot_size) {
-    throw WorkerLost("the worker handed over a snapshot of another size than the initial model");
-  }
   net::Head head;
   head.origin = local_.id;
   head.position = store_.take_position();
-  if (const auto problem = put_note(note, head, consortium_, sealed.manifest)) {
+  if (const auto problem = put_note(note, head, consortium_, manifest)) {
     log::warn("note_not_sent", {{"why", *problem}});
   }
-  const Bytes manifest = net::encode(sealed.manifest);
+  const Bytes manifest_bytes = net::encode(manifest);
   head.task = subject_.task;
   head.round = static_cast<std::uint32_t>(round);
   head.examples = subject_.examples;
-  head.size = sealed.size;
-  head.manifest_size = static_cast<std::uint32_t>(manifest.size());
-  head.manifest = crypto::hash(manifest);
+  head.size = subject_.form.encoded_size();
+  head.manifest_size = static_cast<std::uint32_t>(manifest_bytes.size());
+  head.manifest = crypto::hash(manifest_bytes);
   if (const auto previous = crypto::from_hex(store_.text("published").value_or(""));
       previous && previous->size() == head.previous.size()) {
     std::ranges::copy(*previous, head.previous.begin());
   }
   const net::SignedHead signed_head = net::sign_head(head, keys_.identity, consortium_.id());
   store_.atomically([&] {
-    store_.put_head({local_.id, head.position, net::encode(signed_head), manifest, true, round});
+    store_.put_head(
+        {local_.id, head.position, net::encode(signed_head), manifest_bytes, true, round});
     store_.put_text("published", crypto::to_hex(signed_head.id()));
   });
-  host_->publish(signed_head, sealed.manifest);
+  host_->publish(signed_head, manifest);
+  published_ = signed_head.id();
+  published_loaded_ = false;
   log::info("published", {{"round", round},
                           {"sequence", head.position.sequence},
                           {"snapshot", crypto::to_hex(signed_head.id()).substr(0, 16)},
-                          {"bytes", sealed.size}});
+                          {"bytes", head.size}});
 }
 
 // Peers work at their own pace and are not waited for.  This only gives those that are in step, and
@@ -205,7 +205,7 @@ bool NetworkExchange::worth_waiting(std::uint64_t round) const {
     const auto newest = gossip.newest(member.id);
     const auto head = newest ? gossip.head(*newest) : std::nullopt;
     const std::uint64_t announced = head ? head->round : 0;
-    if (head && head->size != subject_.snapshot_size) return false;
+    if (head && head->size != subject_.form.encoded_size()) return false;
     if (head && announced >= round && gossip.complete(*newest)) return false;
     return announced + 1 >= round;  // in step, or about to be; one that lags comes when it comes
   });
@@ -223,7 +223,7 @@ net::awaitable<std::vector<Candidate>> NetworkExchange::load(std::uint64_t round
     if (denied_.contains(arrival.head.origin)) continue;
     if (!arrival.loaded && !gossip.manifest(arrival.snapshot)) continue;  // just superseded
     std::optional<std::string> problem;
-    if (!arrival.loaded) problem = co_await load_one(peer, arrival, worker);
+    if (!arrival.loaded) problem = co_await load_one(peer, arrival.snapshot, worker);
     Arrival& now = arrivals_.at(peer);
     const std::uint64_t first_used = arrival.used ? std::min(arrival.round, round) : round;
     if (now.snapshot == arrival.snapshot) {
@@ -242,16 +242,16 @@ net::awaitable<std::vector<Candidate>> NetworkExchange::load(std::uint64_t round
 }
 
 net::awaitable<std::optional<std::string>> NetworkExchange::load_one(std::string peer,
-                                                                     Arrival arrival,
+                                                                     net::SnapshotId snapshot,
                                                                      WorkerProcess& worker) {
-  const auto* manifest = host_->gossip().manifest(arrival.snapshot);
-  auto job = [this, size = arrival.head.size, copy = *manifest] {
-    return open_snapshot(copy, size, local_.id, keys_.channel, store_.blobs());
+  const auto* manifest = host_->gossip().manifest(snapshot);
+  auto job = [this, copy = *manifest] {
+    return open_snapshot(copy, subject_.form, local_.id, keys_.channel, store_.blobs());
   };
   auto opened = co_await net::offload(disk_, std::move(job));
   if (stopping_) throw WorkerLost("stopping");
   if (const auto* failure = std::get_if<Unopened>(&opened)) {
-    if (failure->lost) lost(arrival.snapshot);
+    if (failure->lost) lost(snapshot);
     co_return failure->why;
   }
   const pipe::Load question{peer};
@@ -263,7 +263,17 @@ net::awaitable<std::optional<std::string>> NetworkExchange::load_one(std::string
   co_return std::nullopt;
 }
 
+net::awaitable<bool> NetworkExchange::load_published(WorkerProcess& worker) {
+  if (!published_ || subject_.form.encoding == model::Encoding::fp32) co_return false;
+  if (published_loaded_ || !host_->gossip().complete(*published_)) co_return published_loaded_;
+  const auto problem = co_await load_one(to_string(local_.id), *published_, worker);
+  if (problem) log::warn("published_not_loaded", {{"why", *problem}});
+  published_loaded_ = !problem;
+  co_return published_loaded_;
+}
+
 void NetworkExchange::worker_replaced() {
+  published_loaded_ = false;
   for (auto& [peer, arrival] : arrivals_) arrival.loaded = false;
 }
 
@@ -282,12 +292,12 @@ std::string NetworkExchange::note_for_us(const net::Manifest& manifest,
 void NetworkExchange::want_if_chosen(const net::SnapshotId& snapshot, const net::Head& head) {
   const std::string peer = to_string(head.origin);
   if (!chosen_.contains(peer) || host_->gossip().complete(snapshot)) return;
-  if (wanted_.contains(snapshot)) return;     // it is on its way
-  if (head.size != subject_.snapshot_size) {  // no model of this task: it is not even fetched
+  if (wanted_.contains(snapshot)) return;           // it is on its way
+  if (head.size != subject_.form.encoded_size()) {  // no model of this task: it is not even fetched
     if (misfits_.insert(peer).second) {
-      log::warn(
-          "snapshot_of_wrong_size",
-          {{"peer", name_of(peer)}, {"bytes", head.size}, {"expected", subject_.snapshot_size}});
+      log::warn("snapshot_of_wrong_size", {{"peer", name_of(peer)},
+                                           {"bytes", head.size},
+                                           {"expected", subject_.form.encoded_size()}});
     }
     return;
   }

@@ -2,6 +2,7 @@
 
 #include "crypto/key_file.hpp"
 #include "daemon/config.hpp"
+#include "daemon/encoded_snapshot.hpp"
 #include "daemon/exchange.hpp"
 #include "daemon/store.hpp"
 #include "net/asio/host.hpp"
@@ -35,8 +36,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   /// What is learnt here, once the worker has told.
   struct Subject {
     crypto::Hash task{};
-    std::uint64_t snapshot_size = 0;  ///< bytes: of M0, and so of every snapshot of the task
-    std::uint64_t examples = 0;       ///< that we train on
+    SnapshotForm form;           ///< of M0, and so of every snapshot of the task
+    std::uint64_t examples = 0;  ///< that we train on
   };
   /// Takes up what the store holds, listens, and dials the members.  Throws Failure.
   void join(const Subject& subject);
@@ -48,6 +49,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial, Note note) override;
   net::awaitable<void> gather(std::uint64_t round) override;
   net::awaitable<std::vector<Candidate>> load(std::uint64_t round, WorkerProcess& worker) override;
+  net::awaitable<bool> load_published(WorkerProcess& worker) override;
   void worker_replaced() override;
 
   [[nodiscard]] const crypto::Hash& task() const { return local_.task; }
@@ -87,7 +89,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   [[nodiscard]] bool disk_has_room(std::uint64_t size);
   [[nodiscard]] bool worth_waiting(std::uint64_t round) const;
   /// Returns why it could not be loaded; nothing if it was.
-  net::awaitable<std::optional<std::string>> load_one(std::string peer, Arrival arrival,
+  net::awaitable<std::optional<std::string>> load_one(std::string peer, net::SnapshotId snapshot,
                                                       WorkerProcess& worker);
   void arrived(const net::SnapshotId& snapshot, const net::Head& head);
   void lost(const net::SnapshotId& snapshot);
@@ -127,6 +129,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   std::uint64_t round_ = 0;
   std::map<std::string, Arrival> arrivals_;          // by peer
   std::set<net::NodeId> denied_;                     // by our operator
+  std::optional<net::SnapshotId> published_;         // since we run
+  bool published_loaded_ = false;                    // into the worker
   std::set<std::string> chosen_;                     // peers to pull from this round
   std::map<net::SnapshotId, std::uint64_t> wanted_;  // and not here yet: bytes
   std::set<std::string> misfits_;  // peers that announced a snapshot of another size

@@ -181,7 +181,7 @@ net::awaitable<void> Node::open() {
                                   "privacy.delta well below 1 / training examples"}});
   }
   if (exchange_.joined()) co_return;
-  exchange_.join({task, initial_bytes.size(), opened.train});
+  exchange_.join({task, form_of(initial_bytes, config_.task.encoding), opened.train});
   serve_control();
 }
 

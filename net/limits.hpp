@@ -55,7 +55,7 @@ inline constexpr std::size_t kWaitingForDisk =
 
 // Snapshots.
 inline constexpr std::size_t kChunk = 512
-                                      << 10;  ///< bytes of plaintext in every chunk but the last
+                                      << 10;  ///< bytes of every chunk but the last, before compression
 inline constexpr std::size_t kChunksPerSnapshot = 8192;  ///< 4 GiB
 inline constexpr std::size_t kMembers = 512;
 inline constexpr std::size_t kNote = 40 << 10;  ///< bytes: a line of text for each member

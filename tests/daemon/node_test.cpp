@@ -3,6 +3,8 @@
 #include "daemon/failure.hpp"
 #include "tests/crypto_ready.hpp"
 
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
@@ -278,11 +280,13 @@ BOOST_AUTO_TEST_CASE(worker_that_dies_in_a_round_is_started_again_and_the_round_
   BOOST_TEST(node.rounds() == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(partial_of_another_size_than_the_initial_model_is_not_published) {
-  TestNode& node = add("swells");
+BOOST_DATA_TEST_CASE_F(Nodes, partial_of_another_form_than_the_initial_model_is_not_published,
+                       boost::unit_test::data::make({"swells", "renames"}), worker) {
+  TestNode& node = add(worker);
   node.config.worker.restart_limit = 0;
   start_all();
-  BOOST_TEST_REQUIRE(run_until([&] { return node.ended; }));
+  const bool& ended = node.ended;
+  BOOST_TEST_REQUIRE(run_until([&ended] { return ended; }));
   BOOST_TEST(code_of(node.failure) == EX_SOFTWARE);
   node.destroy();
   BOOST_TEST(Store(node.config.node.state).heads().empty());
@@ -441,7 +445,7 @@ BOOST_AUTO_TEST_CASE(head_of_another_size_than_the_model_is_not_fetched) {
   run_for(1s);
   BOOST_TEST(liar.sent() < 10'000U);
   BOOST_TEST(!liar.asked);
-  liar.announce(1000);  // of the right size
+  liar.announce(400);  // of the right size: 200 weights as bf16
   BOOST_TEST(run_until([&] { return liar.asked; }));
 }
 
