@@ -245,7 +245,11 @@ BOOST_AUTO_TEST_CASE(notes_of_convenor_mode_travel_with_the_snapshots) {
     const nlohmann::json said = report(i);
     return !said.is_null() && said.at("followed") == true;
   };
-  BOOST_TEST_REQUIRE(run_until([&] { return follows(0) && follows(1); }, 20s));
+  const auto both_follow = [&] {
+    run_for(200ms);  // to ask without a pause would take the nodes' time
+    return follows(0) && follows(1);
+  };
+  BOOST_TEST_REQUIRE(run_until(both_follow, 60s));
   const nlohmann::json convenor = report(0), member = report(1);
   BOOST_TEST(convenor.at("rows") == 2);
   BOOST_TEST(convenor.at("assigned") == nlohmann::json({to_string(nodes[1]->self.id)}));
