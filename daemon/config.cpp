@@ -30,6 +30,13 @@ struct settings::Choices<StrategyName> {
        {"ifca", StrategyName::ifca}}};
 };
 template <>
+struct settings::Choices<model::Encoding> {
+  static constexpr std::array<settings::Choice<model::Encoding>, 3> all{
+      {{"bf16", model::Encoding::bf16},
+       {"fp32", model::Encoding::fp32},
+       {"int8", model::Encoding::int8}}};
+};
+template <>
 struct settings::Choices<log::Level> {
   static constexpr std::array<settings::Choice<log::Level>, 4> all{{{"debug", log::Level::debug},
                                                                     {"info", log::Level::info},
@@ -81,6 +88,11 @@ std::vector<Key<model::Task>> task_keys() {
           "Share of the step before in each step."),
       key("weight_decay", &Owner::weight_decay, within(0.0, 1.0), "L2 penalty on the weights."),
       key("batch", &Owner::batch, within(1U, 65536U), "Examples in one step."),
+      key("encoding", &Owner::encoding,
+          "How models travel between nodes: rounded to 8 significant bits, exactly, or in steps of "
+          "a "
+          "127th of the largest of 252 neighbours; in about a third, five sixths or a quarter of "
+          "the bytes."),
       key("clip_factor", &Owner::clip_factor, above_zero(),
           "Losses count as at most this times ln(classes) when a peer is scored.")};
 }
@@ -255,7 +267,10 @@ const std::vector<Section<Config>>& sections() {
       section<Config, Limits>("limits", [](Config& config) -> Limits& { return config.limits; },
                               "What this node may use.",
                               {key("disk", &Limits::disk, at_least(ByteSize{16ULL << 20}),
-                                   "For snapshots, ours and our peers'.")}),
+                                   "For snapshots, ours and our peers'."),
+                               key("disk_free", &Limits::disk_free,
+                                   "Left free on the disk of the state folder: below this nothing "
+                                   "is fetched.")}),
   };
   return table;
 }

@@ -25,6 +25,9 @@ class Exchange {
   /// are loaded.  `round` is the one they are first used in, if they are new.
   virtual net::awaitable<std::vector<Candidate>> load(std::uint64_t round,
                                                       WorkerProcess& worker) = 0;
+  /// Loads into `worker`, under our own id, our newest partial as others see it; false if there is
+  /// none, or it is the same to them.
+  virtual net::awaitable<bool> load_published(WorkerProcess& worker) = 0;
   /// The worker is a new one: nothing is loaded in it.
   virtual void worker_replaced() = 0;
 };

@@ -17,13 +17,6 @@ double seconds_since(steady_clock::time_point start) {
   return std::chrono::duration<double>(steady_clock::now() - start).count();
 }
 
-std::filesystem::path worker_command(const Config& config) {
-  if (!config.worker.command.empty()) return config.worker.command;
-  std::error_code ec;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", ec);
-  return self.parent_path() / "kith-worker";
-}
-
 std::vector<std::string> ids_of(const std::vector<Learner::Peer>& peers,
                                 const std::vector<std::string>& names) {
   std::vector<std::string> ids;
@@ -97,7 +90,7 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
     settings_.oracle_group = config.learning.oracle_group;
     strategy_ = make_strategy(config, roles());
   }
-  worker_ = std::make_unique<WorkerProcess>(io_, worker_command(config));
+  worker_ = std::make_unique<WorkerProcess>(io_, worker_command(config.worker.command));
   worker_->on_progress([this](const pipe::Progress& progress) { progress_ = progress; });
   pipe::Open question;
   question.task = config.task;
@@ -182,6 +175,9 @@ net::awaitable<void> Learner::average(Round& round) {
   situation.round = round.number;
   situation.worker = worker_.get();
   situation.candidates = co_await exchange_.load(round.number, *worker_);
+  if (strategy_->looks_at_published()) {
+    situation.published = co_await exchange_.load_published(*worker_);
+  }
   round.seconds["load"] = seconds_since(start);
 
   phase_ = "choosing";

@@ -9,6 +9,7 @@
 #include "daemon/demo.hpp"
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/limit_views.hpp"
 #include "daemon/log.hpp"
 #include "daemon/node.hpp"
 #include "daemon/simulation/simulation.hpp"
@@ -331,6 +332,34 @@ int main(int argc, char** argv) {
   place.add_to(*verb);
   add_json(verb);
 
+  const auto add_consent = [&](const std::string& name, const std::string& help) {
+    CLI::App* consent = add(name, help, [&, name] {
+      const std::string id = find_peer(ask(place, "/v1/peers"), peer).at("id");
+      const json done = control_request(load_config(place.config()).node.control, "POST",
+                                        "/v1/" + name, json{{"id", id}});
+      if (as_json) print({done.dump(2)});
+      return EX_OK;
+    });
+    consent->add_option("PEER", peer, "its name, or its node id or the beginning of it")
+        ->required();
+    place.add_to(*consent);
+    add_json(consent);
+  };
+  add_consent("deny", "have nothing to do with a peer, whatever the charter says");
+  add_consent("allow", "undo deny");
+
+  verb =
+      add("limits", "what a node never exceeds, whatever its peers do, and what happens then", [&] {
+        // Also where there is no node: then those that can be set have their defaults.
+        const Config::Limits configured =
+            fs::exists(place.config()) ? load_config(place.config()).limits : Config::Limits{};
+        const json limits = limits_json(configured);
+        print(as_json ? Lines{limits.dump(2)} : limits_lines(limits));
+        return EX_OK;
+      });
+  place.add_to(*verb);
+  add_json(verb);
+
   TestnetPlan plan;
   fs::path directory;
   bool keep = false;
@@ -344,6 +373,7 @@ int main(int argc, char** argv) {
   fs::path scenario_file, out_directory, source;
   std::vector<unsigned> seeds;
   std::vector<std::string> strategies;
+  bool any_program = false;
   verb = add("simulate", "many nodes in one process and virtual time: compares strategies", [&] {
     catch_interrupts();
     Scenario scenario = load_scenario(scenario_file);
@@ -355,7 +385,9 @@ int main(int argc, char** argv) {
     if (!strategies.empty()) scenario.simulation.strategies = strategies;
     if (out_directory.empty()) out_directory = scenario_file.stem();
     std::ostream& progress = as_json ? std::cerr : std::cout;
-    const json results = simulate(scenario, out_directory, progress);
+    const json results =
+        simulate(scenario, out_directory,
+                 any_program ? Reuse::of_any_program : Reuse::of_this_program, progress);
     if (as_json) {
       std::cout << results.dump() << "\n";
       return EX_OK;
@@ -370,11 +402,12 @@ int main(int argc, char** argv) {
   verb->add_option("SCENARIO", scenario_file, "a TOML file; docs/simulation.md says what is in it")
       ->required();
   verb->add_option("--out", out_directory,
-                   "folder for the results (the scenario's name, here); what is finished there is "
-                   "not done again");
+                   "folder for the results (the scenario's name, here); what this program finished "
+                   "there is not done again");
   verb->add_option("--source", source, "folder of the data set, in place of partition.source");
   verb->add_option("--seeds", seeds, "only these, with commas between")->delimiter(',');
   verb->add_option("--strategies", strategies, "only these, with commas between")->delimiter(',');
+  verb->add_flag("--any-program", any_program, "nor is what another build of kith finished there");
   add_json(verb);
 
   verb = app.add_subcommand("testnet",

@@ -7,6 +7,8 @@
 #include "daemon/version.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <filesystem>
 
 namespace kith::daemon {
 namespace {
@@ -17,6 +19,34 @@ using std::chrono::steady_clock;
 
 std::int64_t unix_seconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+/// A number, or null.
+template <class Ratio>
+json in_unit(const std::optional<net::Duration>& time) {
+  if (!time) return nullptr;
+  return std::chrono::duration<double, Ratio>(*time).count();
+}
+
+/// Of a peer's own words: what could confuse a terminal becomes "?".
+std::string printable(std::string text) { return net::is_label(text) ? text : "?"; }
+
+/// Why nothing of the peer is used, whatever it does, until somebody does something; or null.
+json ignored(const net::Host::PeerStatus& peer, bool denied_here, bool quarantined) {
+  using enum net::CloseReason;
+  if (denied_here)
+    return {{"reason", "denied"}, {"help", "you denied it; kith allow undoes that."}};
+  if (quarantined) {
+    return {{"reason", "quarantined"},
+            {"help", "it signed two different snapshots for one sequence number."}};
+  }
+  if (!peer.trouble) return nullptr;
+  const net::CloseReason reason = peer.trouble->reason;
+  const bool lasting = reason == not_a_member || reason == wrong_peer ||
+                       reason == version_mismatch || reason == other_task || reason == malformed ||
+                       reason == denied;
+  if (!lasting) return nullptr;
+  return {{"reason", net::name(reason)}, {"help", net::explain(reason)}};
 }
 
 }  // namespace
@@ -71,6 +101,7 @@ void NetworkExchange::join(const Subject& subject) {
     arrivals_[peer] = std::move(arrival);
   }
   forget_unknown_blobs();
+  restore_denied();
   try {
     for (const std::string& address : config_.node.listen) host_->listen(address);
   } catch (const std::runtime_error& error) {
@@ -94,6 +125,16 @@ void NetworkExchange::forget_unknown_blobs() {
   }
 }
 
+void NetworkExchange::restore_denied() {
+  const json stored = json::parse(store_.text("denied").value_or("[]"));
+  for (const json& text : stored) {
+    const auto id = crypto::parse_node_id(text.get<std::string>());
+    if (!id) continue;
+    denied_.insert(*id);
+    host_->deny(*id);
+  }
+}
+
 void NetworkExchange::stop() {
   stopping_ = true;
   wake_.cancel();
@@ -104,49 +145,54 @@ void NetworkExchange::stop() {
 
 void NetworkExchange::want(std::uint64_t round, std::vector<std::string> peers) {
   round_ = round;
+  for (const net::NodeId& id : denied_) std::erase(peers, to_string(id));
   chosen_ = {peers.begin(), peers.end()};
   quota_reported_ = false;
-  for (const net::SnapshotId& snapshot : host_->gossip().newest()) {
-    if (const auto head = host_->gossip().head(snapshot)) want_if_chosen(snapshot, *head);
+  // In the strategy's order: should the disk not have room for all, its first choices come first.
+  for (const std::string& peer : peers) {
+    const auto id = crypto::parse_node_id(peer);
+    const auto snapshot = id ? host_->gossip().newest(*id) : std::nullopt;
+    const auto head = snapshot ? host_->gossip().head(*snapshot) : std::nullopt;
+    if (head) want_if_chosen(*snapshot, *head);
   }
 }
 
 net::awaitable<void> NetworkExchange::publish(std::uint64_t round, pipe::Fd partial, Note note) {
-  auto job = [this, file = std::move(partial)] {
-    return seal_snapshot(file, consortium_, store_.blobs());
+  auto job = [this, file = std::move(partial), readers = readers()] {
+    return seal_snapshot(file, subject_.form, readers, store_.blobs());
   };
-  SealedSnapshot sealed = co_await net::offload(disk_, std::move(job));
+  net::Manifest manifest = co_await net::offload(disk_, std::move(job));
   if (stopping_) co_return;
-  if (sealed.size != subject_.snapshot_size) {
-    throw WorkerLost("the worker handed over a snapshot of another size than the initial model");
-  }
   net::Head head;
   head.origin = local_.id;
   head.position = store_.take_position();
-  if (const auto problem = put_note(note, head, consortium_, sealed.manifest)) {
+  if (const auto problem = put_note(note, head, consortium_, manifest)) {
     log::warn("note_not_sent", {{"why", *problem}});
   }
-  const Bytes manifest = net::encode(sealed.manifest);
+  const Bytes manifest_bytes = net::encode(manifest);
   head.task = subject_.task;
   head.round = static_cast<std::uint32_t>(round);
   head.examples = subject_.examples;
-  head.size = sealed.size;
-  head.manifest_size = static_cast<std::uint32_t>(manifest.size());
-  head.manifest = crypto::hash(manifest);
+  head.size = subject_.form.encoded_size();
+  head.manifest_size = static_cast<std::uint32_t>(manifest_bytes.size());
+  head.manifest = crypto::hash(manifest_bytes);
   if (const auto previous = crypto::from_hex(store_.text("published").value_or(""));
       previous && previous->size() == head.previous.size()) {
     std::ranges::copy(*previous, head.previous.begin());
   }
   const net::SignedHead signed_head = net::sign_head(head, keys_.identity, consortium_.id());
   store_.atomically([&] {
-    store_.put_head({local_.id, head.position, net::encode(signed_head), manifest, true, round});
+    store_.put_head(
+        {local_.id, head.position, net::encode(signed_head), manifest_bytes, true, round});
     store_.put_text("published", crypto::to_hex(signed_head.id()));
   });
-  host_->publish(signed_head, sealed.manifest);
+  host_->publish(signed_head, manifest);
+  published_ = signed_head.id();
+  published_loaded_ = false;
   log::info("published", {{"round", round},
                           {"sequence", head.position.sequence},
                           {"snapshot", crypto::to_hex(signed_head.id()).substr(0, 16)},
-                          {"bytes", sealed.size}});
+                          {"bytes", head.size}});
 }
 
 // Peers work at their own pace and are not waited for.  This only gives those that are in step, and
@@ -168,7 +214,7 @@ bool NetworkExchange::worth_waiting(std::uint64_t round) const {
     const auto newest = gossip.newest(member.id);
     const auto head = newest ? gossip.head(*newest) : std::nullopt;
     const std::uint64_t announced = head ? head->round : 0;
-    if (head && head->size != subject_.snapshot_size) return false;
+    if (head && head->size != subject_.form.encoded_size()) return false;
     if (head && announced >= round && gossip.complete(*newest)) return false;
     return announced + 1 >= round;  // in step, or about to be; one that lags comes when it comes
   });
@@ -183,9 +229,10 @@ net::awaitable<std::vector<Candidate>> NetworkExchange::load(std::uint64_t round
     const Arrival arrival = arrivals_.at(peer);  // may be replaced while we wait
     const net::Gossip& gossip = host_->gossip();
     if (arrival.refused || gossip.quarantined().contains(arrival.head.origin)) continue;
+    if (denied_.contains(arrival.head.origin)) continue;
     if (!arrival.loaded && !gossip.manifest(arrival.snapshot)) continue;  // just superseded
     std::optional<std::string> problem;
-    if (!arrival.loaded) problem = co_await load_one(peer, arrival, worker);
+    if (!arrival.loaded) problem = co_await load_one(peer, arrival.snapshot, worker);
     Arrival& now = arrivals_.at(peer);
     const std::uint64_t first_used = arrival.used ? std::min(arrival.round, round) : round;
     if (now.snapshot == arrival.snapshot) {
@@ -204,16 +251,16 @@ net::awaitable<std::vector<Candidate>> NetworkExchange::load(std::uint64_t round
 }
 
 net::awaitable<std::optional<std::string>> NetworkExchange::load_one(std::string peer,
-                                                                     Arrival arrival,
+                                                                     net::SnapshotId snapshot,
                                                                      WorkerProcess& worker) {
-  const auto* manifest = host_->gossip().manifest(arrival.snapshot);
-  auto job = [this, size = arrival.head.size, copy = *manifest] {
-    return open_snapshot(copy, size, local_.id, keys_.channel, store_.blobs());
+  const auto* manifest = host_->gossip().manifest(snapshot);
+  auto job = [this, copy = *manifest] {
+    return open_snapshot(copy, subject_.form, local_.id, keys_.channel, store_.blobs());
   };
   auto opened = co_await net::offload(disk_, std::move(job));
   if (stopping_) throw WorkerLost("stopping");
   if (const auto* failure = std::get_if<Unopened>(&opened)) {
-    if (failure->lost) recount(arrival.snapshot);
+    if (failure->lost) recount(snapshot);
     co_return failure->why;
   }
   const pipe::Load question{peer};
@@ -225,7 +272,17 @@ net::awaitable<std::optional<std::string>> NetworkExchange::load_one(std::string
   co_return std::nullopt;
 }
 
+net::awaitable<bool> NetworkExchange::load_published(WorkerProcess& worker) {
+  if (!published_ || subject_.form.encoding == model::Encoding::fp32) co_return false;
+  if (published_loaded_ || !host_->gossip().complete(*published_)) co_return published_loaded_;
+  const auto problem = co_await load_one(to_string(local_.id), *published_, worker);
+  if (problem) log::warn("published_not_loaded", {{"why", *problem}});
+  published_loaded_ = !problem;
+  co_return published_loaded_;
+}
+
 void NetworkExchange::worker_replaced() {
+  published_loaded_ = false;
   for (auto& [peer, arrival] : arrivals_) arrival.loaded = false;
 }
 
@@ -249,22 +306,43 @@ void NetworkExchange::want_if_chosen(const net::SnapshotId& snapshot, const net:
     if (relayed) arrived(snapshot, head);  // now it is for us, too
     return;
   }
-  if (head.size != subject_.snapshot_size) {  // no model of this task: it is not even fetched
+  if (wanted_.contains(snapshot)) return;           // it is on its way
+  if (head.size != subject_.form.encoded_size()) {  // no model of this task: it is not even fetched
     if (misfits_.insert(peer).second) {
-      log::warn(
-          "snapshot_of_wrong_size",
-          {{"peer", name_of(peer)}, {"bytes", head.size}, {"expected", subject_.snapshot_size}});
+      log::warn("snapshot_of_wrong_size", {{"peer", name_of(peer)},
+                                           {"bytes", head.size},
+                                           {"expected", subject_.form.encoded_size()}});
     }
     return;
   }
+  if (!disk_has_room(head.size)) return;
+  wanted_.emplace(snapshot, head.size);
+  host_->want(snapshot);
+}
+
+bool NetworkExchange::disk_has_room(std::uint64_t size) {
   const std::uint64_t held = host_->gossip().held_bytes();
-  if (held + head.size > config_.limits.disk.bytes) {
+  if (held + size > config_.limits.disk.bytes) {
     if (!std::exchange(quota_reported_, true)) {
       log::warn("disk_quota", {{"stored", held}, {"limit", config_.limits.disk.bytes}});
     }
-    return;
+    return false;
   }
-  host_->want(snapshot);
+  std::error_code ignored;  // then there is no end of it
+  const std::uint64_t floor = config_.limits.disk_free.bytes;
+  const std::uint64_t free = std::filesystem::space(config_.node.state, ignored).available;
+  for (const auto& [snapshot, bytes] : wanted_) size += bytes;  // some of it may be here already
+  const bool low = free < size || free - size < floor;
+  if (low && !disk_is_low_) {
+    log::warn("disk_low", {{"free", free},
+                           {"limit", floor},
+                           {"help",
+                            "nothing is fetched until there is more room; the node goes on with "
+                            "what it has. Free some space, or lower limits.disk_free"}});
+  }
+  if (!low && disk_is_low_) log::info("disk_is_roomy_again", {{"free", free}});
+  disk_is_low_ = low;
+  return !low;
 }
 
 // --- What the network asks of us ---------------------------------------------------------------
@@ -294,13 +372,15 @@ void NetworkExchange::read_piece(const net::SnapshotId& snapshot, std::uint32_t 
   });
 }
 
-void NetworkExchange::write_piece(const net::SnapshotId& snapshot, std::uint32_t piece,
-                                  Bytes data) {
+void NetworkExchange::write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data,
+                                  std::function<void()> written) {
   const auto* manifest = host_->gossip().manifest(snapshot);
-  if (!manifest) return;
-  on_disk([this, name = manifest->chunks[piece], data = std::move(data)] {
-    store_.blobs().write(name, data, Blobs::Durability::refetchable);
-  });
+  if (!manifest) return net::asio::post(io_, std::move(written));
+  on_disk(
+      [this, name = manifest->chunks[piece], data = std::move(data), written = std::move(written)] {
+        store_.blobs().write(name, data, Blobs::Durability::refetchable);
+        net::asio::post(io_, written);
+      });
 }
 
 void NetworkExchange::discovered(const net::SnapshotId& snapshot, const net::Head& head) {
@@ -315,7 +395,7 @@ void NetworkExchange::begun(const net::SnapshotId& snapshot, const net::Head& he
 // what we want ourselves.
 void NetworkExchange::needed(const net::SnapshotId& snapshot, const net::Head& head) {
   const std::uint64_t held = host_->gossip().held_bytes();
-  if (head.size != subject_.snapshot_size || held + head.size > config_.limits.disk.bytes / 2)
+  if (head.size != subject_.form.encoded_size() || held + head.size > config_.limits.disk.bytes / 2)
     return;
   relayed_.insert(snapshot);
   host_->relay(snapshot);
@@ -330,6 +410,7 @@ void NetworkExchange::keep(const net::SnapshotId& snapshot, const net::Head& hea
 }
 
 void NetworkExchange::completed(const net::SnapshotId& snapshot, const net::Head& head) {
+  wanted_.erase(snapshot);
   // After all its pieces: the pool has one thread.
   on_disk([this, snapshot, head] {
     net::asio::post(io_, [this, snapshot, head] { arrived(snapshot, head); });
@@ -392,27 +473,31 @@ void NetworkExchange::counted(const net::SnapshotId& snapshot, const std::vector
 void NetworkExchange::dropped(const net::SnapshotId& snapshot, const net::Head& head,
                               const std::vector<net::Hash>& chunks) {
   relayed_.erase(snapshot);
+  wanted_.erase(snapshot);
   store_.drop_head(head.origin, head.position);
   on_disk([this, chunks] {
     for (const net::Hash& chunk : chunks) store_.blobs().remove(chunk);
   });
 }
 
-void NetworkExchange::peer_connected(const net::Member& peer) {
-  log::info("peer_connected", {{"peer", peer.name}, {"id", to_string(peer.id)}});
+void NetworkExchange::peer_connected(const net::Member& peer, const net::Hello& hello) {
+  log::info("peer_connected", {{"peer", peer.name},
+                               {"id", to_string(peer.id)},
+                               {"agent", hello.agent},
+                               {"protocol", std::min(hello.version, local_.version)}});
 }
 
-void NetworkExchange::peer_disconnected(const net::Member& peer, net::CloseReason reason,
-                                        bool by_peer) {
+void NetworkExchange::peer_disconnected(const net::Member& peer, const net::Trouble& trouble) {
   log::info("peer_disconnected", {{"peer", peer.name},
-                                  {"reason", net::name(reason)},
-                                  {"by_peer", by_peer},
-                                  {"help", net::explain(reason)}});
+                                  {"reason", net::name(trouble.reason)},
+                                  {"by_peer", trouble.by_peer},
+                                  {"address", trouble.address},
+                                  {"detail", trouble.detail},
+                                  {"help", net::explain(trouble.reason)}});
   wake_.cancel();  // nobody waits for it any more
 }
 
-void NetworkExchange::peer_failed(const net::Member* peer, const std::string& address,
-                                  net::CloseReason reason, bool by_peer) {
+void NetworkExchange::peer_failed(const net::Member* peer, const net::Trouble& trouble) {
   if (!peer) {  // anyone may knock, but the log is not theirs to fill
     ++strangers_;
     if (steady_clock::now() < strangers_reported_ + 10s) return;
@@ -420,10 +505,11 @@ void NetworkExchange::peer_failed(const net::Member* peer, const std::string& ad
   }
   log::warn("connection_failed", {{"peer", peer ? peer->name : "unknown"},
                                   {"times", peer ? 1 : std::exchange(strangers_, 0)},
-                                  {"address", address},
-                                  {"reason", net::name(reason)},
-                                  {"by_peer", by_peer},
-                                  {"help", net::explain(reason)}});
+                                  {"address", trouble.address},
+                                  {"reason", net::name(trouble.reason)},
+                                  {"by_peer", trouble.by_peer},
+                                  {"detail", trouble.detail},
+                                  {"help", net::explain(trouble.reason)}});
 }
 
 void NetworkExchange::peer_accused(const net::Member& peer, const std::string& what) {
@@ -456,10 +542,40 @@ void NetworkExchange::outrun(const net::LogPosition& position) {
 
 // --- What people ask of us ---------------------------------------------------------------------
 
+void NetworkExchange::set_consent(const std::string& id, Consent consent) {
+  const auto parsed = crypto::parse_node_id(id);
+  const net::Member* member = parsed ? consortium_.find(*parsed) : nullptr;
+  if (member == nullptr || member->id == local_.id) {
+    throw Failure(EX_USAGE, "there is no peer " + id);
+  }
+  const bool denied = consent == Consent::denied;
+  const bool news = denied ? denied_.insert(*parsed).second : denied_.erase(*parsed) > 0;
+  if (!news) return;
+  json ids = json::array();
+  for (const net::NodeId& each : denied_) ids.push_back(to_string(each));
+  store_.put_text("denied", ids.dump());
+  log::info(denied ? "peer_denied" : "peer_allowed", {{"peer", member->name}, {"id", id}});
+  if (!denied) return host_->allow(*parsed);
+  chosen_.erase(id);
+  host_->deny(*parsed);
+}
+
+net::Consortium NetworkExchange::readers() const {
+  std::vector<net::Member> members = consortium_.members();
+  std::erase_if(members, [this](const net::Member& member) { return denied_.contains(member.id); });
+  return {consortium_.id(), std::move(members)};
+}
+
 std::string NetworkExchange::name_of(const std::string& id) const {
   const auto parsed = crypto::parse_node_id(id);
   const net::Member* member = parsed ? consortium_.find(*parsed) : nullptr;
   return member ? member->name : id;
+}
+
+std::string NetworkExchange::not_fetching() const {
+  if (disk_is_low_) return "the disk has less free space than limits.disk_free";
+  if (quota_reported_) return "limits.disk is reached";
+  return "";
 }
 
 std::size_t NetworkExchange::connected() const {
@@ -471,6 +587,7 @@ json NetworkExchange::peers() const {
   json all = json::array();
   for (const auto& peer : host_->peers()) {
     const std::string id = to_string(peer.member->id);
+    const bool quarantined = host_->gossip().quarantined().contains(peer.member->id);
     const auto arrival = arrivals_.find(id);
     json snapshot = nullptr;
     if (arrival != arrivals_.end()) {
@@ -480,25 +597,37 @@ json NetworkExchange::peers() const {
                   {"refused", arrival->second.refused}};
     }
     json trouble = nullptr;
-    if (peer.last_failure) {
-      trouble = {{"reason", net::name(*peer.last_failure)},
-                 {"by_peer", peer.failed_by_peer},
-                 {"help", net::explain(*peer.last_failure)}};
+    if (peer.trouble) {
+      trouble = {{"reason", net::name(peer.trouble->reason)},
+                 {"by_peer", peer.trouble->by_peer},
+                 {"address", peer.trouble->address},
+                 {"detail", peer.trouble->detail},
+                 {"help", net::explain(peer.trouble->reason)}};
+    }
+    json runs = nullptr;
+    if (peer.hello) {
+      runs = {{"agent", printable(peer.hello->agent)},
+              {"protocol", peer.hello->version},
+              {"oldest_protocol", peer.hello->oldest},
+              {"features", peer.hello->features}};
     }
     all.push_back({{"name", peer.member->name},
                    {"id", id},
                    {"connected", peer.connected},
                    {"since", unix_seconds(peer.since)},
+                   {"dialled_by", peer.connected ? json(peer.dialled_by_us ? "us" : "it") : json()},
+                   {"address", peer.connected ? json(peer.address) : json()},
                    {"trouble", trouble},
-                   {"agent", peer.agent},
-                   {"round_trip_ms",
-                    peer.round_trip
-                        ? json(std::chrono::duration<double, std::milli>(*peer.round_trip).count())
-                        : json(nullptr)},
+                   {"next_try_seconds", in_unit<std::ratio<1>>(peer.next_try)},
+                   {"runs", runs},
+                   {"round_trip_ms", in_unit<std::milli>(peer.round_trip)},
                    {"bytes_in", peer.bytes_in},
                    {"bytes_out", peer.bytes_out},
                    {"standing", host_->gossip().standing(net::Clock::now(), peer.member->id)},
-                   {"quarantined", host_->gossip().quarantined().contains(peer.member->id)},
+                   {"bytes_in_per_second", std::round(peer.rate_in)},
+                   {"bytes_out_per_second", std::round(peer.rate_out)},
+                   {"quarantined", quarantined},
+                   {"ignored", ignored(peer, denied_.contains(peer.member->id), quarantined)},
                    {"snapshot", snapshot}});
   }
   return all;

@@ -2,6 +2,7 @@
 
 #include "crypto/key_file.hpp"
 #include "daemon/config.hpp"
+#include "daemon/encoded_snapshot.hpp"
 #include "daemon/exchange.hpp"
 #include "daemon/store.hpp"
 #include "net/asio/host.hpp"
@@ -35,8 +36,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   /// What is learnt here, once the worker has told.
   struct Subject {
     crypto::Hash task{};
-    std::uint64_t snapshot_size = 0;  ///< bytes: of M0, and so of every snapshot of the task
-    std::uint64_t examples = 0;       ///< that we train on
+    SnapshotForm form;           ///< of M0, and so of every snapshot of the task
+    std::uint64_t examples = 0;  ///< that we train on
   };
   /// Takes up what the store holds, listens, and dials the members.  Throws Failure.
   void join(const Subject& subject);
@@ -48,13 +49,23 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial, Note note) override;
   net::awaitable<void> gather(std::uint64_t round) override;
   net::awaitable<std::vector<Candidate>> load(std::uint64_t round, WorkerProcess& worker) override;
+  net::awaitable<bool> load_published(WorkerProcess& worker) override;
   void worker_replaced() override;
 
   [[nodiscard]] const crypto::Hash& task() const { return local_.task; }
   [[nodiscard]] std::vector<std::string> listening() const { return host_->listening(); }
   [[nodiscard]] std::size_t connected() const;
+  [[nodiscard]] std::size_t queued_bytes() const { return host_->queued(); }  ///< for all peers
   [[nodiscard]] net::Host::Traffic traffic() const { return host_->traffic(); }
   [[nodiscard]] std::uint64_t stored_bytes() const { return host_->gossip().held_bytes(); }
+  /// Why nothing is fetched at present; empty if it is.
+  [[nodiscard]] std::string not_fetching() const;
+  /// What the operator says of a peer.
+  enum class Consent { denied, allowed };
+  /// A denied peer is disconnected at once, nothing is sealed to it, and none of its snapshots is
+  /// fetched or averaged with.  Remembered over restarts.  Throws Failure(EX_USAGE) if `id`, a node
+  /// id in text, is not of a peer.
+  void set_consent(const std::string& id, Consent consent);
   /// An object for every other member: connection, trouble, traffic, newest snapshot.
   [[nodiscard]] nlohmann::json peers() const;
 
@@ -74,9 +85,11 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   /// is sealed to us.  All else is not even looked at.
   [[nodiscard]] std::string note_for_us(const net::Manifest& manifest, const net::Head& head) const;
   void want_if_chosen(const net::SnapshotId& snapshot, const net::Head& head);
+  /// Whether the disk may take `size` bytes more; tells the operator, once, if not.
+  [[nodiscard]] bool disk_has_room(std::uint64_t size);
   [[nodiscard]] bool worth_waiting(std::uint64_t round) const;
   /// Returns why it could not be loaded; nothing if it was.
-  net::awaitable<std::optional<std::string>> load_one(std::string peer, Arrival arrival,
+  net::awaitable<std::optional<std::string>> load_one(std::string peer, net::SnapshotId snapshot,
                                                       WorkerProcess& worker);
   void arrived(const net::SnapshotId& snapshot, const net::Head& head);
   /// Looks which chunks of it are on our disk, and right, and tells the network.
@@ -84,23 +97,26 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void counted(const net::SnapshotId& snapshot, const std::vector<bool>& there);
   void keep(const net::SnapshotId& snapshot, const net::Head& head, bool complete);
   void forget_unknown_blobs();
+  void restore_denied();
+  /// The members that may read what we publish.
+  [[nodiscard]] net::Consortium readers() const;
   /// Runs `job` on the disk pool, after all earlier ones.  What it throws leaves io_context::run().
   void on_disk(std::function<void()> job);
   [[nodiscard]] std::string name_of(const std::string& id) const;
 
   // What the network asks of us.
   void read_piece(const net::SnapshotId& snapshot, std::uint32_t piece, PieceRead done) override;
-  void write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data) override;
+  void write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data,
+                   std::function<void()> written) override;
   void discovered(const net::SnapshotId& snapshot, const net::Head& head) override;
   void begun(const net::SnapshotId& snapshot, const net::Head& head) override;
   void needed(const net::SnapshotId& snapshot, const net::Head& head) override;
   void completed(const net::SnapshotId& snapshot, const net::Head& head) override;
   void dropped(const net::SnapshotId& snapshot, const net::Head& head,
                const std::vector<net::Hash>& chunks) override;
-  void peer_connected(const net::Member& peer) override;
-  void peer_disconnected(const net::Member& peer, net::CloseReason reason, bool by_peer) override;
-  void peer_failed(const net::Member* peer, const std::string& address, net::CloseReason reason,
-                   bool by_peer) override;
+  void peer_connected(const net::Member& peer, const net::Hello& hello) override;
+  void peer_disconnected(const net::Member& peer, const net::Trouble& trouble) override;
+  void peer_failed(const net::Member* peer, const net::Trouble& trouble) override;
   void peer_accused(const net::Member& peer, const std::string& what) override;
   void peer_convicted(const net::Member& peer, const net::Evidence& evidence) override;
   void outrun(const net::LogPosition& position) override;
@@ -118,13 +134,18 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   std::mt19937_64 random_;
   Subject subject_;
   std::uint64_t round_ = 0;
-  std::map<std::string, Arrival> arrivals_;  // by peer
-  std::set<std::string> chosen_;             // peers to pull from this round
-  std::set<net::SnapshotId> relayed_;        // fetched for others, not for the worker
-  std::set<net::SnapshotId> counting_;       // recount() is under way
-  std::set<std::string> misfits_;            // peers that announced a snapshot of another size
-  bool quota_reported_ = false;              // this round
-  std::uint64_t strangers_ = 0;              // failed connections of nobody we know, unreported
+  std::map<std::string, Arrival> arrivals_;          // by peer
+  std::set<net::NodeId> denied_;                     // by our operator
+  std::optional<net::SnapshotId> published_;         // since we run
+  bool published_loaded_ = false;                    // into the worker
+  std::set<std::string> chosen_;                     // peers to pull from this round
+  std::map<net::SnapshotId, std::uint64_t> wanted_;  // and not here yet: bytes
+  std::set<net::SnapshotId> relayed_;                // fetched for others, not for the worker
+  std::set<net::SnapshotId> counting_;               // recount() is under way
+  std::set<std::string> misfits_;  // peers that announced a snapshot of another size
+  bool quota_reported_ = false;    // this round
+  bool disk_is_low_ = false;       // reported, and not over yet
+  std::uint64_t strangers_ = 0;    // failed connections of nobody we know, unreported
   std::chrono::steady_clock::time_point strangers_reported_ =
       std::chrono::steady_clock::time_point::min();
   bool stopping_ = false;

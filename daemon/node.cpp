@@ -181,7 +181,7 @@ net::awaitable<void> Node::open() {
                                   "privacy.delta well below 1 / training examples"}});
   }
   if (exchange_.joined()) co_return;
-  exchange_.join({task, initial_bytes.size(), opened.train});
+  exchange_.join({task, form_of(initial_bytes, config_.task.encoding), opened.train});
   serve_control();
 }
 
@@ -207,6 +207,17 @@ void Node::serve_control() {
         last == request.query.end() ? 20 : std::strtoul(last->second.c_str(), nullptr, 10);
     return json(store_.rounds(limit));
   });
+  using Consent = NetworkExchange::Consent;
+  const auto add_consent = [&](const char* path, Consent consent) {
+    routes.add("POST", path, [this, consent](const ControlRequest& request) {
+      const json id = request.body.is_object() ? request.body.value("id", json()) : json();
+      if (!id.is_string()) throw Failure(EX_USAGE, "say whom: {\"id\": NODE ID}");
+      exchange_.set_consent(id, consent);
+      return json{{"id", id}, {"denied", consent == Consent::denied}};
+    });
+  };
+  add_consent("/v1/deny", Consent::denied);
+  add_consent("/v1/allow", Consent::allowed);
   routes.add("POST", "/v1/stop", [this](const ControlRequest&) {
     net::asio::post(io_, [this] { stop(); });
     return json{{"stopping", true}};
@@ -322,6 +333,8 @@ json Node::status() const {
           {"bytes_in", traffic.in},
           {"bytes_out", traffic.out},
           {"stored_bytes", exchange_.stored_bytes()},
+          {"queued_bytes", exchange_.queued_bytes()},
+          {"not_fetching", exchange_.not_fetching()},
           {"listening", exchange_.listening()},
           {"pid", getpid()},
           {"worker_pid", worker ? json(*worker) : json(nullptr)},

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "crypto/noise.hpp"
+#include "daemon/encoded_snapshot.hpp"
 #include "daemon/store.hpp"
-#include "model/pipe/fd.hpp"
 #include "net/consortium.hpp"
 #include "net/head.hpp"
 #include "net/message.hpp"
@@ -13,17 +13,14 @@
 
 namespace kith::daemon {
 
-/// A snapshot file, cut into chunks, each encrypted under a key made for this snapshot, which is
-/// sealed to every member: whoever relays it can neither read nor alter it.
-struct SealedSnapshot {
-  net::Manifest manifest;
-  std::uint64_t size = 0;  ///< bytes of the file
-};
+// A snapshot file's values in encoded chunks, each encrypted under a key made for this snapshot,
+// which is sealed to every member: whoever relays it can neither read nor alter it.
 
-/// Encrypts `file` chunk by chunk into `blobs`, durably, and names the result.  Never holds more
-/// than a chunk in memory.  May block: not for the io thread.  Throws Failure if the disk refuses.
-[[nodiscard]] SealedSnapshot seal_snapshot(const pipe::Fd& file, const net::Consortium& readers,
-                                           Blobs& blobs);
+/// Encodes and encrypts `file` chunk by chunk into `blobs`, durably, and names the result.  Never
+/// holds more than a chunk in memory.  May block: not for the io thread.  Throws Failure if the
+/// disk refuses or the form has too many chunks, WorkerLost if the file has not that form.
+[[nodiscard]] net::Manifest seal_snapshot(const pipe::Fd& file, const SnapshotForm& form,
+                                          const net::Consortium& readers, Blobs& blobs);
 
 /// Why a snapshot could not be opened.
 struct Unopened {
@@ -31,10 +28,10 @@ struct Unopened {
   bool lost = false;  ///< a chunk is gone from our disk, or damaged there: fetch it again
 };
 
-/// The other way, into a sealed file in memory.  Checks every length and every chunk.  May block:
-/// not for the io thread.
+/// The other way, into a sealed file in memory.  Checks every length and every chunk, not whether
+/// the values are finite.  May block: not for the io thread.
 [[nodiscard]] std::variant<pipe::Fd, Unopened> open_snapshot(const net::Manifest& manifest,
-                                                             std::uint64_t size,
+                                                             const SnapshotForm& form,
                                                              const net::NodeId& self,
                                                              const crypto::ChannelKey& key,
                                                              const Blobs& blobs);

@@ -30,6 +30,7 @@ struct Note {
 struct Situation {
   std::uint64_t round = 0;
   std::vector<Candidate> candidates;
+  bool published = false;  ///< our newest partial as others see it is loaded, under our own id
   WorkerProcess* worker = nullptr;  ///< borrowed
 };
 
@@ -61,6 +62,8 @@ class Strategy {
   /// True if whom it averages with depends on the training examples as they are: what private
   /// training hides would show in the choice.
   [[nodiscard]] virtual bool uses_training_examples() const { return false; }
+  /// True if it looks at Situation::published.
+  [[nodiscard]] virtual bool looks_at_published() const { return false; }
   /// What to say with the partial that is about to be published.
   [[nodiscard]] virtual Note note() const { return {}; }
 

@@ -50,12 +50,29 @@ std::string state_of(const json& peer) {
   return peer.at("averaged").get<bool>() ? "in cluster" : "connected";
 }
 
+/// "Nobody answers at the member's addresses: ... (10.0.0.7:7700: Connection refused)"
+std::string trouble_text(const json& trouble) {
+  std::string detail;
+  for (const char* part : {"address", "detail"}) {
+    const std::string text = trouble.at(part);
+    if (!text.empty()) detail += (detail.empty() ? "" : ": ") + text;
+  }
+  return trouble.at("help").get<std::string>() + (detail.empty() ? "" : " (" + detail + ")");
+}
+
+/// "kith 0.1.0, protocol 2"
+std::string program(const json& runs) {
+  if (runs.is_null()) return "-";
+  return runs.at("agent").get<std::string>() + ", protocol " +
+         std::to_string(runs.at("protocol").get<int>());
+}
+
 /// What outweighs every score: trouble with the peer itself.
 std::optional<std::string> obstacle(const json& peer) {
-  if (peer.at("quarantined").get<bool>()) {
-    return "IGNORED: it signed two different snapshots for one sequence number.";
+  if (!peer.at("ignored").is_null()) {
+    return "IGNORED: " + peer.at("ignored").at("help").get<std::string>();
   }
-  if (!peer.at("trouble").is_null()) return peer.at("trouble").at("help").get<std::string>();
+  if (!peer.at("trouble").is_null()) return trouble_text(peer.at("trouble"));
   return std::nullopt;
 }
 
@@ -106,6 +123,9 @@ Lines status_lines(const json& status) {
                     status.at("phase").get<std::string>());
   line("peers", std::to_string(status.at("connected").get<int>()) + " of " +
                     std::to_string(status.at("members").get<int>() - 1) + " connected");
+  if (!status.at("not_fetching").get<std::string>().empty()) {
+    line("", "NOTHING IS FETCHED: " + status.at("not_fetching").get<std::string>());
+  }
   line("traffic",
        human_bytes(status.at("bytes_in")) + " in, " + human_bytes(status.at("bytes_out")) + " out");
   line("consortium", status.at("consortium").get<std::string>() + ", task " +
@@ -116,28 +136,32 @@ Lines status_lines(const json& status) {
 
 Lines peers_lines(const json& peers, std::chrono::system_clock::time_point now) {
   using enum Table::Align;
-  Table table({left, left, left, right, left, right, right, left});
-  table.add({"peer", "state", "since", "round", "rho", "in", "out", "why"});
+  Table table({left, left, left, right, left, right, right, right, right, right, left, left});
+  table.add({"peer", "state", "since", "round", "rho", "rtt", "in", "out", "in/s", "out/s", "runs",
+             "why"});
   for (const json& peer : peers) {
     const json& opinion = peer.at("opinion");
     const std::chrono::system_clock::time_point since{
         std::chrono::seconds(peer.at("since").get<std::int64_t>())};
     const json& snapshot = peer.at("snapshot");
+    const json& round_trip = peer.at("round_trip_ms");
     const auto rho = rho_of(opinion);
     std::string why = obstacle(peer).value_or("");
     if (why.empty() && opinion.is_object()) why = opinion.value("reason", "");
+    const auto bytes = [&](const char* key) {
+      return human_bytes(static_cast<std::uint64_t>(peer.at(key).get<double>()));
+    };
     table.add({peer.at("name"), state_of(peer),
                human_duration(std::chrono::duration_cast<std::chrono::seconds>(now - since)),
                snapshot.is_null() ? "-" : std::to_string(snapshot.at("round").get<std::uint64_t>()),
-               rho.value_or("-"), human_bytes(peer.at("bytes_in")),
-               human_bytes(peer.at("bytes_out")), why});
+               rho.value_or("-"), round_trip.is_null() ? "-" : number(round_trip, 1) + " ms",
+               bytes("bytes_in"), bytes("bytes_out"), bytes("bytes_in_per_second"),
+               bytes("bytes_out_per_second"), program(peer.at("runs")), why});
   }
   return table.lines();
 }
 
 // ---- kith why -----------------------------------------------------------------------------------
-
-namespace {
 
 const json& find_peer(const json& peers, std::string_view who) {
   std::vector<const json*> found;
@@ -154,6 +178,8 @@ const json& find_peer(const json& peers, std::string_view who) {
                               std::string(who) + "\"; the peers of this node are: " +
                               (names.empty() ? "none" : names));
 }
+
+namespace {
 
 /// The first of a round's trials that had the peer in it, beside the best one kept before it.
 json trial_of(const json& round, const std::string& id) {
@@ -222,6 +248,7 @@ json explain_peer(const json& peers, const json& rounds, std::string_view who) {
            {"id", id},
            {"state", state_of(peer)},
            {"quarantined", peer.at("quarantined")},
+           {"ignored", peer.at("ignored")},
            {"trouble", peer.at("trouble")},
            {"snapshot", peer.at("snapshot")},
            {"opinion", peer.at("opinion")},
@@ -248,10 +275,10 @@ Lines why_lines(const json& why) {
   };
   const json& opinion = why.at("opinion");
   line("state", why.at("state"));
-  if (why.at("quarantined").get<bool>()) {
-    line("", "IGNORED: it signed two different snapshots for one sequence number.");
+  if (!why.at("ignored").is_null()) {
+    line("", "IGNORED: " + why.at("ignored").at("help").get<std::string>());
   } else if (!why.at("trouble").is_null()) {
-    line("trouble", why.at("trouble").at("help"));
+    line("trouble", trouble_text(why.at("trouble")));
   }
   if (opinion.is_object() && opinion.contains("reason")) {
     line("verdict", opinion.at("reason"));

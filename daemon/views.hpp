@@ -19,17 +19,20 @@ using Lines = std::vector<std::string>;
 [[nodiscard]] Lines peers_lines(const nlohmann::json& peers,
                                 std::chrono::system_clock::time_point now);
 
+/// The one of GET /v1/peers whose name, or node id or the beginning of one, is `who`.  Throws
+/// Failure(EX_USAGE), naming those there are, if it is not exactly one.
+[[nodiscard]] const nlohmann::json& find_peer(const nlohmann::json& peers, std::string_view who);
+
 /// Why one peer is averaged with or not, put together from GET /v1/peers and GET /v1/rounds:
 ///
-///     {name, id, state, opinion, snapshot, trouble, quarantined,
+///     {name, id, state, opinion, snapshot, trouble, quarantined, ignored,
 ///      convenor: null or what it did about the peer, in words,
 ///      last_trial: {round, members, without, with, kept} or null,
 ///      history: [{round, rho, low, high, admitted, weight}]}, oldest round first
 ///
 /// `state` is "in cluster", "connected" or "offline". `without` and `with` are mean validation
 /// losses: of the best average before the peer was added, and of that with it.  `weight` is null in
-/// a round that did not average with it.  `who` is a peer's name, or its node id or the beginning
-/// of one.  Throws Failure(EX_USAGE), naming those there are, if it is not exactly one peer.
+/// a round that did not average with it.  `who` is as find_peer() takes it.
 [[nodiscard]] nlohmann::json explain_peer(const nlohmann::json& peers, const nlohmann::json& rounds,
                                           std::string_view who);
 

@@ -47,6 +47,13 @@ pid_t spawn(const std::filesystem::path& command, int socket) {
 
 }  // namespace
 
+std::filesystem::path worker_command(const std::filesystem::path& configured) {
+  if (!configured.empty()) return configured;
+  std::error_code ec;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", ec);
+  return self.parent_path() / "kith-worker";
+}
+
 WorkerProcess::WorkerProcess(net::asio::io_context& io, const std::filesystem::path& command)
     : pipe_(pipe::Fd()), watch_(io) {
   auto [ours, theirs] = pipe::make_pipe();

@@ -26,6 +26,9 @@ struct WorkerRefused : std::runtime_error {
   pipe::FailureKind kind;
 };
 
+/// The program to start: `configured`, or if that is empty the kith-worker beside this program.
+[[nodiscard]] std::filesystem::path worker_command(const std::filesystem::path& configured);
+
 /// The learning process, and one conversation with it; see docs/worker-protocol.md.
 ///
 /// Ownership: the process ends with this object, at the latest; keep it while a call() waits.

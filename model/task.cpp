@@ -184,6 +184,7 @@ std::string canonical_text(const Task& task) {
       {"batch", text(task.batch)},
       {"classes", text(task.classes)},
       {"clip_factor", text(task.clip_factor)},
+      {"encoding", std::string(name(task.encoding))},
       {"learning_rate", text(task.learning_rate)},
       {"model", task.model},
       {"momentum", text(task.momentum)},

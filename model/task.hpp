@@ -2,6 +2,7 @@
 
 #include "crypto/hash.hpp"
 #include "model/column.hpp"
+#include "model/encoding.hpp"
 #include "model/influence.hpp"
 
 #include <array>
@@ -29,6 +30,8 @@ struct Task {
   double momentum = 0.9;
   double weight_decay = 0;
   unsigned batch = 32;  ///< examples
+
+  Encoding encoding = Encoding::bf16;  ///< of the snapshots between nodes; the worker sees none
 
   double clip_factor = kClipFactor;  ///< losses are cut at clip_factor * ln(classes) when scoring
 

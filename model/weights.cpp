@@ -32,6 +32,42 @@ std::vector<double> aggregation_weights(std::span<const double> member_ages, dou
   return weights;
 }
 
+OwnShare::OwnShare(std::vector<double> weights, std::span<const float> losses)
+    : start_(std::move(weights)), losses_{{losses.begin(), losses.end()}} {
+  normalise(start_);
+  shares_.push_back(start_[0]);
+  const double least = start_.size() < 2 ? 1 : kLarger * start_[0];
+  while (position_ < kShares.size() && kShares[position_] < least) ++position_;
+}
+
+std::optional<std::vector<double>> OwnShare::next() const {
+  if (position_ == kShares.size()) return std::nullopt;
+  return with(kShares[position_]);
+}
+
+void OwnShare::record(std::span<const float> losses) {
+  assert(next());
+  shares_.push_back(kShares[position_++]);
+  losses_.emplace_back(losses.begin(), losses.end());
+}
+
+std::vector<double> OwnShare::weights() const {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < losses_.size(); ++i) {
+    if (mean(losses_[i]) < mean(losses_[best])) best = i;
+  }
+  std::size_t smallest = 0;
+  while (smallest < best && clearly_worse(losses_[smallest], losses_[best], kClear)) ++smallest;
+  return smallest == 0 ? start_ : with(shares_[smallest]);
+}
+
+std::vector<double> OwnShare::with(double share) const {
+  std::vector<double> weights = start_;
+  for (double& weight : weights) weight *= (1 - share) / (1 - start_[0]);
+  weights[0] = share;
+  return weights;
+}
+
 WeightSearch::WeightSearch(std::vector<double> weights, std::span<const float> losses)
     : weights_(std::move(weights)), losses_(losses.begin(), losses.end()) {
   normalise(weights_);

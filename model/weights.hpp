@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -17,6 +18,37 @@ namespace kith::model {
 /// freshness, the own age being zero.  Each in [0, 1], their sum 1.
 [[nodiscard]] std::vector<double> aggregation_weights(std::span<const double> member_ages,
                                                       double half_life);
+
+/// How much of an average the own partial should be: tries larger shares than it has, the others'
+/// keeping their proportions, and takes the smallest, the present one included, whose losses are
+/// not above the best ones by more than a standard error of the paired differences.
+///
+/// Who is nearly like many others would drown among them: each of them does little harm, so that
+/// selection keeps them all, and their average fits them and not the node.  Where all are alike the
+/// equal weights are best, and stay.  Sans-IO, like WeightSearch.
+class OwnShare {
+ public:
+  static constexpr std::array kShares{0.25, 0.5, 0.75};
+  static constexpr double kLarger = 1.2;  ///< times the present share; less is not tried
+
+  /// `losses` are those of the average with `weights`, the own one first, of positive sum.
+  OwnShare(std::vector<double> weights, std::span<const float> losses);
+
+  /// The weights, of sum 1, whose average is to be measured; nullopt when done.
+  [[nodiscard]] std::optional<std::vector<double>> next() const;
+  /// The losses of that average, of the same examples in the same order.
+  void record(std::span<const float> losses);
+  /// The best so far, of sum 1.
+  [[nodiscard]] std::vector<double> weights() const;
+
+ private:
+  [[nodiscard]] std::vector<double> with(double share) const;
+
+  std::vector<double> start_;
+  std::size_t position_ = 0;                ///< of the share to try
+  std::vector<double> shares_;              ///< measured, the present one first
+  std::vector<std::vector<float>> losses_;  ///< of each
+};
 
 /// Learns the weights of an average from what they do to the validation loss: tries for each of the
 /// models twice its weight and, if that does not help, half of it; and keeps what makes the losses

@@ -44,6 +44,11 @@ constexpr std::array<Text, kLastCloseReason + 1> kTexts{{
      "Nobody answers at the member's addresses: check them, the firewall, and whether the node "
      "runs."},
     {"crowded", "Too many connections at once; it will be dialled again."},
+    {"rotated",
+     "In a large consortium a node talks with a few members at a time, and now with another one."},
+    {"denied",
+     "The operator of one of the two nodes has denied the other (kith deny); kith allow undoes it "
+     "there."},
 }};
 
 const Text& text(CloseReason reason) {

@@ -24,8 +24,10 @@ enum class CloseReason : std::uint8_t {
   forged = 14,       ///< a record failed authentication
   unreachable = 15,  ///< could not connect
   crowded = 16,      ///< too many connections
+  rotated = 17,      ///< in a large consortium: another member is connected with for a change
+  denied = 18,       ///< by the operator of the node that closed
 };
-inline constexpr std::uint8_t kLastCloseReason = 16;
+inline constexpr std::uint8_t kLastCloseReason = 18;
 
 /// A word for tables and logs: "handshake_failed".
 [[nodiscard]] std::string_view name(CloseReason reason);

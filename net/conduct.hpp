@@ -16,6 +16,14 @@ using crypto::NodeId;
 /// Memory: bounded by the number of members.  Threads: none of its own; use from one thread.
 class Conduct {
  public:
+  // Points, which halve with time.
+  static constexpr Duration kHalves = std::chrono::minutes(10);
+  static constexpr double kMost = 100;          ///< and least, below zero
+  static constexpr double kUsefulMebibyte = 1;  ///< gained
+  static constexpr double kLatePiece = 0.5;     ///< lost
+  static constexpr double kBrokenPromise = 2;   ///< lost by not sending what it said it holds
+  static constexpr double kForgery = 50;        ///< lost by a wrong piece or signature
+
   /// Whether `peer` may make us compute for this long: then it is in debt for as long, which time
   /// pays off.  See limits::kEffortAtOnce.
   [[nodiscard]] bool afford(Instant now, const NodeId& peer, Duration effort);

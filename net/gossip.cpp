@@ -159,7 +159,7 @@ void Gossip::accept_head(Instant now, const NodeId& from, const SignedHead& sign
   if (!contradicts && !is_news(id, *head)) return;
   if (!conduct_.afford(now, from, limits::kSignatureEffort)) return;
   if (!verify_head(signed_head, head->origin, consortium_.id())) {
-    conduct_.blame(now, from, limits::kForgery);
+    conduct_.blame(now, from, Conduct::kForgery);
     return accuse(now, from, "sent a head whose signature is wrong");
   }
   if (head->origin == self_) return events_.push_back(Outrun{head->position});
@@ -275,7 +275,7 @@ void Gossip::handle(Instant now, const NodeId& from, const Evidence& message) {
   if (!quarantined_.contains(*accused)) {
     if (!conduct_.afford(now, from, 2 * limits::kSignatureEffort)) return;
     if (!proves(message, *accused)) {
-      conduct_.blame(now, from, limits::kForgery);
+      conduct_.blame(now, from, Conduct::kForgery);
       return accuse(now, from, "sent evidence whose signatures are wrong");
     }
   }

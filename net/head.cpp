@@ -31,7 +31,7 @@ SignedHead sign_head(const Head& head, const crypto::Identity& identity,
 
 std::optional<Head> parse_head(const SignedHead& head) {
   const auto parsed = decode<Head>(head.bytes);
-  if (!parsed || parsed->format != 1) return std::nullopt;
+  if (!parsed || parsed->format != 2) return std::nullopt;
   if (parsed->position.sequence == 0 || parsed->size == 0) return std::nullopt;
   if (parsed->size > std::uint64_t{limits::kChunksPerSnapshot} * limits::kChunk)
     return std::nullopt;

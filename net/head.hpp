@@ -33,14 +33,14 @@ struct LogPosition {
 
 /// What an origin says of one snapshot: 169 bytes, fixed layout, signed.
 struct Head {
-  std::uint8_t format = 1;
+  std::uint8_t format = 2;
   NodeId origin;
   LogPosition position;
   SnapshotId previous{};            ///< the origin's snapshot before this one; zeros for the first
   Hash task{};                      ///< what is being learnt
   std::uint32_t round = 0;          ///< of the origin's learning loop
   std::uint64_t examples = 0;       ///< the origin trained on
-  std::uint64_t size = 0;           ///< bytes of the snapshot file in plaintext
+  std::uint64_t size = 0;           ///< bytes of all chunks before compression and encryption
   std::uint32_t manifest_size = 0;  ///< bytes
   Hash manifest{};                  ///< of the encoded Manifest
 
@@ -102,7 +102,7 @@ inline constexpr std::size_t kManifestMaximum =
 [[nodiscard]] constexpr std::uint64_t chunk_count(std::uint64_t size) {
   return size / limits::kChunk + (size % limits::kChunk != 0 ? 1 : 0);
 }
-/// Bytes of plaintext in chunk `index` of a snapshot of `size` bytes.
+/// Bytes of chunk `index` of a snapshot of `size` bytes, before compression and encryption.
 [[nodiscard]] constexpr std::size_t chunk_size(std::uint64_t size, std::uint64_t index) {
   const std::uint64_t rest = size - index * limits::kChunk;
   return static_cast<std::size_t>(rest < limits::kChunk ? rest : limits::kChunk);

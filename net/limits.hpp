@@ -16,7 +16,13 @@ using std::chrono::seconds;
 // Before a connection is authenticated.
 inline constexpr Duration kHandshake = seconds(10);  ///< from accept or connect to the peer's hello
 inline constexpr std::size_t kUnauthenticated = 64;  ///< sockets in handshake at once
-inline constexpr std::size_t kHandshakeMessage = 256;  ///< bytes
+inline constexpr std::size_t kUnauthenticatedOfSubnet = 8;  ///< of these; a /24, in IPv6 a /48
+inline constexpr std::size_t kHandshakeMessage = 256;       ///< bytes
+inline constexpr Duration kStrangerEffort =
+    milliseconds(20);  ///< a first message that leads nowhere: 50 a second
+inline constexpr Duration kStrangerEffortAtOnce = seconds(1);
+inline constexpr Duration kOffence = seconds(10);  ///< a subnet is an offender after such a message
+inline constexpr std::size_t kOffenders = 1024;    ///< subnets remembered
 
 // One connection.
 inline constexpr Duration kIdle = seconds(120);   ///< without a record from the peer
@@ -26,29 +32,40 @@ inline constexpr Duration kLifetime = hours(24);  ///< then a fresh handshake
 inline constexpr std::size_t kControlMessage = 64 << 10;  ///< bytes
 inline constexpr std::size_t kQueued =
     1 << 20;  ///< bytes waiting for a peer before we stop serving it
+inline constexpr std::size_t kHopeless = 2 << 20;  ///< ... before we give it up
+inline constexpr Duration kMessageEffort =
+    std::chrono::microseconds(100);  ///< of any message: 10 000 a second
+inline constexpr Duration kMessageEffortAtOnce = seconds(1);
+
+// How many of them.
+inline constexpr std::size_t kFullMesh = 9;  ///< nodes of a consortium in which all are connected
+inline constexpr std::size_t kOutbound = 8;  ///< connections that we make in a larger one
+inline constexpr std::size_t kPeers = 32;    ///< ... and have, with those that others make
+inline constexpr std::size_t kFewConnections =
+    2;  ///< who has fewer is let in where there is no room
+inline constexpr Duration kConnect = seconds(3);  ///< for one address of a member
+inline constexpr Duration kFirstRedial = milliseconds(250);
+inline constexpr Duration kLastRedial = seconds(30);  ///< the pause before it doubles up to this
+inline constexpr Duration kRotation = std::chrono::minutes(30);  ///< then one we chose makes room
+
+// All connections together.
+inline constexpr std::size_t kQueuedByAll = kPeers * kHopeless;  ///< bytes, follows from the two
+inline constexpr std::size_t kWaitingForDisk =
+    16 << 20;  ///< bytes of verified chunks before we stop reading from everyone
 
 // Snapshots.
-inline constexpr std::size_t kChunk = 512
-                                      << 10;  ///< bytes of plaintext in every chunk but the last
+inline constexpr std::size_t kChunk =
+    512 << 10;  ///< bytes of every chunk but the last, before compression
 inline constexpr std::size_t kChunksPerSnapshot = 8192;  ///< 4 GiB
 inline constexpr std::size_t kMembers = 512;
 inline constexpr std::size_t kNote = 40 << 10;  ///< bytes: a line of text for each member
 inline constexpr std::size_t kSnapshotsPerOrigin = 2;
 inline constexpr std::size_t kFetchesPerPeer = 16;  ///< asked of one peer, or by one peer, at once
 inline constexpr std::size_t kHeadsPerMessage = 64;
-inline constexpr std::size_t kEndgame = 4;  ///< missing chunks that are asked of two
-/// A piece is late after twice the time that the peer took for others, within these; then it is
-/// asked of somebody else, too.
-inline constexpr Duration kSoonestLate = seconds(1), kLatestLate = seconds(60);
-/// After this, or four times what made it late, the promise is broken.
-inline constexpr Duration kFetch = seconds(10);
-inline constexpr unsigned kPatienceMost = 32;  ///< times as long for who is silent again and again
-inline constexpr Duration kBadPieceRest = seconds(30);  ///< nothing is asked of who sent one
-inline constexpr std::size_t kUploadsAtOnce = 2;        ///< pieces on their way, of different peers
-inline constexpr Duration kUploadTurn = seconds(2);     ///< then a slow one no longer counts
-inline constexpr std::size_t kRelaysAtOnce = 4;         ///< fetched for others only
-inline constexpr Duration kRelayPatience = seconds(2);  ///< without a holder: ask for a relay
-inline constexpr Duration kRelayPatienceMost = seconds(60);  ///< it doubles up to this
+inline constexpr Duration kFetch = seconds(10);      ///< at least; then a promise is broken
+inline constexpr std::size_t kUploadsAtOnce = 2;     ///< pieces on their way, of different peers
+inline constexpr Duration kUploadTurn = seconds(2);  ///< then a slow one no longer counts
+inline constexpr std::size_t kRelaysAtOnce = 4;      ///< snapshots fetched for others only
 
 // The charter.
 inline constexpr std::size_t kLabel = 64;          ///< bytes of a name
@@ -70,13 +87,5 @@ inline constexpr Duration kSummaryEffort = milliseconds(100);  ///< to answer on
 inline constexpr Duration kWantedEffort = milliseconds(5);     ///< to say what we hold of one
 inline constexpr Duration kRelayEffort = seconds(1);           ///< to be asked to relay one
 inline constexpr Duration kAccusationEffort = seconds(1);      ///< to report one to the operator
-
-// A member's standing with us, for whom to ask first: points, which halve with time.
-inline constexpr Duration kStandingHalves = std::chrono::minutes(10);
-inline constexpr double kStandingMost = 100;  ///< and least, below zero
-inline constexpr double kUsefulMebibyte = 1;  ///< gained
-inline constexpr double kLatePiece = 0.5;     ///< lost
-inline constexpr double kBrokenPromise = 2;   ///< lost by not sending what it said it holds
-inline constexpr double kForgery = 50;        ///< lost by a wrong piece or signature
 
 }  // namespace kith::net::limits

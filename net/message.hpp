@@ -14,6 +14,9 @@ namespace kith::net {
 inline constexpr std::uint8_t kProtocolVersion = 3;  ///< spoken by this program
 inline constexpr std::uint8_t kOldestVersion = 3;    ///< still understood by it
 
+/// A bit of Hello::features: the sender has fewer than limits::kFewConnections.
+inline constexpr std::uint64_t kNeedsCompany = 1;
+
 /// The first message of each side, inside the encrypted channel.
 struct Hello {
   std::uint8_t version = kProtocolVersion;

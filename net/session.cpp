@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t kFrameHeader = 2;
 constexpr std::size_t kMessageHeader = 4;
+constexpr std::size_t kFirstMessage = 48;  // of Noise XK with an empty payload
 
 std::size_t frame_length(ByteView header) {
   return std::to_integer<std::size_t>(header[0]) << 8 | std::to_integer<std::size_t>(header[1]);
@@ -29,16 +30,15 @@ void erase_front(Bytes& bytes, std::size_t count) {
 
 }  // namespace
 
-Session::Session(const LocalNode& local, const Member* expected, Instant now)
+Session::Session(const LocalNode& local, const Member* expected, Instant now,
+                 std::uint64_t features)
     : local_(local),
+      features_(features),
       role_(expected ? Role::initiator : Role::responder),
       peer_(expected),
       at_{now, now, now, now} {
+  if (role_ == Role::responder) return;  // nothing is computed for who says nothing
   const Bytes prologue = local.consortium->prologue();
-  if (role_ == Role::responder) {
-    handshake_.emplace(crypto::Handshake::responder(*local.channel, prologue));
-    return;
-  }
   handshake_.emplace(crypto::Handshake::initiator(*local.channel, expected->channel, prologue));
   write_frame(handshake_->write({}));  // -> e, es
 }
@@ -53,7 +53,7 @@ void Session::handle_bytes(Instant now, ByteView bytes) {
       input_.insert(input_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(take));
       bytes = bytes.subspan(take);
       if (input_.size() < kFrameHeader) return;
-      if (handshake_ && frame_length(input_) > limits::kHandshakeMessage) {
+      if (!transport_ && frame_length(input_) > limits::kHandshakeMessage) {
         return finish(CloseReason::handshake_failed, false);
       }
     }
@@ -123,13 +123,20 @@ void Session::close(CloseReason reason) {
 }
 
 void Session::handle_frame(Instant now, ByteView frame) {
-  if (handshake_) return handle_handshake(now, frame);
-  handle_record(now, frame);
+  if (transport_) return handle_record(now, frame);
+  if (!handshake_) {  // somebody's first message
+    if (frame.size() != kFirstMessage) return finish(CloseReason::handshake_failed, false);
+    standing_ = Standing::wrong;  // until it proves right
+    handshake_.emplace(
+        crypto::Handshake::responder(*local_.channel, local_.consortium->prologue()));
+  }
+  handle_handshake(now, frame);
 }
 
 void Session::handle_handshake(Instant now, ByteView frame) {
   const auto payload = handshake_->my_turn() ? std::nullopt : handshake_->read(frame);
   if (!payload || !payload->empty()) return finish(CloseReason::handshake_failed, false);
+  standing_ = Standing::plausible;
   if (handshake_->my_turn()) write_frame(handshake_->write({}));
   if (handshake_->finished()) handshake_done(now);
 }
@@ -143,7 +150,11 @@ void Session::handshake_done(Instant now) {
   if (!proved || proved->id == local_.id) return close(CloseReason::not_a_member);
   assert(!peer_ || peer_ == proved);  // an initiator authenticates the key it dialled
   peer_ = proved;
-  write_message(now, Hello{.task = local_.task, .agent = local_.agent});
+  write_message(now, Hello{.version = local_.version,
+                           .oldest = local_.oldest,
+                           .features = features_,
+                           .task = local_.task,
+                           .agent = local_.agent});
 }
 
 void Session::handle_record(Instant now, ByteView record) {
@@ -167,12 +178,13 @@ void Session::handle_record(Instant now, ByteView record) {
 }
 
 void Session::handle_message(Instant now, ByteView bytes) {
+  ++messages_;
   auto message = decode_message(bytes);
   if (!message) return close(CloseReason::malformed);
   if (const auto* goodbye = std::get_if<Goodbye>(&*message)) return finish(goodbye->reason, true);
   if (const auto* hello = std::get_if<Hello>(&*message)) {
     if (hello_) return close(CloseReason::malformed);
-    return handle_hello(*hello);
+    return handle_hello(now, *hello);
   }
   if (!hello_) return close(CloseReason::malformed);
   if (const auto* ping = std::get_if<Ping>(&*message)) return write_message(now, Pong{ping->token});
@@ -185,13 +197,14 @@ void Session::handle_message(Instant now, ByteView bytes) {
   inbox_.push_back(std::move(*message));
 }
 
-void Session::handle_hello(const Hello& hello) {
-  if (hello.version < kOldestVersion || hello.oldest > kProtocolVersion) {
+void Session::handle_hello(Instant now, const Hello& hello) {
+  hello_ = hello;
+  if (hello.version < local_.oldest || hello.oldest > local_.version) {
     return close(CloseReason::version_mismatch);
   }
   if (hello.task != local_.task) return close(CloseReason::other_task);
-  hello_ = hello;
-  at_.spoke -= limits::kPing;  // the first ping goes out at once and measures the round trip
+  welcome_ = true;
+  write_message(now, Ping{ticks(now)});  // measures the round trip before anything else waits
 }
 
 void Session::write_frame(ByteView frame) {

@@ -5,6 +5,7 @@
 #include "net/message.hpp"
 #include "net/time.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -16,10 +17,12 @@ namespace kith::net {
 /// What a node says of itself on every connection.
 struct LocalNode {
   NodeId id;
-  const crypto::ChannelKey* channel;  ///< borrowed
-  const Consortium* consortium;       ///< borrowed
-  Hash task{};                        ///< peers that learn another are sent away
-  std::string agent;                  ///< at most 64 bytes
+  const crypto::ChannelKey* channel;        ///< borrowed
+  const Consortium* consortium;             ///< borrowed
+  Hash task{};                              ///< peers that learn another are sent away
+  std::string agent;                        ///< at most 64 bytes
+  std::uint8_t version = kProtocolVersion;  ///< spoken
+  std::uint8_t oldest = kOldestVersion;     ///< still understood
 };
 
 /// One connection without its socket: handshake, hello, framing, keep-alive, and the end.
@@ -39,10 +42,17 @@ struct LocalNode {
 class Session {
  public:
   enum class Role { initiator, responder };
+  /// What the other side has shown of itself so far, the least first.
+  enum class Standing {
+    silent,     ///< nothing; it cost us nothing either
+    wrong,      ///< a first message that cost us a key agreement, and was not right
+    plausible,  ///< a right first message: it knows our key, or replays who does
+    member,     ///< who it is
+  };
 
   /// `local` and what it borrows must outlive the session.  `expected` is the member being dialled;
-  /// nullptr for an accepted connection.
-  Session(const LocalNode& local, const Member* expected, Instant now);
+  /// nullptr for an accepted connection.  `features` go into our hello.
+  Session(const LocalNode& local, const Member* expected, Instant now, std::uint64_t features = 0);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -64,14 +74,22 @@ class Session {
   /// Says goodbye and closes.  The first reason wins.
   void close(CloseReason reason);
 
-  [[nodiscard]] bool established() const { return hello_.has_value() && !closed_; }
+  [[nodiscard]] bool established() const { return welcome_ && !closed_; }
   [[nodiscard]] const std::optional<CloseReason>& closed() const { return closed_; }
   /// True if the peer gave the reason.
   [[nodiscard]] bool closed_by_peer() const { return closed_by_peer_; }
   /// Who the other side proved to be; nullptr before that.
   [[nodiscard]] const Member* peer() const { return peer_; }
-  [[nodiscard]] const std::optional<Hello>& hello() const { return hello_; }  ///< the peer's
+  /// The peer's; also of one that was sent away for what it says.
+  [[nodiscard]] const std::optional<Hello>& hello() const { return hello_; }
+  /// The newest version that both speak.  Only if established().
+  [[nodiscard]] std::uint8_t version() const { return std::min(hello_->version, local_.version); }
+  [[nodiscard]] Standing standing() const {
+    return peer_ != nullptr ? Standing::member : standing_;
+  }
   [[nodiscard]] Role role() const { return role_; }
+  /// How many the peer has sent so far, all types.
+  [[nodiscard]] std::uint64_t messages() const { return messages_; }
   /// Of the last ping; nullopt before the first answer.
   [[nodiscard]] const std::optional<Duration>& round_trip() const { return round_trip_; }
 
@@ -83,22 +101,26 @@ class Session {
   void handle_handshake(Instant now, ByteView frame);
   void handle_record(Instant now, ByteView record);
   void handle_message(Instant now, ByteView bytes);
-  void handle_hello(const Hello& hello);
+  void handle_hello(Instant now, const Hello& hello);
   void handshake_done(Instant now);
   void write_frame(ByteView frame);
   void write_message(Instant now, const Message& message);
   void finish(CloseReason reason, bool by_peer);
 
   const LocalNode& local_;
+  std::uint64_t features_;
   Role role_;
   const Member* peer_;
   std::optional<crypto::Handshake> handshake_;
   std::optional<crypto::Transport> transport_;
+  Standing standing_ = Standing::silent;  // of who dialled us, until peer_ is known
   std::optional<Hello> hello_;
+  bool welcome_ = false;  // its hello suits us
   std::optional<CloseReason> closed_;
   bool closed_by_peer_ = false;
   Timers at_;
   std::optional<Duration> round_trip_;
+  std::uint64_t messages_ = 0;
   bool undrained_ = false;  ///< output was taken and not yet reported written
   Bytes input_;             ///< start of a frame
   Bytes stream_;            ///< decrypted, start of a message

@@ -11,6 +11,14 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr std::size_t kEndgame = 4;  // missing chunks that are asked of two
+// A piece is late after twice the time that the peer took for others, within these; then it is
+// asked of somebody else, too.  After four times that, or limits::kFetch, the promise is broken.
+constexpr Duration kSoonestLate = seconds(1), kLatestLate = seconds(60);
+constexpr unsigned kPatienceMost = 32;           // times as long for who is silent again and again
+constexpr Duration kBadPieceRest = seconds(30);  // nothing is asked of who sent one
+constexpr Duration kRelayPatience = seconds(2);  // without anything on its way: ask for a relay
+constexpr Duration kRelayPatienceMost = seconds(60);  // it doubles up to this
 constexpr std::size_t kFewest = 2;     // pieces asked of one peer at once: one comes, one waits
 constexpr auto kHorizon = seconds(1);  // more are asked of a peer that answers them within this
 
@@ -95,7 +103,7 @@ void Swarm::begin(Instant now, const SnapshotId& id, Entry& entry) {
   entry.wanted = true;
   entry.copies.assign(chunks_of(entry.head), 0);
   entry.idle_since = now;
-  entry.patience = limits::kRelayPatience;
+  entry.patience = kRelayPatience;
   wanted_.push_back(id);
   for (auto& [peer_id, peer] : peers_) peer.to_announce.insert(id);
   fetch_more(now, id, entry);
@@ -177,7 +185,7 @@ void Swarm::handle_timeout(Instant now) {
     for (auto flight = entry.flights.begin(); flight != entry.flights.end();) {
       if (!flight->second.late && now >= flight->second.late_at) {
         flight->second.late = true;
-        conduct_.blame(now, flight->second.from, limits::kLatePiece);
+        conduct_.blame(now, flight->second.from, Conduct::kLatePiece);
       }
       if (now < flight->second.broken_at) {
         ++flight;
@@ -186,7 +194,7 @@ void Swarm::handle_timeout(Instant now) {
       const auto holder = entry.holders.find(flight->second.from);
       if (!flight->second.cancelled) {
         Peer& peer = peers_.at(flight->second.from);
-        peer.patience = std::min(2 * peer.patience, limits::kPatienceMost);
+        peer.patience = std::min(2 * peer.patience, kPatienceMost);
         if (holder != entry.holders.end()) holder->second.resting_until = now + settings_.retry;
       }
       break_promise(now, id, entry, flight++);
@@ -248,8 +256,8 @@ void Swarm::announce() {
 
 void Swarm::ask_for_relay(Instant now, const SnapshotId& id, Entry& entry) {
   entry.idle_since = now;
-  const bool first = entry.patience == limits::kRelayPatience;
-  entry.patience = std::min<Duration>(2 * entry.patience, limits::kRelayPatienceMost);
+  const bool first = entry.patience == kRelayPatience;
+  entry.patience = std::min<Duration>(2 * entry.patience, kRelayPatienceMost);
   if (peers_.empty()) return;
   // He who told us of it is nearer to the origin; so is he who told him.
   const bool teller = first && entry.teller && peers_.contains(*entry.teller);
@@ -423,7 +431,7 @@ std::optional<std::uint32_t> Swarm::choose(const Entry& entry, const NodeId& id)
     if (!held(chunk) || (best && entry.copies[chunk] >= entry.copies[*best])) continue;
     if (on_its_way(chunk) == std::optional<std::size_t>(0)) best = chunk;
   }
-  if (best || entry.missing.size() > limits::kEndgame) return best;
+  if (best || entry.missing.size() > kEndgame) return best;
   for (const std::uint32_t chunk : entry.missing) {
     if (held(chunk) && on_its_way(chunk) == std::optional<std::size_t>(1)) return chunk;
   }
@@ -434,10 +442,10 @@ void Swarm::ask(Instant now, const SnapshotId& id, Entry& entry, const NodeId& t
                 std::uint32_t piece) {
   Peer& peer = peers_.at(to);
   ++peer.in_flight;
-  const Duration each = peer.service.value_or(limits::kSoonestLate / 2);
+  const Duration each = peer.service.value_or(kSoonestLate / 2);
   const auto ahead = static_cast<Duration::rep>(peer.in_flight);
-  const Duration late = peer.patience * std::clamp<Duration>(2 * ahead * each, limits::kSoonestLate,
-                                                             limits::kLatestLate);
+  const Duration late =
+      peer.patience * std::clamp<Duration>(2 * ahead * each, kSoonestLate, kLatestLate);
   const Duration broken = std::max<Duration>(4 * late, peer.patience * limits::kFetch);
   entry.flights.emplace(piece, Flight{to, ++asked_, now, now + late, now + broken});
   transmit(to, Fetch{id, piece});
@@ -481,7 +489,7 @@ void Swarm::break_promise(Instant now, const SnapshotId& id, Entry& entry,
                           Flights::iterator flight) {
   const NodeId from = flight->second.from;
   if (!flight->second.cancelled) {
-    conduct_.blame(now, from, limits::kBrokenPromise);
+    conduct_.blame(now, from, Conduct::kBrokenPromise);
     transmit(from, Cancel{id, flight->first});
   }
   stop(now, entry, flight);
@@ -523,7 +531,7 @@ void Swarm::accept_chunk(Instant now, const NodeId& from, const SnapshotId& id, 
     return refuse(now, from, entry, "sent a chunk that does not match its hash");
   }
   conduct_.praise(now, from, chunk_size(entry.head.size, message.piece));
-  entry.patience = limits::kRelayPatience;
+  entry.patience = kRelayPatience;
   entry.have[message.piece] = true;
   std::erase(entry.missing, message.piece);
   cancel_others(now, id, entry, message.piece);
@@ -536,8 +544,8 @@ void Swarm::accept_chunk(Instant now, const NodeId& from, const SnapshotId& id, 
 // The hash is under the origin's signature, so the fault is the relay's.
 void Swarm::refuse(Instant now, const NodeId& from, Entry& entry, std::string what) {
   withdraw(entry, from);
-  peers_.at(from).resting_until = now + limits::kBadPieceRest;
-  conduct_.blame(now, from, limits::kForgery);
+  peers_.at(from).resting_until = now + kBadPieceRest;
+  conduct_.blame(now, from, Conduct::kForgery);
   accuse(now, from, std::move(what));
 }
 

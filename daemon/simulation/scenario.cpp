@@ -113,6 +113,13 @@ const std::vector<Section<Scenario>>& sections() {
                "\"group\", if there is one, holds the number of the node's true group."),
            key("shares", &Data::shares, not_negative(),
                "Of the nodes in each group, of a partition. Empty: equal."),
+           key("families", &Data::families,
+               "Of each group of a partition, a number: groups with the same one count as one true "
+               "group, for who is told the groups and for who is judged by them. Empty: every "
+               "group is for itself."),
+           key("absent", &Data::absent,
+               "So many nodes of a partition, the last, are left out: what is compared with as "
+               "many attackers."),
            key("validation", &Data::validation, within(0.01, 0.9),
                "Share of the training examples that is set aside to judge models with."),
            key("min_validation", &Data::min_validation, within(1U, 1'000'000U),
@@ -178,7 +185,8 @@ class Reader : public SettingsReader<Scenario> {
 
  private:
   void check_together() {
-    const auto& [directory, plan, shares, validation, min_validation] = scenario_.data;
+    const auto& [directory, plan, shares, families, absent, validation, min_validation] =
+        scenario_.data;
     const toml::node* const partition = table().get("partition");
     if (partition == nullptr && directory.empty()) {
       fail(nullptr, "there are no data; add a section [partition], or set data.directory");
@@ -189,13 +197,21 @@ class Reader : public SettingsReader<Scenario> {
     if (!directory.empty() && table().get("drift") != nullptr) {
       fail(table().get("drift"), "only data of a [partition] can drift; remove this section");
     }
+    if (!families.empty() && families.size() != plan.groups) {
+      fail(table().get("data"), "data.families must name a family for each of the " +
+                                    std::to_string(plan.groups) + " groups");
+    }
+    if (!directory.empty() && absent > 0) {
+      fail(table().get("data"), "data.absent is of a [partition]; remove the sub-folders instead");
+    }
     if (scenario_.learning.rounds == 0) {
       fail(table().get("learning"), "learning.rounds must be set: a simulation ends");
     }
     if (scenario_.learning.drop > scenario_.learning.admit) {
       fail(table().get("learning"), "learning.drop must be at most learning.admit");
     }
-    if (scenario_.attack.nodes >= plan.nodes && scenario_.attack.kind != AttackKind::none) {
+    if (scenario_.attack.nodes + absent >= plan.nodes &&
+        scenario_.attack.kind != AttackKind::none) {
       fail(table().get("attack"), "attack.nodes must leave somebody honest");
     }
   }

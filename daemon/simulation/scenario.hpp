@@ -27,7 +27,9 @@ struct Scenario {
   struct Data {
     std::filesystem::path directory;  ///< one sub-folder a node; empty: the plan is carried out
     data::PartitionPlan plan;
-    std::vector<double> shares;  ///< of the nodes in each group; empty: equal
+    std::vector<double> shares;      ///< of the nodes in each group; empty: equal
+    std::vector<unsigned> families;  ///< of each group; empty: every group is for itself
+    unsigned absent = 0;             ///< so many nodes of the partition, the last, do not exist
     double validation = 0.25;
     unsigned min_validation = 10;
   };

@@ -1,14 +1,21 @@
 #include "daemon/simulation/simulated_network.hpp"
 
+#include "crypto/seal.hpp"
 #include "daemon/log.hpp"
 #include "model/data/sampling.hpp"
 
 #include <algorithm>
-#include <sys/stat.h>
+#include <cassert>
 
 namespace kith::daemon {
 
 using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t kLargest = std::size_t{4} << 30;  // bytes of a snapshot file
+
+}  // namespace
 
 /// One node's end of the network.
 class SimulatedNetwork::Port final : public Exchange {
@@ -40,10 +47,10 @@ class SimulatedNetwork::Port final : public Exchange {
       const AttackMaterial material{&initial_, first_.get(), free_ride()};
       file = std::make_shared<pipe::Fd>(attacked(node_.attack, *file, material, random_));
     }
-    struct stat about {};
-    fstat(file->get(), &about);
-    newest_ = std::make_shared<Publication>(
-        Publication{round, file, static_cast<std::uint64_t>(about.st_size), std::move(note)});
+    newest_ = std::make_shared<Publication>(network_.encoded(*file));
+    newest_->round = round;
+    newest_->note = std::move(note);
+    newest_loaded_ = false;
     for (const auto& port : network_.ports_) {
       if (port->wanted_.contains(index_)) network_.fetch(index_, port->index_, now());
     }
@@ -86,7 +93,21 @@ class SimulatedNetwork::Port final : public Exchange {
     co_return candidates;
   }
 
+  net::awaitable<bool> load_published(WorkerProcess& worker) override {
+    if (!newest_ || network_.form_.encoding == model::Encoding::fp32) co_return false;
+    if (newest_loaded_) co_return true;
+    const pipe::Load question{node_.name};
+    try {
+      co_await worker.call(question, newest_->file.get());
+      newest_loaded_ = true;
+    } catch (const WorkerRefused&) {
+      // An attacker's, most likely.
+    }
+    co_return newest_loaded_;
+  }
+
   void worker_replaced() override {
+    newest_loaded_ = false;
     for (auto& [from, arrivals] : arrivals_) {
       for (Arrival& arrival : arrivals) arrival.loaded = false;
     }
@@ -147,6 +168,7 @@ class SimulatedNetwork::Port final : public Exchange {
   pipe::Fd initial_;
   std::shared_ptr<pipe::Fd> first_;
   std::shared_ptr<Publication> newest_;
+  bool newest_loaded_ = false;  // into our own worker
   std::set<std::size_t> wanted_;
   std::map<std::size_t, std::vector<Arrival>> arrivals_;  // by origin, oldest first
   std::set<std::pair<std::size_t, std::uint64_t>> lost_;  // origin and round
@@ -167,6 +189,9 @@ SimulatedNetwork::~SimulatedNetwork() = default;
 
 Exchange& SimulatedNetwork::exchange(std::size_t node) { return *ports_[node]; }
 void SimulatedNetwork::set_initial(std::size_t node, pipe::Fd initial) {
+  const auto map = pipe::SealedMap::open(initial, kLargest);
+  if (const auto* problem = std::get_if<std::string>(&map)) throw WorkerLost(*problem);
+  form_ = form_of(std::get<pipe::SealedMap>(map).bytes(), conditions_.encoding);
   ports_[node]->initial_ = std::move(initial);
 }
 void SimulatedNetwork::set_epochs(std::size_t node, unsigned epochs) {
@@ -174,6 +199,19 @@ void SimulatedNetwork::set_epochs(std::size_t node, unsigned epochs) {
 }
 std::uint64_t SimulatedNetwork::bytes_received(std::size_t node) const {
   return ports_[node]->bytes_received_;
+}
+
+// As over a network: rounded, compressed, encrypted.
+SimulatedNetwork::Publication SimulatedNetwork::encoded(const pipe::Fd& file) const {
+  Publication publication;
+  SnapshotDecoder arrived(form_);
+  encode_snapshot(file, form_, [&](ByteView chunk) {
+    publication.size += chunk.size() + crypto::kChunkOverhead;
+    [[maybe_unused]] const bool same = arrived.append(chunk);
+    assert(same);
+  });
+  publication.file = std::make_shared<pipe::Fd>(arrived.seal());
+  return publication;
 }
 
 // At `now` the newest of `from` sets out for `to`, unless it has before.  It arrives later, so that

@@ -1,5 +1,6 @@
 #include "daemon/simulation/simulation.hpp"
 
+#include "crypto/hash.hpp"
 #include "daemon/console.hpp"
 #include "daemon/demo.hpp"
 #include "daemon/failure.hpp"
@@ -7,13 +8,17 @@
 #include "daemon/simulation/report.hpp"
 #include "daemon/simulation/summary.hpp"
 #include "daemon/version.hpp"
+#include "daemon/worker_process.hpp"
+#include "model/data/file.hpp"
 #include "model/data/images.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <ostream>
 #include <set>
+#include <span>
 #include <sstream>
 
 namespace kith::daemon {
@@ -122,12 +127,23 @@ data::Partition read_directory(const Scenario& scenario) {
   return partition;
 }
 
-data::Partition cut(const data::PartitionPlan& plan, const fs::path& into) {
+data::Partition cut(const Scenario::Data& data, const data::PartitionPlan& plan,
+                    const fs::path& into) {
+  fs::remove_all(into);
+  data::Partition partition;
   try {
-    return data::write_partition(plan, into);
+    partition = data::write_partition(plan, into);
   } catch (const data::DataError& error) {
     throw Failure(EX_DATAERR, error.what());
   }
+  if (data.absent + 2 > partition.nodes.size()) {
+    throw Failure(EX_CONFIG, "data.absent must leave two nodes of the partition");
+  }
+  partition.nodes.resize(partition.nodes.size() - data.absent);
+  for (data::NodeData& node : partition.nodes) {
+    if (node.group && !data.families.empty()) node.group = data.families.at(*node.group);
+  }
+  return partition;
 }
 
 World make_world(const Scenario& scenario, std::uint64_t seed, const fs::path& directory) {
@@ -139,8 +155,7 @@ World make_world(const Scenario& scenario, std::uint64_t seed, const fs::path& d
   data::PartitionPlan plan = scenario.data.plan;
   plan.seed = seed;
   plan.group_of = planned_groups(scenario.data);
-  fs::remove_all(directory / "data");
-  world.now = cut(plan, directory / "data");
+  world.now = cut(scenario.data, plan, directory / "data");
   if (scenario.drift.round > 0) {
     const auto moving = static_cast<std::size_t>(
         std::lround(scenario.drift.share * static_cast<double>(plan.nodes)));
@@ -148,8 +163,7 @@ World make_world(const Scenario& scenario, std::uint64_t seed, const fs::path& d
       plan.group_of[i] = (plan.group_of[i] + 1) % plan.groups;
     }
     plan.seed = seed + 1'000'000;
-    fs::remove_all(directory / "data-later");
-    world.later = cut(plan, directory / "data-later");
+    world.later = cut(scenario.data, plan, directory / "data-later");
   }
   if (scenario.adjust_task) scenario.adjust_task(world.now.task);
   if (scenario.attack.kind == AttackKind::label_flip) {
@@ -238,6 +252,7 @@ json entry(json report, StrategyName strategy, const pipe::Opened& opened, doubl
   // Of the reasons only what nothing else tells.
   const json why = std::move(report.at("why"));
   if (why.contains("convenor")) report["convenor"] = why.at("convenor");
+  if (why.contains("trials")) report["trials"] = why.at("trials");
   if (why.contains("scoring")) {
     const json& effort = why.at("scoring");
     report["scoring"] = {{"peers", effort.at("peers")}, {"examples", effort.at("examples")}};
@@ -254,7 +269,7 @@ class Simulation {
       : scenario_(scenario),
         world_(world),
         clock_(io_, world.size()),
-        network_(clock_, conditions(scenario), members(scenario, world), run.seed),
+        network_(clock_, conditions(scenario, world), members(scenario, world), run.seed),
         rounds_(world.size(), json::array()) {
     std::vector<Learner::Peer> all;
     for (const data::NodeData& node : world.now.nodes) all.push_back({node.name, node.name});
@@ -290,8 +305,9 @@ class Simulation {
   }
 
  private:
-  static NetworkConditions conditions(const Scenario& scenario) {
+  static NetworkConditions conditions(const Scenario& scenario, const World& world) {
     NetworkConditions conditions = scenario.network;
+    conditions.encoding = world.now.task.encoding;
     conditions.gather = scenario.learning.gather;
     return conditions;
   }
@@ -407,13 +423,30 @@ std::string essence(const std::string& scenario) {
   return essence;
 }
 
-/// The result of an earlier time, if it is of this very scenario and program.
-std::optional<json> finished(const fs::path& file, const json& identity) {
+/// The program files that a run depends on, by their hash: any other build of them is another
+/// program.
+std::string program(const Config::Worker& worker) {
+  const auto hash_of = [](const fs::path& file) {
+    try {
+      return crypto::hash(data::read_file(file));
+    } catch (const data::DataError& error) {
+      throw Failure(EX_UNAVAILABLE, error.what());
+    }
+  };
+  const std::array both{hash_of("/proc/self/exe"), hash_of(worker_command(worker.command))};
+  return crypto::to_hex(crypto::hash(std::as_bytes(std::span(both)))).substr(0, 16);
+}
+
+/// The result of an earlier time, if it is of this very scenario, and of this program or `any`.
+std::optional<json> finished(const fs::path& file, const std::string& scenario,
+                             const std::string& program, Reuse reuse) {
   std::ifstream in(file);
   if (!in) return std::nullopt;
   json written = json::parse(in, nullptr, false);
-  if (!written.is_object() || written.value("of", json()) != identity) return std::nullopt;
-  return written.at("run");
+  if (!written.is_object() || written.value("of", json()) != scenario) return std::nullopt;
+  json run = written.value("run", json::object());
+  const bool same = run.value("program", json()) == program;
+  return same || reuse == Reuse::of_any_program ? std::optional(std::move(run)) : std::nullopt;
 }
 
 void write(const fs::path& file, const std::string& text) {
@@ -433,7 +466,8 @@ std::string bar(std::size_t done, std::size_t all) {
 
 }  // namespace
 
-json simulate(const Scenario& scenario, const fs::path& directory, std::ostream& out) {
+json simulate(const Scenario& scenario, const fs::path& directory, Reuse reuse, std::ostream& out) {
+  const std::string of = essence(scenario.text), by = program(scenario.worker);
   const std::vector<StrategyName> strategies = scenario.strategies();
   const std::size_t runs = strategies.size() * scenario.simulation.seeds.size();
   json results{{"format", kFormat},
@@ -454,8 +488,7 @@ json simulate(const Scenario& scenario, const fs::path& directory, std::ostream&
     for (const StrategyName strategy : strategies) {
       const std::string called(name(strategy));
       const fs::path file = folder / (called + ".json");
-      const json identity{{"scenario", essence(scenario.text)}, {"version", version()}};
-      std::optional<json> result = finished(file, identity);
+      std::optional<json> result = finished(file, of, by, reuse);
       if (!result) {
         Simulation simulation(scenario, world, {strategy, seed}, folder / called);
         const std::size_t rounds = world.size() * scenario.learning.rounds;
@@ -470,8 +503,9 @@ json simulate(const Scenario& scenario, const fs::path& directory, std::ostream&
         });
         (*result)["strategy"] = called;
         (*result)["seed"] = seed;
+        (*result)["program"] = by;
         (*result)["world"] = described(scenario, world);
-        write(file, json{{"of", identity}, {"run", *result}}.dump());
+        write(file, json{{"of", of}, {"run", *result}}.dump());
         fs::remove_all(folder / called);
       }
       results["runs"].push_back(*std::move(result));

@@ -153,7 +153,12 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
     auto theirs = co_await go_over(situation, admitted, own, trials);
     if (theirs) choice.mixture = *std::move(theirs);
   }
-  if (settings_.learn_weights) choice.mixture = co_await learn_weights(situation, choice.mixture);
+  if (!selected.members.empty()) {
+    choice.mixture = co_await search_weights<model::OwnShare>(situation, choice.mixture);
+  }
+  if (settings_.learn_weights) {
+    choice.mixture = co_await search_weights<model::WeightSearch>(situation, choice.mixture);
+  }
   choice.why["trials"] = std::move(trials);
   co_return choice;
 }
@@ -196,17 +201,22 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
   double seconds = 0;
   for (std::size_t looked = 0; !open.empty();) {
     const std::size_t examples = lazy ? model::next_look(looked, all) : all;
-    const pipe::Score question{open, examples};
+    // Whoever copies us copies what it saw: our partial as it was rounded on its way.
+    const bool with_own = looked == 0 && situation.published;
+    std::vector<std::string> asked = open;
+    if (with_own) asked.push_back(self_);
+    const pipe::Score question{asked, examples};
     const auto answer = co_await situation.worker->call(question);
-    const LossRows rows(answer.file, 2 + open.size(), examples);
+    const LossRows rows(answer.file, 2 + asked.size(), examples);
     seconds += answer.result.seconds;
-    in_all += open.size() * (examples - looked);
+    in_all += asked.size() * (examples - looked);
     std::vector<std::span<const float>> peers;
     for (std::size_t i = 0; i < open.size(); ++i) peers.push_back(rows[2 + i]);
     if (looked == 0) {
       constexpr std::size_t kEnough = 32;  // examples, on which no two models agree
+      const auto own_row = rows[with_own ? 2 + open.size() : 1];
       static_cast<void>(
-          copies_.add(self_, situation.round, rows[1].first(std::min(kEnough, examples))));
+          copies_.add(self_, situation.round, own_row.first(std::min(kEnough, examples))));
       for (std::size_t i = 0; i < open.size(); ++i) {
         const auto first = peers[i].first(std::min(kEnough, examples));
         if (auto whose = copies_.add(open[i], situation.round, first)) copies[open[i]] = *whose;
@@ -327,9 +337,10 @@ net::awaitable<std::optional<pipe::Mixture>> Lia::go_over(Situation situation,
   co_return theirs;
 }
 
-net::awaitable<pipe::Mixture> Lia::learn_weights(Situation situation, pipe::Mixture mixed) {
+template <class Search>
+net::awaitable<pipe::Mixture> Lia::search_weights(Situation situation, pipe::Mixture mixed) {
   const std::vector<float> losses = co_await losses_of(situation, mixed);
-  model::WeightSearch search(mixed.weights, losses);
+  Search search(mixed.weights, losses);
   while (auto weights = search.next()) {
     mixed.weights = *std::move(weights);
     const std::vector<float> tried = co_await losses_of(situation, mixed);

@@ -20,6 +20,7 @@ class Lia final : public Strategy {
   std::vector<std::string> pulls(std::uint64_t round, const std::vector<std::string>& peers,
                                  std::mt19937_64& random) override;
   net::awaitable<Choice> choose(Situation situation) override;
+  [[nodiscard]] bool looks_at_published() const override { return true; }
   [[nodiscard]] Note note() const override;
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;
@@ -55,7 +56,8 @@ class Lia final : public Strategy {
   net::awaitable<std::optional<pipe::Mixture>> go_over(Situation situation, model::Members admitted,
                                                        OwnLosses own, nlohmann::json& trials);
   /// The same average with better weights, if there are any.
-  net::awaitable<pipe::Mixture> learn_weights(Situation situation, pipe::Mixture mixed);
+  template <class Search>
+  net::awaitable<pipe::Mixture> search_weights(Situation situation, pipe::Mixture mixed);
   net::awaitable<std::vector<float>> losses_of(Situation situation, pipe::Mixture mixed);
 
   Config::Learning settings_;

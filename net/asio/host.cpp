@@ -10,11 +10,6 @@ namespace {
 
 using asio::ip::tcp;
 
-constexpr std::size_t kFullMesh = 9;  // nodes; beyond that each dials a few
-constexpr std::size_t kOutbound = 8;
-constexpr Duration kFirstRedial = std::chrono::milliseconds(250);
-constexpr Duration kLastRedial = std::chrono::seconds(30);
-constexpr Duration kConnect = std::chrono::seconds(10);
 // Two nodes that dial each other at the same moment get two connections within this time.
 constexpr Duration kSimultaneous = std::chrono::seconds(5);
 
@@ -24,10 +19,36 @@ std::string text(const tcp::endpoint& endpoint) {
   return host + ":" + std::to_string(endpoint.port());
 }
 
-std::string remote_text(const tcp::socket& socket) {
-  error_code ec;
-  const tcp::endpoint endpoint = socket.remote_endpoint(ec);
-  return ec ? "unknown address" : text(endpoint);
+/// "2 to 3"
+std::string range(std::uint8_t least, std::uint8_t most) {
+  return std::to_string(least) + " to " + std::to_string(most);
+}
+
+Subnet subnet_of(const asio::ip::address& address) {
+  return address.is_v4() ? Subnet(address.to_v4().to_bytes()) : Subnet(address.to_v6().to_bytes());
+}
+
+/// The members that can be dialled.
+std::vector<NodeId> reachable(const LocalNode& local) {
+  std::vector<NodeId> ids;
+  for (const Member& member : local.consortium->members()) {
+    if (member.id != local.id && !member.addresses.empty()) ids.push_back(member.id);
+  }
+  return ids;
+}
+
+/// IPv6 and IPv4 by turns, each in the order given: a family that leads nowhere costs one attempt.
+std::vector<tcp::endpoint> by_turns(const std::vector<tcp::endpoint>& endpoints) {
+  std::vector<tcp::endpoint> same, other, ordered;
+  for (const tcp::endpoint& endpoint : endpoints) {
+    const bool like_first = endpoint.protocol() == endpoints.front().protocol();
+    (like_first ? same : other).push_back(endpoint);
+  }
+  for (std::size_t i = 0; i < std::max(same.size(), other.size()); ++i) {
+    if (i < same.size()) ordered.push_back(same[i]);
+    if (i < other.size()) ordered.push_back(other[i]);
+  }
+  return ordered;
 }
 
 }  // namespace
@@ -37,14 +58,15 @@ Host::Host(asio::io_context& io, const LocalNode& local, HostOwner& owner, std::
       local_(local),
       owner_(owner),
       gossip_(*local.consortium, local.id, local.task, seed),
-      random_(seed ^ 0x9e3779b97f4a7c15),
+      dialler_(local.consortium->members().size(), reachable(local), seed ^ 0x9e3779b97f4a7c15),
+      dial_clock_(io),
       clock_(io) {
   for (const Member& member : local.consortium->members()) {
     if (member.id == local.id) continue;
     Peer& peer = peers_[member.id];
     peer.member = &member;
     peer.since = std::chrono::system_clock::now();
-    peer.redial = std::make_unique<asio::steady_timer>(io, Instant::max());
+    peer.settled = std::make_unique<asio::steady_timer>(io, Instant::max());
   }
 }
 
@@ -87,92 +109,133 @@ awaitable<void> Host::accept_loop(std::shared_ptr<tcp::acceptor> acceptor,
     if (!*alive || stopped_) co_return;
     if (ec) {
       // Out of file descriptors, most likely: leave the queue alone for a moment.
-      asio::steady_timer pause(io_, kFirstRedial);
+      asio::steady_timer pause(io_, limits::kFirstRedial);
       co_await pause.async_wait(asio::redirect_error(use_awaitable, ec));
       if (!*alive || stopped_) co_return;
       continue;
     }
-    const std::size_t pending = static_cast<std::size_t>(std::ranges::count_if(
-        links_, [](const auto& item) { return !item.second->session().established(); }));
-    const std::string address = remote_text(socket);
-    if (pending >= limits::kUnauthenticated) {
-      owner_.peer_failed(nullptr, address, CloseReason::crowded, false);
-      continue;  // the socket closes here
-    }
-    start_link(std::move(socket), nullptr, address);
+    accepted(std::move(socket));
   }
+}
+
+void Host::accepted(tcp::socket socket) {
+  error_code ec;
+  const tcp::endpoint from = socket.remote_endpoint(ec);
+  if (ec) return;  // gone already
+  for (const auto& [ticket, link] : at_door_) {
+    doorkeeper_.update(ticket, link->session().standing());
+  }
+  const auto decision = doorkeeper_.arrived(Clock::now(), subnet_of(from.address()));
+  if (!decision.admitted) {
+    const Trouble trouble{.reason = CloseReason::crowded, .address = text(from)};
+    return owner_.peer_failed(nullptr, trouble);
+  }
+  const auto link = start_link(std::move(socket), nullptr, text(from));
+  at_door_.emplace(*decision.admitted, link);
+  if (!decision.evicted) return;
+  const auto evicted = at_door_.at(*decision.evicted);  // a copy: closing erases
+  evicted->close(CloseReason::crowded);
+}
+
+void Host::leaves_door(const Link& link) {
+  const auto found = std::ranges::find_if(
+      at_door_, [&link](const auto& item) { return item.second.get() == &link; });
+  if (found == at_door_.end()) return;
+  doorkeeper_.update(found->first, link.session().standing());
+  doorkeeper_.left(Clock::now(), found->first);
+  at_door_.erase(found);
 }
 
 void Host::connect() {
-  std::vector<Peer*> dialled;
-  for (auto& [id, peer] : peers_) {
-    if (!peer.member->addresses.empty()) dialled.push_back(&peer);
-  }
-  std::ranges::shuffle(dialled, random_);
-  if (peers_.size() >= kFullMesh && dialled.size() > kOutbound) dialled.resize(kOutbound);
-  for (Peer* peer : dialled) asio::co_spawn(io_, dial_loop(*peer, alive_), rethrow);
+  dialling_ = true;
+  pump_dialler();
 }
 
-awaitable<void> Host::dial_loop(Peer& peer, std::shared_ptr<bool> alive) {
+void Host::pump_dialler() {
+  if (stopped_ || !dialling_) return;
+  const Instant now = Clock::now();
+  while (const auto leaving = dialler_.poll_leave(now)) {
+    const auto link = peers_.at(*leaving).link;  // a copy: closing may drop it
+    if (link) link->close(CloseReason::rotated);
+  }
+  while (const auto dialled = dialler_.poll_dial(now)) {
+    asio::co_spawn(io_, dial(peers_.at(*dialled), alive_), rethrow);
+  }
+  if (dial_clock_.expiry() == dialler_.next_timeout()) return;
+  dial_clock_.expires_at(dialler_.next_timeout());
+  dial_clock_.async_wait([this, alive = alive_](error_code ec) {
+    if (ec || !*alive || stopped_) return;
+    dial_clock_.expires_at(Instant::max());  // so that it is set anew
+    pump_dialler();
+  });
+}
+
+awaitable<void> Host::dial(Peer& peer, std::shared_ptr<bool> alive) {
   error_code ec;
   if (!*alive) co_return;
-  Duration pause = kFirstRedial;
-  while (!stopped_) {
-    for (const std::string& address : peer.member->addresses) {
-      if (peer.link) break;
-      co_await dial(peer, address);
+  Trouble trouble{.reason = CloseReason::unreachable, .detail = "no address can be resolved"};
+  std::vector<std::string> addresses = peer.member->addresses;
+  const std::vector<tcp::endpoint> endpoints = co_await resolve(std::move(addresses));
+  bool answered = false;
+  for (const tcp::endpoint& endpoint : endpoints) {
+    if (!*alive || stopped_) co_return;
+    if (peer.link) break;  // it dialled us meanwhile
+    tcp::socket socket(io_);
+    {
+      const Deadline deadline(io_.get_executor(), limits::kConnect, [&] {
+        error_code ignored;
+        socket.close(ignored);
+      });
+      co_await socket.async_connect(endpoint, asio::redirect_error(use_awaitable, ec));
+    }
+    if (!*alive || stopped_) co_return;
+    if (ec == asio::error::operation_aborted) ec = asio::error::timed_out;
+    if (ec) {
+      trouble.address = text(endpoint);
+      trouble.detail = ec.message();
+      continue;
+    }
+    if (peer.link) break;
+    answered = true;
+    const std::shared_ptr<Link> link = start_link(std::move(socket), peer.member, text(endpoint));
+    // The link's own clock bounds this.
+    while (links_.contains(link.get()) && !link->session().established()) {
+      co_await peer.settled->async_wait(asio::redirect_error(use_awaitable, ec));
       if (!*alive || stopped_) co_return;
     }
-    const bool connected = peer.link != nullptr;
-    if (connected) {
-      peer.redial->expires_at(Instant::max());  // until link_closed() cancels
-      co_await peer.redial->async_wait(asio::redirect_error(use_awaitable, ec));
-      if (!*alive || stopped_) co_return;
-    }
-    const bool lasted = connected && Clock::now() - peer.established > kLastRedial;
-    pause = lasted ? kFirstRedial : std::min(pause * 2, kLastRedial);
-    // Jitter keeps a consortium that lost its switch from coming back all at once.
-    const auto half = static_cast<std::uint64_t>(pause.count() / 2);
-    peer.redial->expires_after(Duration(half + random_() % (half + 1)));
-    co_await peer.redial->async_wait(asio::redirect_error(use_awaitable, ec));
-    if (!*alive) co_return;
-  }
-}
-
-awaitable<void> Host::dial(Peer& peer, std::string address) {
-  const auto alive = alive_;
-  const auto endpoint = parse_endpoint(address);
-  error_code ec = endpoint ? error_code() : error_code(asio::error::invalid_argument);
-  tcp::socket socket(io_);
-  if (endpoint) {
-    tcp::resolver resolver(io_);
-    const Deadline deadline(io_.get_executor(), kConnect, [&] {
-      resolver.cancel();
-      error_code ignored;
-      socket.close(ignored);
-    });
-    const auto results = co_await resolver.async_resolve(endpoint->host, endpoint->port,
-                                                         asio::redirect_error(use_awaitable, ec));
-    if (!ec) {
-      co_await asio::async_connect(socket, results, asio::redirect_error(use_awaitable, ec));
-    }
+    if (peer.link || link->session().hello()) break;  // it was he, if he does not want us
   }
   if (!*alive || stopped_) co_return;
-  if (peer.link) co_return;  // it dialled us meanwhile
-  if (ec) {
-    // Tell the owner once, not at every attempt.
-    const bool news = peer.last_failure != CloseReason::unreachable;
-    peer.last_failure = CloseReason::unreachable;
-    peer.failed_by_peer = false;
-    if (news) owner_.peer_failed(peer.member, address, CloseReason::unreachable, false);
-    co_return;
+  if (!peer.link) {
+    if (!answered) attempt_failed(peer, trouble);
+    dialler_.failed(Clock::now(), peer.member->id);
   }
-  const std::shared_ptr<Link> link = start_link(std::move(socket), peer.member, address);
-  // Wait for the handshake to end, one way or the other; the link's own clock bounds it.
-  while (*alive && links_.contains(link.get()) && !link->session().established()) {
-    asio::steady_timer moment(io_, std::chrono::milliseconds(20));
-    co_await moment.async_wait(asio::redirect_error(use_awaitable, ec));
+  pump_dialler();
+}
+
+awaitable<std::vector<tcp::endpoint>> Host::resolve(std::vector<std::string> addresses) {
+  const auto alive = alive_;
+  error_code ec;
+  std::vector<tcp::endpoint> endpoints;
+  for (const std::string& address : addresses) {
+    const auto endpoint = parse_endpoint(address);
+    if (!endpoint) continue;
+    tcp::resolver resolver(io_);
+    const Deadline deadline(io_.get_executor(), limits::kConnect, [&] { resolver.cancel(); });
+    const auto results = co_await resolver.async_resolve(endpoint->host, endpoint->port,
+                                                         asio::redirect_error(use_awaitable, ec));
+    if (!*alive || stopped_) break;
+    if (ec) continue;
+    for (const auto& result : results) endpoints.push_back(result.endpoint());
   }
+  co_return by_turns(endpoints);
+}
+
+void Host::attempt_failed(Peer& peer, Trouble trouble) {
+  // Tell the owner once, not at every attempt.
+  const bool news = !peer.trouble || peer.trouble->reason != trouble.reason;
+  peer.trouble = std::move(trouble);
+  if (news) owner_.peer_failed(peer.member, *peer.trouble);
 }
 
 // --- Links -------------------------------------------------------------------------------------
@@ -186,7 +249,7 @@ std::shared_ptr<Link> Host::start_link(tcp::socket socket, const Member* expecte
     if (*alive && link) action(link);
   };
   Link::Callbacks callbacks{
-      .established = [=, this] { with_link([this](auto& link) { link_established(link); }); },
+      .established = [=, this] { with_link([&](auto& link) { link_established(link, address); }); },
       .message =
           [=, this](Message message) {
             with_link([&](auto& link) {
@@ -208,14 +271,27 @@ std::shared_ptr<Link> Host::start_link(tcp::socket socket, const Member* expecte
           [=, this](CloseReason reason) {
             with_link([&](auto& link) { link_closed(link, expected, address, reason); });
           }};
-  auto link = Link::start(std::move(socket), local_, expected, std::move(callbacks));
+  const bool alone = dialler_.company() == Dialler::Company::none;
+  auto link = Link::start(std::move(socket), local_, expected, std::move(callbacks),
+                          alone ? kNeedsCompany : 0);
   *self = link;
   links_.emplace(link.get(), link);
+  if (reading_paused_) link->pause();
   return link;
 }
 
-void Host::link_established(const std::shared_ptr<Link>& link) {
+void Host::link_established(const std::shared_ptr<Link>& link, const std::string& address) {
+  leaves_door(*link);
   Peer& peer = peers_.at(link->session().peer()->id);
+  if (denied_.contains(peer.member->id)) return link->close(CloseReason::denied);
+  const bool alone = (link->session().hello()->features & kNeedsCompany) != 0;
+  const auto company = alone ? Dialler::Company::none : Dialler::Company::some;
+  const auto place = dialler_.place_for(peer.member->id, company);
+  if (!place.granted) return link->close(CloseReason::crowded);
+  if (place.instead_of) {
+    const auto other = peers_.at(*place.instead_of).link;  // a copy: closing may drop it
+    if (other) other->close(CloseReason::rotated);
+  }
   if (peer.link) {
     // Both ends must keep the same one: that which the smaller id dialled.  But a connection that
     // has lived for a while is no coincidence: then the peer lost it and came back.
@@ -231,12 +307,18 @@ void Host::link_established(const std::shared_ptr<Link>& link) {
     old->close(CloseReason::duplicate);
   } else {
     peer.since = std::chrono::system_clock::now();
-    owner_.peer_connected(*peer.member);
+    owner_.peer_connected(*peer.member, *link->session().hello());
   }
   peer.link = link;
   peer.established = Clock::now();
   peer.serving = false;
-  peer.last_failure.reset();
+  peer.address = address;
+  peer.hello = link->session().hello();
+  peer.trouble.reset();
+  peer.settled->cancel();
+  const bool dialled = link->session().role() == Session::Role::initiator;
+  dialler_.connected(Clock::now(), peer.member->id,
+                     dialled ? Dialler::Direction::outbound : Dialler::Direction::inbound, company);
   gossip_.handle_connected(Clock::now(), peer.member->id);
   pump();
 }
@@ -244,29 +326,50 @@ void Host::link_established(const std::shared_ptr<Link>& link) {
 void Host::link_closed(const std::shared_ptr<Link>& link, const Member* expected,
                        const std::string& address, CloseReason reason) {
   links_.erase(link.get());
-  const bool by_peer = link->session().closed_by_peer();
+  leaves_door(*link);
+  Trouble trouble{.reason = reason,
+                  .by_peer = link->session().closed_by_peer(),
+                  .address = address,
+                  .detail = link->detail()};
+  const auto& hello = link->session().hello();
+  if (reason == CloseReason::version_mismatch && hello) {
+    trouble.detail = "it speaks versions " + range(hello->oldest, hello->version) +
+                     " of the protocol, we " + range(local_.oldest, local_.version);
+  }
   const Member* member = link->session().peer() ? link->session().peer() : expected;
   const auto found = member ? peers_.find(member->id) : peers_.end();
-  if (found == peers_.end()) return owner_.peer_failed(nullptr, address, reason, by_peer);
+  if (found == peers_.end()) return owner_.peer_failed(nullptr, trouble);
   Peer& peer = found->second;
+  peer.settled->cancel();
   if (peer.link != link) {
     if (peer.link || reason == CloseReason::duplicate) return;  // the other connection lives
-    const bool news = peer.last_failure != reason;
-    peer.last_failure = reason;
-    peer.failed_by_peer = by_peer;
-    if (news) owner_.peer_failed(member, address, reason, by_peer);
-    return;
+    if (hello) peer.hello = hello;
+    return attempt_failed(peer, std::move(trouble));
   }
   peer.link.reset();
   peer.bytes_in += link->bytes_in();
   peer.bytes_out += link->bytes_out();
   peer.since = std::chrono::system_clock::now();
-  peer.last_failure = reason;
-  peer.failed_by_peer = by_peer;
+  peer.trouble = std::move(trouble);
   gossip_.handle_disconnected(Clock::now(), member->id);
-  owner_.peer_disconnected(*member, reason, by_peer);
-  peer.redial->cancel();
+  owner_.peer_disconnected(*member, *peer.trouble);
+  dialler_.disconnected(Clock::now(), member->id);
   pump();
+  pump_dialler();
+}
+
+void Host::deny(const NodeId& id) {
+  const auto peer = peers_.find(id);
+  if (peer == peers_.end() || !denied_.insert(id).second) return;
+  dialler_.deny(id);
+  const auto link = peer->second.link;  // a copy: closing may drop it
+  if (link) link->close(CloseReason::denied);
+}
+
+void Host::allow(const NodeId& id) {
+  if (denied_.erase(id) == 0) return;
+  dialler_.allow(id);
+  pump_dialler();
 }
 
 void Host::stop() {
@@ -275,7 +378,8 @@ void Host::stop() {
     error_code ignored;
     acceptor->close(ignored);
   }
-  for (auto& [id, peer] : peers_) peer.redial->cancel();
+  dial_clock_.cancel();
+  for (auto& [id, peer] : peers_) peer.settled->cancel();
   const auto links = links_;  // closing erases
   for (const auto& [key, link] : links) link->close(CloseReason::shutting_down);
   clock_.cancel();
@@ -338,7 +442,7 @@ void Host::carry_out(Gossip::Event& event) {
       // Later, as from a disk: what it is sent after has then been queued, and counts.
       asio::post(io_, [done = std::move(done), data = std::move(data)] { done(data); });
     } else if constexpr (std::is_same_v<Body, Gossip::WritePiece>) {
-      owner_.write_piece(body.snapshot, body.piece, std::move(body.data));
+      write_piece(body);
     } else if constexpr (std::is_same_v<Body, Gossip::Discovered>) {
       owner_.discovered(body.snapshot, body.head);
     } else if constexpr (std::is_same_v<Body, Gossip::Begun>) {
@@ -360,6 +464,25 @@ void Host::carry_out(Gossip::Event& event) {
     }
   };
   std::visit(handle, event);
+}
+
+void Host::write_piece(Gossip::WritePiece& piece) {
+  const std::size_t size = piece.data.size();
+  waiting_for_disk_ += size;
+  if (waiting_for_disk_ > limits::kWaitingForDisk && !std::exchange(reading_paused_, true)) {
+    for (const auto& [key, link] : links_) link->pause();
+  }
+  auto written = [this, alive = alive_, size] {
+    if (*alive) piece_written(size);
+  };
+  owner_.write_piece(piece.snapshot, piece.piece, std::move(piece.data), std::move(written));
+}
+
+void Host::piece_written(std::size_t size) {
+  waiting_for_disk_ -= size;
+  if (waiting_for_disk_ > limits::kWaitingForDisk / 2) return;
+  if (!std::exchange(reading_paused_, false)) return;
+  for (const auto& [key, link] : links_) link->resume();
 }
 
 void Host::piece_read(const NodeId& for_peer, const SnapshotId& snapshot, std::uint32_t piece,
@@ -386,21 +509,28 @@ bool Host::connected(const NodeId& id) const {
 }
 
 std::vector<Host::PeerStatus> Host::peers() const {
+  const Instant now = Clock::now();
   std::vector<PeerStatus> all;
   for (const auto& [id, peer] : peers_) {
     PeerStatus status;
     status.member = peer.member;
     status.connected = peer.link != nullptr;
     status.since = peer.since;
-    status.last_failure = peer.last_failure;
-    status.failed_by_peer = peer.failed_by_peer;
+    status.trouble = peer.trouble;
     status.bytes_in = peer.bytes_in;
     status.bytes_out = peer.bytes_out;
+    status.hello = peer.hello;
+    if (const auto next = dialler_.next_attempt(id)) {
+      status.next_try = std::max(*next - now, Duration::zero());
+    }
     if (peer.link) {
+      status.dialled_by_us = peer.link->session().role() == Session::Role::initiator;
+      status.address = peer.address;
       status.round_trip = peer.link->session().round_trip();
       status.bytes_in += peer.link->bytes_in();
       status.bytes_out += peer.link->bytes_out();
-      status.agent = peer.link->session().hello()->agent;
+      status.rate_in = peer.link->rate_in().per_second(now);
+      status.rate_out = peer.link->rate_out().per_second(now);
     }
     all.push_back(std::move(status));
   }
@@ -413,6 +543,12 @@ Host::Traffic Host::traffic() const {
     total.in += peer.bytes_in;
     total.out += peer.bytes_out;
   }
+  return total;
+}
+
+std::size_t Host::queued() const {
+  std::size_t total = 0;
+  for (const auto& [key, link] : links_) total += link->queued();
   return total;
 }
 

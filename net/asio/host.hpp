@@ -2,6 +2,8 @@
 
 #include "net/asio/asio.hpp"
 #include "net/asio/link.hpp"
+#include "net/dialler.hpp"
+#include "net/doorkeeper.hpp"
 #include "net/gossip.hpp"
 
 #include <chrono>
@@ -10,11 +12,19 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace kith::net {
+
+/// How a connection, or an attempt at one, ended.
+struct Trouble {
+  CloseReason reason{};
+  bool by_peer = false;   ///< it gave the reason
+  std::string address{};  ///< "host:port" of the other side; empty if it was not resolved
+  std::string detail{};   ///< what else is known: the operating system's words; may be empty
+};
 
 /// What the host asks of, and tells, the one who owns it.  All calls come on the io thread; what
 /// they throw leaves io_context::run().
@@ -25,8 +35,10 @@ class HostOwner {
   virtual ~HostOwner() = default;
   /// Load a chunk's ciphertext and call `done`, later, on the io thread.
   virtual void read_piece(const SnapshotId& snapshot, std::uint32_t piece, PieceRead done) = 0;
-  /// Store a verified chunk.  A later completed() for the snapshot comes after all its pieces.
-  virtual void write_piece(const SnapshotId& snapshot, std::uint32_t piece, Bytes data) = 0;
+  /// Store a verified chunk and call `written`, later, on the io thread: until then its bytes count
+  /// as limits::kWaitingForDisk.  A later completed() for the snapshot comes after all its pieces.
+  virtual void write_piece(const SnapshotId& snapshot, std::uint32_t piece, Bytes data,
+                           std::function<void()> written) = 0;
   virtual void discovered(const SnapshotId& snapshot, const Head& head) = 0;
   /// Its manifest came: note it, so that what is written of it is found after a restart.
   virtual void begun(const SnapshotId& snapshot, const Head& head) = 0;
@@ -37,11 +49,10 @@ class HostOwner {
   virtual void dropped(const SnapshotId& snapshot, const Head& head,
                        const std::vector<Hash>& chunks) = 0;
 
-  virtual void peer_connected(const Member& peer) = 0;
-  virtual void peer_disconnected(const Member& peer, CloseReason reason, bool by_peer) = 0;
+  virtual void peer_connected(const Member& peer, const Hello& hello) = 0;
+  virtual void peer_disconnected(const Member& peer, const Trouble& trouble) = 0;
   /// An attempt, ours to `peer` or (nullptr) somebody's to us, that did not become a connection.
-  virtual void peer_failed(const Member* peer, const std::string& address, CloseReason reason,
-                           bool by_peer) = 0;
+  virtual void peer_failed(const Member* peer, const Trouble& trouble) = 0;
   virtual void peer_accused(const Member& peer, const std::string& what) = 0;
   /// It lies: the proof is to be kept.
   virtual void peer_convicted(const Member& peer, const Evidence& evidence) = 0;
@@ -49,8 +60,8 @@ class HostOwner {
   virtual void outrun(const LogPosition& position) = 0;
 };
 
-/// Joins the protocol machines to real sockets: listens, dials every member until it is connected,
-/// keeps one connection a member, and drives the Gossip.
+/// Joins the protocol machines to real sockets: listens, dials whom the Dialler says, lets in whom
+/// the Doorkeeper does, keeps one connection a member, and drives the Gossip.
 ///
 /// Ownership: whoever makes it runs its io_context and calls stop() before destroying it.
 /// Threads: the io thread only.
@@ -59,12 +70,15 @@ class Host {
   struct PeerStatus {
     const Member* member = nullptr;
     bool connected = false;
+    bool dialled_by_us = false;                   ///< if connected
     std::chrono::system_clock::time_point since;  ///< it has been in this state
-    std::optional<CloseReason> last_failure;      ///< of the last connection or attempt
-    bool failed_by_peer = false;
+    std::string address;                          ///< of the connection
+    std::optional<Trouble> trouble;    ///< of the last connection or attempt; none if connected
+    std::optional<Duration> next_try;  ///< until we dial it again; nullopt if we do not
     std::optional<Duration> round_trip;
     std::uint64_t bytes_in = 0, bytes_out = 0;  ///< all connections together
-    std::string agent;
+    double rate_in = 0, rate_out = 0;           ///< bytes a second, lately
+    std::optional<Hello> hello;                 ///< what it last said of itself
   };
   struct Traffic {
     std::uint64_t in = 0, out = 0;  ///< bytes
@@ -78,8 +92,11 @@ class Host {
 
   /// Starts listening on "host:port".  Throws std::runtime_error with a sentence for the operator.
   void listen(const std::string& address);
-  /// Starts dialling every member that has an address.
+  /// Starts dialling.
   void connect();
+  /// Closes its connection and makes none with it until allow().
+  void deny(const NodeId& peer);
+  void allow(const NodeId& peer);
   /// Says goodbye to everyone and stops listening and dialling.
   void stop();
 
@@ -93,6 +110,7 @@ class Host {
   [[nodiscard]] bool connected(const NodeId& peer) const;
   [[nodiscard]] std::vector<PeerStatus> peers() const;
   [[nodiscard]] Traffic traffic() const;
+  [[nodiscard]] std::size_t queued() const;  ///< bytes that wait for peers to take them
   [[nodiscard]] std::vector<std::string> listening() const;  ///< "address:port", resolved
 
  private:
@@ -100,10 +118,11 @@ class Host {
     const Member* member = nullptr;
     std::shared_ptr<Link> link;  // only when established
     Instant established;
-    std::unique_ptr<asio::steady_timer> redial;
+    std::unique_ptr<asio::steady_timer> settled;  // cancelled when a handshake has ended
     std::chrono::system_clock::time_point since;
-    std::optional<CloseReason> last_failure;
-    bool failed_by_peer = false;
+    std::string address;  // of the link
+    std::optional<Trouble> trouble;
+    std::optional<Hello> hello;
     bool serving = false;  // a piece is in the queue and drained() is owed to the gossip
     std::uint64_t bytes_in = 0, bytes_out = 0;  // of former connections
   };
@@ -111,11 +130,16 @@ class Host {
   // A loop may start, and wakes, after the host is gone: it looks at `alive` before anything else.
   awaitable<void> accept_loop(std::shared_ptr<asio::ip::tcp::acceptor> acceptor,
                               std::shared_ptr<bool> alive);
-  awaitable<void> dial_loop(Peer& peer, std::shared_ptr<bool> alive);
-  awaitable<void> dial(Peer& peer, std::string address);
+  awaitable<void> dial(Peer& peer, std::shared_ptr<bool> alive);
+  awaitable<std::vector<asio::ip::tcp::endpoint>> resolve(std::vector<std::string> addresses);
+  void attempt_failed(Peer& peer, Trouble trouble);
+  void pump_dialler();
+  void accepted(asio::ip::tcp::socket socket);
+  /// It is authenticated, or gone.
+  void leaves_door(const Link& link);
   std::shared_ptr<Link> start_link(asio::ip::tcp::socket socket, const Member* expected,
                                    std::string address);
-  void link_established(const std::shared_ptr<Link>& link);
+  void link_established(const std::shared_ptr<Link>& link, const std::string& address);
   void link_closed(const std::shared_ptr<Link>& link, const Member* expected,
                    const std::string& address, CloseReason reason);
   void drained(Peer& peer);
@@ -123,15 +147,24 @@ class Host {
                   std::optional<Bytes> data);
   void pump();
   void carry_out(Gossip::Event& event);
+  void write_piece(Gossip::WritePiece& piece);
+  void piece_written(std::size_t size);
 
   asio::io_context& io_;
   const LocalNode& local_;
   HostOwner& owner_;
   Gossip gossip_;
-  std::mt19937_64 random_;
   std::map<NodeId, Peer> peers_;
+  std::set<NodeId> denied_;
   std::vector<std::shared_ptr<asio::ip::tcp::acceptor>> acceptors_;
   std::map<const Link*, std::shared_ptr<Link>> links_;  // all, in handshake or established
+  Dialler dialler_;
+  asio::steady_timer dial_clock_;
+  bool dialling_ = false;  // connect() was called
+  Doorkeeper doorkeeper_;
+  std::map<Doorkeeper::Ticket, std::shared_ptr<Link>> at_door_;  // came to us, in handshake
+  std::size_t waiting_for_disk_ = 0;                             // bytes
+  bool reading_paused_ = false;                                  // for their sake
   asio::steady_timer clock_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for callbacks that come late
   bool stopped_ = false, pumping_ = false;

@@ -6,15 +6,15 @@ namespace kith::net {
 namespace {
 
 constexpr std::size_t kReadBuffer = 64 << 10;
-// A peer cannot make us queue this much by asking for pieces; only by asking and never reading.
-constexpr std::size_t kHopeless = 4 * limits::kQueued;
 constexpr Duration kFarewell = std::chrono::seconds(1);
 
 }  // namespace
 
 std::shared_ptr<Link> Link::start(asio::ip::tcp::socket socket, const LocalNode& local,
-                                  const Member* expected, Callbacks callbacks) {
-  std::shared_ptr<Link> link(new Link(std::move(socket), local, expected, std::move(callbacks)));
+                                  const Member* expected, Callbacks callbacks,
+                                  std::uint64_t features) {
+  std::shared_ptr<Link> link(
+      new Link(std::move(socket), local, expected, std::move(callbacks), features));
   asio::co_spawn(link->socket_.get_executor(), read_loop(link), rethrow);
   asio::co_spawn(link->socket_.get_executor(), write_loop(link), rethrow);
   asio::co_spawn(link->socket_.get_executor(), clock_loop(link), rethrow);
@@ -23,12 +23,15 @@ std::shared_ptr<Link> Link::start(asio::ip::tcp::socket socket, const LocalNode&
 }
 
 Link::Link(asio::ip::tcp::socket socket, const LocalNode& local, const Member* expected,
-           Callbacks callbacks)
+           Callbacks callbacks, std::uint64_t features)
     : socket_(std::move(socket)),
       wake_writer_(socket_.get_executor(), Instant::max()),
+      wake_reader_(socket_.get_executor(), Instant::max()),
       clock_(socket_.get_executor(), Instant::max()),
-      session_(local, expected, Clock::now()),
-      callbacks_(std::move(callbacks)) {
+      session_(local, expected, Clock::now(), features),
+      callbacks_(std::move(callbacks)),
+      rate_in_(Clock::now()),
+      rate_out_(Clock::now()) {
   error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
 }
@@ -46,11 +49,16 @@ void Link::close(CloseReason reason) {
   pump();
 }
 
+void Link::resume() {
+  paused_ = false;
+  wake_reader_.cancel();
+}
+
 void Link::collect() {
   const Bytes output = session_.take_output();
   outbox_.insert(outbox_.end(), output.begin(), output.end());
   queued_ += output.size();
-  if (queued_ > kHopeless) session_.close(CloseReason::stalled);
+  if (queued_ > limits::kHopeless) session_.close(CloseReason::stalled);
 }
 
 // Carries out whatever the session has come to want.  A callback may well send, close or drop us:
@@ -76,7 +84,7 @@ void Link::pump_once() {
     pump_again_ = true;
     callbacks_.message(std::move(*message));
   }
-  if (clock_.expiry() != session_.next_timeout()) {
+  if (!parting_ && clock_.expiry() != session_.next_timeout()) {
     clock_.expires_at(session_.next_timeout());  // wakes clock_loop
   }
   // A goodbye still in the outbox is written first; write_loop then comes back here.
@@ -89,7 +97,8 @@ void Link::finish(CloseReason reason) {
   error_code ignored;
   socket_.close(ignored);  // ends read_loop
   wake_writer_.cancel();   // ends write_loop
-  clock_.cancel();         // ends clock_loop
+  wake_reader_.cancel();
+  clock_.cancel();  // ends clock_loop
   const Callbacks last = std::exchange(callbacks_, {});
   last.closed(reason);
 }
@@ -98,19 +107,39 @@ awaitable<void> Link::read_loop(std::shared_ptr<Link> self) {
   Bytes buffer(kReadBuffer);
   error_code ec;
   while (!self->finished_) {
+    co_await until_readable(self);
+    if (self->finished_) co_return;
     const auto space = asio::buffer(buffer);
     const std::size_t size =
         co_await self->socket_.async_read_some(space, asio::redirect_error(use_awaitable, ec));
     if (self->finished_) co_return;
     if (ec) {
+      self->detail_ = ec.message();
       // During the handshake a silent close is how the other side says that it does not know us.
       const bool shaking = !self->session_.established();
       co_return self->finish(self->session_.closed().value_or(
           shaking ? CloseReason::handshake_failed : CloseReason::connection_lost));
     }
+    const Instant now = Clock::now();
+    const std::uint64_t before = self->session_.messages();
     self->bytes_in_ += size;
-    self->session_.handle_bytes(Clock::now(), ByteView(buffer).first(size));
+    self->rate_in_.add(now, size);
+    self->session_.handle_bytes(now, ByteView(buffer).first(size));
+    const auto messages = static_cast<Duration::rep>(self->session_.messages() - before);
+    self->indebted_until_ =
+        std::max(self->indebted_until_, now) + messages * limits::kMessageEffort;
     self->pump();
+  }
+}
+
+// Neither paused by the owner, nor by what the peer's messages have cost.
+awaitable<void> Link::until_readable(std::shared_ptr<Link> self) {
+  error_code ec;
+  while (!self->finished_) {
+    const Instant next = self->indebted_until_ - limits::kMessageEffortAtOnce;
+    if (!self->paused_ && Clock::now() >= next) co_return;
+    self->wake_reader_.expires_at(self->paused_ ? Instant::max() : next);
+    co_await self->wake_reader_.async_wait(asio::redirect_error(use_awaitable, ec));
   }
 }
 
@@ -128,11 +157,14 @@ awaitable<void> Link::write_loop(std::shared_ptr<Link> self) {
       const std::size_t size =
           co_await self->socket_.async_write_some(data, asio::redirect_error(use_awaitable, ec));
       if (self->finished_) co_return;
-      if (ec)
+      if (ec) {
+        self->detail_ = ec.message();
         co_return self->finish(self->session_.closed().value_or(CloseReason::connection_lost));
+      }
       rest = rest.subspan(size);
       self->queued_ -= size;
       self->bytes_out_ += size;
+      self->rate_out_.add(Clock::now(), size);
       self->session_.handle_written(Clock::now(), self->queued_);
       if (self->has_room()) self->callbacks_.drained();
       self->pump();
@@ -143,19 +175,18 @@ awaitable<void> Link::write_loop(std::shared_ptr<Link> self) {
 
 awaitable<void> Link::clock_loop(std::shared_ptr<Link> self) {
   error_code ec;
-  while (!self->finished_) {
+  while (!self->finished_ && !self->session_.closed()) {
     co_await self->clock_.async_wait(asio::redirect_error(use_awaitable, ec));
-    if (self->finished_) co_return;
-    if (self->session_.closed()) {
-      // Somebody who does not read our goodbye does not get to keep the socket.
-      self->clock_.expires_at(Clock::now() + kFarewell);
-      co_await self->clock_.async_wait(asio::redirect_error(use_awaitable, ec));
-      if (!self->finished_) self->finish(*self->session_.closed());
-      co_return;
-    }
+    if (self->finished_ || self->session_.closed()) break;
     self->session_.handle_timeout(Clock::now());
     self->pump();
   }
+  if (self->finished_) co_return;
+  // Somebody who does not read our goodbye does not get to keep the socket.
+  self->parting_ = true;
+  self->clock_.expires_at(Clock::now() + kFarewell);
+  co_await self->clock_.async_wait(asio::redirect_error(use_awaitable, ec));
+  if (!self->finished_) self->finish(*self->session_.closed());
 }
 
 }  // namespace kith::net

@@ -1,11 +1,13 @@
 #pragma once
 
 #include "net/asio/asio.hpp"
+#include "net/rate.hpp"
 #include "net/session.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace kith::net {
 
@@ -26,25 +28,36 @@ class Link : public std::enable_shared_from_this<Link> {
   };
 
   static std::shared_ptr<Link> start(asio::ip::tcp::socket socket, const LocalNode& local,
-                                     const Member* expected, Callbacks callbacks);
+                                     const Member* expected, Callbacks callbacks,
+                                     std::uint64_t features = 0);
 
-  /// Queues `message`.  Closes the link as stalled if far too much is waiting already.
+  /// Queues `message`.  Closes the link as stalled if limits::kHopeless is waiting already.
   void send(const Message& message);
   /// Says goodbye, gives it a moment to leave, and closes.  The first reason wins.
   void close(CloseReason reason);
 
+  /// Reads no more, and the peer's TCP stops sending, until resume().
+  void pause() { paused_ = true; }
+  void resume();
+
   [[nodiscard]] const Session& session() const { return session_; }
+  /// The operating system's words, if the socket failed; else empty.
+  [[nodiscard]] const std::string& detail() const { return detail_; }
+  [[nodiscard]] std::size_t queued() const { return queued_; }  ///< bytes, not yet sent
   [[nodiscard]] bool has_room() const { return queued_ < limits::kQueued; }
   [[nodiscard]] std::uint64_t bytes_in() const { return bytes_in_; }
   [[nodiscard]] std::uint64_t bytes_out() const { return bytes_out_; }
+  [[nodiscard]] const Rate& rate_in() const { return rate_in_; }
+  [[nodiscard]] const Rate& rate_out() const { return rate_out_; }
 
  private:
   Link(asio::ip::tcp::socket socket, const LocalNode& local, const Member* expected,
-       Callbacks callbacks);
+       Callbacks callbacks, std::uint64_t features);
   // Static, with the owner as an ordinary parameter: it lives in the coroutine frame.
   static awaitable<void> read_loop(std::shared_ptr<Link> self);
   static awaitable<void> write_loop(std::shared_ptr<Link> self);
   static awaitable<void> clock_loop(std::shared_ptr<Link> self);
+  static awaitable<void> until_readable(std::shared_ptr<Link> self);
   void collect();
   void pump();
   void pump_once();
@@ -52,13 +65,18 @@ class Link : public std::enable_shared_from_this<Link> {
 
   asio::ip::tcp::socket socket_;
   asio::steady_timer wake_writer_;  // never expires; cancelled to tell write_loop there is work
-  asio::steady_timer clock_;        // expires at session_.next_timeout()
+  asio::steady_timer wake_reader_;  // cancelled to tell read_loop to look again
+  asio::steady_timer clock_;        // expires at session_.next_timeout(); once parting_, for good
   Session session_;
   Callbacks callbacks_;
   Bytes outbox_;
   std::size_t queued_ = 0;  // bytes in outbox_ and in the write under way
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
-  bool announced_ = false, finished_ = false;
+  Rate rate_in_, rate_out_;
+  Instant indebted_until_;  // for the peer's messages; see limits::kMessageEffort
+  std::string detail_;
+  bool paused_ = false;
+  bool announced_ = false, parting_ = false, finished_ = false;
   bool pumping_ = false, pump_again_ = false;
 };
 

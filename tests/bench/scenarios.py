@@ -5,7 +5,8 @@
     tests/bench/scenarios.py --data DIR            all; DIR holds cifar100/, nordic/ and heart/, as the scenarios say
     tests/bench/scenarios.py rotation 'attack-*'   only these; the others keep their lines
 
-Finished runs in build/scenarios are not done again: remove a folder there, or one strategy's file, to have them anew.
+What this program finished in build/scenarios is not done again; with --any-program, nor is what another build did: remove
+a folder there, or one strategy's file, to have that anew.
 """
 
 import argparse
@@ -15,12 +16,14 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "bench" / "scenarios"
 RESULTS = ROOT / "docs" / "results.md"
 BEGIN, END = "<!-- scenarios: written by tests/bench/scenarios.py -->", "<!-- end of scenarios -->"
-SOURCES = {"superclass": "cifar100", "language": "nordic", "hospital": "heart"}
+SOURCES = {"superclass": "cifar100", "language": "nordic", "language-family": "nordic", "hospital": "heart"}
+MARK = " (earlier)"
 # In the order of the table.
 NAMES = ["rotation", "label-permutation", "hard-rotation", "superclass", "language", "hospital", "iid", "dirichlet-0.1",
          "dirichlet-0.5", "drift"]  # fmt: skip
@@ -31,16 +34,14 @@ def scenarios():
     return [name for name in NAMES if name in all_there] + sorted(all_there - set(NAMES))
 
 
-def run(kith, name, out, data, seeds):
-    """The results of a scenario; None if its data are not here."""
-    command = [kith, "simulate", FOLDER / f"{name}.toml", "--out", out / name]
+def run(kith, name, out, data, only):
+    """The results of a scenario; None if its data are not here.  `only`: more arguments."""
+    command = [kith, "simulate", FOLDER / f"{name}.toml", "--out", out / name, *only]
     if name in SOURCES:
         if data is None or not (data / SOURCES[name]).is_dir():
             print(f"{name}: skipped; it needs --data with a folder {SOURCES[name]}", file=sys.stderr)
             return None
         command += ["--source", data / SOURCES[name]]
-    if seeds:
-        command += ["--seeds", seeds]
     print(f"{name}:", file=sys.stderr, flush=True)
     subprocess.run(command, check=True, stdout=sys.stderr)
     return json.loads((out / name / "results.json").read_text())
@@ -67,6 +68,27 @@ def mean(results, strategy, key):
     return statistics.mean(numbers) if numbers else None
 
 
+def earlier_section(document, title):
+    """The lines of a scenario's section as the document has it, without the title; none if it has not."""
+    _, _, rest = document.partition(BEGIN)[2].partition(END)[0].partition(f"\n### {title}\n")
+    return rest.partition("\n### ")[0].splitlines()
+
+
+def earlier_rows(document, title):
+    """The rows of that section's table, by strategy, without what marks them."""
+    rows = [line for line in earlier_section(document, title) if line.startswith("| `")]
+    return {row.split("`")[1]: row.replace(MARK, "") for row in rows}
+
+
+def quality(results, strategy, key):
+    """Mean accuracy or perplexity over the seeds; of a row that is kept, as it says."""
+    numbers = values(results, strategy, key)
+    if numbers or strategy not in results["earlier"]:
+        return statistics.mean(numbers) if numbers else None
+    number = float(results["earlier"][strategy].split("|")[2].split()[0])
+    return number if key == "perplexity" else number / 100
+
+
 def table(results):
     text = results["metric"] == "perplexity"
     yield ("| strategy | " + ("perplexity | top-1 %" if text else "accuracy %") +
@@ -80,6 +102,8 @@ def table(results):
                  spread(of("right_partners"), 100), f"{mean(results, strategy, 'bytes_in') / 2**20:.1f}",
                  f"{mean(results, strategy, 'seconds'):.0f}"]
         yield "| " + " | ".join(cells) + " |"
+    for strategy, row in results["earlier"].items():
+        yield row.replace(f"`{strategy}`", f"`{strategy}`{MARK}", 1)
 
 
 def worst_groups(results):
@@ -96,21 +120,50 @@ def worst_groups(results):
     return {strategy: statistics.mean(numbers) for strategy, numbers in worst.items()}
 
 
-def facts(name, results):
-    """Sentences about lia."""
+def node_gains(results):
+    """Of each node, what lia gains over alone: one number a seed."""
+    accuracies = {}
+    for one in results["runs"]:
+        for node in one["nodes"]:
+            accuracies[one["strategy"], one["seed"], node["name"]] = statistics.mean(
+                report["accuracy"] for report in node["rounds"][-5:])
+    gains = {}
+    for (strategy, seed, node), accuracy in accuracies.items():
+        alone = accuracies.get(("local", seed, node))
+        if strategy == "lia" and alone is not None:
+            gains.setdefault(node, []).append(accuracy - alone)
+    return gains
+
+
+def with_error(numbers, factor=100.0):
+    """'+1.2 ± 0.3', the standard error of the mean."""
+    error = statistics.stdev(numbers) / len(numbers) ** 0.5 if len(numbers) > 1 else float("nan")
+    return f"{factor * statistics.mean(numbers):+.1f} ± {factor * error:.1f}"
+
+
+def facts(name, results, found):
+    """Sentences about lia; `found` are the results of all scenarios."""
     text = results["metric"] == "perplexity"
     key = "perplexity" if text else "accuracy"
-    lia, oracle, fedavg = (mean(results, strategy, key) for strategy in ("lia", "oracle", "fedavg"))
+    lia, oracle, fedavg = (quality(results, strategy, key) for strategy in ("lia", "oracle", "fedavg"))
     if oracle:
         yield f"{lia / oracle:.3f} of the true groups' {key}"
+    if name == "language" and "language-family" in found:
+        family = quality(found["language-family"], "oracle", key)
+        yield f"told the families of languages, `oracle` comes to {family:.1f}"
+    if name == "hospital":
+        gains = node_gains(results)
+        hospitals = ", ".join(f"{hospital} {with_error(numbers)}" for hospital, numbers in gains.items())
+        yield f"gain over alone, with its standard error over {len(next(iter(gains.values())))} seeds: {hospitals}"
+        yield f"all together {with_error([statistics.mean(of_seed) for of_seed in zip(*gains.values())])}"
     if fedavg:
         yield f"{100 * (lia / fedavg - 1):+.1f} % relative to one global model"
-    rivals = {line["strategy"] for line in results["summary"]} - {"lia", "oracle"}
-    quality = {rival: mean(results, rival, key) for rival in rivals}
-    if quality:
-        best = (min if text else max)(quality, key=quality.get)
+    rivals = ({line["strategy"] for line in results["summary"]} | set(results["earlier"])) - {"lia", "oracle"}
+    reached = {rival: quality(results, rival, key) for rival in sorted(rivals)}
+    if reached:
+        best = (min if text else max)(reached, key=reached.get)
         factor = 1 if text else 100
-        yield f"the best of the others is `{best}` at {factor * quality[best]:.1f}, lia is at {factor * lia:.1f}"
+        yield f"the best of the others is `{best}` at {factor * reached[best]:.1f}, lia is at {factor * lia:.1f}"
     if name == "hard-rotation":
         worst = worst_groups(results)
         others = {strategy: value for strategy, value in worst.items() if strategy not in ("lia", "oracle")}
@@ -125,51 +178,62 @@ def facts(name, results):
            f"{100 * statistics.mean(s['of_examples'] for s in scoring):.0f} % of the examples")
 
 
-def section(name, results):
+def section(name, results, found):
     yield f"### {results['name']}"
     yield ""
-    seeds = sorted({line["seed"] for line in results["summary"]})
-    if len(seeds) < 3:
-        yield f"**{len(seeds)} seed{'s' * (len(seeds) != 1)} only.**"
+    seeds = {}
+    for line in results["summary"]:
+        seeds.setdefault(line["strategy"], set()).add(line["seed"])
+    few = {strategy: sorted(of) for strategy, of in seeds.items() if len(of) < 3}
+    if few:
+        yield "Fewer than three seeds: " + ", ".join(f"`{strategy}` {', '.join(map(str, of))}" for strategy, of in few.items()) + "."
+        yield ""
+    if results["earlier"]:
+        yield "Rows marked *earlier* are of an earlier build, and were not run again."
         yield ""
     yield f"    tests/bench/scenarios.py {'--data DIR ' if name in SOURCES else ''}{name}"
     yield ""
     yield from table(results)
     yield ""
-    yield "`lia`: " + "; ".join(facts(name, results)) + "."
+    yield "`lia`: " + "; ".join(facts(name, results, found)) + "."
     yield ""
 
 
 def honest_accuracy(run, honest):
-    """Of the nodes that are honest in `honest`, a run's world, over the last five rounds."""
-    names = {node["name"] for node in honest if node["attack"] is None}
+    """Of these nodes, a run's mean accuracy over the last five rounds."""
     return statistics.mean(statistics.mean(report["accuracy"] for report in node["rounds"][-5:])
-                           for node in run["nodes"] if node["name"] in names)
+                           for node in run["nodes"] if node["name"] in honest)
 
 
 def attacks(found):
-    """One table of all attacks: `found` are their results, by name."""
-    free = found.pop("attack-none", None)
-    if free is None or not found:
+    """One table of all attacks, each beside the same honest nodes without the attackers."""
+    lines = []
+    for name, results in found.items():
+        world = results["runs"][0]["world"]
+        attackers = sum(node["attack"] is not None for node in world)
+        calm = found.get(f"calm-{attackers}")
+        if not name.startswith("attack-") or calm is None:
+            continue
+        kinds = {node["attack"] for node in world} - {None}
+        honest = {node["name"] for node in world if node["attack"] is None}
+        without = {run["seed"]: 100 * honest_accuracy(run, honest) for run in calm["runs"]}
+        attacked = {run["seed"]: 100 * honest_accuracy(run, honest) for run in results["runs"]}
+        seeds = sorted(without.keys() & attacked.keys())
+        lines.append(f"| {', '.join(kinds)} | {attackers} of {len(world)} | {spread([attacked[s] for s in seeds])} | "
+                     f"{spread([without[s] for s in seeds])} | {spread([attacked[s] - without[s] for s in seeds], sign='+')} | "
+                     f"{sum(values(results, 'lia', 'attackers')):.0f} times | {len(seeds)} |")
+    if not lines:
         return
     yield "### Attacks"
     yield ""
-    yield "    tests/bench/scenarios.py " + "'attack-*'"
+    yield "    tests/bench/scenarios.py 'attack-*' 'calm-*'"
     yield ""
-    yield (f"{free['name']}, `lia`, {free['rounds']} rounds. Accuracy is of the honest nodes; *without* is that of the same "
-           "nodes when nobody attacks.")
+    yield ("Fashion-MNIST, 4 rotations, 16 nodes, `lia`, 12 rounds. Accuracy is of the honest nodes; *without* is theirs where the "
+           "attackers do not exist.")
     yield ""
-    yield "| attack | attackers | accuracy % | without | difference | averaged with an attacker after round 5 |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
-    for results in found.values():
-        world = results["runs"][0]["world"]
-        kinds = {node["attack"] for node in world} - {None}
-        attacked = [100 * honest_accuracy(run, world) for run in results["runs"]]
-        calm = [100 * honest_accuracy(run, world) for run in free["runs"]]
-        differences = [a - b for a, b in zip(attacked, calm)]
-        yield (f"| {', '.join(kinds)} | {sum(node['attack'] is not None for node in world)} of {len(world)} | "
-               f"{spread(attacked)} | {spread(calm)} | {spread(differences, sign='+')} | "
-               f"{sum(values(results, 'lia', 'attackers')):.0f} times |")
+    yield "| attack | attackers | accuracy % | without | difference | averaged with an attacker after round 5 | seeds |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    yield from lines
     yield ""
 
 
@@ -180,6 +244,8 @@ def main():
     parser.add_argument("--out", default=ROOT / "build" / "scenarios", type=pathlib.Path)
     parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("--seeds", help="only these, with commas between; what is finished of others is kept for another time")
+    parser.add_argument("--strategies", help="only these, with commas between")
+    parser.add_argument("--any-program", action="store_true", help="take what another build of kith finished, too")
     parser.add_argument("--run-only", action="store_true", help="do not touch docs/results.md")
     parser.add_argument("--no-run", action="store_true", help="only write what was finished before")
     options = parser.parse_args()
@@ -189,18 +255,30 @@ def main():
         if not matching:
             parser.error(f"no such scenario: {pattern}; there are {', '.join(scenarios())}")
         wanted += matching
+    only = [f"--{key}={value}" for key, value in (("seeds", options.seeds), ("strategies", options.strategies)) if value]
+    only += ["--any-program"] * options.any_program
     for name in dict.fromkeys(wanted if not options.no_run else []):
-        run(options.kith, name, options.out, options.data, options.seeds)
+        run(options.kith, name, options.out, options.data, only)
     if options.run_only:
         return
     files = {name: options.out / name / "results.json" for name in scenarios()}  # also those of an earlier time
     found = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
-    lines = []
-    for name, results in found.items():
-        if not name.startswith("attack-"):
-            lines += section(name, results)
-    lines += attacks({name: results for name, results in found.items() if name.startswith("attack-")})
     document = RESULTS.read_text()
+    for results in found.values():
+        new = {line["strategy"] for line in results["summary"]}
+        results["earlier"] = {key: row for key, row in earlier_rows(document, results["name"]).items() if key not in new}
+    lines = []
+    for name in scenarios():
+        if name.startswith(("attack-", "calm-", "language-family")):
+            continue
+        if name in found:
+            lines += section(name, found[name], found)
+            continue
+        title = tomllib.loads((FOLDER / f"{name}.toml").read_text())["simulation"]["name"]
+        if kept := earlier_section(document, title):
+            note = ["", "*All of an earlier build.*"] if "*All of an earlier build.*" not in kept else []
+            lines += [f"### {title}", *note, *kept, ""]
+    lines += attacks(found)
     before, rest = document.split(BEGIN)
     RESULTS.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + END + rest.split(END)[1])
     print(f"written to {RESULTS}", file=sys.stderr)

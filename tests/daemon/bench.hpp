@@ -41,6 +41,8 @@ class Bench {
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
 
+  bool published = false;  ///< as in Situation
+
   void restart() {
     worker_ = std::make_unique<WorkerProcess>(io_, KITH_FAKE_WORKER);
     pipe::Open open;
@@ -99,6 +101,7 @@ class Bench {
     situation.round = round;
     situation.candidates = std::move(candidates);
     situation.worker = worker_.get();
+    situation.published = published;
     return situation;
   }
   template <class Body>

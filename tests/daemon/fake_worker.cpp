@@ -4,17 +4,19 @@
 //   slow        never finishes training          dies       leaves in the first Average of all
 //   blabs       trains without privacy, whatever it is asked for
 //   swells      hands over a partial larger than the initial model
+//   renames     hands over a partial whose weights have another name
 //   fds         reports how many descriptors it was given as the number of parameters
 //   scripted    takes the loss and the distance of each model from the files "losses" and
 //               "distances" in the state folder, lines "name=number" (1 if not there), and
-//               writes every request to "requests" there
+//               writes every request to "requests" there; "examples" in "losses" is how many
+//               there are in each row
 #include "model/pipe/memfd.hpp"
 #include "model/pipe/messages.hpp"
 #include "model/pipe/pipe.hpp"
+#include "model/snapshot.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -29,8 +31,12 @@ namespace {
 using namespace kith;
 namespace fs = std::filesystem;
 
-constexpr std::size_t kModel = 1000;  // bytes
+constexpr std::size_t kModel = 200;   // weights
 constexpr std::uint64_t kScored = 4;  // examples
+
+Bytes snapshot(const std::string& name, std::size_t weights, float value) {
+  return model::write_snapshot({{{name, {weights}}}}, std::vector<float>(weights, value));
+}
 
 class FakeWorker {
  public:
@@ -73,12 +79,13 @@ class FakeWorker {
       const auto all = fs::directory_iterator("/proc/self/fd");
       opened.parameters = static_cast<std::uint64_t>(std::distance(begin(all), end(all)));
     }
-    reply(opened, pipe::sealed_memfd("initial", Bytes(kModel)));
+    reply(opened, pipe::sealed_memfd("initial", snapshot("w", kModel, 0)));
   }
   void answer(const pipe::Train& train) {
     if (behaviour_ == "slow") pause();
-    Bytes model(behaviour_ == "swells" ? kModel + 1 : kModel);
-    std::memcpy(model.data(), &train.round, sizeof train.round);
+    const Bytes model =
+        snapshot(behaviour_ == "renames" ? "v" : "w", behaviour_ == "swells" ? kModel + 1 : kModel,
+                 static_cast<float>(train.round));
     pipe::Trained trained;
     trained.validation = {1, 0.5, kScored};
     if (privacy_) {  // every round costs 1
@@ -102,10 +109,11 @@ class FakeWorker {
     std::vector<std::string> models{"M0", "self"};
     models.insert(models.end(), score.peers.begin(), score.peers.end());
     std::vector<float> rows;
+    const auto scored = static_cast<std::size_t>(scripted("losses", {"examples"}, kScored)[0]);
     for (const double loss : scripted("losses", models)) {
-      rows.insert(rows.end(), kScored, static_cast<float>(loss));
+      rows.insert(rows.end(), scored, static_cast<float>(loss));
     }
-    reply(pipe::Scored{kScored, 0}, pipe::sealed_memfd("rows", std::as_bytes(std::span(rows))));
+    reply(pipe::Scored{scored, 0}, pipe::sealed_memfd("rows", std::as_bytes(std::span(rows))));
   }
   void answer(const pipe::Measure& measure) {
     reply(pipe::Measured{scripted("losses", measure.members)});
@@ -132,8 +140,9 @@ class FakeWorker {
     for (const std::string& member : mixture.members) name += (name.empty() ? "" : "+") + member;
     const auto loss =
         static_cast<float>(behaviour_ == "scripted" ? scripted("losses", {name}, 0)[0] : 0);
-    const std::vector<float> row(kScored, loss);
-    reply(pipe::Scored{kScored, 0}, pipe::sealed_memfd("rows", std::as_bytes(std::span(row))));
+    const auto scored = static_cast<std::size_t>(scripted("losses", {"examples"}, kScored)[0]);
+    const std::vector<float> row(scored, loss);
+    reply(pipe::Scored{scored, 0}, pipe::sealed_memfd("rows", std::as_bytes(std::span(row))));
   }
   void answer(const pipe::Evaluate&) { reply(pipe::Evaluation{1, 0.5, kScored}); }
   void answer(const pipe::Checkpoint&) { reply(pipe::Checkpointed{}); }

@@ -45,6 +45,27 @@ BOOST_AUTO_TEST_CASE(a_snapshot_is_scored_once) {
   BOOST_TEST(lia.opinion("b").at("scores") == 1);
 }
 
+// Others get our partial rounded: against the exact one no copy of it would ever be equal.
+BOOST_AUTO_TEST_CASE(copy_of_our_partial_is_told_though_it_was_rounded_on_its_way) {
+  Bench bench;
+  const Script losses{{"examples", 16}, {"M0", 1}, {"self", 0.2}, {"me", 0.21}, {"thief", 0.21}};
+  bench.losses(losses);
+  Lia lia(settings(), {.self = "me"});
+  bench.published = true;
+  BOOST_TEST(members(bench.choose(lia, 1, Names{"thief"})).empty());
+  const std::string reason = lia.opinion("thief").at("reason");
+  BOOST_TEST(reason.find("a copy of what me published") != reason.npos);
+}
+
+BOOST_AUTO_TEST_CASE(model_as_good_as_ours_is_no_copy) {
+  Bench bench;
+  const Script losses{{"examples", 16}, {"M0", 1}, {"self", 0.2}, {"me", 0.22}, {"peer", 0.21}};
+  bench.losses(losses);
+  Lia lia(settings(), {.self = "me"});
+  bench.published = true;
+  BOOST_TEST((members(bench.choose(lia, 1, Names{"peer"})) == Names{"peer"}));
+}
+
 BOOST_AUTO_TEST_CASE(data_that_changed_open_the_question_again) {
   Bench bench;
   bench.losses(kLosses);
@@ -160,6 +181,17 @@ BOOST_AUTO_TEST_CASE(mutual_survives_notes_that_do_not_read) {
 }
 
 // ---- Learnt weights ----
+
+BOOST_AUTO_TEST_CASE(own_share_is_looked_for_once_partners_are_found) {
+  Bench bench;
+  bench.losses(kLosses);
+  Lia lia(settings(), {.self = "me"});
+  const auto mixture = bench.choose(lia, 1, kPeers);
+  const auto tries = bench.requests("try");
+  BOOST_TEST(tries.back().at("weights").at(0) == 0.75);  // in place of a half
+  // All averages of this worker are equally good, so equal weights stay.
+  BOOST_TEST(mixture.weights == std::vector({0.5, 0.5}), boost::test_tools::per_element());
+}
 
 BOOST_AUTO_TEST_CASE(learnt_weights_are_looked_for_by_measuring_averages) {
   Bench bench;

@@ -80,6 +80,10 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_with_a_sentence_that_says_wh
   BOOST_TEST(says(kSimulation + kLearning, "there are no data"));
   BOOST_TEST(says(kSimulation + kPartition + kLearning + "[data]\ndirectory = \"d\"\n",
                   "exclude one another"));
+  BOOST_TEST(says(kSimulation + kPartition + kLearning + "[data]\nfamilies = [0, 1]\n",
+                  "a family for each of the 3 groups"));
+  BOOST_TEST(says(kSimulation + kLearning + "[data]\ndirectory = \"d\"\nabsent = 1\n",
+                  "remove the sub-folders instead"));
   BOOST_TEST(says(kSimulation + kPartition, "learning.rounds must be set"));
   BOOST_TEST(says(kSimulation + kPartition + kLearning + "[attack]\nkind = \"noise\"\nnodes = 4\n",
                   "leave somebody honest"));

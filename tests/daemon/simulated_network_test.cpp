@@ -1,10 +1,13 @@
 #include "daemon/simulation/simulated_network.hpp"
 
 #include "model/pipe/memfd.hpp"
+#include "model/snapshot.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <bit>
+#include <random>
 #include <string>
 
 namespace {
@@ -13,20 +16,32 @@ using namespace kith;
 using namespace kith::daemon;
 using namespace std::chrono_literals;
 
-pipe::Fd snapshot(std::size_t bytes) {
-  return pipe::sealed_memfd("test", Bytes(bytes, std::byte{1}));
+constexpr std::size_t kWeights = 500;
+/// Nothing makes such weights smaller than two bytes each; then they are encrypted.
+constexpr std::size_t kBytes = 2 * kWeights + 16;
+
+Bytes snapshot() {
+  std::vector<float> values(kWeights);
+  std::mt19937 random(1);
+  const auto any = [&] { return std::bit_cast<float>(static_cast<std::uint32_t>(random())); };
+  std::ranges::generate(values, any);
+  return model::write_snapshot({{{"w", {kWeights}}}}, values);
 }
 
 /// Two nodes, each of whom trains for a second, and a fake worker that takes every snapshot.
 struct Network {
   explicit Network(NetworkConditions conditions = {})
-      : network(clock, conditions, {{"a"}, {"b"}}, 1) {}
+      : network(clock, conditions, {{"a"}, {"b"}}, 1) {
+    for (const std::size_t node : {0UL, 1UL}) {
+      network.set_initial(node, pipe::sealed_memfd("test", snapshot()));
+    }
+  }
 
   /// One round of `node`: who is a candidate, and since which round.
   net::awaitable<void> round(std::size_t node, std::uint64_t number, WorkerProcess& worker) {
     Exchange& exchange = network.exchange(node);
     exchange.want(number, everybody[node]);  // of the others
-    pipe::Fd partial = snapshot(1000);
+    pipe::Fd partial = pipe::sealed_memfd("test", snapshot());
     Note note{note_of(node), reader};
     co_await exchange.publish(number, std::move(partial), std::move(note));
     co_await exchange.gather(number);
@@ -78,7 +93,7 @@ BOOST_AUTO_TEST_CASE(peers_in_step_get_each_others_newest_with_its_note) {
   run(test, 2);
   BOOST_TEST((test.seen == Lines{R"(1a:b1{"from":1})", R"(1b:a1{"from":0})", R"(2a:b2{"from":1})",
                                  R"(2b:a2{"from":0})"}));
-  BOOST_TEST(test.network.bytes_received(0) == 2000U);
+  BOOST_TEST(test.network.bytes_received(0) == 2 * kBytes);
 }
 
 BOOST_AUTO_TEST_CASE(note_for_one_reader_is_not_carried_to_another) {
@@ -110,7 +125,7 @@ BOOST_AUTO_TEST_CASE(lost_snapshot_is_not_waited_for) {
 
 BOOST_AUTO_TEST_CASE(large_snapshot_takes_its_time) {
   NetworkConditions conditions;
-  conditions.bytes_per_second = 1000;  // a second for a snapshot
+  conditions.bytes_per_second = kBytes;  // a second for a snapshot
   conditions.latency = 500ms;
   Network test(conditions);
   run(test, 1);

@@ -38,8 +38,13 @@ json peer(const std::string& name, const std::string& id, json opinion) {
       {"since", 1000},
       {"trouble", nullptr},
       {"quarantined", false},
+      {"ignored", nullptr},
+      {"round_trip_ms", 12.34},
+      {"runs", {{"agent", "kith 0.1.0"}, {"protocol", 2}, {"oldest_protocol", 2}}},
       {"bytes_in", 10},
       {"bytes_out", 20},
+      {"bytes_in_per_second", 2048.0},
+      {"bytes_out_per_second", 0.0},
       {"snapshot", {{"round", 8}, {"sequence", 9}, {"arrived_in_round", 8}, {"refused", false}}},
       {"opinion", std::move(opinion)}};
 }
@@ -92,6 +97,7 @@ json status(json privacy) {
           {"members", 3},
           {"bytes_in", 0},
           {"bytes_out", 0},
+          {"not_fetching", ""},
           {"consortium", "ours"},
           {"task", {{"name", "digits"}}},
           {"strategy", "lia"}};
@@ -178,9 +184,36 @@ BOOST_AUTO_TEST_CASE(an_opinion_without_rho_is_no_error) {
   BOOST_TEST(!why_lines(explain_peer(odd, rounds(), "ana")).empty());
 }
 
-BOOST_AUTO_TEST_CASE(an_equivocator_is_shown_as_ignored_whatever_its_score) {
+BOOST_AUTO_TEST_CASE(peers_show_round_trip_rates_and_what_they_run) {
+  const Lines lines = peers_lines(peers(), {});
+  for (const char* part : {"12.3 ms", "2.0 KiB", "kith 0.1.0, protocol 2"}) {
+    BOOST_TEST(any_line(lines, part), part);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_offline_peer_shows_what_happened_and_where) {
+  json absent = peers();
+  absent[0]["connected"] = false;
+  absent[0]["runs"] = absent[0]["round_trip_ms"] = nullptr;
+  absent[0]["trouble"] = {{"reason", "unreachable"},
+                          {"address", "192.0.2.7:7700"},
+                          {"detail", "Connection refused"},
+                          {"help", "Nobody answers."}};
+  const char* told = "Nobody answers. (192.0.2.7:7700: Connection refused)";
+  BOOST_TEST(any_line(peers_lines(absent, {}), told));
+  BOOST_TEST(any_line(why_lines(explain_peer(absent, rounds(), "ana")), told));
+}
+
+BOOST_AUTO_TEST_CASE(status_says_loudly_when_nothing_is_fetched) {
+  json full = status(nullptr);
+  BOOST_TEST(!any_line(status_lines(full), "NOTHING IS FETCHED"));
+  full["not_fetching"] = "limits.disk is reached";
+  BOOST_TEST(any_line(status_lines(full), "NOTHING IS FETCHED: limits.disk is reached"));
+}
+
+BOOST_AUTO_TEST_CASE(who_is_ignored_is_shown_so_whatever_its_score) {
   json bad = peers();
-  bad[0]["quarantined"] = true;
+  bad[0]["ignored"] = {{"reason", "quarantined"}, {"help", "it signed two."}};
   BOOST_TEST(any_line(peers_lines(bad, {}), "IGNORED"));
   BOOST_TEST(any_line(why_lines(explain_peer(bad, rounds(), "ana")), "IGNORED"));
 }

@@ -117,6 +117,36 @@ class Simulate(unittest.TestCase):
         changed = self.scenario(strategies='"local", "lia"', rounds=2)
         self.assertEqual(len(self.simulate(changed)["runs"][0]["nodes"][0]["rounds"]), 2)  # another scenario is
 
+    def test_what_another_program_finished_is_done_again_unless_it_may_count(self):
+        file = self.scenario(strategies='"local"', rounds=1)
+        first = self.simulate(file)["runs"][0]
+        folder = self.folder / "other-program"  # a worker of another build: the same but for a byte at its end
+        folder.mkdir()
+        for name in ("kith", "kith-worker"):
+            shutil.copy(pathlib.Path(KITH).parent / name, folder)
+        with open(folder / "kith-worker", "ab") as worker:
+            worker.write(b"!")
+        result = self.folder / "out" / "seed-1" / "local.json"
+        finished = result.stat().st_mtime_ns
+        command = [folder / "kith", "simulate", file, "--out", self.folder / "out", "--json"]
+        reused = json.loads(subprocess.run([*command, "--any-program"], capture_output=True, check=True, timeout=100).stdout)
+        self.assertEqual(reused["runs"], [first])
+        self.assertEqual(result.stat().st_mtime_ns, finished)
+        again = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=100).stdout)["runs"][0]
+        self.assertNotEqual(result.stat().st_mtime_ns, finished)
+        self.assertNotEqual(again["program"], first["program"])
+
+    def test_absent_nodes_are_not_there_and_families_are_the_true_groups(self):
+        extra = "[data]\nabsent = 1\nfamilies = [7, 7]\n"
+        run = self.simulate(self.scenario(extra, strategies='"oracle"', rounds=1))["runs"][0]
+        names = ["node-1", "node-2", "node-3"]
+        self.assertEqual([(node["name"], node["group"]) for node in run["world"]], [(name, 7) for name in names])
+        for node in run["nodes"]:
+            partners = {member["name"] for member in node["rounds"][0]["members"]}
+            self.assertEqual(partners, set(names) - {node["name"]})
+        error = self.simulate(self.scenario("[data]\nabsent = 3\n"), "nobody", CONFIG)
+        self.assertIn("must leave two nodes", error)
+
     def test_attackers_and_drift_are_what_the_scenario_says(self):
         extra = '[attack]\nkind = "nan"\nnodes = 1\n[drift]\nround = 2\nshare = 0.25\n'
         results = self.simulate(self.scenario(extra, strategies='"fedavg", "oracle"', nodes=5))
@@ -154,6 +184,7 @@ class Simulate(unittest.TestCase):
             (self.scenario().read_text().replace('"lia"', '"lio"'), CONFIG, "simulation.strategies must be"),
             (self.scenario('[data]\nmin_validation = 40\n').read_text(), 65, "raise data.validation"),
             (self.scenario().read_text().replace("train = 60", "train = 60000"), 65, "too few examples"),
+            (self.scenario("[task]\nclasses = 5\n").read_text(), 65, "label"),
         ]
         for text, status, words in cases:
             file = self.folder / "wrong.toml"

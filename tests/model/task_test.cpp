@@ -61,6 +61,7 @@ BOOST_AUTO_TEST_CASE(canonical_text_is_as_documented) {
              "batch=32\n"
              "classes=10\n"
              "clip_factor=1.5\n"
+             "encoding=bf16\n"
              "input=1,28,28\n"
              "learning_rate=0.1\n"
              "model=cnn\n"
@@ -91,6 +92,8 @@ BOOST_AUTO_TEST_CASE(every_field_is_part_of_the_hash) {
       [](Task& t) { t.weight_decay = 1e-4; },
       [](Task& t) { t.batch = 64; },
       [](Task& t) { t.clip_factor = 2; },
+      [](Task& t) { t.encoding = Encoding::fp32; },
+      [](Task& t) { t.encoding = Encoding::int8; },
   };
   std::set<kith::crypto::Hash> hashes;
   for (const auto& change : changes) {
@@ -158,7 +161,7 @@ BOOST_AUTO_TEST_CASE(a_problem_names_its_field) {
 BOOST_AUTO_TEST_CASE(the_text_has_what_the_kind_of_data_needs_and_nothing_local) {
   BOOST_TEST(canonical_text(hearts()).starts_with(
       "batch=32\nclasses=2\nclip_factor=1.5\ncolumns=age: 20..80,ward,pain: none | mild/slight,"
-      "target sick: 0 | 1/2\nlearning_rate="));
+      "target sick: 0 | 1/2\nencoding=bf16\nlearning_rate="));
   BOOST_TEST(canonical_text(hearts()).find("input") == std::string::npos);
   Task elsewhere = next_word();
   elsewhere.vocabulary = "/elsewhere/words.txt";

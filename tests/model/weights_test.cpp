@@ -108,6 +108,63 @@ BOOST_AUTO_TEST_CASE(a_search_leaves_the_weights_alone_where_chance_is_larger_th
   BOOST_TEST(moved < 60);  // six looks at one standard error each
 }
 
+namespace {
+
+/// The own share of an average of 1 + `others` models, where the loss of an example is the distance
+/// of the own share from `best`, and noise of its own.
+double share_found(double best, std::size_t others, double noise, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> deviation(0, static_cast<float>(noise));
+  const auto losses_of = [&](double share) {
+    std::vector<float> losses(50, static_cast<float>(std::abs(share - best)));
+    for (float& loss : losses) loss += deviation(random);
+    return losses;
+  };
+  std::vector<double> start(1 + others, 1);
+  start.back() = 0.5;  // a stale one
+  const double sum = std::reduce(start.begin(), start.end());
+  OwnShare search(start, losses_of(1 / sum));
+  while (const auto weights = search.next()) {
+    BOOST_TEST(std::reduce(weights->begin(), weights->end()) == 1,
+               boost::test_tools::tolerance(1e-9));
+    BOOST_TEST(weights->back() == (*weights)[1] / 2, boost::test_tools::tolerance(1e-9));
+    search.record(losses_of((*weights)[0]));
+  }
+  return search.weights()[0];
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(who_would_drown_among_many_gets_the_share_that_suits_it_best) {
+  BOOST_TEST(share_found(0.5, 14, 0, 1) == 0.5);
+  BOOST_TEST(share_found(0.3, 14, 0, 1) == 0.25);
+  BOOST_TEST(share_found(0.9, 14, 0, 1) == 0.75);
+  BOOST_TEST(share_found(0.75, 2, 0, 1) == 0.75);
+}
+
+BOOST_AUTO_TEST_CASE(equal_weights_stay_where_they_are_best_or_chance_is_larger_than_the_gain) {
+  BOOST_TEST(share_found(1.0 / 14.5, 14, 0, 1) == 1 / 14.5, boost::test_tools::tolerance(1e-9));
+  int moved = 0;
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    moved += share_found(0.1, 3, 0.5, seed) > 0.3 ? 1 : 0;  // the present share, 1/3.5, is the best
+  }
+  BOOST_TEST(moved < 20);
+}
+
+BOOST_AUTO_TEST_CASE(a_share_that_is_large_already_or_all_there_is_is_left_alone) {
+  const std::vector<float> losses{1, 2};
+  for (const std::vector<double>& weights : {std::vector{1.0}, {1.0, 0.0}, {3.0, 1.0}}) {
+    BOOST_TEST(!OwnShare(weights, losses).next());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(losses_that_are_no_numbers_are_never_better) {
+  const std::vector<float> losses{1, 2}, broken{0, std::numeric_limits<float>::quiet_NaN()};
+  OwnShare search({1, 1}, losses);
+  while (search.next()) search.record(broken);
+  BOOST_TEST(search.weights()[0] == 0.5);
+}
+
 BOOST_AUTO_TEST_CASE(one_model_has_nothing_to_search) {
   const std::vector<float> losses{1, 2};
   WeightSearch search({1}, losses);

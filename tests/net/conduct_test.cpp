@@ -15,11 +15,11 @@ BOOST_AUTO_TEST_CASE(standing_rises_with_use_sinks_with_blame_and_fades) {
   Instant now{};
   BOOST_TEST(conduct.standing(now, peer) == 0);
   conduct.praise(now, peer, 8 << 20);
-  BOOST_TEST(conduct.standing(now, peer) == 8 * limits::kUsefulMebibyte);
-  now += limits::kStandingHalves;
-  BOOST_TEST(conduct.standing(now, peer) == 4 * limits::kUsefulMebibyte);
-  conduct.blame(now, peer, limits::kForgery);
-  BOOST_TEST(conduct.standing(now, peer) == 4 * limits::kUsefulMebibyte - limits::kForgery);
+  BOOST_TEST(conduct.standing(now, peer) == 8 * Conduct::kUsefulMebibyte);
+  now += Conduct::kHalves;
+  BOOST_TEST(conduct.standing(now, peer) == 4 * Conduct::kUsefulMebibyte);
+  conduct.blame(now, peer, Conduct::kForgery);
+  BOOST_TEST(conduct.standing(now, peer) == 4 * Conduct::kUsefulMebibyte - Conduct::kForgery);
 }
 
 BOOST_AUTO_TEST_CASE(standing_has_a_most_so_that_long_service_buys_no_long_mischief) {
@@ -27,9 +27,9 @@ BOOST_AUTO_TEST_CASE(standing_has_a_most_so_that_long_service_buys_no_long_misch
   const NodeId peer{};
   const Instant now{};
   for (int i = 0; i < 1000; ++i) conduct.praise(now, peer, 8 << 20);
-  BOOST_TEST(conduct.standing(now, peer) == limits::kStandingMost);
-  for (int i = 0; i < 1000; ++i) conduct.blame(now, peer, limits::kForgery);
-  BOOST_TEST(conduct.standing(now, peer) == -limits::kStandingMost);
+  BOOST_TEST(conduct.standing(now, peer) == Conduct::kMost);
+  for (int i = 0; i < 1000; ++i) conduct.blame(now, peer, Conduct::kForgery);
+  BOOST_TEST(conduct.standing(now, peer) == -Conduct::kMost);
 }
 
 BOOST_AUTO_TEST_CASE(effort_beyond_what_time_has_paid_off_is_refused) {

@@ -1,13 +1,7 @@
-#include "net/asio/host.hpp"
-
-#include "net/endpoint.hpp"
-#include "tests/crypto_ready.hpp"
+#include "tests/net/loopback.hpp"
 
 #include <boost/test/unit_test.hpp>
 
-#include <chrono>
-#include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -17,163 +11,6 @@ using namespace std::chrono_literals;
 using namespace kith;
 using namespace kith::net;
 using asio::ip::tcp;
-
-/// A node on loopback that fetches everything and keeps it in memory.
-class Node : public HostOwner {
- public:
-  Node(std::string name, Bytes content) : name_(std::move(name)), content_(std::move(content)) {}
-
-  Member member() const {
-    Member made;
-    made.id = identity_.id();
-    made.channel = channel_.public_key();
-    made.name = name_;
-    if (host_) made.addresses = host_->listening();
-    return made;
-  }
-  /// `others` must outlive the node.
-  void start(asio::io_context& io, const Consortium& consortium, bool listen = true,
-             Hash task = {}) {
-    io_ = &io;
-    local_ = {identity_.id(), &channel_, &consortium, task, "test"};
-    host_ = std::make_unique<Host>(io, local_, *this, 1);
-    if (listen) host_->listen("127.0.0.1:0");
-  }
-  void publish(std::uint64_t sequence) {
-    Manifest manifest;
-    std::vector<Bytes> chunks;
-    for (std::size_t at = 0; at < content_.size(); at += limits::kChunk) {
-      const auto part =
-          ByteView(content_).subspan(at, std::min(limits::kChunk, content_.size() - at));
-      chunks.emplace_back(part.begin(), part.end());
-      manifest.chunks.push_back(crypto::hash(part));
-    }
-    const Bytes encoded = encode(manifest);
-    Head head;
-    head.origin = identity_.id();
-    head.position = {1, sequence};
-    head.task = local_.task;
-    head.size = content_.size();
-    head.manifest = crypto::hash(encoded);
-    head.manifest_size = static_cast<std::uint32_t>(encoded.size());
-    const SignedHead signed_head = sign_head(head, identity_, local_.consortium->id());
-    for (std::uint32_t i = 0; i < chunks.size(); ++i) pieces_[{signed_head.id(), i}] = chunks[i];
-    host_->publish(signed_head, manifest);
-  }
-  Host& host() { return *host_; }
-  void destroy() { host_.reset(); }
-
-  /// What arrived from `origin`, put together.
-  Bytes received(const Node& origin) const {
-    Bytes all;
-    for (const SnapshotId& id : complete_) {
-      const auto head = heads_.at(id);
-      if (head.origin != origin.identity_.id()) continue;
-      for (std::uint32_t i = 0; i < chunk_count(head.size); ++i) {
-        const Bytes& piece = pieces_.at({id, i});
-        all.insert(all.end(), piece.begin(), piece.end());
-      }
-    }
-    return all;
-  }
-
-  void read_piece(const SnapshotId& id, std::uint32_t piece, PieceRead done) override {
-    const auto found = pieces_.find({id, piece});
-    auto data = found == pieces_.end() ? std::nullopt : std::optional(found->second);
-    asio::post(*io_, [done = std::move(done), data = std::move(data)] { done(data); });
-  }
-  void write_piece(const SnapshotId& id, std::uint32_t piece, Bytes data) override {
-    pieces_[{id, piece}] = std::move(data);
-  }
-  void discovered(const SnapshotId& id, const Head&) override {
-    if (disk_is_full) throw std::runtime_error("no space left");
-    host_->want(id);
-  }
-  void begun(const SnapshotId&, const Head&) override {}
-  void needed(const SnapshotId& id, const Head&) override { host_->relay(id); }
-  void completed(const SnapshotId& id, const Head& head) override {
-    complete_.insert(id);
-    heads_[id] = head;
-  }
-  void dropped(const SnapshotId&, const Head&, const std::vector<Hash>&) override {}
-  void peer_connected(const Member& peer) override { events.push_back("+" + peer.name); }
-  void peer_disconnected(const Member& peer, CloseReason reason, bool) override {
-    events.push_back("-" + peer.name + " " + std::string(name(reason)));
-  }
-  void peer_failed(const Member* peer, const std::string&, CloseReason reason, bool) override {
-    events.push_back("!" + (peer ? peer->name : "somebody") + " " + std::string(name(reason)));
-  }
-  void peer_accused(const Member& peer, const std::string&) override {
-    events.push_back("accused " + peer.name);
-  }
-  void peer_convicted(const Member& peer, const Evidence&) override {
-    events.push_back("convicted " + peer.name);
-  }
-  void outrun(const LogPosition&) override { events.push_back("outrun"); }
-
-  std::vector<std::string> events;
-  bool disk_is_full = false;
-
- private:
-  asio::io_context* io_ = nullptr;
-  std::string name_;
-  Bytes content_;
-  crypto::Identity identity_ = crypto::Identity::generate();
-  crypto::ChannelKey channel_ = crypto::ChannelKey::generate();
-  LocalNode local_{};
-  std::unique_ptr<Host> host_;
-  std::map<std::pair<SnapshotId, std::uint32_t>, Bytes> pieces_;
-  std::set<SnapshotId> complete_;
-  std::map<SnapshotId, Head> heads_;
-};
-
-Bytes content(std::size_t size, int start) {
-  Bytes bytes(size);
-  for (std::size_t i = 0; i < size; ++i)
-    bytes[i] = static_cast<std::byte>(start + static_cast<int>(i / 1000));
-  return bytes;
-}
-
-struct Loopback : CryptoReady {
-  asio::io_context io;
-  Node alice{"alice", content(3 * limits::kChunk + 77, 1)};
-  Node bob{"bob", content(100, 2)};
-  std::optional<Consortium> consortium;
-
-  /// Bob listens; alice dials.
-  void start_both(Hash alice_task = {}) {
-    const Consortium nobody("ours", {});
-    bob.start(io, nobody);
-    const std::string address = bob.host().listening().at(0);
-    bob.destroy();
-    Member bob_member = bob.member();
-    bob_member.addresses = {address};
-    consortium.emplace("ours", std::vector{alice.member(), bob_member});
-    bob.start(io, *consortium, false);
-    bob.host().listen(address);
-    alice.start(io, *consortium, false, alice_task);
-    bob.host().connect();
-    alice.host().connect();
-  }
-  template <class Condition>
-  bool run_until(Condition condition, Duration limit = 10s) {
-    const auto end = Clock::now() + limit;
-    while (!condition() && Clock::now() < end) {
-      io.restart();
-      io.run_for(10ms);
-    }
-    return condition();
-  }
-  ~Loopback() {
-    for (Node* node : {&alice, &bob}) node->destroy();
-    io.restart();
-    io.poll();
-  }
-};
-
-bool has(const std::vector<std::string>& events, const std::string& wanted) {
-  return std::ranges::find(events, wanted) != events.end();
-}
 
 }  // namespace
 
@@ -242,19 +79,153 @@ BOOST_AUTO_TEST_CASE(garbage_on_the_port_is_closed_and_disturbs_nobody) {
   BOOST_TEST(run_until([&] { return has(bob.events, "+alice"); }));
 }
 
-BOOST_AUTO_TEST_CASE(sixty_four_silent_sockets_are_the_most_and_members_still_get_in_later) {
-  start_both();
-  BOOST_TEST_REQUIRE(run_until([&] { return has(bob.events, "+alice"); }));
-  const auto endpoint = parse_endpoint(bob.host().listening().at(0)).value();
-  const auto port = static_cast<std::uint16_t>(std::stoi(endpoint.port));
-  std::vector<tcp::socket> crowd;
-  for (std::size_t i = 0; i < limits::kUnauthenticated + 10; ++i) {
-    crowd.emplace_back(io).connect({asio::ip::make_address(endpoint.host), port});
+BOOST_AUTO_TEST_CASE(nothing_more_is_read_while_sixteen_mebibytes_wait_for_the_disk) {
+  TestHost large("large", content(64 << 20, 3));
+  const Consortium nobody("ours", {});
+  bob.start(io, nobody);
+  const Member listening = bob.member();
+  bob.destroy();
+  consortium.emplace("ours", std::vector{large.member(), listening});
+  bob.start(io, *consortium, false);
+  bob.host().listen(listening.addresses.at(0));
+  large.start(io, *consortium, false);
+  large.host().connect();
+  bob.disk_hangs = true;
+  large.publish(1);
+  BOOST_TEST(!run_until([&] { return bob.hanging_writes.size() > 34; }, 3s));
+  BOOST_TEST(bob.hanging_writes.size() * limits::kChunk > limits::kWaitingForDisk);
+  BOOST_TEST(large.host().queued() >= limits::kQueued);  // and no more is read for him
+  BOOST_TEST(large.host().queued() < limits::kQueued + limits::kChunk + 4096);
+  bob.disk_hangs = false;
+  for (auto& written : std::exchange(bob.hanging_writes, {})) asio::post(io, written);
+  BOOST_TEST(run_until([&] { return !bob.received(large).empty(); }, 20s));
+  large.destroy();
+}
+
+BOOST_AUTO_TEST_CASE(nodes_that_only_dial_out_get_each_others_snapshots_through_a_third) {
+  TestHost carol("carol", content(1000, 3));
+  const Consortium nobody("ours", {});
+  bob.start(io, nobody);
+  const Member hub = bob.member();
+  bob.destroy();
+  consortium.emplace("ours", std::vector{alice.member(), carol.member(), hub});
+  bob.start(io, *consortium, false);
+  bob.host().listen(hub.addresses.at(0));
+  for (TestHost* node : {&alice, &carol}) {
+    node->start(io, *consortium, false);
+    node->host().connect();
   }
-  BOOST_TEST(run_until(
-      [&] { return std::ranges::count(bob.events, std::string("!somebody crowded")) == 10; }));
+  BOOST_TEST_REQUIRE(
+      run_until([&] { return has(alice.events, "+bob") && has(carol.events, "+bob"); }));
   alice.publish(1);
-  BOOST_TEST(run_until([&] { return !bob.received(alice).empty(); }));
+  carol.publish(1);
+  // At the latest anti-entropy tells who holds what, after half a minute.
+  const auto both = [&] {
+    return !carol.received(alice).empty() && !alice.received(carol).empty();
+  };
+  BOOST_TEST(run_until(both, 70s));
+  BOOST_TEST(!has(alice.events, "+carol"));
+  carol.destroy();
+}
+
+BOOST_AUTO_TEST_CASE(every_address_of_a_member_is_tried) {
+  // Nobody, no Kith, and in IPv6 nobody: only the last one is right.
+  tcp::acceptor babbler(io, {asio::ip::address_v4::loopback(), 0});
+  babbler.async_accept([](error_code, tcp::socket socket) {
+    asio::write(socket, asio::buffer(std::string(1000, 'x')));
+  });
+  tcp::acceptor closed(io, {asio::ip::address_v4::loopback(), 0});
+  const auto port = [](const tcp::acceptor& acceptor) {
+    return std::to_string(acceptor.local_endpoint().port());
+  };
+  const std::string nobodys = port(closed);
+  closed.close();
+  const Consortium nobody("ours", {});
+  bob.start(io, nobody);
+  Member listening = bob.member();
+  bob.destroy();
+  const std::string right = listening.addresses.at(0);
+  listening.addresses = {"127.0.0.1:" + nobodys, "127.0.0.1:" + port(babbler), "[::1]:" + nobodys,
+                         right};
+  consortium.emplace("ours", std::vector{alice.member(), listening});
+  bob.start(io, *consortium, false);
+  bob.host().listen(right);
+  alice.start(io, *consortium, false);
+  alice.host().connect();
+  BOOST_TEST_REQUIRE(run_until([&] { return has(alice.events, "+bob"); }));
+  const auto status = alice.host().peers().at(0);
+  BOOST_TEST(status.address == right);
+  BOOST_TEST(status.dialled_by_us);
+  BOOST_TEST(!status.trouble.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(address_that_swallows_packets_costs_three_seconds) {
+  tcp::acceptor full(io, tcp::v4());
+  full.bind({asio::ip::address_v4::loopback(), 0});
+  full.listen(0);
+  std::vector<tcp::socket> waiting;  // for whom nobody comes: the kernel drops the next one's SYN
+  for (int i = 0; i < 4; ++i) {
+    waiting.emplace_back(io);
+    waiting.back().async_connect(full.local_endpoint(), [](error_code) {});
+  }
+  const Consortium nobody("ours", {});
+  bob.start(io, nobody);
+  Member listening = bob.member();
+  bob.destroy();
+  const std::string right = listening.addresses.at(0);
+  listening.addresses = {"127.0.0.1:" + std::to_string(full.local_endpoint().port()), right};
+  consortium.emplace("ours", std::vector{alice.member(), listening});
+  bob.start(io, *consortium, false);
+  bob.host().listen(right);
+  alice.start(io, *consortium, false);
+  const auto start = Clock::now();
+  alice.host().connect();
+  BOOST_TEST(run_until([&] { return has(alice.events, "+bob"); }));
+  BOOST_TEST((Clock::now() - start >= limits::kConnect));
+  BOOST_TEST((Clock::now() - start < limits::kConnect + 2s));
+}
+
+BOOST_AUTO_TEST_CASE(denied_peer_is_gone_within_a_second_and_comes_back_when_it_is_allowed) {
+  start_both();
+  BOOST_TEST_REQUIRE(
+      run_until([&] { return has(alice.events, "+bob") && has(bob.events, "+alice"); }));
+  const NodeId id = alice.member().id;
+  bob.host().deny(id);
+  BOOST_TEST(run_until([&] { return has(alice.events, "-bob denied"); }, 1s));
+  BOOST_TEST(run_until([&] { return has(bob.events, "-alice denied"); }, 1s));
+  alice.events.clear();
+  BOOST_TEST(run_until([&] { return has(alice.events, "!bob denied"); }));  // it tries again
+  BOOST_TEST(!bob.host().connected(id));
+  bob.host().allow(id);
+  BOOST_TEST(run_until([&] { return bob.host().connected(id); }, 20s));
+}
+
+BOOST_AUTO_TEST_CASE(unreachable_peer_shows_where_why_and_when_it_is_tried_again) {
+  start_both();
+  const std::string address = bob.host().listening().at(0);
+  bob.destroy();
+  alice.events.clear();
+  BOOST_TEST_REQUIRE(run_until([&] { return has(alice.events, "!bob unreachable"); }));
+  const auto status = alice.host().peers().at(0);
+  BOOST_TEST_REQUIRE(status.trouble.has_value());
+  BOOST_TEST(status.trouble->address == address);
+  BOOST_TEST(status.trouble->detail == "Connection refused");
+  BOOST_TEST(run_until([&] { return alice.host().peers().at(0).next_try.has_value(); }));
+  BOOST_TEST(std::ranges::count(alice.events, std::string("!bob unreachable")) ==
+             1);  // not each time
+}
+
+BOOST_AUTO_TEST_CASE(other_version_is_named_on_both_sides_with_what_each_speaks) {
+  alice.version = alice.oldest = 3;
+  start_both();
+  BOOST_TEST_REQUIRE(run_until([&] {
+    return has(alice.events, "!bob version_mismatch") && has(bob.events, "!alice version_mismatch");
+  }));
+  BOOST_TEST(alice.host().peers().at(0).trouble->detail ==
+             "it speaks versions 2 to 2 of the protocol, we 3 to 3");
+  BOOST_TEST(bob.host().peers().at(0).trouble->detail ==
+             "it speaks versions 3 to 3 of the protocol, we 2 to 2");
+  BOOST_TEST(bob.host().peers().at(0).hello->agent == "test");
 }
 
 BOOST_AUTO_TEST_CASE(failure_of_the_owner_is_not_lost_in_a_dead_connection) {

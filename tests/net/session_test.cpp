@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
+#include <ostream>
 
 namespace {
 
@@ -57,6 +58,18 @@ struct Parties : CryptoReady {
       bytes = bytes.subspan(part.size());
     }
   }
+};
+
+/// Which versions two programs speak, and the newest that both do; 0 if there is none.
+struct Skew {
+  std::uint8_t a_oldest, a, b_oldest, b, common;
+};
+std::ostream& operator<<(std::ostream& out, const Skew& skew) {
+  return out << +skew.a_oldest << ".." << +skew.a << " and " << +skew.b_oldest << ".." << +skew.b;
+}
+constexpr auto kSkews = {
+    Skew{2, 2, 2, 2, 2}, Skew{2, 2, 2, 3, 2}, Skew{2, 3, 2, 2, 2}, Skew{2, 3, 3, 4, 3},
+    Skew{3, 4, 2, 3, 3}, Skew{1, 9, 4, 5, 5}, Skew{2, 2, 3, 3, 0}, Skew{3, 4, 1, 2, 0},
 };
 
 struct Connected : Parties {
@@ -136,6 +149,51 @@ BOOST_AUTO_TEST_CASE(other_task_parts_both_with_the_reason) {
   BOOST_TEST((b.closed() == CloseReason::other_task));
 }
 
+BOOST_DATA_TEST_CASE_F(Parties, neighbouring_versions_work_together_and_others_part_knowing_why,
+                       data::make(kSkews), skew) {
+  alice_node.version = skew.a;
+  alice_node.oldest = skew.a_oldest;
+  bob_node.version = skew.b;
+  bob_node.oldest = skew.b_oldest;
+  Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST(a.hello()->version == skew.b);
+  BOOST_TEST(a.hello()->oldest == skew.b_oldest);
+  BOOST_TEST(b.hello()->version == skew.a);
+  BOOST_TEST(b.hello()->agent == "test");
+  if (skew.common == 0) {
+    BOOST_TEST((a.closed() == CloseReason::version_mismatch));
+    BOOST_TEST((b.closed() == CloseReason::version_mismatch));
+    return;
+  }
+  BOOST_TEST_REQUIRE((a.established() && b.established()));
+  BOOST_TEST(a.version() == skew.common);
+  BOOST_TEST(b.version() == skew.common);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_computed_for_who_says_nothing_or_nothing_like_a_first_message) {
+  Session silent(bob_node, nullptr, now), long_one(bob_node, nullptr, now);
+  BOOST_TEST((silent.standing() == Session::Standing::silent));
+  Bytes message(2 + 49);
+  message[1] = std::byte{49};
+  long_one.handle_bytes(now, message);
+  BOOST_TEST((long_one.closed() == CloseReason::handshake_failed));
+  BOOST_TEST((long_one.standing() == Session::Standing::silent));
+}
+
+BOOST_AUTO_TEST_CASE(a_stranger_stands_higher_the_more_he_has_shown) {
+  Session wrong(bob_node, nullptr, now), a(alice_node, bob_as_member(), now),
+      b(bob_node, nullptr, now);
+  Bytes message(2 + 48);
+  message[1] = std::byte{48};
+  wrong.handle_bytes(now, message);
+  BOOST_TEST((wrong.standing() == Session::Standing::wrong));
+  b.handle_bytes(now, a.take_output());
+  BOOST_TEST((b.standing() == Session::Standing::plausible));
+  talk(a, b);
+  BOOST_TEST((b.standing() == Session::Standing::member));
+}
+
 BOOST_AUTO_TEST_CASE(one_flipped_bit_on_the_way_ends_the_connection) {
   // Every handshake message and the first record, every bit: nothing gets through altered.
   for (std::size_t message = 0; message < 3; ++message) {
@@ -188,6 +246,22 @@ BOOST_FIXTURE_TEST_CASE(pings_keep_a_quiet_connection_and_measure_it, Connected)
   BOOST_TEST(b.established());
   BOOST_TEST_REQUIRE(a.round_trip().has_value());
   BOOST_TEST((*a.round_trip() == 20ms));
+}
+
+// The owner's first message used to take the place of the first ping.
+BOOST_AUTO_TEST_CASE(round_trip_is_measured_at_once_whatever_is_said_first) {
+  Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+  while (!a.established()) {
+    b.handle_bytes(now, a.take_output());
+    a.handle_bytes(now, b.take_output());
+  }
+  a.send(now, Fetch{{}, 1});
+  now += 20ms;
+  b.handle_bytes(now, a.take_output());
+  now += 20ms;
+  a.handle_bytes(now, b.take_output());
+  BOOST_TEST_REQUIRE(a.round_trip().has_value());
+  BOOST_TEST((*a.round_trip() == 40ms));
 }
 
 BOOST_FIXTURE_TEST_CASE(peer_that_does_not_read_is_closed_after_a_minute, Connected) {

@@ -377,6 +377,22 @@ BOOST_AUTO_TEST_CASE(relays_only_a_few_snapshots_at_once) {
              net::limits::kRelaysAtOnce * kChunks * net::limits::kChunk);
 }
 
+BOOST_AUTO_TEST_CASE(asking_what_we_hold_and_to_relay_is_heard_as_often_as_time_pays_for) {
+  GossipNetwork network(1, 3, {.latency = 50ms});
+  network.wants = [](auto, const auto&) { return false; };
+  network.connect(0, 1);
+  network.connect(0, 2);
+  const auto id = network.publish(0, 1);
+  network.simulator().run_for(1min);
+  const auto answers = [&](GossipNetwork::Node from, bool relay) {
+    const auto before = network.messages<net::Holding>();
+    for (int i = 0; i < 5000; ++i) network.inject(from, 0, net::Wanted{id, relay});
+    return network.messages<net::Holding>() - before;
+  };
+  BOOST_TEST(answers(1, false) == net::limits::kEffortAtOnce / net::limits::kWantedEffort);
+  BOOST_TEST(answers(2, true) == net::limits::kEffortAtOnce / net::limits::kRelayEffort);
+}
+
 BOOST_DATA_TEST_CASE(relays_that_withhold_what_they_promise_are_worked_around_and_lose_standing,
                      data::xrange<std::uint64_t>(1, 4), seed) {
   GossipNetwork network(seed, 16, {.latency = 20ms, .jitter = 10ms, .rate = kRate});
@@ -421,7 +437,7 @@ BOOST_DATA_TEST_CASE(relays_that_corrupt_are_accused_and_nobody_else_is,
     for (GossipNetwork::Node peer = 0; peer < network.size(); ++peer) {
       const auto now = network.simulator().now();
       const double standing = network.gossip(node).standing(now, network.id(peer));
-      if (!network.natures.contains(peer)) BOOST_TEST(standing > -net::limits::kBrokenPromise);
+      if (!network.natures.contains(peer)) BOOST_TEST(standing > -net::Conduct::kBrokenPromise);
     }
   }
   BOOST_TEST(accusations > 0U);

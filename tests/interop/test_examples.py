@@ -1,0 +1,82 @@
+"""The examples at the end of docs/protocol.md, made again by the Python peer: the document agrees with itself."""
+import pathlib
+import re
+
+import kith_peer
+import pytest
+from kith_peer import (
+    MANIFEST, ZEROS, CharterSignature, CharterVersion, Fetch, Goodbye, Head, Hello, Identity, Known, Manifest, Member,
+    Ping, SealedKey, SignedVersion, Steward, Summary, digest, encode_message, node_id, sign_head, signed_by,
+)  # fmt: skip
+from nacl.signing import SigningKey
+
+SEED = bytes(range(32))
+
+
+@pytest.fixture(scope="module")
+def examples():
+    text = (pathlib.Path(__file__).parents[2] / "docs/protocol.md").read_text()
+    block = re.search(r"```\n(seed .*?)```", text, re.S).group(1)
+    found, name = {}, None
+    for line in block.splitlines():
+        name = line[:13].strip() or name
+        found[name] = found.get(name, "") + line[13:]
+    return {name: value if name == "node id" else bytes.fromhex(value) for name, value in found.items()}
+
+
+@pytest.fixture(scope="module")
+def identity():
+    made = Identity("ward")
+    made.signing = SigningKey(SEED)
+    made.node_key = bytes(made.signing.verify_key)
+    return made
+
+
+def test_names(examples, identity):
+    assert examples["seed"] == SEED
+    assert examples["public key"] == identity.node_key
+    assert examples["node id"] == node_id(identity.node_key)
+    assert examples["prologue"] == kith_peer.prologue("example")
+
+
+def test_snapshot(examples, identity):
+    manifest = Manifest([digest(b"chunk")], [SealedKey(identity.node_key, bytes(80))], False, b"{}")
+    assert examples["manifest"] == manifest.encode()
+    assert Manifest.decode(examples["manifest"]) == manifest
+    head = Head.decode(examples["head"])
+    assert (head.origin, head.sequence, head.round, head.task) == (identity.node_key, 7, 12, digest(b"task"))
+    assert (head.manifest, head.manifest_size) == (digest(examples["manifest"]), len(examples["manifest"]))
+    signed = sign_head(head, identity, "example")
+    assert (signed.head, signed.signature) == (examples["head"], examples["signature"])
+    assert signed.signed("example") and not signed.signed("another")
+    assert examples["snapshot id"] == signed.id()
+    assert examples["chunk"] == kith_peer.chacha20poly1305_seal(b"abc", None, kith_peer.chunk_nonce(1), SEED)
+
+
+def test_messages(examples):
+    snapshot = examples["snapshot id"]
+    messages = {
+        "hello": Hello(2, 2, 0, digest(b"task"), "kith"),
+        "goodbye": Goodbye(kith_peer.REASONS.index("other_task")),
+        "ping": Ping(1),
+        "summary": Summary([Known(snapshot, True)], False),
+        "fetch": Fetch(snapshot, MANIFEST),
+    }
+    for name, message in messages.items():
+        assert examples[name] == encode_message(message), name
+        assert kith_peer.decode_message(examples[name]) == message
+
+
+def test_charter(examples, identity):
+    member = Member(identity.node_key, SEED, "ward", ["ward:7700"])
+    version = CharterVersion(
+        1, "example", 1, ZEROS, 2000000000, 1, [Steward(identity.node_key, "ward")], [member]
+    )  # fmt: skip
+    assert examples["charter"] == version.encode()
+    assert examples["charter id"] == version.id()
+    signature = identity.sign(b"kith charter 1\n" + version.id())
+    assert examples["charter sig"] == signature
+    signed = SignedVersion(version.encode(), [CharterSignature(identity.node_key, signature)])
+    assert SignedVersion.decode(signed.encode()) == signed
+    assert Member.of_card("kith-member-1 " + examples["member card"].hex()) == member
+    assert signed_by(identity.node_key, examples["member card"][-64:], b"kith member 1\n" + member.encode())

@@ -1,0 +1,266 @@
+"""A kith node and the Python peer get along: everything that docs/protocol.md says of nodes that behave."""
+import json
+import math
+import random
+import socket
+import struct
+
+import scene as stage
+import kith_peer
+import pytest
+from scene import Scene
+from kith_peer import (
+    CHUNK, MANIFEST, VERSION, Fetch, Head, Heads, Hello, Manifest, Ping, digest, node_id, read_tensors, write_tensors,
+)  # fmt: skip
+
+PATIENCE = 60  # seconds for what the node does at its own pace, on a busy machine
+
+
+@pytest.fixture(scope="module")
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def scene(listener):
+    names = "dialled caller asker versatile splitter rekeyer source reader bystander late busy".split()
+    with Scene(names, {"dialled": listener.getsockname()[1]}) as scene:
+        yield scene
+
+
+@pytest.fixture(scope="module")
+def model(scene):
+    """A snapshot's file that the task allows: the node's own newest, as a member reads it."""
+    with scene.join("bystander") as link:
+        return fetch_newest(scene, link).open(link.peer.identity)
+
+
+def fetch_newest(scene, link):
+    """The node's newest snapshot; it keeps two, so there is time."""
+    link.wait("the node's head", lambda: link.peer.newest(scene.itself.node_key), PATIENCE)
+    return link.fetch_snapshot(link.peer.newest(scene.itself.node_key))
+
+
+def test_charter_made_in_python_is_followed(scene):
+    shown = json.loads(scene.kith("charter", "show", "--json", "--dir", scene.node.directory))
+    assert shown["number"] == 1
+    assert {member["id"] for member in shown["members"]} == {node_id(member.node_key) for member in scene.readers}
+
+
+def test_node_accepts_a_member_and_greets_it(scene):
+    with scene.join("caller") as link:
+        assert (link.hello.version, link.hello.oldest) == (VERSION, VERSION)
+        assert link.hello.task == scene.task
+        link.wait("its Summary", lambda: link.summaries > 0)
+        link.ping()
+        assert scene.until("it says so", lambda: scene.told("caller")["connected"])
+
+
+def test_node_dials_a_member_and_is_who_it_should_be(scene, listener):
+    with scene.peer("dialled").accept(listener, seconds=40) as link:
+        assert link.remote == scene.itself.channel_key
+        assert link.hello.task == scene.task
+        link.ping()
+        assert scene.until("it says so", lambda: scene.told("dialled")["connected"])
+
+
+def test_node_pings_after_hello(scene):
+    with scene.join("caller") as link:
+        pinged = []
+        link.on_ping = pinged.append
+        link.wait("its Ping", lambda: pinged)
+
+
+def test_unknown_features_and_a_wider_range_of_versions_are_no_obstacle(scene):
+    with scene.join("versatile", greet=False) as link:
+        link.send(Hello(VERSION + 7, 1, 1 << 63 | 1 << 40, scene.task, "from the future"))
+        assert isinstance(link.receive(), Hello)
+        link.ping()
+
+
+def test_messages_and_records_need_not_begin_together(scene):
+    with scene.join("splitter") as link:
+        tokens = list(range(100, 120))
+        stream = b"".join(
+            struct.pack("<I", 9) + kith_peer.encode_message(Ping(token)) for token in tokens
+        )  # fmt: skip
+        link.send_stream(stream, record=1)
+        link.send_record(b"")
+        link.send_stream(stream)
+        link.wait("all Pongs", lambda: link.pongs == tokens * 2)
+
+
+def test_channel_lives_through_rekeys_in_both_directions(scene):
+    with scene.join("rekeyer") as link:
+        for _ in range(2 * kith_peer.noise.REKEY_INTERVAL + 50):
+            link.ping()
+        assert min(link.records_sent, link.records_received) > 2 * kith_peer.noise.REKEY_INTERVAL
+
+
+def test_two_connections_of_one_dialler_become_the_newer(scene):
+    with scene.join("caller") as older, scene.join("caller") as newer:
+        assert older.end() == "duplicate"
+        newer.ping()
+
+
+def test_two_connections_dialled_by_both_become_that_of_the_smaller_key(scene, listener):
+    with scene.peer("dialled").accept(listener, seconds=40) as theirs, scene.join("dialled") as ours:
+        smaller_is_ours = scene.identities["dialled"].node_key < scene.itself.node_key
+        kept, ended = (ours, theirs) if smaller_is_ours else (theirs, ours)
+        assert ended.end() == "duplicate"
+        kept.ping()
+
+
+def test_snapshot_of_the_node_is_a_model_that_python_reads(scene, model):
+    tensors = read_tensors(model)
+    assert {name: shape for name, (shape, _) in tensors.items()} == {
+        "linear1.bias": [512], "linear1.weight": [512, 784], "output.bias": [10], "output.weight": [10, 512],
+    }  # fmt: skip
+    assert write_tensors(tensors) == model  # there is one encoding
+    for shape, data in tensors.values():
+        values = struct.unpack(f"<{math.prod(shape)}f", data)
+        assert all(map(math.isfinite, values)) and any(values)
+
+
+def test_manifest_of_the_node_is_sealed_to_every_member(scene):
+    with scene.join("reader") as link:
+        snapshot = fetch_newest(scene, link)
+        head, manifest = Head.decode(snapshot.head.head), Manifest.decode(snapshot.manifest)
+        assert (head.format, head.origin, head.task) == (1, scene.itself.node_key, scene.task)
+        assert [len(chunk) for chunk in snapshot.chunks] == [CHUNK + 16] * 3 + [head.size - 3 * CHUNK + 16]
+        assert {entry.reader for entry in manifest.keys} >= {
+            identity.node_key for identity in scene.identities.values()
+        }  # fmt: skip
+
+
+def test_task_follows_from_the_documents_alone(scene):
+    shapes = {"linear1.weight": [512, 784], "linear1.bias": [512], "output.weight": [10, 512], "output.bias": [10]}
+    initial = write_tensors(initial_model(shapes, seed=stage.SETTINGS["task.seed"]))
+    fields = {
+        "name": "interop", "model": "mlp", "sizes": "512", "input": "1,28,28", "classes": "10", "seed": "7",
+        "learning_rate": "0.05", "momentum": "0.9", "weight_decay": "0", "batch": "32", "clip_factor": "1.5",
+    }  # fmt: skip
+    lines = "".join(f"{key}={fields[key]}\n" for key in sorted(fields))
+    assert digest(f"kith task\n{lines}initial_model={digest(initial).hex()}\n".encode()) == scene.task
+
+
+def test_node_fetches_a_snapshot_whole_and_averages_with_it(scene, model):
+    with scene.join("source") as link:
+        snapshot = scene.publish("source", model)
+        link.peer.hold(snapshot)
+        link.send(Heads([snapshot.head]))
+        link.wait("it has all", lambda: link.known.get(snapshot.id()), PATIENCE)
+        pieces = [piece for asked, piece in link.asked if asked == snapshot.id()]
+        assert pieces[0] == MANIFEST
+        assert sorted(pieces[1:]) == list(range(4))
+        while not scene.told("source")["averaged"]:
+            link.serve(0.2)
+        assert scene.told("source")["snapshot"]["round"] == 1
+
+
+def test_heads_are_flooded_and_snapshots_relayed(scene, model):
+    with scene.join("source") as source, scene.join("reader") as reader:
+        snapshot = scene.publish("source", model)
+        source.peer.hold(snapshot)
+        reader.wait("the Summary", lambda: reader.summaries)
+        source.send(Heads([snapshot.head]))
+        reader.wait("the head", lambda: snapshot.id() in reader.peer.heads)
+        source.wait("it has all", lambda: source.known.get(snapshot.id()), PATIENCE)
+        reader.wait("it says so to others", lambda: reader.known.get(snapshot.id()))
+        relayed = reader.fetch_snapshot(snapshot.head)
+        assert relayed.open(reader.peer.identity) == model
+        assert relayed == snapshot  # the bytes as they came
+        assert snapshot.id() not in [head.id() for head in source.told_heads]
+
+
+def test_summary_brings_the_heads_that_one_lacks(scene, model):
+    with scene.join("source") as source:
+        snapshot = scene.publish("source", model)
+        source.peer.hold(snapshot)
+        source.send(Heads([snapshot.head]))
+        source.wait("it knows the head", lambda: snapshot.id() in source.ask_what_it_knows(), PATIENCE)
+    with scene.join("late") as link:  # whoever comes later
+        link.wait("the head", lambda: snapshot.id() in link.peer.heads)
+        link.peer.heads.pop(snapshot.id())  # and whoever lost it
+        assert snapshot.id() in link.ask_what_it_knows()
+        link.wait("the head again", lambda: snapshot.id() in link.peer.heads)
+        # The other way: what the node lacks is found by its Summary.
+        own = scene.publish("late", model)
+        link.peer.hold(own)
+        link.wait("it knows ours", lambda: own.id() in link.ask_what_it_knows(), PATIENCE)
+
+
+def test_more_requests_than_sixteen_are_told_to_wait(scene):
+    with scene.join("busy") as link:
+        link.wait("the node's head", lambda: link.peer.newest(scene.itself.node_key), PATIENCE)
+        snapshot = link.peer.newest(scene.itself.node_key).id()
+        answers = []
+        link.on_piece = link.on_unavailable = answers.append
+        link.send(*[Fetch(snapshot, random.randrange(4)) for _ in range(40)])
+        link.wait("all answers", lambda: len(answers) == 40)
+        busy = [answer for answer in answers if isinstance(answer, kith_peer.Unavailable)]
+        assert 0 < len(busy) <= 40 - 16 and all(answer.busy for answer in busy)
+
+
+def test_node_says_goodbye_when_it_stops(scene):
+    with scene.join("caller") as link:
+        scene.node.process.terminate()
+        assert link.end() == "shutting_down"
+        assert scene.node.stop() == 0
+
+
+# --- The initial model, from docs/worker-protocol.md and the C++ standard ------------------------
+
+
+def initial_model(shapes, seed):
+    generator = mt19937_64(seed_sequence([seed & 0xFFFFFFFF, seed >> 32], 624))
+    tensors = {}
+    for name in sorted(shapes):
+        shape = shapes[name]
+        if len(shape) == 1:
+            values = [1.0 if name.endswith(".weight") else 0.0] * shape[0]
+        else:
+            bound = math.sqrt(6 / math.prod(shape[1:]))
+            values = [(2 * ((next(generator) >> 11) * 2**-53) - 1) * bound for _ in range(math.prod(shape))]
+        tensors[name] = (shape, struct.pack(f"<{len(values)}f", *values))
+    return tensors
+
+
+def seed_sequence(seeds, count):
+    """std::seed_seq::generate."""
+    def mix(x):
+        return (x ^ x >> 27) & 0xFFFFFFFF
+
+    words = [0x8B8B8B8B] * count
+    t = 11 if count >= 623 else 7
+    p = (count - t) // 2
+    q = p + t
+    for k in range(max(len(seeds) + 1, count)):
+        r = 1664525 * mix(words[k % count] ^ words[(k + p) % count] ^ words[(k - 1) % count]) & 0xFFFFFFFF
+        words[(k + p) % count] = words[(k + p) % count] + r & 0xFFFFFFFF
+        r += len(seeds) if k == 0 else k % count + (seeds[k - 1] if k <= len(seeds) else 0)
+        words[(k + q) % count] = words[(k + q) % count] + r & 0xFFFFFFFF
+        words[k % count] = r & 0xFFFFFFFF
+    for k in range(max(len(seeds) + 1, count), max(len(seeds) + 1, count) + count):
+        r = 1566083941 * mix(words[k % count] + words[(k + p) % count] + words[(k - 1) % count] & 0xFFFFFFFF)
+        r &= 0xFFFFFFFF
+        words[(k + p) % count] ^= r
+        r = r - k % count & 0xFFFFFFFF
+        words[(k + q) % count] ^= r
+        words[k % count] = r
+    return words
+
+
+def mt19937_64(words):
+    state = [words[i] | words[i + 1] << 32 for i in range(0, 624, 2)]
+    mask = (1 << 64) - 1
+    while True:
+        for i in range(312):
+            y = state[i] & mask << 31 & mask | state[(i + 1) % 312] & (1 << 31) - 1
+            state[i] = state[(i + 156) % 312] ^ y >> 1 ^ (0xB5026F5AA96619E9 if y & 1 else 0)
+        for x in state:
+            x ^= x >> 29 & 0x5555555555555555
+            x ^= x << 17 & 0x71D67FFFEDA60000
+            x ^= x << 37 & 0xFFF7EEE000000000
+            yield x ^ x >> 43

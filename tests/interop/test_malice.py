@@ -1,0 +1,1003 @@
+"""What a node withstands. Each test is an attack; after each, `unharmed` looks at what the attack was to harm.
+
+The node keeps working all along: it trains, publishes, and fetches what it is offered. Attackers are members, for who
+is not gets no further than the handshake; each is another one, so that no attack inherits what the last left behind.
+Attacks that need patience begin before the first test and are judged at the end.
+"""
+import concurrent.futures
+import contextlib
+import os
+import random
+import socket
+import struct
+import time
+
+import kith_peer
+import pytest
+from scene import CONSORTIUM, Scene
+from kith_peer import (
+    CHUNK, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, VERSION, Closed, Fetch, Goodbye, Head, Heads, Hello, Holding,
+    Identity, Known, Link, Peer, Piece, Ping, Pong, Summary, Unavailable, Wire, digest, encode_message, encrypt, publish,
+    read_tensors, sign_head, write_tensors,
+)  # fmt: skip
+
+MIB = 1 << 20
+MEMORY = 64 * MIB  # that the network process may have resident more than before the first attack
+DESCRIPTORS = 16  # that it may have open more than then: connections of those who attack slowly
+MEMBERS = 200
+
+
+class Theatre(Scene):
+    """A scene with an audience: an honest member that stays connected, and sees what the node knows."""
+
+    def __init__(self):
+        self.unused = [f"member-{number}" for number in range(MEMBERS)]
+        self.hang_up = socket.create_server(("127.0.0.1", 0))
+        super().__init__(["honest", "unwilling", *self.unused], {"unwilling": self.hang_up.getsockname()[1]})
+        self.allowed = set()  # snapshots that the node may know, beside its own
+        self.pool = concurrent.futures.ThreadPoolExecutor(10)
+
+    def __enter__(self):
+        super().__enter__()
+        self.honest = self.join("honest")
+        self.honest.wait("the node's head", self.newest, 30)
+        self.model = self.honest.fetch_snapshot(self.newest()).open(self.honest.peer.identity)
+        self.stable = self.allow(self.publish("honest", self.model))  # for as long as the test lasts
+        self.offer(self.honest, self.stable)
+        serve_together([self.honest], "it averages with it", lambda: self.told("honest")["averaged"], 30)
+        self.memory_before = self.memory()
+        self.descriptors_before = self.descriptors()
+        self.patient = {attack: self.pool.submit(attack, self) for attack in PATIENT_ATTACKS}
+        return self
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        with contextlib.suppress(OSError):
+            self.hang_up.shutdown(socket.SHUT_RDWR)
+        self.pool.shutdown()
+        self.hang_up.close()
+
+    def newest(self):
+        return self.honest.peer.newest(self.itself.node_key)
+
+    def name(self):
+        """Of a member that has done nothing yet."""
+        return self.unused.pop(0)
+
+    def attacker(self, **options):
+        """Its connection."""
+        return self.join(self.name(), **options)
+
+    def allow(self, snapshot):
+        self.allowed.add(snapshot.id())
+        return snapshot
+
+    def offer(self, link, snapshot):
+        link.peer.hold(snapshot)
+        link.send(Heads([snapshot.head]))
+
+    def knows(self, snapshot):
+        return snapshot.id() in self.honest.ask_what_it_knows()
+
+    def foreign(self):
+        """Snapshots that the node knows, beside its own and those it may know."""
+        known = self.honest.ask_what_it_knows()
+        heads = self.honest.peer.heads
+        self.honest.wait("the heads of all that it knows", lambda: known.keys() <= heads.keys())
+        return {
+            snapshot for snapshot in known.keys() - self.allowed
+            if Head.decode(heads[snapshot].head).origin != self.itself.node_key
+        }  # fmt: skip
+
+    def serves(self, link):
+        """Sound pieces."""
+        snapshot = self.stable.id()
+        link.ping()
+        assert link.fetch(snapshot, MANIFEST) == self.stable.manifest
+        number = random.randrange(4)
+        assert link.fetch(snapshot, number) == self.stable.chunks[number]
+
+
+@pytest.fixture(scope="module")
+def scene():
+    with Theatre() as scene:
+        yield scene
+
+
+@pytest.fixture(autouse=True)
+def unharmed(scene):
+    """It lives and learns, serves the honest within seconds, is not bloated, and took nothing that it should not."""
+    rounds, foreign = scene.node.finished(), scene.foreign()
+    yield
+    scene.serves(scene.honest)
+    assert scene.foreign() <= foreign
+    assert scene.memory() - scene.memory_before < MEMORY
+    scene.until("what it no longer needs is closed", lambda: scene.descriptors() - scene.descriptors_before < DESCRIPTORS)
+    scene.until("another round", lambda: scene.node.finished() > rounds, 30)
+    honest = scene.told("honest")
+    assert honest["connected"] and honest["averaged"] and not honest["trouble"]
+
+
+def serve_together(links, what, condition, seconds):
+    """Lets several connections behave until condition() is true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s in vain for: {what}"
+        for link in links:
+            link.serve(0.02)
+
+
+def ended(scene, link, reason):
+    """Whether the node's operator is told that it ended so."""
+    name = link.peer.identity.name
+    return scene.until(f"{name}: {reason}", lambda: scene.log("peer_disconnected", name, reason=reason)
+                       or scene.log("connection_failed", name, reason=reason))  # fmt: skip
+
+
+# --- Strangers -----------------------------------------------------------------------------------
+
+NOISES = {
+    "http": b"GET / HTTP/1.1\r\nHost: kith\r\n\r\n",
+    "zeros": bytes(4000),
+    "all_bytes": bytes(range(256)) * 16,
+    "tls": bytes.fromhex("1603010200010001fc0303") + bytes(500),
+    "longest_frame": b"\xff" * 100_000,
+    "empty_frame": b"\0\0",
+    "frame_of_257_bytes": struct.pack(">H", 257),
+    "frame_1_of_47_bytes": struct.pack(">H", 47) + bytes(range(47)),
+    "frame_1_of_49_bytes": struct.pack(">H", 49) + bytes(range(49)),
+    "ephemeral_key_of_low_order": struct.pack(">H", 48) + bytes(48),
+}
+
+
+@pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES.keys())
+def test_garbage_before_the_handshake(scene, noise):
+    with Wire.dial(scene.node.port) as wire:
+        with contextlib.suppress(Closed):
+            wire.send_bytes(noise)
+        assert wire.silent_end(5)
+
+
+class Handshake:
+    """The initiator's side, step by step, for whoever wants to do one of them wrong."""
+
+    def __init__(self, scene, text=None, remote=None, identity=None):
+        self.wire = Wire.dial(scene.node.port)
+        static = kith_peer.noise.key_pair((identity or Identity("stranger")).channel_secret)
+        text = kith_peer.prologue(CONSORTIUM) if text is None else text
+        self.state = kith_peer.noise.handshake(True, text, static, remote or scene.itself.channel_key)
+
+    def frame(self, payload=b""):
+        message = bytearray()
+        self.state.write_message(payload, message)
+        return bytes(message)
+
+    def read(self):
+        self.state.read_message(self.wire.receive_frame(), bytearray())
+
+
+@pytest.mark.parametrize("text", [b"kith/1 another", b"kith/9 " + CONSORTIUM.encode(), b""], ids=repr)
+def test_wrong_prologue(scene, text):
+    handshake = Handshake(scene, text=text)
+    with handshake.wire as wire:
+        wire.send_frame(handshake.frame())
+        assert wire.silent_end(5)
+
+
+def test_handshake_for_the_key_of_another_node(scene):
+    handshake = Handshake(scene, remote=Identity("another").channel_key)
+    with handshake.wire as wire:
+        wire.send_frame(handshake.frame())
+        assert wire.silent_end(5)
+
+
+def test_payload_in_the_first_handshake_frame(scene):
+    handshake = Handshake(scene)
+    with handshake.wire as wire:
+        wire.send_frame(handshake.frame(b"hello"))
+        assert wire.silent_end(5)
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda frame: bytes([frame[0] ^ 1]) + frame[1:],
+    lambda frame: frame[:-1] + bytes([frame[-1] ^ 0x80]),
+    lambda frame: frame[:-1],
+    lambda frame: frame + b"\0",
+    lambda frame: b"",
+], ids=["first_bit", "last_bit", "cut", "longer", "empty"])  # fmt: skip
+def test_altered_last_handshake_frame(scene, spoil):
+    handshake = Handshake(scene, identity=scene.identities["honest"])
+    with handshake.wire as wire:
+        wire.send_frame(handshake.frame())
+        handshake.read()
+        wire.send_frame(spoil(handshake.frame()))
+        assert wire.silent_end(5)
+
+
+def test_payload_in_the_last_handshake_frame(scene):
+    handshake = Handshake(scene, identity=scene.identities["honest"])
+    with handshake.wire as wire:
+        wire.send_frame(handshake.frame())
+        handshake.read()
+        wire.send_frame(handshake.frame(b"hello"))
+        assert wire.silent_end(5)
+
+
+def test_replayed_handshake(scene):
+    """The frames of a whole handshake of a member, recorded and sent again."""
+    handshake = Handshake(scene, identity=scene.identities["honest"])
+    recorded = [handshake.frame()]
+    with handshake.wire as wire:
+        wire.send_frame(recorded[0])
+        handshake.read()
+        recorded.append(handshake.frame())  # kept back: the honest member's connection goes on
+    with Wire.dial(scene.node.port) as wire:
+        wire.send_frame(recorded[0])
+        assert len(wire.receive_frame()) == 48  # of no use to who has not the keys
+        wire.send_frame(recorded[1])
+        assert wire.silent_end(5)
+
+
+def test_who_is_not_a_member(scene):
+    stranger = Peer(Identity("stranger"), CONSORTIUM)
+    with stranger.dial(scene.node.port, scene.itself.channel_key, greet=False) as link:
+        assert link.end(5) == "not_a_member"
+
+
+def test_crowd_of_half_open_connections(scene):
+    """At most 64 wait; who comes then is sent away without a word. They are gone after 10 s, and a member can come."""
+    crowd = [Wire.dial(scene.node.port) for _ in range(200)]
+    try:
+        scene.honest.ping()
+        start = time.monotonic()
+        gone = 0
+        for wire in crowd:
+            with contextlib.suppress(AssertionError, TimeoutError):
+                gone += wire.silent_end(0.01)
+        assert gone >= 200 - 64
+        name = scene.name()
+
+        def member_joins():
+            try:
+                with scene.join(name) as link:
+                    link.ping()
+                    return True
+            except Closed:
+                return False
+
+        scene.until("a member joins", member_joins, 30)
+        assert time.monotonic() - start < 25
+    finally:
+        for wire in crowd:
+            wire.close()
+
+
+# --- Records -------------------------------------------------------------------------------------
+
+
+def test_forged_record(scene):
+    with scene.attacker() as link:
+        record = bytearray(link.sending.seal(b"anything"))
+        record[3] ^= 0x10
+        link.send_frame(bytes(record))
+        assert link.end(5) is None
+        assert ended(scene, link, "forged")
+
+
+def test_replayed_record(scene):
+    with scene.attacker() as link:
+        message = encode_message(Ping(1))
+        record = link.sending.seal(struct.pack("<I", len(message)) + message)
+        link.send_frame(record)
+        link.wait("the Pong", lambda: link.pongs == [1])
+        link.send_frame(record)
+        assert link.end(5) is None
+        assert ended(scene, link, "forged")
+
+
+def test_record_left_out(scene):
+    with scene.attacker() as link:
+        link.sending.seal(b"never sent")
+        link.send(Ping(1))
+        assert link.end(5) is None
+        assert ended(scene, link, "forged")
+
+
+@pytest.mark.parametrize("record", [b"", b"\0", bytes(15), bytes(16)], ids=len)
+def test_record_too_short_to_be_one(scene, record):
+    with scene.attacker() as link:
+        link.send_frame(record)
+        assert link.end(5) is None
+        assert ended(scene, link, "forged")
+
+
+def test_key_not_replaced_after_1024_records(scene):
+    with scene.attacker() as link:
+        link.sending._done = lambda result: result  # never again
+        with contextlib.suppress(Closed):
+            for _ in range(1030):
+                link.send_record(b"")
+        assert link.end(5) is None
+        assert ended(scene, link, "forged")
+
+
+def test_half_a_frame_and_gone(scene):
+    for reset in (False, True):
+        link = scene.attacker()
+        link.send_bytes(struct.pack(">H", 60000) + bytes(30000))
+        if reset:
+            link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        link.close()
+        assert ended(scene, link, "connection_lost")
+
+
+# --- Messages ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [LARGEST_MESSAGE + 1, 1 << 24, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_message_announced_too_long(scene, length):
+    """The end comes at once: nobody waits for the bytes."""
+    with scene.attacker() as link:
+        link.send_record(struct.pack("<I", length))
+        assert link.end(5) == "oversized"
+
+
+A_HASH = digest(b"no snapshot")
+A_HEAD = bytes(169 + 64)
+
+
+def counted(kind, count, rest=b""):
+    """The beginning of a message that is a list."""
+    return bytes([kith_peer.MESSAGES.index(kind)]) + struct.pack("<I", count) + rest
+
+
+MALFORMED = {
+    "empty_message": b"",
+    "unknown_type": bytes([200]) + bytes(10),
+    "highest_type": b"\xff",
+    "ping_cut": encode_message(Ping(1))[:-1],
+    "ping_with_a_byte_left_over": encode_message(Ping(1)) + b"\0",
+    "goodbye_without_reason": encode_message(Goodbye(0))[:-1],
+    "goodbye_with_unknown_reason": encode_message(Goodbye(200)),
+    "heads_65": counted(Heads, 65, A_HEAD * 65),
+    "heads_of_4_billion": counted(Heads, 0xFFFFFFFF, A_HEAD),
+    "heads_more_than_there_are": counted(Heads, 2, A_HEAD),
+    "heads_fewer_than_there_are": counted(Heads, 1, A_HEAD * 2),
+    "heads_cut": counted(Heads, 1, A_HEAD[:-1]),
+    "heads_without_a_list": counted(Heads, 0)[:3],
+    "summary_of_1025": counted(Summary, 1025, (A_HASH + b"\0") * 1025 + b"\1"),
+    "summary_of_4_billion": counted(Summary, 0xFFFFFFFF),
+    "summary_cut": counted(Summary, 1, A_HASH + b"\0"),
+    "summary_complete_is_2": counted(Summary, 1, A_HASH + b"\2\1"),
+    "summary_answer_is_255": counted(Summary, 1, A_HASH + b"\1\xff"),
+    "holding_cut": encode_message(Holding(A_HASH))[:-1],
+    "fetch_cut": encode_message(Fetch(A_HASH, 1))[:-1],
+    "fetch_with_bytes_left_over": encode_message(Fetch(A_HASH, 1)) + bytes(4),
+    "piece_shorter_than_it_says": encode_message(Piece(A_HASH, 0, bytes(100)))[:-1],
+    "piece_of_4_billion_bytes": encode_message(Piece(A_HASH, 0, b""))[:-4] + b"\xff" * 4,
+    "unavailable_busy_is_2": encode_message(Unavailable(A_HASH, 1, False))[:-1] + b"\2",
+    "heads_over_65536_bytes": counted(Heads, 64, bytes(LARGEST_SMALL_MESSAGE)),
+    "holding_of_half_a_megabyte": encode_message(Holding(A_HASH)) + bytes(500_000),
+}
+
+
+@pytest.mark.parametrize("message", MALFORMED.values(), ids=MALFORMED.keys())
+def test_malformed_message(scene, message):
+    with scene.attacker() as link:
+        link.send_encoded(message)
+        assert link.end(5) == "malformed"
+
+
+@pytest.mark.parametrize("message", [
+    Ping(1), Heads([]), Summary([], True), Holding(A_HASH), Fetch(A_HASH, MANIFEST), Piece(A_HASH, 0, b"x"),
+    Unavailable(A_HASH, 0, False),
+], ids=lambda message: type(message).__name__)  # fmt: skip
+def test_message_before_hello(scene, message):
+    with scene.attacker(greet=False) as link:
+        link.send(message)
+        assert link.end(5) == "malformed"
+
+
+def test_second_hello(scene):
+    with scene.attacker() as link:
+        link.send(Hello(VERSION, VERSION, 0, scene.task, "python"))
+        assert link.end(5) == "malformed"
+
+
+HELLOS = {
+    "too_new": (lambda hello: hello.but(version=VERSION + 5, oldest=VERSION + 1), "version_mismatch"),
+    "too_old": (lambda hello: hello.but(version=VERSION - 1, oldest=1), "version_mismatch"),
+    "other_task": (lambda hello: hello.but(task=digest(b"another")), "other_task"),
+    "agent_of_65_bytes": (lambda hello: hello.but(agent="a" * 65), "malformed"),
+}
+
+
+@pytest.mark.parametrize("change, reason", HELLOS.values(), ids=HELLOS.keys())
+def test_hello_that_does_not_fit(scene, change, reason):
+    with scene.attacker(greet=False) as link:
+        link.send(change(Hello(VERSION, VERSION, 0, scene.task, "python")))
+        assert link.end(5) == reason
+
+
+def test_hello_with_bytes_left_over(scene):
+    with scene.attacker(greet=False) as link:
+        link.send_encoded(encode_message(Hello(VERSION, VERSION, 0, scene.task, "python")) + b"\0")
+        assert link.end(5) == "malformed"
+
+
+def test_many_connections_of_one_member(scene):
+    """Only the newest stays."""
+    name = scene.name()
+    links = [scene.join(name) for _ in range(20)]
+    try:
+        assert {link.end(5) for link in links[:-1]} == {"duplicate"}
+        links[-1].ping()
+    finally:
+        for link in links:
+            link.close()
+
+
+def test_member_that_comes_and_goes(scene):
+    name = scene.name()
+    for _ in range(50):
+        scene.join(name, greet=False).close()
+    with scene.join(name) as link:
+        link.ping()
+
+
+# --- Floods --------------------------------------------------------------------------------------
+
+
+def stream(messages):
+    encoded = map(encode_message, messages)
+    return b"".join(struct.pack("<I", len(message)) + message for message in encoded)
+
+
+def flood(scene, link, data, seconds=20):
+    """Sends it all, without ever reading, and looks whether the node has time for an honest member meanwhile."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(link.send_stream, data)
+        worst = 0
+        while not sending.done():
+            start = time.monotonic()
+            scene.honest.ping(10)
+            worst = max(worst, time.monotonic() - start)
+            time.sleep(0.05)
+        with contextlib.suppress(Closed, TimeoutError):
+            sending.result()
+    assert worst < 5, f"an honest member waited {worst:.1f} s"
+
+
+def test_flood_of_pings(scene):
+    with scene.attacker() as link:
+        flood(scene, link, stream([Ping(7)]) * 100_000)
+
+
+def test_flood_of_summaries(scene):
+    with scene.attacker() as link:
+        summary = Summary([Known(digest(struct.pack("<I", i)), True) for i in range(1024)], False)
+        flood(scene, link, stream([summary]) * 400)
+
+
+def test_flood_of_holdings_of_unknown_snapshots(scene):
+    with scene.attacker() as link:
+        flood(scene, link, stream(Holding(digest(struct.pack("<I", i))) for i in range(50_000)))
+        link.ping()
+
+
+def test_flood_of_heads_with_wrong_signatures(scene):
+    with scene.attacker() as link:
+        head = Head.decode(scene.publish(link.peer.identity.name, scene.model).head.head)
+        forged = [kith_peer.SignedHead(head.but(sequence=i + 1).encode(), os.urandom(64)) for i in range(6400)]
+        flood(scene, link, stream(Heads(forged[at : at + 64]) for at in range(0, 6400, 64)))
+
+
+def test_flood_of_heads_of_its_own(scene):
+    """Two of an origin are kept, however many it signs."""
+    with scene.attacker() as link:
+        name = link.peer.identity.name
+        first = Head.decode(scene.publish(name, scene.model).head.head)
+        heads = [sign_head(first.but(sequence=i + 1), scene.identities[name], CONSORTIUM) for i in range(640)]
+        for head in heads:
+            scene.allowed.add(head.id())
+        flood(scene, link, stream(Heads(heads[at : at + 64]) for at in range(0, 640, 64)))
+        known = scene.honest.ask_what_it_knows()
+        assert len(known.keys() & {head.id() for head in heads}) <= 2
+
+
+def test_flood_of_fetches_without_reading_the_answers(scene):
+    """What waits for a peer is at most 2 MiB; then it has to go."""
+    with scene.attacker() as link:
+        link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        flood(scene, link, stream([Fetch(A_HASH, 1)]) * 400_000)
+        assert ended(scene, link, "stalled")
+
+
+def test_flood_of_fetches_of_what_there_is(scene):
+    """Each is answered, by a piece or by a word."""
+    with scene.attacker() as link:
+        answers = []
+        link.on_piece = link.on_unavailable = answers.append
+        link.send(*[Fetch(scene.stable.id(), i % 4) for i in range(500)])
+        link.wait("all answers", lambda: len(answers) == 500, 20)
+
+
+def test_flood_of_pieces_that_nobody_asked_for(scene):
+    with scene.attacker() as link:
+        flood(scene, link, stream([Piece(scene.stable.id(), 0, bytes(CHUNK + 16))]) * 60)
+        link.ping()
+
+
+@pytest.mark.parametrize("piece", [4, 5000, MANIFEST - 1], ids=hex)
+def test_fetch_of_a_piece_that_does_not_exist(scene, piece):
+    with scene.attacker() as link:
+        assert link.fetch(scene.stable.id(), piece) == "unavailable"
+
+
+@pytest.mark.parametrize("piece", [0, MANIFEST], ids=hex)
+def test_fetch_of_an_unknown_snapshot(scene, piece):
+    with scene.attacker() as link:
+        assert link.fetch(A_HASH, piece) == "unavailable"
+
+
+# --- Heads ---------------------------------------------------------------------------------------
+
+
+def test_head_with_a_wrong_signature(scene):
+    with scene.attacker() as link:
+        snapshot = scene.publish(link.peer.identity.name, scene.model)
+        snapshot.head.signature = bytes([snapshot.head.signature[0] ^ 1]) + snapshot.head.signature[1:]
+        scene.offer(link, snapshot)
+        link.ping()
+        assert scene.until("the operator is told", lambda: scene.log("peer_accused", link.peer.identity.name))
+
+
+def test_head_signed_for_another_consortium(scene):
+    with scene.attacker() as link:
+        scene.offer(link, scene.publish(link.peer.identity.name, scene.model, consortium="another"))
+        link.ping()
+
+
+def test_head_of_who_is_not_a_member(scene):
+    with scene.attacker() as link:
+        scene.offer(link, publish(Identity("stranger"), CONSORTIUM, scene.task, scene.model, scene.readers))
+        link.ping()
+
+
+def test_head_in_the_name_of_the_node_itself(scene):
+    with scene.attacker() as link:
+        snapshot = scene.publish(link.peer.identity.name, scene.model, origin=scene.itself.node_key, sequence=1 << 40)
+        scene.offer(link, snapshot)
+        link.ping()
+
+
+def test_head_of_another_task(scene):
+    with scene.attacker() as link:
+        scene.offer(link, scene.publish(link.peer.identity.name, scene.model, task=digest(b"another")))
+        link.ping()
+
+
+HEADS = {
+    "of_another_format": {"format": 2},
+    "of_size_0": {"size": 0},
+    "of_over_4_gib": {"size": (4 << 30) + 1},
+    "of_the_largest_size": {"size": (1 << 64) - 1},
+    "with_a_manifest_over_its_limit": {"manifest_size": 360462},
+    "with_a_manifest_of_4_gib": {"manifest_size": 0xFFFFFFFF},
+    "with_sequence_0": {"sequence": 0},
+}
+
+
+@pytest.mark.parametrize("fields", HEADS.values(), ids=HEADS.keys())
+def test_signed_head(scene, fields):
+    """Signed by a member, and yet no head."""
+    with scene.attacker() as link:
+        scene.offer(link, scene.publish(link.peer.identity.name, scene.model, **fields))
+        with contextlib.suppress(Closed):
+            link.ping()
+
+
+def test_two_heads_for_one_position(scene):
+    """Proof of a lie: all that this origin ever said is dropped, and nothing more is taken."""
+    with scene.attacker() as link:
+        name = link.peer.identity.name
+        one, other = (scene.publish(name, scene.model, sequence=5, log=1000, round=i) for i in (1, 2))
+        scene.offer(link, scene.allow(one))
+        scene.until("it knows the first", lambda: scene.knows(one))
+        scene.allowed.discard(one.id())
+        with contextlib.suppress(Closed):
+            scene.offer(link, other)
+            scene.offer(link, scene.publish(name, scene.model, sequence=6, log=1000))
+            link.serve(0.5)
+        assert scene.until("it is quarantined", lambda: scene.told(name)["quarantined"])
+        scene.until("all is dropped", lambda: not {one.id(), other.id()} & scene.honest.ask_what_it_knows().keys())
+
+
+def test_position_that_goes_backwards(scene):
+    """Two are kept. What is below one that was dropped is never taken again."""
+    with scene.attacker() as link:
+        name = link.peer.identity.name
+        for sequence in (5, 6, 7):
+            scene.offer(link, scene.allow(scene.publish(name, scene.model, sequence=sequence, log=1000)))
+        link.ping()
+        for sequence, log in ((4, 1000), (5, 1000), (900, 999)):
+            scene.offer(link, scene.publish(name, scene.model, sequence=sequence, log=log))
+        link.ping()
+
+
+EXTREMES = {
+    "round_4_billion": {"round": 0xFFFFFFFF},
+    "round_0": {"round": 0},
+    "examples_without_end": {"examples": (1 << 64) - 1},
+    "no_examples": {"examples": 0},
+    "the_highest_position": {"sequence": (1 << 64) - 1, "log": (1 << 64) - 1},
+    "the_lowest_position": {"sequence": 1, "log": 1},
+}
+
+
+@pytest.mark.parametrize("fields", EXTREMES.values(), ids=EXTREMES.keys())
+def test_head_of_extreme_numbers(scene, fields):
+    """A head as good as any; what is computed with it stays finite, and it drowns nobody out."""
+    with scene.attacker() as link:
+        name = link.peer.identity.name
+        scene.offer(link, scene.allow(scene.publish(name, scene.model, **fields)))
+        serve_together([link], "it is averaged with", lambda: scene.told(name)["averaged"], 30)
+        members = {member["name"]: member["weight"] for member in scene.node.rounds(1)[0]["members"]}
+        assert all(0 <= weight <= 1 for weight in members.values()) and members["honest"] > 0
+
+
+# --- Manifests and chunks ------------------------------------------------------------------------
+
+
+def refused(scene, link, snapshot, seconds=30):
+    """Serves the snapshot as the link does until the node says why it cannot be used."""
+    name = link.peer.identity.name
+    serve_together([link], "it is refused", lambda: scene.log("snapshot_refused", name), seconds)
+    assert not scene.told(name)["averaged"]
+    return scene.log("snapshot_refused", name)[-1]
+
+
+def no_flag(made):
+    encoded = made.encode()
+    return encoded[: -4 - len(made.note) - 1] + b"\2" + encoded[-4 - len(made.note) :]
+
+
+MANIFESTS = {
+    "with_one_chunk_less": lambda made: made.but(chunks=made.chunks[:-1]).encode(),
+    "with_one_chunk_more": lambda made: made.but(chunks=made.chunks + [A_HASH]).encode(),
+    "with_no_chunk": lambda made: made.but(chunks=[]).encode(),
+    "with_a_note_over_its_limit": lambda made: made.but(note=b"{}".ljust(40961)).encode(),
+    "with_a_list_of_4_billion_chunks": lambda made: b"\xff\xff\xff\xff" + made.encode()[4:],
+    "with_more_keys_than_members": lambda made: made.but(keys=made.keys[:1] * 513).encode(),
+    "with_a_byte_left_over": lambda made: made.encode() + b"\0",
+    "cut": lambda made: made.encode()[:-1],
+    "of_1_byte": lambda made: b"\0",
+    "whose_flag_is_2": no_flag,
+}
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS.values(), ids=MANIFESTS.keys())
+def test_manifest(scene, manifest):
+    """Its hash is right, but it is none: the snapshot is given up, and no chunk of it asked for."""
+    with scene.attacker() as link:
+        snapshot = scene.allow(scene.publish(link.peer.identity.name, scene.model, manifest=manifest))
+        scene.offer(link, snapshot)
+        link.wait("it asks for the manifest", lambda: (snapshot.id(), MANIFEST) in link.asked, 30)
+        with contextlib.suppress(Closed):
+            link.serve(1.5)
+        assert {piece for asked, piece in link.asked if asked == snapshot.id()} == {MANIFEST}
+        assert not scene.honest.ask_what_it_knows().get(snapshot.id())
+
+
+LIES = {
+    "manifest_with_another_hash": lambda number, data: os.urandom(len(data)) if number == MANIFEST else data,
+    "chunk_with_a_wrong_bit": lambda number, data: data if number == MANIFEST else data[:-1] + bytes([data[-1] ^ 1]),
+    "chunk_too_short": lambda number, data: data if number == MANIFEST else data[:-1],
+    "chunk_empty": lambda number, data: data if number == MANIFEST else b"",
+    "chunk_too_long": lambda number, data: data if number == MANIFEST else (data + b"\0")[-CHUNK - 16 :],
+}
+
+
+class Liar(Link):
+    """Serves, but not what it should."""
+
+    def __init__(self, *arguments, lie, **options):
+        self.lie = lie
+        super().__init__(*arguments, **options)
+
+    def on_fetch(self, message):
+        self.asked.append((message.snapshot, message.piece))
+        data = self.peer.piece(message.snapshot, message.piece)
+        if data is not None and (data := self.lie(message.piece, data)) is not None:
+            self.send(Piece(message.snapshot, message.piece, data))
+        elif data is None:
+            self.send(Unavailable(message.snapshot, message.piece, False))
+
+
+def liar(scene, lie):
+    return Liar(scene.peer(scene.name()), Wire.dial(scene.node.port), scene.itself.channel_key, lie=lie)
+
+
+def from_another(scene, link, seconds):
+    """The node gets the snapshot, that the link's side has lied about, of an honest holder."""
+    with scene.join(scene.name()) as holder:
+        for snapshot in link.peer.held.values():
+            holder.peer.hold(snapshot)
+            holder.send(Heads([snapshot.head]), Holding(snapshot.id()))
+        serve_together([link, holder], "it has all of it, by another holder",
+                       lambda: all(holder.known.get(snapshot) for snapshot in link.peer.held), seconds)  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
+def test_wrong_piece(scene, lie):
+    """The sender's fault: it is asked no more, and the snapshot comes from another."""
+    with liar(scene, lie) as link:
+        snapshot = scene.allow(scene.publish(scene.name(), scene.model))
+        scene.offer(link, snapshot)
+        link.send(Holding(snapshot.id()))
+        link.wait("it asks", lambda: link.asked, 30)
+        link.serve(1)
+        times = len(link.asked)
+        from_another(scene, link, 20)
+        assert len(link.asked) <= times + 16  # what was under way
+
+
+def test_withholding_by_unavailable(scene):
+    """It says that it has everything, and gives nothing."""
+    with scene.attacker() as link:
+        snapshot = scene.allow(scene.publish(scene.name(), scene.model))
+        link.peer.heads[snapshot.id()] = snapshot.head
+        link.send(Heads([snapshot.head]), Holding(snapshot.id()))
+        link.wait("it asks", lambda: link.asked, 30)
+        link.peer.held.clear()
+        asked = len(link.asked)
+        link.serve(3)
+        assert len(link.asked) - asked < 20  # not as fast as it can
+        with scene.join(scene.name()) as holder:
+            holder.peer.hold(snapshot)
+            holder.send(Holding(snapshot.id()))
+            serve_together([link, holder], "it has all", lambda: holder.known.get(snapshot.id()), 20)
+
+
+# --- What is in a snapshot -----------------------------------------------------------------------
+
+
+def with_values(model, change):
+    """The model with the floats of its first tensor changed."""
+    tensors = read_tensors(model)
+    name = min(tensors)
+    shape, data = tensors[name]
+    values = list(struct.unpack(f"<{len(data) // 4}f", data))
+    tensors[name] = (shape, struct.pack(f"<{len(values)}f", *change(values)))
+    return write_tensors(tensors)
+
+
+def with_header(model, text):
+    """Another header before the same floats, in a file of the same size if it can be."""
+    length = int.from_bytes(model[:8], "little")
+    return struct.pack("<Q", len(text)) + text + model[8 + length :]
+
+
+def header_of(model):
+    return model[8 : 8 + int.from_bytes(model[:8], "little")]
+
+
+FILES = {
+    "with_nan": lambda model: with_values(model, lambda values: [float("nan")] + values[1:]),
+    "with_infinity": lambda model: with_values(model, lambda values: values[:-1] + [float("-inf")]),
+    "of_a_huge_norm": lambda model: with_values(model, lambda values: [1e30] * len(values)),
+    "of_the_largest_floats": lambda model: with_values(model, lambda values: [3.4e38] * len(values)),
+    "of_zeros": lambda model: bytes(len(model)),
+    "whose_header_is_longer_than_the_file": lambda model: b"\xff" * 8 + model[8:],
+    "whose_header_ends_with_the_file": lambda model: struct.pack("<Q", len(model) - 8) + model[8:],
+    "whose_header_is_nested": lambda model: with_header(model, (b"[" * 5000 + b"]" * 5000)[: len(header_of(model))]),
+    "whose_tensors_overlap": lambda model: with_header(model, header_of(model).replace(b"[2048,", b"[0000,", 1)),
+    "whose_tensor_is_renamed": lambda model: with_header(model, header_of(model).replace(b"output.bias", b"0utput.bias")),
+    "whose_floats_are_called_integers": lambda model: with_header(model, header_of(model).replace(b"F32", b"I32")),
+    "of_noise": lambda model: os.urandom(len(model)),
+}
+
+
+@pytest.mark.parametrize("make", FILES.values(), ids=FILES.keys())
+def test_snapshot(scene, make):
+    """Well signed, well encrypted, and no model of this task."""
+    with scene.attacker() as link:
+        snapshot = scene.allow(scene.publish(link.peer.identity.name, make(scene.model)))
+        scene.offer(link, snapshot)
+        refused(scene, link, snapshot)
+
+
+SIZES = {
+    "of_another_schema": lambda model: write_tensors({"a": ([2], bytes(8))}),
+    "of_one_byte": lambda model: b"\0",
+    "cut": lambda model: model[:-4],
+    "with_bytes_left_over": lambda model: model + bytes(4),
+    "with_metadata": lambda model: with_header(model, b'{"__metadata__":{"a":"b"},' + header_of(model).strip()[1:]),
+}
+
+
+@pytest.mark.parametrize("make", SIZES.values(), ids=SIZES.keys())
+def test_snapshot_of_another_size(scene, make):
+    """Nothing of it is asked for: the size of the task's snapshots is known."""
+    with scene.attacker() as link:
+        name = link.peer.identity.name
+        snapshot = scene.allow(scene.publish(name, make(scene.model)))
+        scene.offer(link, snapshot)
+        rounds = scene.node.finished()
+        serve_together([link], "two more rounds", lambda: scene.node.finished() >= rounds + 2, 30)
+        assert not link.asked and not scene.told(name)["averaged"]
+
+
+def test_snapshot_without_a_key_for_the_reader(scene):
+    with scene.attacker() as link:
+        others = [reader for reader in scene.readers if reader != scene.itself]
+        snapshot = scene.allow(scene.publish(link.peer.identity.name, scene.model, readers=others))
+        scene.offer(link, snapshot)
+        refused(scene, link, snapshot)
+
+
+def test_snapshot_whose_key_for_the_reader_is_noise(scene):
+    def spoil(made):
+        return made.but(keys=[entry.but(sealed=os.urandom(80)) for entry in made.keys]).encode()
+
+    with scene.attacker() as link:
+        snapshot = scene.allow(scene.publish(link.peer.identity.name, scene.model, manifest=spoil))
+        scene.offer(link, snapshot)
+        refused(scene, link, snapshot)
+
+
+def test_snapshot_whose_chunks_are_under_another_key(scene):
+    with scene.attacker() as link:
+        made, _ = encrypt(scene.model, scene.readers)  # its keys, and the chunks of another
+        snapshot = scene.allow(scene.publish(
+            link.peer.identity.name, scene.model, manifest=lambda real: real.but(keys=made.keys).encode()
+        ))  # fmt: skip
+        scene.offer(link, snapshot)
+        refused(scene, link, snapshot)
+
+
+NOTES = {
+    "that_is_no_utf8": b'{"row": "\xff\xfe"}',
+    "that_is_no_json": b"[" * 40960,
+    "that_is_deep": b'{"a":' * 5000 + b"1" + b"}" * 5000,
+    "with_many_keys": b"{" + b",".join(b'"%d":1' % i for i in range(3000)) + b"}",
+    "of_zeros": bytes(40960),
+    "that_claims_groups": b'{"groups": [["nobody"], [1], {}]}',
+}
+
+
+@pytest.mark.parametrize("note", NOTES.values(), ids=NOTES.keys())
+def test_note(scene, note):
+    """It says nothing; the snapshot is as good as any."""
+    with scene.attacker() as link:
+        name = link.peer.identity.name
+        snapshot = scene.allow(scene.publish(name, scene.model, note=note))
+        scene.offer(link, snapshot)
+        serve_together([link], "it is averaged with", lambda: scene.told(name)["averaged"], 30)
+
+
+# --- Attacks that need patience ------------------------------------------------------------------
+
+
+def slow_handshake(scene):
+    """A byte now and then."""
+    start = time.monotonic()
+    with Wire.dial(scene.node.port) as wire:
+        with contextlib.suppress(Closed):
+            for byte in struct.pack(">H", 48) + bytes(48):
+                wire.send_bytes(bytes([byte]))
+                with contextlib.suppress(TimeoutError):
+                    wire.receive_frame(0.5)
+    return time.monotonic() - start
+
+
+def no_hello(scene):
+    start = time.monotonic()
+    with scene.attacker(greet=False) as link:
+        reason = link.end(20)
+    return time.monotonic() - start, reason
+
+
+def not_reading(scene):
+    """Asks for more than the kernel's buffers hold, reads nothing, and says something now and then."""
+    with scene.attacker() as link:
+        link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link.send(*[Fetch(scene.stable.id(), i % 4) for i in range(16)])
+        start = time.monotonic()
+        name = link.peer.identity.name
+        while not scene.log("peer_disconnected", name) and time.monotonic() < start + 90:
+            time.sleep(0.5)
+            with contextlib.suppress(Closed):
+                link.send(Pong(1))
+        return time.monotonic() - start, [event["reason"] for event in scene.log("peer_disconnected", name)]
+
+
+class Dribbler(Link):
+    """From the first request on, says everything a byte at a time."""
+
+    pending = b""
+
+    def send(self, *messages):
+        if not self.asked:
+            return super().send(*messages)
+        self.pending += stream(messages)
+
+    def serve(self, seconds):
+        super().serve(seconds)
+        byte, self.pending = self.pending[:1], self.pending[1:]
+        if byte:
+            self.send_record(byte)
+
+
+def seconds_until_another_holder_is_asked(scene, link):
+    with link, scene.join(scene.name()) as holder:
+        snapshot = scene.allow(scene.publish(scene.name(), scene.model))
+        scene.offer(link, snapshot)
+        link.send(Holding(snapshot.id()))
+        link.wait("it asks", lambda: link.asked, 30)
+        start = time.monotonic()
+        holder.peer.hold(snapshot)
+        holder.send(Holding(snapshot.id()))
+
+        serve_together([link, holder], "it has all of it", lambda: holder.known.get(snapshot.id()), 60)
+        assert scene.told(link.peer.identity.name)["connected"]  # it is no reason to cut anybody off
+        return time.monotonic() - start
+
+
+def never_answering(scene):
+    return seconds_until_another_holder_is_asked(scene, liar(scene, lambda piece, data: None))
+
+
+def answering_byte_by_byte(scene):
+    link = Dribbler(scene.peer(scene.name()), Wire.dial(scene.node.port), scene.itself.channel_key)
+    return seconds_until_another_holder_is_asked(scene, link)
+
+
+def hanging_up_when_dialled(scene):
+    times = []
+    with contextlib.suppress(OSError):  # the end
+        while True:
+            scene.hang_up.accept()[0].close()
+            times.append(time.monotonic())
+    return times
+
+
+PATIENT_ATTACKS = [
+    slow_handshake, no_hello, not_reading, never_answering, answering_byte_by_byte, hanging_up_when_dialled,
+]  # fmt: skip
+
+
+def outcome(scene, attack):
+    while not (running := scene.patient[attack]).done():
+        scene.honest.serve(0.2)
+    return running.result()
+
+
+def test_slow_handshake(scene):
+    assert 8 < outcome(scene, slow_handshake) < 15
+
+
+def test_handshake_without_a_hello(scene):
+    seconds, reason = outcome(scene, no_hello)
+    assert 8 < seconds < 15
+    assert reason is None
+
+
+@pytest.mark.parametrize("attack", [never_answering, answering_byte_by_byte])
+def test_withholding(scene, attack):
+    """What is not there after 30 s is asked of another."""
+    assert outcome(scene, attack) < 45
+
+
+def test_not_reading(scene):
+    seconds, reasons = outcome(scene, not_reading)
+    assert 50 < seconds < 80
+    assert reasons == ["stalled"]
+
+
+def test_hanging_up_when_dialled(scene):
+    """It is dialled again after about twice as long each time."""
+    scene.hang_up.shutdown(socket.SHUT_RDWR)
+    times = outcome(scene, hanging_up_when_dialled)
+    assert 4 < len(times) < 12
+    assert times[-1] - times[-2] > 5 * (times[1] - times[0])
