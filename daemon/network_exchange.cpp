@@ -32,9 +32,10 @@ json in_unit(const std::optional<net::Duration>& time) {
 std::string printable(std::string text) { return net::is_label(text) ? text : "?"; }
 
 /// Why nothing of the peer is used, whatever it does, until somebody does something; or null.
-json ignored(const net::Host::PeerStatus& peer, bool denied, bool quarantined) {
+json ignored(const net::Host::PeerStatus& peer, bool denied_here, bool quarantined) {
   using enum net::CloseReason;
-  if (denied) return {{"reason", "denied"}, {"help", "you denied it; kith allow undoes that."}};
+  if (denied_here)
+    return {{"reason", "denied"}, {"help", "you denied it; kith allow undoes that."}};
   if (quarantined) {
     return {{"reason", "quarantined"},
             {"help", "it signed two different snapshots for one sequence number."}};
@@ -43,7 +44,7 @@ json ignored(const net::Host::PeerStatus& peer, bool denied, bool quarantined) {
   const net::CloseReason reason = peer.trouble->reason;
   const bool lasting = reason == not_a_member || reason == wrong_peer ||
                        reason == version_mismatch || reason == other_task || reason == malformed ||
-                       reason == net::CloseReason::denied;
+                       reason == denied;
   if (!lasting) return nullptr;
   return {{"reason", net::name(reason)}, {"help", net::explain(reason)}};
 }

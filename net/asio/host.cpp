@@ -203,7 +203,7 @@ awaitable<void> Host::dial(Peer& peer, std::shared_ptr<bool> alive) {
       co_await peer.settled->async_wait(asio::redirect_error(use_awaitable, ec));
       if (!*alive || stopped_) co_return;
     }
-    if (peer.link) break;
+    if (peer.link || link->session().hello()) break;  // it was he, if he does not want us
   }
   if (!*alive || stopped_) co_return;
   if (!peer.link) {

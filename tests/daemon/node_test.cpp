@@ -245,7 +245,11 @@ BOOST_AUTO_TEST_CASE(notes_of_convenor_mode_travel_with_the_snapshots) {
     const nlohmann::json said = report(i);
     return !said.is_null() && said.at("followed") == true;
   };
-  BOOST_TEST_REQUIRE(run_until([&] { return follows(0) && follows(1); }, 20s));
+  const auto both_follow = [&] {
+    run_for(200ms);  // to ask without a pause would take the nodes' time
+    return follows(0) && follows(1);
+  };
+  BOOST_TEST_REQUIRE(run_until(both_follow, 60s));
   const nlohmann::json convenor = report(0), member = report(1);
   BOOST_TEST(convenor.at("rows") == 2);
   BOOST_TEST(convenor.at("assigned") == nlohmann::json({to_string(nodes[1]->self.id)}));
@@ -386,6 +390,33 @@ BOOST_AUTO_TEST_CASE(nothing_is_fetched_while_the_disk_has_less_room_than_must_s
   const auto starved = status(node);
   BOOST_TEST(starved.at("not_fetching") == "the disk has less free space than limits.disk_free");
   BOOST_TEST(!averages(node));
+}
+
+BOOST_AUTO_TEST_CASE(the_disk_quota_is_kept_and_the_operator_told_and_what_fits_still_comes) {
+  TestNode& node = add("honest");
+  for (int i = 0; i < 2; ++i) add("honest");
+  node.config.limits.disk.bytes = 1300;  // our own two snapshots, of 400 bytes each, and one more
+  for (auto& each : nodes) {
+    each->config.learning.rounds = 0;
+    each->config.learning.interval = 50ms;
+    each->config.learning.gather = 100ms;
+    for (auto& other : nodes) each->config.consortium.members.push_back(other->self);
+  }
+  node.start(io);
+  BOOST_TEST_REQUIRE(run_until([&] { return fs::exists(node.config.node.control); }));
+  BOOST_TEST_REQUIRE(run_until([&] { return status(node).at("stored_bytes") == 800; }));
+  nodes[1]->start(io);
+  nodes[2]->start(io);
+  std::uint64_t most = 0;
+  bool told = false;
+  const auto end = net::Clock::now() + 20s;
+  while (net::Clock::now() < end && !(told && most == 1200)) {
+    const auto now = status(node);
+    most = std::max(most, now.at("stored_bytes").get<std::uint64_t>());
+    told = told || now.at("not_fetching") == "limits.disk is reached";
+  }
+  BOOST_TEST(told);
+  BOOST_TEST(most == 1200U);
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_averaged_with_or_sealed_to_a_denied_peer_also_after_a_restart) {
