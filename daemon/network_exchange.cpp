@@ -74,15 +74,23 @@ void NetworkExchange::join(const Subject& subject) {
   subject_ = subject;
   local_.task = subject.task;
   host_ = std::make_unique<net::Host>(io_, local_, *this, random_());
+  store_.open_log();
+  for (const Bytes& stored : store_.evidence()) {
+    const auto evidence = net::decode<net::Evidence>(stored);
+    if (evidence) host_->gossip().restore(*evidence);
+  }
   for (const StoredHead& stored : store_.heads()) {
     const auto head = net::decode<net::SignedHead>(stored.head);
     const auto manifest = net::decode<net::Manifest>(stored.manifest);
     const auto have = [this](const net::Hash& chunk) { return store_.blobs().contains(chunk); };
-    const bool known = stored.complete && head && manifest &&
-                       std::ranges::all_of(manifest->chunks, have) &&
-                       host_->gossip().restore(*head, *manifest, net::Clock::now());
-    if (!known) {
+    const bool whole = stored.complete && manifest && std::ranges::all_of(manifest->chunks, have);
+    const auto how = whole ? net::Swarm::Stored::whole : net::Swarm::Stored::partly;
+    if (!head || !manifest || !host_->gossip().restore(*head, *manifest, how)) {
       store_.drop_head(stored.origin, stored.position);
+      continue;
+    }
+    if (!whole) {  // what an interrupted download left is not fetched again
+      recount(head->id());
       continue;
     }
     const std::string peer = to_string(stored.origin);
@@ -105,7 +113,7 @@ void NetworkExchange::join(const Subject& subject) {
   }
 }
 
-// What an interrupted download, or a crash between two writes, left behind.
+// What a crash between two writes left behind.
 void NetworkExchange::forget_unknown_blobs() {
   std::set<crypto::Hash> known;
   for (const StoredHead& stored : store_.heads()) {
@@ -252,7 +260,7 @@ net::awaitable<std::optional<std::string>> NetworkExchange::load_one(std::string
   auto opened = co_await net::offload(disk_, std::move(job));
   if (stopping_) throw WorkerLost("stopping");
   if (const auto* failure = std::get_if<Unopened>(&opened)) {
-    if (failure->lost) lost(snapshot);
+    if (failure->lost) recount(snapshot);
     co_return failure->why;
   }
   const pipe::Load question{peer};
@@ -292,7 +300,12 @@ std::string NetworkExchange::note_for_us(const net::Manifest& manifest,
 
 void NetworkExchange::want_if_chosen(const net::SnapshotId& snapshot, const net::Head& head) {
   const std::string peer = to_string(head.origin);
-  if (!chosen_.contains(peer) || host_->gossip().complete(snapshot)) return;
+  if (!chosen_.contains(peer)) return;
+  const bool relayed = relayed_.erase(snapshot) != 0;
+  if (host_->gossip().complete(snapshot)) {
+    if (relayed) arrived(snapshot, head);  // now it is for us, too
+    return;
+  }
   if (wanted_.contains(snapshot)) return;           // it is on its way
   if (head.size != subject_.form.encoded_size()) {  // no model of this task: it is not even fetched
     if (misfits_.insert(peer).second) {
@@ -353,7 +366,7 @@ void NetworkExchange::read_piece(const net::SnapshotId& snapshot, std::uint32_t 
     // Damaged, by a power cut: passing it on would make a liar of us.
     if (data && crypto::hash(*data) != name) data.reset();
     net::asio::post(io_, [this, snapshot, done, data = std::move(data)] {
-      if (!data) lost(snapshot);
+      if (!data) recount(snapshot);
       done(data);
     });
   });
@@ -374,6 +387,28 @@ void NetworkExchange::discovered(const net::SnapshotId& snapshot, const net::Hea
   want_if_chosen(snapshot, head);
 }
 
+void NetworkExchange::begun(const net::SnapshotId& snapshot, const net::Head& head) {
+  keep(snapshot, head, false);
+}
+
+// Others want it, and we can get it where they cannot.  Never so much that there is no room for
+// what we want ourselves.
+void NetworkExchange::needed(const net::SnapshotId& snapshot, const net::Head& head) {
+  const std::uint64_t held = host_->gossip().held_bytes();
+  if (head.size != subject_.form.encoded_size() || held + head.size > config_.limits.disk.bytes / 2)
+    return;
+  relayed_.insert(snapshot);
+  host_->relay(snapshot);
+}
+
+void NetworkExchange::keep(const net::SnapshotId& snapshot, const net::Head& head, bool complete) {
+  const auto* signed_head = host_->gossip().signed_head(snapshot);
+  const auto* manifest = host_->gossip().manifest(snapshot);
+  if (stopping_ || !signed_head || !manifest) return;  // superseded meanwhile
+  store_.put_head({head.origin, head.position, net::encode(*signed_head), net::encode(*manifest),
+                   complete, round_});
+}
+
 void NetworkExchange::completed(const net::SnapshotId& snapshot, const net::Head& head) {
   wanted_.erase(snapshot);
   // After all its pieces: the pool has one thread.
@@ -383,12 +418,12 @@ void NetworkExchange::completed(const net::SnapshotId& snapshot, const net::Head
 }
 
 void NetworkExchange::arrived(const net::SnapshotId& snapshot, const net::Head& head) {
-  const auto* signed_head = host_->gossip().signed_head(snapshot);
   const auto* manifest = host_->gossip().manifest(snapshot);
-  if (stopping_ || !signed_head || !manifest) return;  // superseded meanwhile
-  store_.put_head({head.origin, head.position, net::encode(*signed_head), net::encode(*manifest),
-                   true, round_});
+  // Superseded meanwhile, or a piece of it was lost again.
+  if (stopping_ || !manifest || !host_->gossip().complete(snapshot)) return;
+  keep(snapshot, head, true);
   if (head.origin == local_.id) return;  // ours, lost and got back
+  if (relayed_.contains(snapshot)) return;
   Arrival& arrival = arrivals_[to_string(head.origin)];
   const bool found_again = arrival.snapshot == snapshot && arrival.refused;
   if (found_again || arrival.head.position < head.position) {
@@ -401,18 +436,43 @@ void NetworkExchange::arrived(const net::SnapshotId& snapshot, const net::Head& 
   wake_.cancel();
 }
 
-// A chunk of it is gone from our disk, or damaged: a power cut does that to what was not synced.
-void NetworkExchange::lost(const net::SnapshotId& snapshot) {
+// At a start, or because a chunk of it is gone or damaged: a power cut does that to what was not
+// synced.
+void NetworkExchange::recount(const net::SnapshotId& snapshot) {
+  const auto* manifest = host_->gossip().manifest(snapshot);
+  if (stopping_ || !manifest || !counting_.insert(snapshot).second) return;
+  on_disk([this, snapshot, chunks = manifest->chunks] {
+    std::vector<bool> there;
+    for (const net::Hash& chunk : chunks) {
+      const auto data = store_.blobs().read(chunk);
+      there.push_back(data && crypto::hash(*data) == chunk);
+    }
+    net::asio::post(io_, [this, snapshot, there] { counted(snapshot, there); });
+  });
+}
+
+void NetworkExchange::counted(const net::SnapshotId& snapshot, const std::vector<bool>& there) {
+  counting_.erase(snapshot);
   const auto head = host_->gossip().head(snapshot);
-  if (stopping_ || !head || !host_->gossip().complete(snapshot)) return;
-  log::warn("snapshot_lost",
-            {{"peer", name_of(to_string(head->origin))}, {"sequence", head->position.sequence}});
-  store_.drop_head(head->origin, head->position);
-  host_->lost(snapshot);
+  if (stopping_ || !head) return;
+  const auto found = std::ranges::count(there, true);
+  if (host_->gossip().complete(snapshot) && found < std::ssize(there)) {
+    log::warn("snapshot_lost", {{"peer", name_of(to_string(head->origin))},
+                                {"sequence", head->position.sequence},
+                                {"chunks", there.size()},
+                                {"chunks_left", found}});
+    keep(snapshot, *head, false);
+  }
+  log::debug("snapshot_counted", {{"peer", name_of(to_string(head->origin))},
+                                  {"sequence", head->position.sequence},
+                                  {"chunks", there.size()},
+                                  {"found", found}});
+  host_->found(snapshot, there);
 }
 
 void NetworkExchange::dropped(const net::SnapshotId& snapshot, const net::Head& head,
                               const std::vector<net::Hash>& chunks) {
+  relayed_.erase(snapshot);
   wanted_.erase(snapshot);
   store_.drop_head(head.origin, head.position);
   on_disk([this, chunks] {
@@ -454,6 +514,30 @@ void NetworkExchange::peer_failed(const net::Member* peer, const net::Trouble& t
 
 void NetworkExchange::peer_accused(const net::Member& peer, const std::string& what) {
   log::warn("peer_accused", {{"peer", peer.name}, {"what", what}});
+}
+
+void NetworkExchange::peer_convicted(const net::Member& peer, const net::Evidence& evidence) {
+  store_.put_evidence(peer.id, net::encode(evidence));
+  if (peer.id == local_.id) {
+    log::error("convicted_ourselves",
+               {{"help",
+                 "two snapshots were signed with this node's key for one place in its log: "
+                 "does the key run on two machines? The others take nothing more from it; "
+                 "make a new one with kith init and have it admitted."}});
+    return;
+  }
+  log::warn("peer_convicted", {{"peer", peer.name},
+                               {"what",
+                                "signed two different snapshots for one place in its log; "
+                                "nothing more is taken from it"}});
+}
+
+// Our store came out of a backup: others know of a later snapshot of ours than we do.
+void NetworkExchange::outrun(const net::LogPosition& position) {
+  if (position <= store_.last_position()) return;
+  store_.open_log(position.log);
+  log::warn("restored_from_backup",
+            {{"known_to_others", position.sequence}, {"log", store_.last_position().log}});
 }
 
 // --- What people ask of us ---------------------------------------------------------------------
@@ -539,6 +623,7 @@ json NetworkExchange::peers() const {
                    {"round_trip_ms", in_unit<std::milli>(peer.round_trip)},
                    {"bytes_in", peer.bytes_in},
                    {"bytes_out", peer.bytes_out},
+                   {"standing", host_->gossip().standing(net::Clock::now(), peer.member->id)},
                    {"bytes_in_per_second", std::round(peer.rate_in)},
                    {"bytes_out_per_second", std::round(peer.rate_out)},
                    {"quarantined", quarantined},

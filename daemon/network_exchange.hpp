@@ -92,7 +92,10 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   net::awaitable<std::optional<std::string>> load_one(std::string peer, net::SnapshotId snapshot,
                                                       WorkerProcess& worker);
   void arrived(const net::SnapshotId& snapshot, const net::Head& head);
-  void lost(const net::SnapshotId& snapshot);
+  /// Looks which chunks of it are on our disk, and right, and tells the network.
+  void recount(const net::SnapshotId& snapshot);
+  void counted(const net::SnapshotId& snapshot, const std::vector<bool>& there);
+  void keep(const net::SnapshotId& snapshot, const net::Head& head, bool complete);
   void forget_unknown_blobs();
   void restore_denied();
   /// The members that may read what we publish.
@@ -106,6 +109,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data,
                    std::function<void()> written) override;
   void discovered(const net::SnapshotId& snapshot, const net::Head& head) override;
+  void begun(const net::SnapshotId& snapshot, const net::Head& head) override;
+  void needed(const net::SnapshotId& snapshot, const net::Head& head) override;
   void completed(const net::SnapshotId& snapshot, const net::Head& head) override;
   void dropped(const net::SnapshotId& snapshot, const net::Head& head,
                const std::vector<net::Hash>& chunks) override;
@@ -113,6 +118,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void peer_disconnected(const net::Member& peer, const net::Trouble& trouble) override;
   void peer_failed(const net::Member* peer, const net::Trouble& trouble) override;
   void peer_accused(const net::Member& peer, const std::string& what) override;
+  void peer_convicted(const net::Member& peer, const net::Evidence& evidence) override;
+  void outrun(const net::LogPosition& position) override;
 
   net::asio::io_context& io_;
   const Config& config_;
@@ -133,6 +140,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   bool published_loaded_ = false;                    // into the worker
   std::set<std::string> chosen_;                     // peers to pull from this round
   std::map<net::SnapshotId, std::uint64_t> wanted_;  // and not here yet: bytes
+  std::set<net::SnapshotId> relayed_;                // fetched for others, not for the worker
+  std::set<net::SnapshotId> counting_;               // recount() is under way
   std::set<std::string> misfits_;  // peers that announced a snapshot of another size
   bool quota_reported_ = false;    // this round
   bool disk_is_low_ = false;       // reported, and not over yet

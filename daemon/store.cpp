@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cerrno>
 #include <fcntl.h>
+#include <random>
 #include <sqlite3.h>
 #include <sys/file.h>
 #include <system_error>
@@ -190,7 +191,7 @@ class Store::Database {
 
 namespace {
 
-constexpr std::uint64_t kSchema = 1;
+constexpr std::uint64_t kSchema = 2;
 constexpr std::string_view kTables[] = {
     "CREATE TABLE log (id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL) STRICT",
     "CREATE TABLE heads (origin BLOB NOT NULL, log INTEGER NOT NULL, sequence INTEGER NOT NULL,"
@@ -201,6 +202,11 @@ constexpr std::string_view kTables[] = {
     "CREATE TABLE peers (id BLOB PRIMARY KEY, opinion TEXT NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE texts (key TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID",
 };
+constexpr std::string_view kTablesOfSchema2[] = {
+    "CREATE TABLE evidence (origin BLOB PRIMARY KEY, heads BLOB NOT NULL) STRICT, WITHOUT ROWID",
+};
+// Two restores of one backup, on a machine whose clock stands still, open different logs.
+constexpr std::uint64_t kLogSpread = 1 << 20;  // microseconds
 
 crypto::NodeId node_id(ByteView bytes) {
   crypto::NodeId id;
@@ -247,9 +253,12 @@ void Store::Database::create_or_check_schema() {
                                  std::to_string(kSchema) + "); run that one, or a later one");
   }
   if (schema == kSchema) return;
-  atomically([this] {
-    for (const std::string_view table : kTables) run(table);
-    run("INSERT INTO log (id, sequence) VALUES (?, 0)", microseconds_since_1970());
+  atomically([this, schema] {
+    if (schema == 0) {
+      for (const std::string_view table : kTables) run(table);
+      run("INSERT INTO log (id, sequence) VALUES (?, 0)", microseconds_since_1970());
+    }
+    for (const std::string_view table : kTablesOfSchema2) run(table);
     run("PRAGMA user_version = " + std::to_string(kSchema));
   });
 }
@@ -325,6 +334,27 @@ net::LogPosition Store::last_position() const {
   Database::Statement last(*database_, "SELECT id, sequence FROM log");
   last.step();
   return {last.number(0), last.number(1)};
+}
+
+void Store::open_log(std::uint64_t above) {
+  const std::uint64_t least = std::max(last_position().log, above) + 1;
+  const std::uint64_t id =
+      std::max(least, microseconds_since_1970()) + std::random_device{}() % kLogSpread;
+  database_->run("UPDATE log SET id = ?", id);
+}
+
+void Store::put_evidence(const crypto::NodeId& origin, ByteView evidence) {
+  database_->run("INSERT OR REPLACE INTO evidence VALUES (?, ?)", ByteView(origin.key), evidence);
+}
+
+std::vector<Bytes> Store::evidence() const {
+  std::vector<Bytes> all;
+  Database::Statement row(*database_, "SELECT heads FROM evidence");
+  while (row.step()) {
+    const ByteView heads = row.bytes(0);
+    all.emplace_back(heads.begin(), heads.end());
+  }
+  return all;
 }
 
 void Store::put_head(const StoredHead& head) {

@@ -76,6 +76,9 @@ class Store {
   /// Where our next snapshot goes in our log.  Never the same twice, whatever happens to the
   /// process; a sequence that was taken and not used stays unused.
   [[nodiscard]] net::LogPosition take_position();
+  /// What we publish from now on goes into a new log, later than `above` and than any of ours.  A
+  /// store that came out of a backup would else repeat positions that it has forgotten.
+  void open_log(std::uint64_t above = 0);
   /// The last taken; sequence 0 if none was.
   [[nodiscard]] net::LogPosition last_position() const;
 
@@ -83,6 +86,10 @@ class Store {
   void put_head(const StoredHead& head);
   void drop_head(const crypto::NodeId& origin, const net::LogPosition& position);
   [[nodiscard]] std::vector<StoredHead> heads() const;  ///< by origin, the latest position first
+
+  /// The proof that a member lies, as it travelled.
+  void put_evidence(const crypto::NodeId& origin, ByteView evidence);
+  [[nodiscard]] std::vector<Bytes> evidence() const;
 
   /// What became of a round: a JSON object, for people and graphs.  Replaces a report of the same
   /// round.

@@ -5,6 +5,25 @@
 #include <iterator>
 
 namespace kith::net {
+namespace {
+
+constexpr auto kHeardBy = std::chrono::seconds(10);  // what we say has arrived after this
+
+/// Who lied, if it is true; nullopt if the form is wrong.
+std::optional<NodeId> claim_of(const Evidence& evidence) {
+  const auto first = parse_head(evidence.first), second = parse_head(evidence.second);
+  if (!first || !second || first->origin != second->origin) return std::nullopt;
+  if (first->position != second->position) return std::nullopt;
+  if (!(evidence.first.bytes < evidence.second.bytes)) return std::nullopt;
+  return first->origin;
+}
+
+Evidence evidence_of(const SignedHead& one, const SignedHead& other) {
+  return one.bytes < other.bytes ? Evidence{one, other} : Evidence{other, one};
+}
+
+}  // namespace
+
 Gossip::Gossip(const Consortium& consortium, NodeId self, Hash task, std::uint64_t seed,
                Settings settings)
     : consortium_(consortium),
@@ -16,23 +35,47 @@ Gossip::Gossip(const Consortium& consortium, NodeId self, Hash task, std::uint64
 
 // --- What the owner starts ---------------------------------------------------------------------
 
-bool Gossip::restore(const SignedHead& signed_head, const Manifest& manifest, Instant) {
+bool Gossip::restore(const SignedHead& signed_head, const Manifest& manifest,
+                     Swarm::Stored stored) {
   const auto head = parse_head(signed_head);
   if (!head || head->task != task_ || !consortium_.find(head->origin)) return false;
+  if (head->origin != self_ && quarantined_.contains(head->origin)) return false;
   if (!verify_head(signed_head, head->origin, consortium_.id())) return false;
   const SnapshotId id = signed_head.id();
   if (!is_news(id, *head) || crypto::hash(encode(manifest)) != head->manifest) return false;
   insert(id, signed_head, *head);
-  swarm_.add_complete(id, *head, manifest);
+  swarm_.add_stored(id, *head, manifest, stored);
   return true;
 }
 
 void Gossip::publish(Instant now, const SignedHead& signed_head, const Manifest& manifest) {
-  [[maybe_unused]] const bool ours = restore(signed_head, manifest, now);
+  [[maybe_unused]] const bool ours = restore(signed_head, manifest, Swarm::Stored::whole);
   assert(ours);
   const SnapshotId id = signed_head.id();
   drop_superseded(self_);
   tell_everyone(now, id);
+}
+
+bool Gossip::restore(const Evidence& evidence) {
+  const auto accused = claim_of(evidence);
+  if (!accused || !consortium_.find(*accused) || !proves(evidence, *accused)) return false;
+  quarantined_.emplace(*accused, evidence);
+  return true;
+}
+
+void Gossip::want(Instant now, const SnapshotId& snapshot) {
+  swarm_.want(now, snapshot);
+  flood_soon(now);
+}
+
+void Gossip::relay(Instant now, const SnapshotId& snapshot) {
+  swarm_.relay(now, snapshot);
+  flood_soon(now);
+}
+
+void Gossip::found(Instant now, const SnapshotId& snapshot, const std::vector<bool>& chunks) {
+  swarm_.found(now, snapshot, chunks);
+  flood_soon(now);
 }
 
 // --- Connections -------------------------------------------------------------------------------
@@ -41,6 +84,7 @@ void Gossip::handle_connected(Instant now, const NodeId& id) {
   peers_[id] = Peer{};
   // Both sides greet with what they know, so neither has to answer.
   transmit(id, summary(true));
+  for (const auto& [origin, evidence] : quarantined_) tell_of(now, id, origin);
   if (!anti_entropy_at_) anti_entropy_at_ = now + settings_.anti_entropy;
   swarm_.handle_connected(now, id);
 }
@@ -105,7 +149,8 @@ void Gossip::accept_head(Instant now, const NodeId& from, const SignedHead& sign
   const auto head = parse_head(signed_head);
   if (!head) return accuse(now, from, "sent a head that is malformed");
   // An unknown origin may be a member that we have not heard of yet: no blame.
-  if (!consortium_.find(head->origin) || quarantined_.contains(head->origin)) return;
+  if (!consortium_.find(head->origin)) return;
+  if (quarantined_.contains(head->origin)) return tell_of(now, from, head->origin);
   if (head->task != task_) return;
 
   // Two heads for one place in a log convict the origin, whoever brings them.
@@ -114,13 +159,17 @@ void Gossip::accept_head(Instant now, const NodeId& from, const SignedHead& sign
   if (!contradicts && !is_news(id, *head)) return;
   if (!conduct_.afford(now, from, limits::kSignatureEffort)) return;
   if (!verify_head(signed_head, head->origin, consortium_.id())) {
+    conduct_.blame(now, from, Conduct::kForgery);
     return accuse(now, from, "sent a head whose signature is wrong");
   }
-  if (head->origin == self_) return;  // ours, and from before we lost our memory
-  if (contradicts) return quarantine(head->origin);
+  if (head->origin == self_) return events_.push_back(Outrun{head->position});
+  if (contradicts) {
+    const SnapshotId& other = log->second.at(head->position);
+    return convict(now, head->origin, evidence_of(snapshots_.at(other).signed_head, signed_head));
+  }
 
   insert(id, signed_head, *head);
-  swarm_.add(id, *head);
+  swarm_.add(id, *head, from);
   drop_superseded(head->origin);
   if (!snapshots_.contains(id)) return;
   peers_.at(from).knows.insert(id);
@@ -156,17 +205,14 @@ void Gossip::drop(const SnapshotId& id) {
   swarm_.drop(id);
 }
 
-void Gossip::quarantine(const NodeId& origin) {
-  quarantined_.insert(origin);
-  const auto log = logs_.at(origin);
-  for (const auto& [position, id] : log) drop(id);
-  events_.push_back(Accused{origin, "signed two different snapshots for one sequence number"});
-}
-
 void Gossip::tell_everyone(Instant now, const SnapshotId& id) {
   for (auto& [peer_id, peer] : peers_) {
     if (!peer.knows.contains(id)) peer.to_tell.insert(id);
   }
+  flood_soon(now);
+}
+
+void Gossip::flood_soon(Instant now) {
   if (!flood_at_) flood_at_ = now + settings_.flood_delay;
 }
 
@@ -184,6 +230,7 @@ void Gossip::flood() {
     }
     if (!message.heads.empty()) transmit(peer_id, std::move(message));
   }
+  swarm_.announce();
 }
 
 // --- Anti-entropy ------------------------------------------------------------------------------
@@ -213,9 +260,50 @@ void Gossip::handle(Instant now, const NodeId& from, const Summary& message) {
       peer.to_tell.insert(id);
     }
   }
-  if (!peer.to_tell.empty() && !flood_at_) flood_at_ = now + settings_.flood_delay;
+  flood_soon(now);
+  swarm_.greet(from);
   if (!message.answer) transmit(from, summary(true));
   swarm_.handle_holds(now, from, held);
+}
+
+// --- Evidence ----------------------------------------------------------------------------------
+
+void Gossip::handle(Instant now, const NodeId& from, const Evidence& message) {
+  const auto accused = claim_of(message);
+  if (!accused) return accuse(now, from, "sent evidence that is malformed");
+  if (!consortium_.find(*accused)) return;
+  if (!quarantined_.contains(*accused)) {
+    if (!conduct_.afford(now, from, 2 * limits::kSignatureEffort)) return;
+    if (!proves(message, *accused)) {
+      conduct_.blame(now, from, Conduct::kForgery);
+      return accuse(now, from, "sent evidence whose signatures are wrong");
+    }
+  }
+  peers_.at(from).told_of.emplace(*accused, now);
+  convict(now, *accused, message);
+}
+
+void Gossip::convict(Instant now, const NodeId& origin, const Evidence& evidence) {
+  if (!quarantined_.emplace(origin, evidence).second) return;
+  const auto log = logs_.find(origin);
+  if (origin != self_ && log != logs_.end()) {
+    for (const auto& [position, id] : std::map(log->second)) drop(id);
+  }
+  events_.push_back(Convicted{origin, evidence});
+  for (const auto& [peer_id, peer] : peers_) tell_of(now, peer_id, origin);
+}
+
+bool Gossip::proves(const Evidence& evidence, const NodeId& origin) const {
+  return verify_head(evidence.first, origin, consortium_.id()) &&
+         verify_head(evidence.second, origin, consortium_.id());
+}
+
+// Once, unless its heads show much later that it did not hear.
+void Gossip::tell_of(Instant now, const NodeId& peer, const NodeId& origin) {
+  const auto [told, first] = peers_.at(peer).told_of.emplace(origin, now);
+  if (!first && now < told->second + kHeardBy) return;
+  told->second = now;
+  transmit(peer, quarantined_.at(origin));
 }
 
 // --- Small things ------------------------------------------------------------------------------

@@ -40,12 +40,23 @@ class Gossip {
   using Completed = Swarm::Completed;
   using Dropped = Swarm::Dropped;
   using Accused = Swarm::Accused;
+  using Begun = Swarm::Begun;
+  using Needed = Swarm::Needed;
   struct Discovered {  ///< a head that we had not seen: call want() if it should be fetched
     SnapshotId snapshot{};
     Head head;
   };
-  using Event =
-      std::variant<Transmit, ReadPiece, WritePiece, Discovered, Completed, Dropped, Accused>;
+  struct Convicted {  ///< of lying: keep this, and restore() it
+    NodeId origin;
+    Evidence evidence;
+  };
+  /// A head that we signed and do not remember, so we came out of a backup: whatever we publish
+  /// next goes into a new log, above this.
+  struct Outrun {
+    LogPosition position;
+  };
+  using Event = std::variant<Transmit, ReadPiece, WritePiece, Discovered, Begun, Needed, Completed,
+                             Dropped, Accused, Convicted, Outrun>;
 
   /// `consortium` is borrowed and must outlive this.  `seed` makes every choice reproducible.
   Gossip(const Consortium& consortium, NodeId self, Hash task, std::uint64_t seed,
@@ -54,13 +65,17 @@ class Gossip {
       : Gossip(consortium, self, task, seed, Settings{}) {}
 
   /// Takes back what was stored before a restart.  No events; false if it is not valid (any more).
-  bool restore(const SignedHead& head, const Manifest& manifest, Instant now);
+  bool restore(const SignedHead& head, const Manifest& manifest, Swarm::Stored stored);
+  bool restore(const Evidence& evidence);
   /// Announces our own snapshot, all of whose pieces the owner can read from now on.
   void publish(Instant now, const SignedHead& head, const Manifest& manifest);
   /// Fetches `snapshot` until it is complete or dropped.
-  void want(Instant now, const SnapshotId& snapshot) { swarm_.want(now, snapshot); }
-  /// The owner found that a piece of a complete snapshot is gone: fetch it again.
-  void lost(Instant now, const SnapshotId& snapshot) { swarm_.lost(now, snapshot); }
+  void want(Instant now, const SnapshotId& snapshot);
+  /// As want(), for the sake of others; see Needed.
+  void relay(Instant now, const SnapshotId& snapshot);
+  /// The owner looked at its disk, and these chunks of `snapshot` are there and right.  If it was
+  /// complete, and now is not, it is fetched again.
+  void found(Instant now, const SnapshotId& snapshot, const std::vector<bool>& chunks);
 
   void handle_connected(Instant now, const NodeId& peer);
   void handle_disconnected(Instant now, const NodeId& peer);
@@ -91,7 +106,12 @@ class Gossip {
   [[nodiscard]] std::size_t snapshot_count() const { return snapshots_.size(); }
   /// Bytes of all snapshots that are complete or being fetched: what they take, or will, on disk.
   [[nodiscard]] std::uint64_t held_bytes() const { return swarm_.held_bytes(); }
-  [[nodiscard]] const std::set<NodeId>& quarantined() const { return quarantined_; }
+  /// Who lied, and the proof.
+  [[nodiscard]] const std::map<NodeId, Evidence>& quarantined() const { return quarantined_; }
+  /// For people: what we think of a peer's conduct, positive for good.
+  [[nodiscard]] double standing(Instant now, const NodeId& peer) const {
+    return conduct_.standing(now, peer);
+  }
 
  private:
   struct Entry {
@@ -99,19 +119,24 @@ class Gossip {
     Head head;
   };
   struct Peer {
-    std::set<SnapshotId> knows;    // heads it told us or we told it
-    std::set<SnapshotId> to_tell;  // heads, at the next flood
+    std::set<SnapshotId> knows;         // heads it told us or we told it
+    std::set<SnapshotId> to_tell;       // heads, at the next flood
+    std::map<NodeId, Instant> told_of;  // the evidence against whom it has, since when
   };
 
   void handle(Instant now, const NodeId& from, const Heads& message);
   void handle(Instant now, const NodeId& from, const Summary& message);
+  void handle(Instant now, const NodeId& from, const Evidence& message);
 
   void accept_head(Instant now, const NodeId& from, const SignedHead& signed_head);
   [[nodiscard]] bool is_news(const SnapshotId& id, const Head& head) const;
   void insert(const SnapshotId& id, const SignedHead& signed_head, const Head& head);
   void drop(const SnapshotId& id);
   void drop_superseded(const NodeId& origin);
-  void quarantine(const NodeId& origin);
+  void convict(Instant now, const NodeId& origin, const Evidence& evidence);
+  [[nodiscard]] bool proves(const Evidence& evidence, const NodeId& origin) const;
+  void tell_of(Instant now, const NodeId& peer, const NodeId& origin);
+  void flood_soon(Instant now);
   void tell_everyone(Instant now, const SnapshotId& id);
   void flood();
   [[nodiscard]] Summary summary(bool answer) const;
@@ -128,7 +153,7 @@ class Gossip {
   std::map<NodeId, std::map<LogPosition, SnapshotId>> logs_;  // by origin
   std::map<NodeId, LogPosition> dropped_;                     // newest position dropped, by origin
   std::map<NodeId, Peer> peers_;
-  std::set<NodeId> quarantined_;
+  std::map<NodeId, Evidence> quarantined_;
   Conduct conduct_;
   Swarm swarm_;
   std::deque<Event> events_;

@@ -127,8 +127,17 @@ std::vector<Limit> limit_table() {
            "peer_that_asks_for_too_much_is_told_to_wait")
       .add("heads_per_message", count(kHeadsPerMessage), "heads in a message", "closed: malformed",
            "length_over_the_maximum_is_refused_before_allocating")
-      .add("fetch", time(kFetch), "for a piece to come", "it is asked of somebody else",
-           "every_wanted_snapshot_reaches_all_of_32_nodes_despite_loss");
+      .add("fetch", time(kFetch), "for a piece to come, at least",
+           "it is asked of somebody else, and the peer loses standing",
+           "every_wanted_snapshot_reaches_all_of_32_nodes_despite_loss")
+      .add("uploads_at_once", count(kUploadsAtOnce), "peers to which a piece is on its way",
+           "the others wait for their turn",
+           "peers_that_do_not_take_their_pieces_hold_up_nobody_for_long")
+      .add("upload_turn", time(kUploadTurn), "for a peer to take its piece",
+           "it no longer counts among those",
+           "peers_that_do_not_take_their_pieces_hold_up_nobody_for_long")
+      .add("relays_at_once", count(kRelaysAtOnce), "snapshots fetched only because others ask",
+           "further wishes are not granted", "relays_only_a_few_snapshots_at_once");
   Group(table, "the charter")
       .add("label", bytes(kLabel), "in a name", "the version is refused",
            "every_wrong_field_is_refused_with_its_reason")
@@ -149,13 +158,17 @@ std::vector<Limit> limit_table() {
       .add("charter_grace", time(kCharterGrace), "after it has expired", "no node starts",
            "age_has_a_warning_before_and_a_grace_after");
   Group(table, "what a member may make us compute")
-      .add("effort_at_once", time(kEffortAtOnce), "of the next three together",
+      .add("effort_at_once", time(kEffortAtOnce), "of the next five together",
            "what it says of heads is not heard until time has paid for it",
            "member_that_floods_forged_heads_is_reported_a_few_times_then_not_heard")
       .add("signature_effort", time(kSignatureEffort), "for a head's signature: 200 a second",
            "as above", "member_that_floods_forged_heads_is_reported_a_few_times_then_not_heard")
       .add("summary_effort", time(kSummaryEffort), "for a summary: 10 a second", "as above",
            "empty_summaries_do_not_buy_answers_without_end")
+      .add("wanted_effort", time(kWantedEffort), "for saying what we hold of a snapshot",
+           "as above", "asking_what_we_hold_and_to_relay_is_heard_as_often_as_time_pays_for")
+      .add("relay_effort", time(kRelayEffort), "for being asked to relay one", "as above",
+           "asking_what_we_hold_and_to_relay_is_heard_as_often_as_time_pays_for")
       .add("accusation_effort", time(kAccusationEffort), "for a report of it to the operator",
            "as above", "member_that_floods_forged_heads_is_reported_a_few_times_then_not_heard");
   return table;

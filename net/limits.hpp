@@ -54,15 +54,18 @@ inline constexpr std::size_t kWaitingForDisk =
     16 << 20;  ///< bytes of verified chunks before we stop reading from everyone
 
 // Snapshots.
-inline constexpr std::size_t kChunk = 512
-                                      << 10;  ///< bytes of every chunk but the last, before compression
+inline constexpr std::size_t kChunk =
+    512 << 10;  ///< bytes of every chunk but the last, before compression
 inline constexpr std::size_t kChunksPerSnapshot = 8192;  ///< 4 GiB
 inline constexpr std::size_t kMembers = 512;
 inline constexpr std::size_t kNote = 40 << 10;  ///< bytes: a line of text for each member
 inline constexpr std::size_t kSnapshotsPerOrigin = 2;
 inline constexpr std::size_t kFetchesPerPeer = 16;  ///< asked of one peer, or by one peer, at once
 inline constexpr std::size_t kHeadsPerMessage = 64;
-inline constexpr Duration kFetch = seconds(30);  ///< then the chunk is asked of somebody else
+inline constexpr Duration kFetch = seconds(10);      ///< at least; then a promise is broken
+inline constexpr std::size_t kUploadsAtOnce = 2;     ///< pieces on their way, of different peers
+inline constexpr Duration kUploadTurn = seconds(2);  ///< then a slow one no longer counts
+inline constexpr std::size_t kRelaysAtOnce = 4;      ///< snapshots fetched for others only
 
 // The charter.
 inline constexpr std::size_t kLabel = 64;          ///< bytes of a name
@@ -81,6 +84,8 @@ inline constexpr hours kCharterGrace = hours(24 * 14);    ///< after it has, nod
 inline constexpr Duration kEffortAtOnce = seconds(10);         ///< all heads of 512 members, twice
 inline constexpr Duration kSignatureEffort = milliseconds(5);  ///< so 200 checks a second
 inline constexpr Duration kSummaryEffort = milliseconds(100);  ///< to answer one
+inline constexpr Duration kWantedEffort = milliseconds(5);     ///< to say what we hold of one
+inline constexpr Duration kRelayEffort = seconds(1);           ///< to be asked to relay one
 inline constexpr Duration kAccusationEffort = seconds(1);      ///< to report one to the operator
 
 }  // namespace kith::net::limits

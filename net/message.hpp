@@ -11,8 +11,8 @@
 
 namespace kith::net {
 
-inline constexpr std::uint8_t kProtocolVersion = 2;  ///< spoken by this program
-inline constexpr std::uint8_t kOldestVersion = 2;    ///< still understood by it
+inline constexpr std::uint8_t kProtocolVersion = 3;  ///< spoken by this program
+inline constexpr std::uint8_t kOldestVersion = 3;    ///< still understood by it
 
 /// A bit of Hello::features: the sender has fewer than limits::kFewConnections.
 inline constexpr std::uint64_t kNeedsCompany = 1;
@@ -127,9 +127,48 @@ struct Unavailable {
   }
 };
 
+/// The sender holds these chunks of a snapshot, too.  Said to who said Wanted.
+struct Have {
+  SnapshotId snapshot{};
+  std::vector<std::uint32_t> chunks;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(snapshot, at_most<limits::kChunksPerSnapshot>(chunks));
+  }
+};
+
+/// The sender fetches this snapshot: tell it what you hold of it, now and from now on.
+struct Wanted {
+  SnapshotId snapshot{};
+  bool relay = false;  ///< it finds nobody who holds it: please fetch it, too
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(snapshot, relay);
+  }
+};
+
+/// Takes back a Fetch that is not answered yet.
+struct Cancel {
+  SnapshotId snapshot{};
+  std::uint32_t piece = 0;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(snapshot, piece);
+  }
+};
+
+/// Two heads that their origin signed for one place in its log: it lies.  Proves itself.
+struct Evidence {
+  SignedHead first, second;  ///< the one with the lesser bytes is the first
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(first, second);
+  }
+};
+
 /// Everything two nodes say to each other.  The index is the type byte on the wire: append only.
-using Message =
-    std::variant<Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece, Unavailable>;
+using Message = std::variant<Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece,
+                             Unavailable, Have, Wanted, Cancel, Evidence>;
 
 /// Bytes of the largest encoding of any message: what a session will wait for.
 inline constexpr std::size_t kLargestMessage = 1 + 32 + 4 + 4 + Piece::kMaximum;

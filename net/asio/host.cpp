@@ -397,8 +397,13 @@ void Host::want(const SnapshotId& snapshot) {
   pump();
 }
 
-void Host::lost(const SnapshotId& snapshot) {
-  gossip_.lost(Clock::now(), snapshot);
+void Host::relay(const SnapshotId& snapshot) {
+  gossip_.relay(Clock::now(), snapshot);
+  pump();
+}
+
+void Host::found(const SnapshotId& snapshot, const std::vector<bool>& chunks) {
+  gossip_.found(Clock::now(), snapshot, chunks);
   pump();
 }
 
@@ -440,13 +445,22 @@ void Host::carry_out(Gossip::Event& event) {
       write_piece(body);
     } else if constexpr (std::is_same_v<Body, Gossip::Discovered>) {
       owner_.discovered(body.snapshot, body.head);
+    } else if constexpr (std::is_same_v<Body, Gossip::Begun>) {
+      owner_.begun(body.snapshot, body.head);
+    } else if constexpr (std::is_same_v<Body, Gossip::Needed>) {
+      owner_.needed(body.snapshot, body.head);
     } else if constexpr (std::is_same_v<Body, Gossip::Completed>) {
       owner_.completed(body.snapshot, body.head);
     } else if constexpr (std::is_same_v<Body, Gossip::Dropped>) {
       owner_.dropped(body.snapshot, body.head, body.chunks);
-    } else {
+    } else if constexpr (std::is_same_v<Body, Gossip::Accused>) {
       const Member* member = local_.consortium->find(body.peer);
       if (member) owner_.peer_accused(*member, body.what);
+    } else if constexpr (std::is_same_v<Body, Gossip::Convicted>) {
+      owner_.peer_convicted(*local_.consortium->find(body.origin), body.evidence);
+    } else {
+      static_assert(std::is_same_v<Body, Gossip::Outrun>);
+      owner_.outrun(body.position);
     }
   };
   std::visit(handle, event);

@@ -40,6 +40,10 @@ class HostOwner {
   virtual void write_piece(const SnapshotId& snapshot, std::uint32_t piece, Bytes data,
                            std::function<void()> written) = 0;
   virtual void discovered(const SnapshotId& snapshot, const Head& head) = 0;
+  /// Its manifest came: note it, so that what is written of it is found after a restart.
+  virtual void begun(const SnapshotId& snapshot, const Head& head) = 0;
+  /// A peer finds nobody who holds it: call relay(), if there is room.
+  virtual void needed(const SnapshotId& snapshot, const Head& head) = 0;
   virtual void completed(const SnapshotId& snapshot, const Head& head) = 0;
   /// Superseded.  `chunks` names its data, of which some may have been written.
   virtual void dropped(const SnapshotId& snapshot, const Head& head,
@@ -50,6 +54,10 @@ class HostOwner {
   /// An attempt, ours to `peer` or (nullptr) somebody's to us, that did not become a connection.
   virtual void peer_failed(const Member* peer, const Trouble& trouble) = 0;
   virtual void peer_accused(const Member& peer, const std::string& what) = 0;
+  /// It lies: the proof is to be kept.
+  virtual void peer_convicted(const Member& peer, const Evidence& evidence) = 0;
+  /// A head of ours that we do not remember stands at `position`: publish above it, in a new log.
+  virtual void outrun(const LogPosition& position) = 0;
 };
 
 /// Joins the protocol machines to real sockets: listens, dials whom the Dialler says, lets in whom
@@ -94,7 +102,9 @@ class Host {
 
   void publish(const SignedHead& head, const Manifest& manifest);
   void want(const SnapshotId& snapshot);
-  void lost(const SnapshotId& snapshot);  ///< from our disk: fetches it again
+  void relay(const SnapshotId& snapshot);
+  /// These chunks of it are on our disk, and right; see Gossip.
+  void found(const SnapshotId& snapshot, const std::vector<bool>& chunks);
   [[nodiscard]] Gossip& gossip() { return gossip_; }
 
   [[nodiscard]] bool connected(const NodeId& peer) const;

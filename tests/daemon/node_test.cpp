@@ -165,12 +165,16 @@ class Stranger : public net::HostOwner {
   void read_piece(const net::SnapshotId&, std::uint32_t, PieceRead) override { asked = true; }
   void write_piece(const net::SnapshotId&, std::uint32_t, Bytes, std::function<void()>) override {}
   void discovered(const net::SnapshotId&, const net::Head&) override {}
+  void begun(const net::SnapshotId&, const net::Head&) override {}
+  void needed(const net::SnapshotId&, const net::Head&) override {}
   void completed(const net::SnapshotId&, const net::Head&) override {}
   void dropped(const net::SnapshotId&, const net::Head&, const std::vector<net::Hash>&) override {}
   void peer_connected(const net::Member&, const net::Hello&) override { connected = true; }
   void peer_disconnected(const net::Member&, const net::Trouble&) override {}
   void peer_failed(const net::Member*, const net::Trouble&) override {}
   void peer_accused(const net::Member&, const std::string&) override {}
+  void peer_convicted(const net::Member&, const net::Evidence&) override {}
+  void outrun(const net::LogPosition&) override {}
 
   void announce(std::uint64_t size) {
     net::Manifest manifest;

@@ -227,6 +227,50 @@ BOOST_AUTO_TEST_CASE(a_second_process_is_told_who_has_the_directory) {
   for (const int end : ends) ::close(end);
 }
 
+BOOST_AUTO_TEST_CASE(a_new_log_is_later_than_all_before_and_than_what_others_know) {
+  Store store(path);
+  const auto first = store.take_position();
+  store.open_log();
+  const auto second = store.take_position();
+  BOOST_TEST(second.log > first.log);
+  BOOST_TEST(second.sequence > first.sequence);
+  const std::uint64_t theirs = second.log + 1'000'000'000'000;  // our clock was set back
+  store.open_log(theirs);
+  BOOST_TEST(store.take_position().log > theirs);
+}
+
+BOOST_AUTO_TEST_CASE(two_restores_of_one_backup_open_different_logs_though_the_clock_stands_still) {
+  const std::uint64_t future = 1ULL << 62;  // so that the clock has no say
+  std::set<std::uint64_t> logs;
+  for (int restore = 0; restore < 3; ++restore) {
+    Store store(path / std::to_string(restore));
+    store.open_log(future);
+    logs.insert(store.last_position().log);
+  }
+  BOOST_TEST(logs.size() == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(evidence_is_kept_once_for_each_member) {
+  {
+    Store store(path);
+    store.put_evidence(node(1), bytes("one"));
+    store.put_evidence(node(2), bytes("two"));
+    store.put_evidence(node(1), bytes("one"));
+  }
+  Store store(path);
+  BOOST_TEST((store.evidence() == std::vector{bytes("one"), bytes("two")}));
+}
+
+BOOST_AUTO_TEST_CASE(a_store_of_the_schema_before_is_brought_up_to_date) {
+  { Store store(path); }
+  run_sql(path / "kith.sqlite", "DROP TABLE evidence; PRAGMA user_version = 1");
+  Store store(path);
+  const auto position = store.last_position();
+  store.put_evidence(node(1), bytes("one"));
+  BOOST_TEST(store.evidence().size() == 1U);
+  BOOST_TEST(position.log > 0U);
+}
+
 BOOST_AUTO_TEST_CASE(a_newer_schema_is_refused_and_left_alone) {
   { Store store(path); }
   run_sql(path / "kith.sqlite", "PRAGMA user_version = 99");

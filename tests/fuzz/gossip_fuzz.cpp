@@ -27,15 +27,17 @@ struct World {
     }
     manifest.chunks.assign(2, crypto::hash(chunk));
     for (std::uint64_t place = 0; place < kLogs * kSequences; ++place) {
-      for (std::size_t origin = 1; origin < 3; ++origin) heads.push_back(sign(origin, place));
+      for (std::size_t origin = 1; origin < 3; ++origin) heads.push_back(sign(origin, place, 0));
     }
+    for (std::size_t origin = 0; origin < 3; ++origin) heads.push_back(sign(origin, 2, 1));
   }
-  SignedHead sign(std::size_t origin, std::uint64_t place) const {
+  SignedHead sign(std::size_t origin, std::uint64_t place, std::uint64_t examples) const {
     const Bytes encoded = encode(manifest);
     Head head;
     head.origin = identities[origin].id();
     head.position = {place / kSequences, place % kSequences + 1};
     head.size = limits::kChunk + 1;
+    head.examples = examples;
     head.round = static_cast<std::uint32_t>(place % 2);
     head.manifest = crypto::hash(encoded);
     head.manifest_size = static_cast<std::uint32_t>(encoded.size());
@@ -55,13 +57,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Consortium consortium("fuzz", world.members);
   Gossip gossip(consortium, world.members[0].id, {}, 1);
   Instant now{};
+  bool silent = false;
   std::size_t at = 0;
   const auto next = [&]() -> std::uint8_t { return at < size ? data[at++] : 0; };
   while (at < size) {
     const std::uint8_t step = next();
     const NodeId peer = world.members[1 + step / 128].id;
     const SignedHead& head = world.heads[next() % world.heads.size()];
-    switch (step % 12) {
+    switch (step % 18) {
       case 0:
         gossip.handle_connected(now, peer);
         break;
@@ -93,8 +96,32 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         now += std::chrono::seconds(next());
         gossip.handle_timeout(now);
         break;
+      case 11:
+        gossip.handle_message(now, peer, Have{head.id(), {next() % 3U, next() % 2U}});
+        break;
+      case 12:
+        gossip.handle_message(now, peer, Wanted{head.id(), next() % 2 == 0});
+        break;
+      case 13:
+        gossip.handle_message(now, peer, Cancel{head.id(), next() % 3U});
+        break;
+      case 14:
+        gossip.relay(now, head.id());
+        break;
+      case 15:
+        gossip.found(now, head.id(), {next() % 2 == 0, next() % 2 == 0});
+        break;
+      case 16: {
+        const SignedHead& other = world.heads[next() % world.heads.size()];
+        gossip.handle_message(now, peer, Evidence{head, other});
+        break;
+      }
+      case 17:
+        silent = !silent;  // the disk, or the peer that is to take the piece
+        break;
       default: {
-        const std::size_t length = std::min<std::size_t>(next(), size - at);
+        const std::size_t announced = next();
+        const std::size_t length = std::min(announced, size - at);
         const ByteView bytes(reinterpret_cast<const std::byte*>(data + at), length);
         at += length;
         if (auto message = decode_message(bytes))
@@ -103,7 +130,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     for (std::size_t events = 0; auto event = gossip.poll_event(); ++events) {
       if (events > 10'000) std::abort();  // one step must not talk without end
-      if (const auto* read = std::get_if<Gossip::ReadPiece>(&*event)) {
+      const auto* read = std::get_if<Gossip::ReadPiece>(&*event);
+      if (read && !silent) {
         gossip.handle_piece_read(now, read->for_peer, read->snapshot, read->piece, world.chunk);
         gossip.handle_drained(now, read->for_peer);
       }

@@ -41,6 +41,16 @@ BOOST_AUTO_TEST_CASE(lost_peer_is_dialled_again) {
   BOOST_TEST(run_until([&] { return has(alice.events, "+bob"); }));
 }
 
+BOOST_AUTO_TEST_CASE(node_that_lost_its_memory_is_told_what_it_published) {
+  start_both();
+  alice.publish(7);
+  BOOST_TEST_REQUIRE(run_until([&] { return !bob.received(alice).empty(); }));
+  alice.destroy();
+  alice.start(io, *consortium, false);  // as if out of a backup from before
+  alice.host().connect();
+  BOOST_TEST(run_until([&] { return has(alice.events, "outrun"); }));
+}
+
 BOOST_AUTO_TEST_CASE(other_task_is_named_on_both_sides) {
   Hash other{};
   other[0] = std::byte{1};

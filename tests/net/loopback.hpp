@@ -91,6 +91,8 @@ class TestHost : public HostOwner {
     if (disk_is_full) throw std::runtime_error("no space left");
     host_->want(id);
   }
+  void begun(const SnapshotId&, const Head&) override {}
+  void needed(const SnapshotId& id, const Head&) override { host_->relay(id); }
   void completed(const SnapshotId& id, const Head& head) override {
     complete_.insert(id);
     heads_[id] = head;
@@ -109,6 +111,10 @@ class TestHost : public HostOwner {
   void peer_accused(const Member& peer, const std::string&) override {
     events.push_back("accused " + peer.name);
   }
+  void peer_convicted(const Member& peer, const Evidence&) override {
+    events.push_back("convicted " + peer.name);
+  }
+  void outrun(const LogPosition&) override { events.push_back("outrun"); }
 
   std::vector<std::string> events;
   std::uint8_t version = kProtocolVersion, oldest = kOldestVersion;  ///< before start()

@@ -23,7 +23,11 @@ std::vector<Message> one_of_each() {
           Holding{},
           Fetch{{}, 7},
           Piece{{}, 8, Bytes(100)},
-          Unavailable{{}, 9, true}};
+          Unavailable{{}, 9, true},
+          Have{{}, {1, 2, 3}},
+          Wanted{{}, true},
+          Cancel{{}, 10},
+          Evidence{}};
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,8 +20,15 @@ namespace kith::sim {
 /// its way, and the network may lose it; connections come and go as told.
 class GossipNetwork {
  public:
-  using Node = std::size_t;
-  static constexpr std::uint32_t kChunks = 3;  ///< of every snapshot published here
+  using Node = Network::Node;
+  enum class Nature {
+    honest,
+    withholds,  ///< says that it holds what others want, and sends nothing
+    corrupts,   ///< the same, and sends something else
+  };
+  struct Traffic {
+    std::uint64_t chunks = 0, manifests = 0, other = 0;  ///< bytes sent, as on the wire
+  };
 
   GossipNetwork(std::uint64_t seed, std::size_t size, Link link)
       : sim_(seed), network_(sim_, link) {
@@ -38,8 +46,7 @@ class GossipNetwork {
     consortium_ = std::make_unique<net::Consortium>("simulated", members);
     for (Node node = 0; node < size; ++node) {
       nodes_.push_back(std::make_unique<State>());
-      nodes_.back()->gossip = std::make_unique<net::Gossip>(*consortium_, identities_[node].id(),
-                                                            task(), seed * 1000 + node);
+      nodes_.back()->gossip = make_gossip(node);
       index_[identities_[node].id()] = node;
     }
   }
@@ -59,6 +66,19 @@ class GossipNetwork {
   net::NodeId id(Node node) const { return identities_[node].id(); }
   const std::vector<std::string>& accusations(Node by) const { return nodes_[by]->accusations; }
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
+  /// How often a message of this kind was sent.
+  template <class Body>
+  [[nodiscard]] std::uint64_t messages() const {
+    const auto found = kinds_.find(net::Message(Body{}).index());
+    return found == kinds_.end() ? 0 : found->second;
+  }
+  const Traffic& traffic(Node of) const { return nodes_[of]->traffic; }
+  /// When the node came to hold all of it; nullopt if it does not.
+  std::optional<net::Instant> completed(Node node, const net::SnapshotId& snapshot) const {
+    const auto& times = nodes_[node]->completed;
+    const auto found = times.find(snapshot);
+    return found == times.end() ? std::nullopt : std::optional(found->second);
+  }
 
   void connect(Node a, Node b) {
     if (a == b || !connections_.insert(std::minmax(a, b)).second) return;
@@ -82,39 +102,64 @@ class GossipNetwork {
       for (std::size_t i = 0; i < degree; ++i) connect(node, sim_.random()() % size());
     }
   }
+  /// As net/asio/host.cpp does it: all with all up to nine, then each dials eight.
+  void connect_as_hosts_do() {
+    for (Node node = 0; node < size(); ++node) {
+      std::vector<Node> others;
+      for (Node other = 0; other < size(); ++other) {
+        if (other != node) others.push_back(other);
+      }
+      std::ranges::shuffle(others, sim_.random());
+      if (size() > 9) others.resize(8);
+      for (const Node other : others) connect(node, other);
+    }
+  }
+  /// Cuts all its connections.
+  void isolate(Node node) {
+    for (const auto& [a, b] : connections()) {
+      if (a == node || b == node) disconnect(a, b);
+    }
+  }
   std::vector<std::pair<Node, Node>> connections() const {
     return {connections_.begin(), connections_.end()};
   }
 
-  /// Publishes the node's next snapshot; its chunks are `kChunks` short texts.
+  /// Publishes the node's next snapshot; its chunks are `chunks` short texts, which travel as if
+  /// they were whole chunks.
   net::SnapshotId publish(Node node, std::uint64_t sequence, const std::string& flavour = "") {
     net::Manifest manifest;
-    std::vector<Bytes> chunks;
-    for (std::uint32_t piece = 0; piece < kChunks; ++piece) {
+    std::vector<Bytes> data;
+    for (std::uint32_t piece = 0; piece < chunks; ++piece) {
       const std::string text = flavour + std::to_string(node) + "/" + std::to_string(sequence) +
                                "/" + std::to_string(piece);
       const ByteView view = as_byte_view(text);
-      chunks.emplace_back(view.begin(), view.end());
+      data.emplace_back(view.begin(), view.end());
       manifest.chunks.push_back(crypto::hash(view));
     }
     const net::SignedHead head = sign(node, sequence, manifest);
-    for (std::uint32_t piece = 0; piece < kChunks; ++piece) {
-      nodes_[node]->stored[{head.id(), piece}] = chunks[piece];
+    for (std::uint32_t piece = 0; piece < chunks; ++piece) {
+      nodes_[node]->disk.pieces[{head.id(), piece}] = data[piece];
     }
+    nodes_[node]->disk.snapshots[head.id()] = {head, manifest, true};
     gossip(node).publish(sim_.now(), head, manifest);
     drive(node);
     return head.id();
   }
+  /// In the log that the node writes now.
   net::SignedHead sign(Node node, std::uint64_t sequence, const net::Manifest& manifest) const {
     const Bytes encoded = net::encode(manifest);
     net::Head head;
     head.origin = id(node);
-    head.position = {1, sequence};
+    head.position = {nodes_[node]->disk.log, sequence};
     head.task = task();
-    head.size = std::uint64_t{kChunks} * net::limits::kChunk;
+    head.size = std::uint64_t{chunks} * net::limits::kChunk;
     head.manifest = crypto::hash(encoded);
     head.manifest_size = static_cast<std::uint32_t>(encoded.size());
     return net::sign_head(head, identities_[node], consortium_->id());
+  }
+  void want(Node node, const net::SnapshotId& snapshot) {
+    gossip(node).want(sim_.now(), snapshot);
+    drive(node);
   }
 
   /// Delivers `message` to `to` as if `from` had sent it: for liars.
@@ -127,24 +172,70 @@ class GossipNetwork {
     std::size_t count = 0;
     for (const auto& node : nodes_) {
       bool all = node->gossip->complete(snapshot);
-      for (std::uint32_t piece = 0; all && piece < kChunks; ++piece) {
-        const auto mine = node->stored.find({snapshot, piece});
-        all = mine != node->stored.end() &&
-              mine->second == nodes_[origin]->stored.at({snapshot, piece});
+      for (std::uint32_t piece = 0; all && piece < chunks; ++piece) {
+        const auto mine = node->disk.pieces.find({snapshot, piece});
+        all = mine != node->disk.pieces.end() &&
+              mine->second == nodes_[origin]->disk.pieces.at({snapshot, piece});
       }
       count += all ? 1 : 0;
     }
     return count;
   }
-  bool wants_everything = true;
+
+  /// What a node keeps over a restart; a copy of it is a backup.
+  struct Disk {
+    struct Snapshot {
+      net::SignedHead head;
+      net::Manifest manifest;
+      bool complete = false;
+    };
+    std::map<net::SnapshotId, Snapshot> snapshots;
+    std::map<std::pair<net::SnapshotId, std::uint32_t>, Bytes> pieces;
+    std::vector<net::Evidence> evidence;
+    std::uint64_t log = 1;
+  };
+  Disk& disk(Node node) { return nodes_[node]->disk; }
+  /// The process ends and a new one begins with what the disk has, unconnected, in a new log.
+  void restart(Node node) {
+    isolate(node);
+    State& state = *nodes_[node];
+    state.gossip = make_gossip(node);
+    state.alarm = net::Instant::max();
+    ++state.disk.log;
+    for (const net::Evidence& evidence : state.disk.evidence) state.gossip->restore(evidence);
+    for (const auto& [id, stored] : state.disk.snapshots) {
+      using net::Swarm;
+      state.gossip->restore(stored.head, stored.manifest,
+                            stored.complete ? Swarm::Stored::whole : Swarm::Stored::partly);
+      std::vector<bool> there;
+      for (std::uint32_t piece = 0; piece < stored.manifest.chunks.size(); ++piece) {
+        there.push_back(state.disk.pieces.contains({id, piece}));
+      }
+      if (!stored.complete) state.gossip->found(sim_.now(), id, there);
+    }
+    drive(node);
+  }
+
+  std::uint32_t chunks = 3;  ///< of every snapshot published here
+  std::function<bool(Node, const net::Head&)> wants = [](Node, const net::Head&) { return true; };
+  std::map<Node, Nature> natures;  ///< of who is not honest
+  /// Everything that reaches anyone passes here first.
+  std::function<void(Node from, Node to, const net::Message&)> watch;
 
  private:
   struct State {
     std::unique_ptr<net::Gossip> gossip;
-    std::map<std::pair<net::SnapshotId, std::uint32_t>, Bytes> stored;
+    Disk disk;
     std::vector<std::string> accusations;
+    std::map<net::SnapshotId, net::Instant> completed;
+    Traffic traffic;
     net::Instant alarm = net::Instant::max();
   };
+
+  std::unique_ptr<net::Gossip> make_gossip(Node node) {
+    return std::make_unique<net::Gossip>(*consortium_, identities_[node].id(), task(),
+                                         sim_.seed() * 1000 + node);
+  }
 
   // The whole shell around the protocol: what net/asio/host.cpp does with real sockets.
   void drive(Node self) {
@@ -163,35 +254,87 @@ class GossipNetwork {
   void carry_out(Node self, State& node, net::Gossip::Event& event) {
     using net::Gossip;
     if (const auto* out = std::get_if<Gossip::Transmit>(&event)) {
-      post(self, index_.at(out->to), net::encode_message(out->message));
+      const Node to = index_.at(out->to);
+      const net::Instant sent = post(self, to, out->message);
+      if (std::holds_alternative<net::Piece>(out->message)) {
+        sim_.at(sent, [this, self, to] {
+          gossip(self).handle_drained(sim_.now(), id(to));
+          drive(self);
+        });
+      }
     } else if (const auto* read = std::get_if<Gossip::ReadPiece>(&event)) {
-      const auto found = node.stored.find({read->snapshot, read->piece});
+      const auto found = node.disk.pieces.find({read->snapshot, read->piece});
       std::optional<Bytes> data;
-      if (found != node.stored.end()) data = found->second;
+      if (found != node.disk.pieces.end()) data = found->second;
       const auto* manifest = node.gossip->manifest(read->snapshot);
       if (read->piece == net::kManifestPiece && manifest) data = net::encode(*manifest);
       node.gossip->handle_piece_read(sim_.now(), read->for_peer, read->snapshot, read->piece, data);
-      node.gossip->handle_drained(sim_.now(), read->for_peer);
+      if (!data) node.gossip->handle_drained(sim_.now(), read->for_peer);
     } else if (auto* write = std::get_if<Gossip::WritePiece>(&event)) {
-      node.stored[{write->snapshot, write->piece}] = std::move(write->data);
+      node.disk.pieces[{write->snapshot, write->piece}] = std::move(write->data);
     } else if (const auto* found = std::get_if<Gossip::Discovered>(&event)) {
-      if (wants_everything) node.gossip->want(sim_.now(), found->snapshot);
+      if (wants(self, found->head)) node.gossip->want(sim_.now(), found->snapshot);
+    } else if (const auto* begun = std::get_if<Gossip::Begun>(&event)) {
+      node.disk.snapshots[begun->snapshot] = {*node.gossip->signed_head(begun->snapshot),
+                                              *node.gossip->manifest(begun->snapshot), false};
+    } else if (const auto* needed = std::get_if<Gossip::Needed>(&event)) {
+      node.gossip->relay(sim_.now(), needed->snapshot);
+    } else if (const auto* completed = std::get_if<Gossip::Completed>(&event)) {
+      node.disk.snapshots.at(completed->snapshot).complete = true;
+      node.completed.emplace(completed->snapshot, sim_.now());
+    } else if (const auto* dropped = std::get_if<Gossip::Dropped>(&event)) {
+      node.disk.snapshots.erase(dropped->snapshot);
     } else if (const auto* accused = std::get_if<Gossip::Accused>(&event)) {
       node.accusations.push_back(accused->what);
+    } else if (const auto* convicted = std::get_if<Gossip::Convicted>(&event)) {
+      node.disk.evidence.push_back(convicted->evidence);
+    } else if (const auto* outrun = std::get_if<Gossip::Outrun>(&event)) {
+      node.disk.log = std::max(node.disk.log, outrun->position.log + 1);
     }
   }
-  void post(Node from, Node to, Bytes bytes) {
+
+  net::Instant post(Node from, Node to, const net::Message& message) {
     const std::pair<Node, Node> edge = std::minmax(from, to);  // not auto: it would hold references
-    if (!connections_.contains(edge)) return;
+    if (!connections_.contains(edge)) return sim_.now();
+    Bytes bytes = net::encode_message(message);
+    std::size_t size = bytes.size() + 4;
+    const auto* piece = std::get_if<net::Piece>(&message);
+    const bool chunk = piece && piece->piece != net::kManifestPiece;
+    if (chunk) size = net::kLargestMessage + 4;
+    size += 18 * (size / 65519 + 1);  // records
     ++messages_;
-    network_.send([this, from, to, edge, epoch = epoch_[edge], bytes = std::move(bytes)] {
-      if (!connections_.contains(edge) || epoch_[edge] != epoch)
-        return;  // lost with its connection
-      auto message = net::decode_message(bytes);
-      assert(message);
+    ++kinds_[message.index()];
+    Traffic& traffic = nodes_[from]->traffic;
+    (chunk ? traffic.chunks : piece ? traffic.manifests : traffic.other) += size;
+    return network_.send(from, to, size,
+                         [this, from, to, edge, epoch = epoch_[edge], bytes = std::move(bytes)] {
+                           // Or it was lost with its connection.
+                           if (connections_.contains(edge) && epoch_[edge] == epoch)
+                             deliver(from, to, bytes);
+                         });
+  }
+  void deliver(Node from, Node to, const Bytes& bytes) {
+    auto message = net::decode_message(bytes);
+    assert(message);
+    if (watch) watch(from, to, *message);
+    if (!natures.contains(to) || !lie(from, to, *message)) {
       gossip(to).handle_message(sim_.now(), id(from), std::move(*message));
-      drive(to);
-    });
+    }
+    drive(to);
+  }
+  /// What a liar does with a message; false: what everyone does.
+  bool lie(Node from, Node self, const net::Message& message) {
+    if (const auto* wanted = std::get_if<net::Wanted>(&message)) {
+      post(self, from, net::Holding{wanted->snapshot});
+      return true;
+    }
+    const auto* fetch = std::get_if<net::Fetch>(&message);
+    const auto* manifest = fetch ? gossip(self).manifest(fetch->snapshot) : nullptr;
+    if (fetch && fetch->piece == net::kManifestPiece && manifest) return false;  // so far, so good
+    if (fetch && natures.at(self) == Nature::corrupts) {
+      post(self, from, net::Piece{fetch->snapshot, fetch->piece, Bytes(7)});
+    }
+    return fetch != nullptr;
   }
 
   Simulator sim_;
@@ -203,6 +346,7 @@ class GossipNetwork {
   std::set<std::pair<Node, Node>> connections_;
   std::map<std::pair<Node, Node>, std::uint64_t> epoch_;
   std::uint64_t messages_ = 0;
+  std::map<std::size_t, std::uint64_t> kinds_;  // by type
 };
 
 }  // namespace kith::sim

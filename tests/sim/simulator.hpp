@@ -2,6 +2,7 @@
 
 #include "net/time.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -51,32 +52,70 @@ class Simulator {
   std::map<std::pair<Instant, std::uint64_t>, std::function<void()>> queue_;
 };
 
-/// What a link does to each message.
+/// What the network does to each message.
 struct Link {
   Duration latency = std::chrono::milliseconds(50);
   Duration jitter = std::chrono::milliseconds(0);  ///< uniform, added to latency; may reorder
   unsigned loss_percent = 0;
-  bool up = true;
+  std::uint64_t rate = 0;  ///< bytes a second, up and down, of each node; 0: no limit
 };
 
 /// Decides whether and when a message arrives, then schedules its delivery.
+///
+/// As over TCP, what one says to another arrives in order.  Large messages of a node go out one
+/// after the other; small ones wait only for what was said to the same node before.
 class Network {
  public:
+  using Node = std::size_t;
+  static constexpr std::size_t kSmall = 4096;  ///< bytes
+
   Network(Simulator& simulator, Link link) : simulator_(simulator), link_(link) {}
 
   Link& link() { return link_; }
 
-  void send(std::function<void()> deliver) {
+  /// Returns when the last of `size` bytes has left; `deliver` runs when it has arrived.
+  Instant send(Node from, Node to, std::size_t size, std::function<void()> deliver) {
     auto& random = simulator_.random();
     const bool lost = random() % 100 < link_.loss_percent;
     const auto spread = static_cast<std::uint64_t>(link_.jitter.count());
     const Duration extra(spread == 0 ? 0 : static_cast<Duration::rep>(random() % spread));
-    if (link_.up && !lost) simulator_.after(link_.latency + extra, std::move(deliver));
+
+    Instant& free = up_free_[from];
+    Instant& said = said_[{from, to}];
+    const Instant now = simulator_.now();
+    const Instant begin = std::max({now, said, size > kSmall ? free : now});
+    said = begin + time_for(size);
+    free = std::max(free, begin) + time_for(size);
+    if (lost) return said;
+    Instant& arrives = arrives_[{from, to}];  // in order, however long each takes
+    arrives = std::max(arrives, begin + link_.latency + extra);
+    simulator_.at(arrives, [this, from, to, size, deliver = std::move(deliver)]() mutable {
+      receive(from, to, size, std::move(deliver));
+    });
+    return said;
   }
 
  private:
+  void receive(Node from, Node to, std::size_t size, std::function<void()> deliver) {
+    Instant& free = down_free_[to];
+    Instant& heard = heard_[{from, to}];
+    const Instant now = simulator_.now();
+    const Instant begin = std::max({now, heard, size > kSmall ? free : now});
+    heard = begin + time_for(size);
+    free = std::max(free, begin) + time_for(size);
+    simulator_.at(heard, std::move(deliver));
+  }
+  [[nodiscard]] Duration time_for(std::size_t size) const {
+    if (link_.rate == 0) return Duration{0};
+    const double seconds = static_cast<double>(size) / static_cast<double>(link_.rate);
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  }
+
   Simulator& simulator_;
   Link link_;
+  std::map<Node, Instant> up_free_, down_free_;
+  std::map<std::pair<Node, Node>, Instant> said_, arrives_,
+      heard_;  // the last of it, by from and to
 };
 
 }  // namespace kith::sim
