@@ -441,6 +441,8 @@ BOOST_AUTO_TEST_CASE(nothing_is_averaged_with_or_sealed_to_a_denied_peer_also_af
   deny(node, other);
   BOOST_TEST(run_until([&] { return !averages(); }));
   BOOST_TEST(run_until([&] { return status(node).at("connected") == 0; }, 1s));
+  const std::uint64_t since = status(node).at("finished_round");
+  BOOST_TEST_REQUIRE(run_until([&] { return status(node).at("finished_round") > since + 1; }));
   node.stop();
   BOOST_TEST_REQUIRE(run_until([&] { return node.ended; }));
   node.destroy();

@@ -2,9 +2,12 @@
 
 Reading is as strict as the document. Writing is not: a liar writes what it likes.
 
-Exits with status 77 if what it needs is not installed (Debian: python3-dissononce, python3-nacl).
+Exits with status 77 if what it needs is not installed (Debian: python3-dissononce, python3-nacl, python3-zstandard).
 """
+import array
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -14,19 +17,21 @@ import sys
 import time
 
 try:
+    import zstandard
     from nacl.bindings import crypto_aead_chacha20poly1305_ietf_decrypt as chacha20poly1305_open
     from nacl.bindings import crypto_aead_chacha20poly1305_ietf_encrypt as chacha20poly1305_seal
     from nacl.exceptions import CryptoError
     from nacl.public import PrivateKey, PublicKey, SealedBox
     from nacl.signing import SigningKey, VerifyKey
 except ImportError as error:
-    print(f"skipped: {error}; install python3-nacl", file=sys.stderr)
+    print(f"skipped: {error}; install python3-nacl and python3-zstandard", file=sys.stderr)
     sys.exit(77)
 
 import dissononce_kith as noise
 
 VERSION = 2
-CHUNK = 524288  # bytes of a snapshot's file
+CHUNK = 524288  # bytes before compression, of every chunk but the last
+NEEDS_COMPANY = 1  # a feature: fewer than two connections
 MANIFEST = 0xFFFFFFFF  # the "piece" that is the manifest
 LARGEST_RECORD = 65519  # bytes of plaintext
 LARGEST_MESSAGE = 524345  # bytes, type included
@@ -35,8 +40,7 @@ ZEROS = bytes(32)
 
 REASONS = (
     "shutting_down connection_lost handshake_timeout handshake_failed not_a_member wrong_peer version_mismatch"
-    " other_task malformed oversized idle stalled duplicate expired forged unreachable crowded"
-    " rotated denied"
+    " other_task malformed oversized idle stalled duplicate expired forged unreachable crowded rotated denied"
 ).split()
 
 
@@ -336,6 +340,91 @@ def chunk_nonce(number):
     return bytes(4) + struct.pack("<Q", number)
 
 
+@dataclasses.dataclass(frozen=True)
+class Encoding:
+    """How little-endian float32 values travel."""
+
+    per_chunk: int  # values
+    pack: object  # their bytes to those of a chunk before compression
+    unpack: object  # the other way
+
+    def chunks(self, values):
+        size = 4 * self.per_chunk
+        return [self.pack(values[at : at + size]) for at in range(0, len(values), size)]
+
+
+def planes(data, width):
+    """The bytes of words of this width: all lowest ones first."""
+    return b"".join(data[i::width] for i in range(width))
+
+
+def words(data, width):
+    """The other way."""
+    joined, count = bytearray(len(data)), len(data) // width
+    for i in range(width):
+        joined[i::width] = data[i * count : (i + 1) * count]
+    return bytes(joined)
+
+
+def pack_bf16(values):
+    def upper(word):
+        if word & 0x7FFFFFFF > 0x7F800000:  # not a number, and stays so
+            return word >> 16 | 0x40
+        return word + 0x7FFF + (word >> 16 & 1) >> 16
+
+    return planes(array.array("H", map(upper, array.array("I", values))).tobytes(), 2)
+
+
+def unpack_bf16(data):
+    return array.array("I", [word << 16 for word in array.array("H", words(data, 2))]).tobytes()
+
+
+def pack_int8(values):
+    floats, steps, scales = array.array("f", values), array.array("b"), array.array("f")
+    for at in range(0, len(floats), 252):
+        block = floats[at : at + 252]
+        scale = array.array("f", [max(map(abs, block)) / 127])[0]
+        scales.append(scale if scale >= 2**-126 else 0)
+        steps.extend(max(-127, min(127, round(value / scale))) if scales[-1] else 0 for value in block)
+    return steps.tobytes() + planes(scales.tobytes(), 4)
+
+
+def unpack_int8(data):
+    count = len(data) - 4 * -(-len(data) // 256)
+    scales = array.array("f", words(data[count:], 4))
+    return array.array("f", [step * scales[i // 252] for i, step in enumerate(array.array("b", data[:count]))]).tobytes()
+
+
+ENCODINGS = {
+    "bf16": Encoding(262144, pack_bf16, unpack_bf16),
+    "fp32": Encoding(131072, functools.partial(planes, width=4), functools.partial(words, width=4)),
+    "int8": Encoding(516096, pack_int8, unpack_int8),
+}
+
+
+@functools.lru_cache(100)
+def packed(values, encoding):
+    """Chunks before compression; the tests publish the same models again and again."""
+    return tuple(ENCODINGS[encoding].chunks(values))
+
+
+@functools.lru_cache(100)
+def compress(chunk):
+    frame = zstandard.ZstdCompressor(level=1).compress(chunk)
+    return frame if len(frame) < len(chunk) else chunk
+
+
+def decompress(data, size):
+    if len(data) == size:
+        return data
+    check(len(data) < size, "longer than before compression")
+    check(zstandard.get_frame_parameters(data).content_size == size, "announces another size")
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    raw = frame.decompress(data)
+    check(len(raw) == size and not frame.unused_data, "bytes after the frame, or another size")
+    return raw
+
+
 @dataclasses.dataclass
 class Snapshot:
     """All there is of one: what its origin makes and a holder keeps."""
@@ -353,37 +442,40 @@ class Snapshot:
             return self.manifest
         return self.chunks[number] if number < len(self.chunks) else None
 
-    def open(self, identity):
-        """The file; Malformed if anything is not as it should be."""
+    def open(self, identity, encoding):
+        """Its values; Malformed if anything is not as it should be."""
         head, manifest = Head.decode(self.head.head), Manifest.decode(self.manifest)
         check(digest(self.manifest) == head.manifest and len(self.manifest) == head.manifest_size, "another manifest")
         check(len(manifest.chunks) == -(-head.size // CHUNK), "another number of chunks")
         keys = [entry.sealed for entry in manifest.keys if entry.reader == identity.node_key]
         check(len(keys) == 1, "not sealed to us, or more than once")
         key = identity.unseal(keys[0])
-        file = b""
+        values = []
         for number, (chunk, expected) in enumerate(zip(self.chunks, manifest.chunks, strict=True)):
             check(digest(chunk) == expected, f"chunk {number} has another hash")
-            file += chacha20poly1305_open(chunk, None, chunk_nonce(number), key)
-        check(len(file) == head.size, "another size")
-        return file
+            plain = chacha20poly1305_open(chunk, None, chunk_nonce(number), key)
+            values.append(ENCODINGS[encoding].unpack(decompress(plain, min(CHUNK, head.size - number * CHUNK))))
+        return b"".join(values)
 
 
-def encrypt(file, readers, note=b""):
-    """The manifest and the chunks of a file that these members can read."""
+def encrypt(chunks, readers, note=b""):
+    """The manifest and the ciphertexts of chunks that these members can read."""
     key = os.urandom(32)
-    plain = [file[at : at + CHUNK] for at in range(0, len(file), CHUNK)]
-    chunks = [chacha20poly1305_seal(part, None, chunk_nonce(number), key) for number, part in enumerate(plain)]
+    sealed = [chacha20poly1305_seal(chunk, None, chunk_nonce(number), key) for number, chunk in enumerate(chunks)]
     keys = [SealedKey(reader.node_key, seal(key, reader.channel_key)) for reader in readers]
-    return Manifest([digest(chunk) for chunk in chunks], keys, False, note), chunks
+    return Manifest([digest(chunk) for chunk in sealed], keys, False, note), sealed
 
 
-def publish(identity, consortium, task, file, readers, *, sequence=1, log=None, note=b"", manifest=None, **fields):
-    """A snapshot of this file. A liar may give another encoded manifest, and other fields of the head."""
-    made, chunks = encrypt(file, readers, note)
+def publish(identity, consortium, task, values, readers, *, encoding="bf16", compression=compress, sequence=1, log=None,
+            note=b"", manifest=None, **fields):  # fmt: skip
+    """A snapshot of these values. A liar may compress them in his own way, give another encoded manifest, and other
+    fields of the head.
+    """
+    raw = packed(values, encoding)
+    made, chunks = encrypt([compression(chunk) for chunk in raw], readers, note)
     encoded = made.encode() if manifest is None else manifest(made)
-    head = Head(1, identity.node_key, log or time.time_ns() // 1000, sequence, ZEROS, task, 1, 100, len(file),
-                len(encoded), digest(encoded))  # fmt: skip
+    head = Head(2, identity.node_key, log or time.time_ns() // 1000, sequence, ZEROS, task, 1, 100,
+                sum(map(len, raw)), len(encoded), digest(encoded))  # fmt: skip
     return Snapshot(sign_head(head.but(**fields), identity, consortium), encoded, chunks)
 
 
@@ -397,13 +489,6 @@ def write_tensors(tensors):
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + b"".join(tensors[name][1] for name in sorted(tensors))
-
-
-def read_tensors(file):
-    """The other way."""
-    length = int.from_bytes(file[:8], "little")
-    header, data = json.loads(file[8 : 8 + length]), file[8 + length :]
-    return {name: (entry["shape"], data[slice(*entry["data_offsets"])]) for name, entry in header.items()}
 
 
 # --- Messages ------------------------------------------------------------------------------------
@@ -519,8 +604,8 @@ class Wire:
         except (BrokenPipeError, ConnectionResetError) as error:
             raise Closed from error
 
-    def send_frame(self, content):
-        self.send_bytes(struct.pack(">H", len(content)) + content)
+    def send_frame(self, content, seconds=10):
+        self.send_bytes(struct.pack(">H", len(content)) + content, seconds)
 
     def receive_frame(self, seconds=10):
         """TimeoutError if it is not there by then; what has come of it is kept."""
@@ -579,9 +664,9 @@ class Connection(Wire):
         self.records_sent = self.records_received = 0
         self.stream = b""
 
-    def send_record(self, plaintext):
+    def send_record(self, plaintext, seconds=10):
         self.records_sent += 1
-        self.send_frame(self.sending.seal(plaintext))
+        self.send_frame(self.sending.seal(plaintext), seconds)
 
     def send_stream(self, data, record=LARGEST_RECORD):
         """Any bytes, cut into records of this many."""
@@ -626,7 +711,7 @@ class Connection(Wire):
 class Link(Connection):
     """A connection of a peer that behaves: `wait` receives, and answers what is to be answered."""
 
-    def __init__(self, peer, wire, remote=None, greet=True):
+    def __init__(self, peer, wire, remote=None, greet=True, features=NEEDS_COMPANY):
         super().__init__(wire, peer.identity, peer.consortium, remote)
         self.peer = peer
         self.hello = None  # the other's
@@ -638,15 +723,15 @@ class Link(Connection):
         self.asked = []  # what the other asked for: (snapshot, piece)
         self.told_heads = []
         if greet:
-            self.greet()
+            self.greet(features)
 
-    def greet(self):
+    def greet(self, features):
         """Hello both ways, and what follows it. Without a task of its own the peer takes the other's."""
         self.hello = self.receive()
         check(isinstance(self.hello, Hello), f"the first message is {self.hello}")
         check(self.hello.oldest <= VERSION <= self.hello.version, "no version in common")
         self.peer.task = self.peer.task or self.hello.task
-        self.send(Hello(VERSION, VERSION, 0, self.peer.task, "python"), self.peer.summary(answer=True))
+        self.send(Hello(VERSION, VERSION, features, self.peer.task, "python"), self.peer.summary(answer=True))
 
     def wait(self, what, condition, seconds=10):
         """Returns once condition() is true."""
@@ -759,17 +844,26 @@ class Peer:
     def dial(self, port, remote, **options):
         return Link(self, Wire.dial(port), remote, **options)
 
-    def accept(self, listener, seconds=20, **options):
+    def accept(self, listener, seconds=20):
+        """The next connection that is still alive when its turn comes."""
         listener.settimeout(seconds)
-        return Link(self, Wire(listener.accept()[0]), **options)
+        while True:
+            with contextlib.suppress(Closed):
+                link = Link(self, Wire(listener.accept()[0]))
+                link.ping()
+                return link
 
     def hold(self, snapshot):
         self.heads[snapshot.id()] = snapshot.head
         self.held[snapshot.id()] = snapshot
 
     def learn(self, head):
+        """Two of an origin are kept."""
         check(head.signed(self.consortium), "a head with a wrong signature was passed on")
         self.heads[head.id()] = head
+        origin = Head.decode(head.head).origin
+        for old in sorted(self.of_origin(origin), key=position)[:-2]:
+            del self.heads[old.id()]
 
     def piece(self, snapshot, number):
         return self.held[snapshot].piece(number) if snapshot in self.held else None
@@ -779,8 +873,10 @@ class Peer:
 
     def newest(self, node_key):
         """The head of this origin with the highest position; None if there is none."""
-        of_origin = [head for head in self.heads.values() if Head.decode(head.head).origin == node_key]
-        return max(of_origin, key=lambda head: position(head), default=None)
+        return max(self.of_origin(node_key), key=position, default=None)
+
+    def of_origin(self, node_key):
+        return [head for head in self.heads.values() if Head.decode(head.head).origin == node_key]
 
 
 def position(head):

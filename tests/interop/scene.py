@@ -18,11 +18,15 @@ from kith_peer import Identity, Member, Peer, charter_file, publish
 CONSORTIUM = "interop"
 IMAGES = 80
 
-# Four chunks a snapshot; rounds of a fraction of a second that never end; everyone is averaged with.
+# Tensors of the model; their values travel in the order of the names.
+SHAPES = {"linear1.bias": [1024], "linear1.weight": [1024, 784], "output.bias": [10], "output.weight": [10, 1024]}
+
+# Four chunks a snapshot in bf16; rounds of a fraction of a second that never end; everyone is averaged with.
 SETTINGS = testnet.QUICK | {
     "task.name": "interop",
-    "task.sizes": [512],
+    "task.sizes": [1024],
     "task.seed": 7,
+    "task.encoding": "bf16",
     "learning.strategy": "fedavg",
     "learning.baseline": False,
     "learning.gather": "200ms",
@@ -127,11 +131,14 @@ class Scene:
     def task(self):
         return bytes.fromhex(self.node.events("opened")[-1]["task"])
 
-    def publish(self, name, file, **liberties):
+    @functools.cached_property
+    def encoding(self):
+        return self.node.config()["task"]["encoding"]
+
+    def publish(self, name, values, **liberties):
         """A snapshot of this member, for all."""
-        options = {"task": self.task, "readers": self.readers} | liberties
-        consortium = options.pop("consortium", CONSORTIUM)
-        return publish(self.identities[name], consortium, options.pop("task"), file, options.pop("readers"), **options)
+        usual = {"consortium": CONSORTIUM, "task": self.task, "readers": self.readers, "encoding": self.encoding}
+        return publish(self.identities[name], values=values, **usual | liberties)
 
     # What the node says of itself.
 

@@ -1,22 +1,23 @@
 """The examples at the end of docs/protocol.md, made again by the Python peer: the document agrees with itself."""
 import pathlib
 import re
+import struct
 
 import kith_peer
 import pytest
 from kith_peer import (
-    MANIFEST, ZEROS, CharterSignature, CharterVersion, Fetch, Goodbye, Head, Hello, Identity, Known, Manifest, Member,
+    MANIFEST, VERSION, ZEROS, CharterSignature, CharterVersion, Fetch, Goodbye, Head, Hello, Identity, Known, Manifest, Member,
     Ping, SealedKey, SignedVersion, Steward, Summary, digest, encode_message, node_id, sign_head, signed_by,
 )  # fmt: skip
 from nacl.signing import SigningKey
 
 SEED = bytes(range(32))
+DOCUMENT = (pathlib.Path(__file__).parents[2] / "docs/protocol.md").read_text()
 
 
 @pytest.fixture(scope="module")
 def examples():
-    text = (pathlib.Path(__file__).parents[2] / "docs/protocol.md").read_text()
-    block = re.search(r"```\n(seed .*?)```", text, re.S).group(1)
+    block = re.search(r"```\n(seed .*?)```", DOCUMENT, re.S).group(1)
     found, name = {}, None
     for line in block.splitlines():
         name = line[:13].strip() or name
@@ -30,6 +31,20 @@ def identity():
     made.signing = SigningKey(SEED)
     made.node_key = bytes(made.signing.verify_key)
     return made
+
+
+def test_numbers():
+    """Of messages and reasons, as in the document's tables."""
+    version = int(re.search(r"Version (\d+)\.", DOCUMENT).group(1))
+    assert version == VERSION
+    messages = re.search(r"\| type \| message \| body \|\n(.*?)\n\n", DOCUMENT, re.S).group(1)
+    assert dict(re.findall(r"\| (\d+) \| (\w+) \|", messages)) == {
+        str(number): kind.__name__ for number, kind in enumerate(kith_peer.MESSAGES)
+    }  # fmt: skip
+    reasons = re.search(r"\| \| name \| \| name \|\n(.*?)\n\n", DOCUMENT, re.S).group(1)
+    assert dict(re.findall(r"\| (\d+) \| `(\w+)`", reasons)) == {
+        str(number): name for number, name in enumerate(kith_peer.REASONS)
+    }  # fmt: skip
 
 
 def test_names(examples, identity):
@@ -53,10 +68,17 @@ def test_snapshot(examples, identity):
     assert examples["chunk"] == kith_peer.chacha20poly1305_seal(b"abc", None, kith_peer.chunk_nonce(1), SEED)
 
 
+def test_encodings(examples):
+    values = struct.pack("<4f", 1, -2.5, 0.001, 100)
+    for name, encoding in kith_peer.ENCODINGS.items():
+        assert examples[name] == encoding.pack(values), name
+        assert encoding.pack(encoding.unpack(examples[name])) == examples[name]
+
+
 def test_messages(examples):
     snapshot = examples["snapshot id"]
     messages = {
-        "hello": Hello(2, 2, 0, digest(b"task"), "kith"),
+        "hello": Hello(VERSION, VERSION, 0, digest(b"task"), "kith"),
         "goodbye": Goodbye(kith_peer.REASONS.index("other_task")),
         "ping": Ping(1),
         "summary": Summary([Known(snapshot, True)], False),

@@ -8,9 +8,9 @@ import struct
 import scene as stage
 import kith_peer
 import pytest
-from scene import Scene
+from scene import SHAPES, Scene
 from kith_peer import (
-    CHUNK, MANIFEST, VERSION, Fetch, Head, Heads, Hello, Manifest, Ping, digest, node_id, read_tensors, write_tensors,
+    CHUNK, MANIFEST, VERSION, Fetch, Head, Heads, Hello, Manifest, Ping, digest, node_id, write_tensors,
 )  # fmt: skip
 
 PATIENCE = 60  # seconds for what the node does at its own pace, on a busy machine
@@ -30,10 +30,10 @@ def scene(listener):
 
 
 @pytest.fixture(scope="module")
-def model(scene):
-    """A snapshot's file that the task allows: the node's own newest, as a member reads it."""
+def values(scene):
+    """A model that the task allows: the node's own newest, as a member reads it."""
     with scene.join("bystander") as link:
-        return fetch_newest(scene, link).open(link.peer.identity)
+        return fetch_newest(scene, link).open(link.peer.identity, scene.encoding)
 
 
 def fetch_newest(scene, link):
@@ -112,42 +112,40 @@ def test_two_connections_dialled_by_both_become_that_of_the_smaller_key(scene, l
         kept.ping()
 
 
-def test_snapshot_of_the_node_is_a_model_that_python_reads(scene, model):
-    tensors = read_tensors(model)
-    assert {name: shape for name, (shape, _) in tensors.items()} == {
-        "linear1.bias": [512], "linear1.weight": [512, 784], "output.bias": [10], "output.weight": [10, 512],
-    }  # fmt: skip
-    assert write_tensors(tensors) == model  # there is one encoding
-    for shape, data in tensors.values():
-        values = struct.unpack(f"<{math.prod(shape)}f", data)
-        assert all(map(math.isfinite, values)) and any(values)
+def test_snapshot_of_the_node_is_a_model_that_python_reads(values):
+    for name in sorted(SHAPES):
+        count = math.prod(SHAPES[name])
+        tensor, values = struct.unpack(f"<{count}f", values[: 4 * count]), values[4 * count :]
+        assert all(map(math.isfinite, tensor)) and any(tensor), name
+    assert not values
 
 
 def test_manifest_of_the_node_is_sealed_to_every_member(scene):
     with scene.join("reader") as link:
         snapshot = fetch_newest(scene, link)
         head, manifest = Head.decode(snapshot.head.head), Manifest.decode(snapshot.manifest)
-        assert (head.format, head.origin, head.task) == (1, scene.itself.node_key, scene.task)
-        assert [len(chunk) for chunk in snapshot.chunks] == [CHUNK + 16] * 3 + [head.size - 3 * CHUNK + 16]
+        assert (head.format, head.origin, head.task) == (2, scene.itself.node_key, scene.task)
+        assert head.size == 2 * sum(map(math.prod, SHAPES.values()))
+        assert len(snapshot.chunks) == 4 and all(16 < len(chunk) < CHUNK for chunk in snapshot.chunks)
         assert {entry.reader for entry in manifest.keys} >= {
             identity.node_key for identity in scene.identities.values()
         }  # fmt: skip
 
 
 def test_task_follows_from_the_documents_alone(scene):
-    shapes = {"linear1.weight": [512, 784], "linear1.bias": [512], "output.weight": [10, 512], "output.bias": [10]}
-    initial = write_tensors(initial_model(shapes, seed=stage.SETTINGS["task.seed"]))
+    initial = write_tensors(initial_model(SHAPES, seed=stage.SETTINGS["task.seed"]))
     fields = {
-        "name": "interop", "model": "mlp", "sizes": "512", "input": "1,28,28", "classes": "10", "seed": "7",
+        "name": "interop", "model": "mlp", "sizes": "1024", "input": "1,28,28", "classes": "10", "seed": "7",
         "learning_rate": "0.05", "momentum": "0.9", "weight_decay": "0", "batch": "32", "clip_factor": "1.5",
+        "encoding": "bf16",
     }  # fmt: skip
     lines = "".join(f"{key}={fields[key]}\n" for key in sorted(fields))
     assert digest(f"kith task\n{lines}initial_model={digest(initial).hex()}\n".encode()) == scene.task
 
 
-def test_node_fetches_a_snapshot_whole_and_averages_with_it(scene, model):
+def test_node_fetches_a_snapshot_whole_and_averages_with_it(scene, values):
     with scene.join("source") as link:
-        snapshot = scene.publish("source", model)
+        snapshot = scene.publish("source", values)
         link.peer.hold(snapshot)
         link.send(Heads([snapshot.head]))
         link.wait("it has all", lambda: link.known.get(snapshot.id()), PATIENCE)
@@ -159,9 +157,9 @@ def test_node_fetches_a_snapshot_whole_and_averages_with_it(scene, model):
         assert scene.told("source")["snapshot"]["round"] == 1
 
 
-def test_heads_are_flooded_and_snapshots_relayed(scene, model):
+def test_heads_are_flooded_and_snapshots_relayed(scene, values):
     with scene.join("source") as source, scene.join("reader") as reader:
-        snapshot = scene.publish("source", model)
+        snapshot = scene.publish("source", values)
         source.peer.hold(snapshot)
         reader.wait("the Summary", lambda: reader.summaries)
         source.send(Heads([snapshot.head]))
@@ -169,14 +167,14 @@ def test_heads_are_flooded_and_snapshots_relayed(scene, model):
         source.wait("it has all", lambda: source.known.get(snapshot.id()), PATIENCE)
         reader.wait("it says so to others", lambda: reader.known.get(snapshot.id()))
         relayed = reader.fetch_snapshot(snapshot.head)
-        assert relayed.open(reader.peer.identity) == model
+        assert relayed.open(reader.peer.identity, scene.encoding) == values
         assert relayed == snapshot  # the bytes as they came
         assert snapshot.id() not in [head.id() for head in source.told_heads]
 
 
-def test_summary_brings_the_heads_that_one_lacks(scene, model):
+def test_summary_brings_the_heads_that_one_lacks(scene, values):
     with scene.join("source") as source:
-        snapshot = scene.publish("source", model)
+        snapshot = scene.publish("source", values)
         source.peer.hold(snapshot)
         source.send(Heads([snapshot.head]))
         source.wait("it knows the head", lambda: snapshot.id() in source.ask_what_it_knows(), PATIENCE)
@@ -186,7 +184,7 @@ def test_summary_brings_the_heads_that_one_lacks(scene, model):
         assert snapshot.id() in link.ask_what_it_knows()
         link.wait("the head again", lambda: snapshot.id() in link.peer.heads)
         # The other way: what the node lacks is found by its Summary.
-        own = scene.publish("late", model)
+        own = scene.publish("late", values)
         link.peer.hold(own)
         link.wait("it knows ours", lambda: own.id() in link.ask_what_it_knows(), PATIENCE)
 
@@ -203,11 +201,22 @@ def test_more_requests_than_sixteen_are_told_to_wait(scene):
         assert 0 < len(busy) <= 40 - 16 and all(answer.busy for answer in busy)
 
 
+@pytest.mark.parametrize("encoding", ["fp32", "int8"])
+def test_other_encodings(encoding):
+    with Scene(["member"], settings={"task.encoding": encoding}) as scene, scene.join("member") as link:
+        values = fetch_newest(scene, link).open(link.peer.identity, encoding)
+        assert len(values) == 4 * sum(map(math.prod, SHAPES.values()))
+        link.peer.hold(scene.publish("member", values))
+        link.send(Heads(list(link.peer.heads.values())))
+        while not scene.told("member")["averaged"]:
+            link.serve(0.2)
+
+
 def test_node_says_goodbye_when_it_stops(scene):
     with scene.join("caller") as link:
         scene.node.process.terminate()
         assert link.end() == "shutting_down"
-        assert scene.node.stop() == 0
+        assert scene.node.process.wait(10) == 0
 
 
 # --- The initial model, from docs/worker-protocol.md and the C++ standard ------------------------

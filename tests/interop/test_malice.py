@@ -6,6 +6,7 @@ Attacks that need patience begin before the first test and are judged at the end
 """
 import concurrent.futures
 import contextlib
+import math
 import os
 import random
 import socket
@@ -17,8 +18,7 @@ import pytest
 from scene import CONSORTIUM, Scene
 from kith_peer import (
     CHUNK, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, VERSION, Closed, Fetch, Goodbye, Head, Heads, Hello, Holding,
-    Identity, Known, Link, Peer, Piece, Ping, Pong, Summary, Unavailable, Wire, digest, encode_message, encrypt, publish,
-    read_tensors, sign_head, write_tensors,
+    Identity, Known, Link, Peer, Piece, Ping, Pong, Summary, Unavailable, Wire, digest, encode_message, encrypt, sign_head,
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -41,8 +41,8 @@ class Theatre(Scene):
         super().__enter__()
         self.honest = self.join("honest")
         self.honest.wait("the node's head", self.newest, 30)
-        self.model = self.honest.fetch_snapshot(self.newest()).open(self.honest.peer.identity)
-        self.stable = self.allow(self.publish("honest", self.model))  # for as long as the test lasts
+        self.values = self.honest.fetch_snapshot(self.newest()).open(self.honest.peer.identity, self.encoding)
+        self.stable = self.allow(self.publish("honest", self.values))  # for as long as the test lasts
         self.offer(self.honest, self.stable)
         serve_together([self.honest], "it averages with it", lambda: self.told("honest")["averaged"], 30)
         self.memory_before = self.memory()
@@ -245,28 +245,18 @@ def test_who_is_not_a_member(scene):
 
 
 def test_crowd_of_half_open_connections(scene):
-    """At most 64 wait; who comes then is sent away without a word. They are gone after 10 s, and a member can come."""
+    """At most 8 of one network wait; for who comes then, one of them is sent away without a word."""
     crowd = [Wire.dial(scene.node.port) for _ in range(200)]
     try:
-        scene.honest.ping()
         start = time.monotonic()
+        with scene.attacker() as link:
+            link.ping()
+        assert time.monotonic() - start < 5
         gone = 0
         for wire in crowd:
-            with contextlib.suppress(AssertionError, TimeoutError):
+            with contextlib.suppress(TimeoutError):
                 gone += wire.silent_end(0.01)
-        assert gone >= 200 - 64
-        name = scene.name()
-
-        def member_joins():
-            try:
-                with scene.join(name) as link:
-                    link.ping()
-                    return True
-            except Closed:
-                return False
-
-        scene.until("a member joins", member_joins, 30)
-        assert time.monotonic() - start < 25
+        assert gone >= 200 - 8
     finally:
         for wire in crowd:
             wire.close()
@@ -445,6 +435,31 @@ def test_member_that_comes_and_goes(scene):
         link.ping()
 
 
+def test_more_members_than_it_keeps(scene):
+    """It has 32; who comes then and needs company is let in for one that does not, and nobody else is."""
+    links = [scene.attacker(features=0) for _ in range(40)]
+    try:
+        with contextlib.ExitStack() as needy:
+            crowded = [link for link in links if ended_with(link, "crowded")]
+            assert 8 <= len(crowded) < 16  # the honest one and the patient take part
+            for _ in range(3):
+                needy.enter_context(scene.attacker()).ping()
+            rotated = [link for link in links if link not in crowded and ended_with(link, "rotated")]
+            assert rotated == [link for link in links if link not in crowded][:3]
+    finally:
+        for link in links:
+            link.close()
+
+
+def ended_with(link, reason):
+    """Whether it has ended, and if so, as it should."""
+    try:
+        assert link.end(0.1) == reason
+    except TimeoutError:
+        return False
+    return True
+
+
 # --- Floods --------------------------------------------------------------------------------------
 
 
@@ -453,19 +468,25 @@ def stream(messages):
     return b"".join(struct.pack("<I", len(message)) + message for message in encoded)
 
 
-def flood(scene, link, data, seconds=20):
-    """Sends it all, without ever reading, and looks whether the node has time for an honest member meanwhile."""
+def flood(scene, link, data, seconds=4):
+    """Sends as much of it as the node takes, without ever reading; has the node time for an honest member meanwhile?"""
+    end = time.monotonic() + seconds
+
+    def send():
+        with contextlib.suppress(Closed, TimeoutError):
+            for at in range(0, len(data), kith_peer.LARGEST_RECORD):
+                link.send_record(data[at : at + kith_peer.LARGEST_RECORD], max(end - time.monotonic(), 0.001))
+
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(link.send_stream, data)
+        sending = pool.submit(send)
         worst = 0
         while not sending.done():
             start = time.monotonic()
             scene.honest.ping(10)
             worst = max(worst, time.monotonic() - start)
             time.sleep(0.05)
-        with contextlib.suppress(Closed, TimeoutError):
-            sending.result()
-    assert worst < 5, f"an honest member waited {worst:.1f} s"
+        sending.result()
+    assert worst < 2, f"an honest member waited {worst:.1f} s"
 
 
 def test_flood_of_pings(scene):
@@ -482,12 +503,11 @@ def test_flood_of_summaries(scene):
 def test_flood_of_holdings_of_unknown_snapshots(scene):
     with scene.attacker() as link:
         flood(scene, link, stream(Holding(digest(struct.pack("<I", i))) for i in range(50_000)))
-        link.ping()
 
 
 def test_flood_of_heads_with_wrong_signatures(scene):
     with scene.attacker() as link:
-        head = Head.decode(scene.publish(link.peer.identity.name, scene.model).head.head)
+        head = Head.decode(scene.publish(link.peer.identity.name, scene.values).head.head)
         forged = [kith_peer.SignedHead(head.but(sequence=i + 1).encode(), os.urandom(64)) for i in range(6400)]
         flood(scene, link, stream(Heads(forged[at : at + 64]) for at in range(0, 6400, 64)))
 
@@ -496,7 +516,7 @@ def test_flood_of_heads_of_its_own(scene):
     """Two of an origin are kept, however many it signs."""
     with scene.attacker() as link:
         name = link.peer.identity.name
-        first = Head.decode(scene.publish(name, scene.model).head.head)
+        first = Head.decode(scene.publish(name, scene.values).head.head)
         heads = [sign_head(first.but(sequence=i + 1), scene.identities[name], CONSORTIUM) for i in range(640)]
         for head in heads:
             scene.allowed.add(head.id())
@@ -506,11 +526,9 @@ def test_flood_of_heads_of_its_own(scene):
 
 
 def test_flood_of_fetches_without_reading_the_answers(scene):
-    """What waits for a peer is at most 2 MiB; then it has to go."""
     with scene.attacker() as link:
         link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        flood(scene, link, stream([Fetch(A_HASH, 1)]) * 400_000)
-        assert ended(scene, link, "stalled")
+        flood(scene, link, stream([Fetch(A_HASH, 1)]) * 100_000)
 
 
 def test_flood_of_fetches_of_what_there_is(scene):
@@ -525,7 +543,6 @@ def test_flood_of_fetches_of_what_there_is(scene):
 def test_flood_of_pieces_that_nobody_asked_for(scene):
     with scene.attacker() as link:
         flood(scene, link, stream([Piece(scene.stable.id(), 0, bytes(CHUNK + 16))]) * 60)
-        link.ping()
 
 
 @pytest.mark.parametrize("piece", [4, 5000, MANIFEST - 1], ids=hex)
@@ -545,7 +562,7 @@ def test_fetch_of_an_unknown_snapshot(scene, piece):
 
 def test_head_with_a_wrong_signature(scene):
     with scene.attacker() as link:
-        snapshot = scene.publish(link.peer.identity.name, scene.model)
+        snapshot = scene.publish(link.peer.identity.name, scene.values)
         snapshot.head.signature = bytes([snapshot.head.signature[0] ^ 1]) + snapshot.head.signature[1:]
         scene.offer(link, snapshot)
         link.ping()
@@ -554,31 +571,32 @@ def test_head_with_a_wrong_signature(scene):
 
 def test_head_signed_for_another_consortium(scene):
     with scene.attacker() as link:
-        scene.offer(link, scene.publish(link.peer.identity.name, scene.model, consortium="another"))
+        scene.offer(link, scene.publish(link.peer.identity.name, scene.values, consortium="another"))
         link.ping()
 
 
 def test_head_of_who_is_not_a_member(scene):
     with scene.attacker() as link:
-        scene.offer(link, publish(Identity("stranger"), CONSORTIUM, scene.task, scene.model, scene.readers))
+        scene.offer(link, kith_peer.publish(Identity("stranger"), CONSORTIUM, scene.task, scene.values, scene.readers))
         link.ping()
 
 
 def test_head_in_the_name_of_the_node_itself(scene):
     with scene.attacker() as link:
-        snapshot = scene.publish(link.peer.identity.name, scene.model, origin=scene.itself.node_key, sequence=1 << 40)
+        snapshot = scene.publish(link.peer.identity.name, scene.values, origin=scene.itself.node_key, sequence=1 << 40)
         scene.offer(link, snapshot)
         link.ping()
 
 
 def test_head_of_another_task(scene):
     with scene.attacker() as link:
-        scene.offer(link, scene.publish(link.peer.identity.name, scene.model, task=digest(b"another")))
+        scene.offer(link, scene.publish(link.peer.identity.name, scene.values, task=digest(b"another")))
         link.ping()
 
 
 HEADS = {
-    "of_another_format": {"format": 2},
+    "of_an_older_format": {"format": 1},
+    "of_an_unknown_format": {"format": 77},
     "of_size_0": {"size": 0},
     "of_over_4_gib": {"size": (4 << 30) + 1},
     "of_the_largest_size": {"size": (1 << 64) - 1},
@@ -592,7 +610,7 @@ HEADS = {
 def test_signed_head(scene, fields):
     """Signed by a member, and yet no head."""
     with scene.attacker() as link:
-        scene.offer(link, scene.publish(link.peer.identity.name, scene.model, **fields))
+        scene.offer(link, scene.publish(link.peer.identity.name, scene.values, **fields))
         with contextlib.suppress(Closed):
             link.ping()
 
@@ -601,13 +619,13 @@ def test_two_heads_for_one_position(scene):
     """Proof of a lie: all that this origin ever said is dropped, and nothing more is taken."""
     with scene.attacker() as link:
         name = link.peer.identity.name
-        one, other = (scene.publish(name, scene.model, sequence=5, log=1000, round=i) for i in (1, 2))
+        one, other = (scene.publish(name, scene.values, sequence=5, log=1000, round=i) for i in (1, 2))
         scene.offer(link, scene.allow(one))
         scene.until("it knows the first", lambda: scene.knows(one))
         scene.allowed.discard(one.id())
         with contextlib.suppress(Closed):
             scene.offer(link, other)
-            scene.offer(link, scene.publish(name, scene.model, sequence=6, log=1000))
+            scene.offer(link, scene.publish(name, scene.values, sequence=6, log=1000))
             link.serve(0.5)
         assert scene.until("it is quarantined", lambda: scene.told(name)["quarantined"])
         scene.until("all is dropped", lambda: not {one.id(), other.id()} & scene.honest.ask_what_it_knows().keys())
@@ -618,10 +636,10 @@ def test_position_that_goes_backwards(scene):
     with scene.attacker() as link:
         name = link.peer.identity.name
         for sequence in (5, 6, 7):
-            scene.offer(link, scene.allow(scene.publish(name, scene.model, sequence=sequence, log=1000)))
+            scene.offer(link, scene.allow(scene.publish(name, scene.values, sequence=sequence, log=1000)))
         link.ping()
         for sequence, log in ((4, 1000), (5, 1000), (900, 999)):
-            scene.offer(link, scene.publish(name, scene.model, sequence=sequence, log=log))
+            scene.offer(link, scene.publish(name, scene.values, sequence=sequence, log=log))
         link.ping()
 
 
@@ -640,7 +658,7 @@ def test_head_of_extreme_numbers(scene, fields):
     """A head as good as any; what is computed with it stays finite, and it drowns nobody out."""
     with scene.attacker() as link:
         name = link.peer.identity.name
-        scene.offer(link, scene.allow(scene.publish(name, scene.model, **fields)))
+        scene.offer(link, scene.allow(scene.publish(name, scene.values, **fields)))
         serve_together([link], "it is averaged with", lambda: scene.told(name)["averaged"], 30)
         members = {member["name"]: member["weight"] for member in scene.node.rounds(1)[0]["members"]}
         assert all(0 <= weight <= 1 for weight in members.values()) and members["honest"] > 0
@@ -680,7 +698,7 @@ MANIFESTS = {
 def test_manifest(scene, manifest):
     """Its hash is right, but it is none: the snapshot is given up, and no chunk of it asked for."""
     with scene.attacker() as link:
-        snapshot = scene.allow(scene.publish(link.peer.identity.name, scene.model, manifest=manifest))
+        snapshot = scene.allow(scene.publish(link.peer.identity.name, scene.values, manifest=manifest))
         scene.offer(link, snapshot)
         link.wait("it asks for the manifest", lambda: (snapshot.id(), MANIFEST) in link.asked, 30)
         with contextlib.suppress(Closed):
@@ -732,7 +750,7 @@ def from_another(scene, link, seconds):
 def test_wrong_piece(scene, lie):
     """The sender's fault: it is asked no more, and the snapshot comes from another."""
     with liar(scene, lie) as link:
-        snapshot = scene.allow(scene.publish(scene.name(), scene.model))
+        snapshot = scene.allow(scene.publish(scene.name(), scene.values))
         scene.offer(link, snapshot)
         link.send(Holding(snapshot.id()))
         link.wait("it asks", lambda: link.asked, 30)
@@ -745,7 +763,7 @@ def test_wrong_piece(scene, lie):
 def test_withholding_by_unavailable(scene):
     """It says that it has everything, and gives nothing."""
     with scene.attacker() as link:
-        snapshot = scene.allow(scene.publish(scene.name(), scene.model))
+        snapshot = scene.allow(scene.publish(scene.name(), scene.values))
         link.peer.heads[snapshot.id()] = snapshot.head
         link.send(Heads([snapshot.head]), Holding(snapshot.id()))
         link.wait("it asks", lambda: link.asked, 30)
@@ -762,57 +780,82 @@ def test_withholding_by_unavailable(scene):
 # --- What is in a snapshot -----------------------------------------------------------------------
 
 
-def with_values(model, change):
-    """The model with the floats of its first tensor changed."""
-    tensors = read_tensors(model)
-    name = min(tensors)
-    shape, data = tensors[name]
-    values = list(struct.unpack(f"<{len(data) // 4}f", data))
-    tensors[name] = (shape, struct.pack(f"<{len(values)}f", *change(values)))
-    return write_tensors(tensors)
+def changed(values, change):
+    """The model with its first thousand values changed."""
+    floats = struct.unpack("<1000f", values[:4000])
+    return struct.pack("<1000f", *change(floats)) + values[4000:]
 
 
-def with_header(model, text):
-    """Another header before the same floats, in a file of the same size if it can be."""
-    length = int.from_bytes(model[:8], "little")
-    return struct.pack("<Q", len(text)) + text + model[8 + length :]
-
-
-def header_of(model):
-    return model[8 : 8 + int.from_bytes(model[:8], "little")]
-
-
-FILES = {
-    "with_nan": lambda model: with_values(model, lambda values: [float("nan")] + values[1:]),
-    "with_infinity": lambda model: with_values(model, lambda values: values[:-1] + [float("-inf")]),
-    "of_a_huge_norm": lambda model: with_values(model, lambda values: [1e30] * len(values)),
-    "of_the_largest_floats": lambda model: with_values(model, lambda values: [3.4e38] * len(values)),
-    "of_zeros": lambda model: bytes(len(model)),
-    "whose_header_is_longer_than_the_file": lambda model: b"\xff" * 8 + model[8:],
-    "whose_header_ends_with_the_file": lambda model: struct.pack("<Q", len(model) - 8) + model[8:],
-    "whose_header_is_nested": lambda model: with_header(model, (b"[" * 5000 + b"]" * 5000)[: len(header_of(model))]),
-    "whose_tensors_overlap": lambda model: with_header(model, header_of(model).replace(b"[2048,", b"[0000,", 1)),
-    "whose_tensor_is_renamed": lambda model: with_header(model, header_of(model).replace(b"output.bias", b"0utput.bias")),
-    "whose_floats_are_called_integers": lambda model: with_header(model, header_of(model).replace(b"F32", b"I32")),
-    "of_noise": lambda model: os.urandom(len(model)),
+POISON = {
+    "nan": lambda values: changed(values, lambda floats: [math.nan, *floats[1:]]),
+    "infinity": lambda values: changed(values, lambda floats: [*floats[:-1], -math.inf]),
+    "a_huge_norm": lambda values: changed(values, lambda floats: [1e30] * len(floats)),
+    "the_largest_floats": lambda values: changed(values, lambda floats: [3.3e38] * len(floats)),
+    "noise": lambda values: random.Random(1).randbytes(len(values)),
 }
 
 
-@pytest.mark.parametrize("make", FILES.values(), ids=FILES.keys())
-def test_snapshot(scene, make):
-    """Well signed, well encrypted, and no model of this task."""
+@pytest.mark.parametrize("make", POISON.values(), ids=POISON.keys())
+def test_snapshot_of(scene, make):
+    """Well signed, well encrypted, and absurd."""
     with scene.attacker() as link:
-        snapshot = scene.allow(scene.publish(link.peer.identity.name, make(scene.model)))
+        snapshot = scene.allow(scene.publish(link.peer.identity.name, make(scene.values)))
+        scene.offer(link, snapshot)
+        refused(scene, link, snapshot)
+
+
+def frame(size, blocks):
+    """A zstd frame of one segment that announces this size: (type, size, content) are blocks; 0 raw, 1 repeated byte."""
+    data = bytes.fromhex("28b52ffd a0") + struct.pack("<I", size)
+    for number, (kind, count, content) in enumerate(blocks):
+        header = count << 3 | kind << 1 | (number == len(blocks) - 1)
+        data += header.to_bytes(3, "little") + content
+    return data
+
+
+def repeated(size):
+    """Blocks of this many zeros; a block has at most 128 KiB."""
+    return [(1, min(1 << 17, size - at), b"\0") for at in range(0, size, 1 << 17)]
+
+
+def zstd(chunk, **options):
+    return kith_peer.zstandard.ZstdCompressor(**options).compress(chunk)
+
+
+COMPRESSIONS = {
+    "that_announces_no_size": lambda chunk: zstd(chunk, write_content_size=False),
+    "that_announces_another_size": lambda chunk: zstd(chunk[:-2]),
+    "that_announces_4_gib": lambda chunk: frame(0xFFFFFFFF, repeated(len(chunk))),
+    "of_4_gib": lambda chunk: frame(0xFFFFFFFF, repeated(0xFFFFFFFF)),
+    "that_holds_more_than_it_announces": lambda chunk: frame(len(chunk), repeated(64 * MIB)),
+    "that_holds_less_than_it_announces": lambda chunk: frame(len(chunk), repeated(1000)),
+    "with_a_byte_after_it": lambda chunk: frame(len(chunk), repeated(len(chunk))) + b"\0",
+    "with_another_after_it": lambda chunk: frame(len(chunk), repeated(len(chunk))) + zstd(b""),
+    "after_one_to_skip": lambda chunk: struct.pack("<II", 0x184D2A50, 8) + bytes(8) + zstd(chunk),
+    "cut": lambda chunk: frame(len(chunk), repeated(len(chunk)))[:-1],
+    "of_a_reserved_block": lambda chunk: frame(len(chunk), [(3, 5, bytes(5))]),
+    "with_a_wrong_checksum": lambda chunk: zstd(chunk, write_checksum=True)[:-1] + b"\0",
+    "of_a_dictionary": lambda chunk: b"\x28\xb5\x2f\xfd\xa1\x07" + frame(len(chunk), repeated(len(chunk)))[5:],
+    "longer_than_what_is_in_it": lambda chunk: chunk + bytes(CHUNK - len(chunk)) if len(chunk) < CHUNK else chunk,
+    "of_no_bytes": lambda chunk: b"",
+}
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS.values(), ids=COMPRESSIONS.keys())
+def test_frame(scene, compression):
+    """Compressed by somebody who does not wish us well."""
+    with scene.attacker() as link:
+        snapshot = scene.allow(scene.publish(link.peer.identity.name, scene.values, compression=compression))
         scene.offer(link, snapshot)
         refused(scene, link, snapshot)
 
 
 SIZES = {
-    "of_another_schema": lambda model: write_tensors({"a": ([2], bytes(8))}),
-    "of_one_byte": lambda model: b"\0",
-    "cut": lambda model: model[:-4],
-    "with_bytes_left_over": lambda model: model + bytes(4),
-    "with_metadata": lambda model: with_header(model, b'{"__metadata__":{"a":"b"},' + header_of(model).strip()[1:]),
+    "of_one_value": lambda values: values[:4],
+    "of_one_value_less": lambda values: values[:-4],
+    "of_one_value_more": lambda values: values + bytes(4),
+    "of_half": lambda values: values[: len(values) // 8 * 4],
+    "twice_as_large": lambda values: values * 2,
 }
 
 
@@ -821,7 +864,7 @@ def test_snapshot_of_another_size(scene, make):
     """Nothing of it is asked for: the size of the task's snapshots is known."""
     with scene.attacker() as link:
         name = link.peer.identity.name
-        snapshot = scene.allow(scene.publish(name, make(scene.model)))
+        snapshot = scene.allow(scene.publish(name, make(scene.values)))
         scene.offer(link, snapshot)
         rounds = scene.node.finished()
         serve_together([link], "two more rounds", lambda: scene.node.finished() >= rounds + 2, 30)
@@ -831,7 +874,7 @@ def test_snapshot_of_another_size(scene, make):
 def test_snapshot_without_a_key_for_the_reader(scene):
     with scene.attacker() as link:
         others = [reader for reader in scene.readers if reader != scene.itself]
-        snapshot = scene.allow(scene.publish(link.peer.identity.name, scene.model, readers=others))
+        snapshot = scene.allow(scene.publish(link.peer.identity.name, scene.values, readers=others))
         scene.offer(link, snapshot)
         refused(scene, link, snapshot)
 
@@ -841,16 +884,16 @@ def test_snapshot_whose_key_for_the_reader_is_noise(scene):
         return made.but(keys=[entry.but(sealed=os.urandom(80)) for entry in made.keys]).encode()
 
     with scene.attacker() as link:
-        snapshot = scene.allow(scene.publish(link.peer.identity.name, scene.model, manifest=spoil))
+        snapshot = scene.allow(scene.publish(link.peer.identity.name, scene.values, manifest=spoil))
         scene.offer(link, snapshot)
         refused(scene, link, snapshot)
 
 
 def test_snapshot_whose_chunks_are_under_another_key(scene):
     with scene.attacker() as link:
-        made, _ = encrypt(scene.model, scene.readers)  # its keys, and the chunks of another
+        made, _ = encrypt([], scene.readers)  # its keys, and the chunks of another
         snapshot = scene.allow(scene.publish(
-            link.peer.identity.name, scene.model, manifest=lambda real: real.but(keys=made.keys).encode()
+            link.peer.identity.name, scene.values, manifest=lambda real: real.but(keys=made.keys).encode()
         ))  # fmt: skip
         scene.offer(link, snapshot)
         refused(scene, link, snapshot)
@@ -871,7 +914,7 @@ def test_note(scene, note):
     """It says nothing; the snapshot is as good as any."""
     with scene.attacker() as link:
         name = link.peer.identity.name
-        snapshot = scene.allow(scene.publish(name, scene.model, note=note))
+        snapshot = scene.allow(scene.publish(name, scene.values, note=note))
         scene.offer(link, snapshot)
         serve_together([link], "it is averaged with", lambda: scene.told(name)["averaged"], 30)
 
@@ -931,7 +974,7 @@ class Dribbler(Link):
 
 def seconds_until_another_holder_is_asked(scene, link):
     with link, scene.join(scene.name()) as holder:
-        snapshot = scene.allow(scene.publish(scene.name(), scene.model))
+        snapshot = scene.allow(scene.publish(scene.name(), scene.values))
         scene.offer(link, snapshot)
         link.send(Holding(snapshot.id()))
         link.wait("it asks", lambda: link.asked, 30)
@@ -999,5 +1042,5 @@ def test_hanging_up_when_dialled(scene):
     """It is dialled again after about twice as long each time."""
     scene.hang_up.shutdown(socket.SHUT_RDWR)
     times = outcome(scene, hanging_up_when_dialled)
-    assert 4 < len(times) < 12
+    assert 4 < len(times) < 9 + (times[-1] - times[0]) / 15
     assert times[-1] - times[-2] > 5 * (times[1] - times[0])
