@@ -29,7 +29,7 @@ except ImportError as error:
 
 import dissononce_kith as noise
 
-VERSION = 2
+VERSION = 3
 CHUNK = 524288  # bytes before compression, of every chunk but the last
 NEEDS_COMPANY = 1  # a feature: fewer than two connections
 MANIFEST = 0xFFFFFFFF  # the "piece" that is the manifest
@@ -431,10 +431,18 @@ class Snapshot:
 
     head: SignedHead
     manifest: bytes
-    chunks: list
+    chunks: list  # None for one that is not held
 
     def id(self):
         return self.head.id()
+
+    def complete(self):
+        return None not in self.chunks
+
+    def only(self, numbers):
+        """As somebody holds it who has only these chunks."""
+        held = [chunk if number in numbers else None for number, chunk in enumerate(self.chunks)]
+        return Snapshot(self.head, self.manifest, held)
 
     def piece(self, number):
         """None if there is no such piece."""
@@ -552,7 +560,37 @@ class Unavailable(Record):
     busy: Flag
 
 
-MESSAGES = [Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece, Unavailable]  # by type
+class Have(Record):
+    snapshot: HASH
+    chunks: ListOf(U32, 8192)
+
+
+class Wanted(Record):
+    snapshot: HASH
+    relay: Flag
+
+
+class Cancel(Record):
+    snapshot: HASH
+    piece: U32
+
+
+class Evidence(Record):
+    first: SignedHead
+    second: SignedHead
+
+    def liar(self, consortium):
+        """The origin that it convicts; Malformed if it convicts nobody."""
+        first, second = Head.decode(self.first.head), Head.decode(self.second.head)
+        check(first.origin == second.origin and position(self.first) == position(self.second), "two places")
+        check(self.first.head < self.second.head, "the same head, or the lesser one is not first")
+        check(self.first.signed(consortium) and self.second.signed(consortium), "a wrong signature")
+        return first.origin
+
+
+MESSAGES = [
+    Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece, Unavailable, Have, Wanted, Cancel, Evidence,
+]  # fmt: skip, by type
 
 
 def encode_message(message):
@@ -717,6 +755,8 @@ class Link(Connection):
         self.hello = None  # the other's
         self.goodbye = None
         self.known = {}  # what the other says that it knows: whether it has all of it, by snapshot
+        self.has = {}  # the chunks that it says it has, by snapshot
+        self.wanted = set()  # the snapshots of which it wants to be told what we have
         self.summaries = 0
         self.pongs = []
         self.answers = {}  # (snapshot, piece): bytes, or "busy", or "unavailable"
@@ -783,6 +823,21 @@ class Link(Connection):
     def on_holding(self, message):
         self.known[message.snapshot] = True
 
+    def on_have(self, message):
+        self.has.setdefault(message.snapshot, set()).update(message.chunks)
+
+    def on_wanted(self, message):
+        self.wanted.add(message.snapshot)
+        if held := self.peer.held.get(message.snapshot):
+            chunks = [number for number, chunk in enumerate(held.chunks) if chunk is not None]
+            self.send(Holding(message.snapshot) if held.complete() else Have(message.snapshot, chunks))
+
+    def on_evidence(self, message):
+        self.peer.convict(message)
+
+    def on_cancel(self, message):
+        pass  # it is answered already
+
     def on_fetch(self, message):
         self.asked.append((message.snapshot, message.piece))
         data = self.peer.piece(message.snapshot, message.piece)
@@ -839,7 +894,8 @@ class Peer:
     def __init__(self, identity, consortium, task=None):
         self.identity, self.consortium, self.task = identity, consortium, task
         self.heads = {}  # SignedHead by snapshot
-        self.held = {}  # Snapshot by snapshot id
+        self.held = {}  # Snapshot, maybe a part of it, by snapshot id
+        self.liars = set()  # node keys
 
     def dial(self, port, remote, **options):
         return Link(self, Wire.dial(port), remote, **options)
@@ -860,6 +916,8 @@ class Peer:
     def learn(self, head):
         """Two of an origin are kept."""
         check(head.signed(self.consortium), "a head with a wrong signature was passed on")
+        if Head.decode(head.head).origin in self.liars:
+            return
         self.heads[head.id()] = head
         origin = Head.decode(head.head).origin
         for old in sorted(self.of_origin(origin), key=position)[:-2]:
@@ -869,7 +927,14 @@ class Peer:
         return self.held[snapshot].piece(number) if snapshot in self.held else None
 
     def summary(self, answer):
-        return Summary([Known(snapshot, snapshot in self.held) for snapshot in self.heads], answer)
+        known = [Known(snapshot, snapshot in self.held and self.held[snapshot].complete()) for snapshot in self.heads]
+        return Summary(known, answer)
+
+    def convict(self, evidence):
+        liar = evidence.liar(self.consortium)
+        self.liars.add(liar)
+        for head in self.of_origin(liar):
+            del self.heads[head.id()]
 
     def newest(self, node_key):
         """The head of this origin with the highest position; None if there is none."""

@@ -4,13 +4,15 @@ import math
 import random
 import socket
 import struct
+import time
 
 import scene as stage
 import kith_peer
 import pytest
 from scene import SHAPES, Scene
 from kith_peer import (
-    CHUNK, MANIFEST, VERSION, Fetch, Head, Heads, Hello, Manifest, Ping, digest, node_id, write_tensors,
+    CHUNK, MANIFEST, VERSION, Evidence, Fetch, Have, Head, Heads, Hello, Holding, Manifest, Ping, Wanted, digest, node_id,
+    write_tensors,
 )  # fmt: skip
 
 PATIENCE = 60  # seconds for what the node does at its own pace, on a busy machine
@@ -24,7 +26,7 @@ def listener():
 
 @pytest.fixture(scope="module")
 def scene(listener):
-    names = "dialled caller asker versatile splitter rekeyer source reader bystander late busy".split()
+    names = "dialled caller asker versatile splitter rekeyer source reader bystander late busy liar".split()
     with Scene(names, {"dialled": listener.getsockname()[1]}) as scene:
         yield scene
 
@@ -187,6 +189,74 @@ def test_summary_brings_the_heads_that_one_lacks(scene, values):
         own = scene.publish("late", values)
         link.peer.hold(own)
         link.wait("it knows ours", lambda: own.id() in link.ask_what_it_knows(), PATIENCE)
+
+
+def test_node_fetches_from_who_has_a_part(scene, values):
+    """Two have half of it each, and the origin is not there: each is asked for what it said that it has."""
+    with scene.join("reader") as one, scene.join("caller") as other:
+        snapshot = scene.publish("source", values)
+        halves = {one: {0, 2}, other: {1, 3}}
+        for link, numbers in halves.items():
+            link.peer.hold(snapshot.only(numbers))
+            link.send(Heads([snapshot.head]))
+        serve_together([one, other], lambda: one.known.get(snapshot.id()) and other.known.get(snapshot.id()), PATIENCE)
+        for link, numbers in halves.items():
+            assert snapshot.id() in link.wanted
+            assert {piece for asked, piece in link.asked if asked == snapshot.id()} - {MANIFEST} == numbers
+
+
+def test_node_serves_what_it_has_while_it_fetches_the_rest(scene, values):
+    with scene.join("source") as source, scene.join("reader") as reader:
+        snapshot = scene.publish("source", values)
+        source.peer.hold(snapshot.only({1, 2}))
+        reader.wait("the Summary", lambda: reader.summaries)
+        source.send(Heads([snapshot.head]))
+        reader.wait("the head", lambda: snapshot.id() in reader.peer.heads)
+        reader.send(Wanted(snapshot.id(), False))
+        serve_together([source, reader], lambda: reader.has.get(snapshot.id()) == {1, 2}, PATIENCE)
+        assert not reader.known.get(snapshot.id())
+        assert reader.fetch(snapshot.id(), MANIFEST) == snapshot.manifest
+        assert reader.fetch(snapshot.id(), 2) == snapshot.chunks[2]
+        assert reader.fetch(snapshot.id(), 0) == "unavailable"
+        source.peer.hold(snapshot)
+        source.send(Have(snapshot.id(), [0]), Holding(snapshot.id()))
+        serve_together([source, reader], lambda: reader.known.get(snapshot.id()), PATIENCE)
+
+
+def test_node_relays_what_it_does_not_want_itself(listener):
+    """It learns alone; whoever needs it gets what it would not have fetched."""
+    with Scene(["source", "reader"], settings={"learning.strategy": "local"}) as scene:
+        with scene.join("reader") as reader, scene.join("source") as source:
+            values = fetch_newest(scene, reader).open(reader.peer.identity, scene.encoding)
+            snapshot = scene.publish("source", values)
+            source.peer.hold(snapshot)
+            source.send(Heads([snapshot.head]))
+            reader.wait("the head", lambda: snapshot.id() in reader.peer.heads)
+            serve_together([source, reader], lambda: scene.node.finished() > 5, PATIENCE)
+            assert not source.asked
+            reader.send(Wanted(snapshot.id(), True))
+            serve_together([source, reader], lambda: reader.known.get(snapshot.id()), PATIENCE)
+            source.close()
+            assert reader.fetch_snapshot(snapshot.head) == snapshot
+
+
+def test_evidence_is_passed_on_at_once_and_to_who_comes_later(scene, values):
+    with scene.join("liar") as liar, scene.join("reader") as reader:
+        reader.wait("the Summary", lambda: reader.summaries)
+        heads = sorted((scene.publish("liar", values, log=7, round=i).head for i in (1, 2)), key=lambda head: head.head)
+        liar.send(Evidence(*heads))
+        reader.wait("the evidence", lambda: reader.peer.liars == {scene.identities["liar"].node_key})
+    assert scene.until("the operator is told", lambda: scene.told("liar")["quarantined"])
+    with scene.join("late") as link:
+        link.wait("the evidence", lambda: link.peer.liars == {scene.identities["liar"].node_key})
+
+
+def serve_together(links, condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        for link in links:
+            link.serve(0.02)
 
 
 def test_more_requests_than_sixteen_are_told_to_wait(scene):

@@ -17,8 +17,8 @@ import kith_peer
 import pytest
 from scene import CONSORTIUM, Scene
 from kith_peer import (
-    CHUNK, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, VERSION, Closed, Fetch, Goodbye, Head, Heads, Hello, Holding,
-    Identity, Known, Link, Peer, Piece, Ping, Pong, Summary, Unavailable, Wire, digest, encode_message, encrypt, sign_head,
+    CHUNK, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, VERSION, Cancel, Closed, Evidence, Fetch, Goodbye, Head, Heads, Hello, Holding,
+    Have, Identity, Known, Link, Peer, Piece, Ping, Pong, Summary, Unavailable, Wanted, Wire, digest, encode_message, encrypt, sign_head,
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -35,6 +35,7 @@ class Theatre(Scene):
         self.hang_up = socket.create_server(("127.0.0.1", 0))
         super().__init__(["honest", "unwilling", *self.unused], {"unwilling": self.hang_up.getsockname()[1]})
         self.allowed = set()  # snapshots that the node may know, beside its own
+        self.convicted = set()  # who lied, and was found out
         self.pool = concurrent.futures.ThreadPoolExecutor(10)
 
     def __enter__(self):
@@ -341,6 +342,11 @@ def counted(kind, count, rest=b""):
     return bytes([kith_peer.MESSAGES.index(kind)]) + struct.pack("<I", count) + rest
 
 
+def counted_after(kind, count, rest):
+    """The same, where the snapshot comes first."""
+    return counted(kind, count)[:1] + A_HASH + struct.pack("<I", count) + rest
+
+
 MALFORMED = {
     "empty_message": b"",
     "unknown_type": bytes([200]) + bytes(10),
@@ -365,6 +371,12 @@ MALFORMED = {
     "fetch_with_bytes_left_over": encode_message(Fetch(A_HASH, 1)) + bytes(4),
     "piece_shorter_than_it_says": encode_message(Piece(A_HASH, 0, bytes(100)))[:-1],
     "piece_of_4_billion_bytes": encode_message(Piece(A_HASH, 0, b""))[:-4] + b"\xff" * 4,
+    "have_of_8193": counted_after(Have, 8193, bytes(4 * 8193)),
+    "have_of_4_billion": counted_after(Have, 0xFFFFFFFF, bytes(4)),
+    "wanted_relay_is_2": encode_message(Wanted(A_HASH, False))[:-1] + b"\2",
+    "cancel_cut": encode_message(Cancel(A_HASH, 1))[:-1],
+    "evidence_of_one_head": counted(Evidence, 0)[:1] + A_HEAD,
+    "evidence_of_three_heads": counted(Evidence, 0)[:1] + A_HEAD * 3,
     "unavailable_busy_is_2": encode_message(Unavailable(A_HASH, 1, False))[:-1] + b"\2",
     "heads_over_65536_bytes": counted(Heads, 64, bytes(LARGEST_SMALL_MESSAGE)),
     "holding_of_half_a_megabyte": encode_message(Holding(A_HASH)) + bytes(500_000),
@@ -380,7 +392,7 @@ def test_malformed_message(scene, message):
 
 @pytest.mark.parametrize("message", [
     Ping(1), Heads([]), Summary([], True), Holding(A_HASH), Fetch(A_HASH, MANIFEST), Piece(A_HASH, 0, b"x"),
-    Unavailable(A_HASH, 0, False),
+    Unavailable(A_HASH, 0, False), Have(A_HASH, []), Wanted(A_HASH, True), Cancel(A_HASH, 0),
 ], ids=lambda message: type(message).__name__)  # fmt: skip
 def test_message_before_hello(scene, message):
     with scene.attacker(greet=False) as link:
@@ -545,6 +557,26 @@ def test_flood_of_pieces_that_nobody_asked_for(scene):
         flood(scene, link, stream([Piece(scene.stable.id(), 0, bytes(CHUNK + 16))]) * 60)
 
 
+def test_flood_of_wishes(scene):
+    """To be told what the node holds of everything and nothing, and to be relayed it."""
+    with scene.attacker() as link:
+        snapshots = [digest(struct.pack("<I", i)) for i in range(10_000)] + [scene.stable.id()] * 10_000
+        flood(scene, link, stream(Wanted(snapshot, i % 2 == 1) for i, snapshot in enumerate(snapshots)))
+
+
+def test_flood_of_cancels(scene):
+    with scene.attacker() as link:
+        flood(scene, link, stream([Cancel(scene.stable.id(), 1), Cancel(A_HASH, 7)]) * 20_000)
+
+
+def test_fetches_taken_back_at_once(scene):
+    """Whoever asks and takes it back again and again gets nothing for it that he has not asked for."""
+    with scene.attacker() as link:
+        fetch, cancel = Fetch(scene.stable.id(), 1), Cancel(scene.stable.id(), 1)
+        link.send(*[fetch, cancel] * 500)
+        link.ping(20)
+
+
 @pytest.mark.parametrize("piece", [4, 5000, MANIFEST - 1], ids=hex)
 def test_fetch_of_a_piece_that_does_not_exist(scene, piece):
     with scene.attacker() as link:
@@ -628,7 +660,51 @@ def test_two_heads_for_one_position(scene):
             scene.offer(link, scene.publish(name, scene.values, sequence=6, log=1000))
             link.serve(0.5)
         assert scene.until("it is quarantined", lambda: scene.told(name)["quarantined"])
+        scene.convicted.add(scene.identities[name].node_key)
+        scene.honest.wait("all are told", lambda: scene.convicted <= scene.honest.peer.liars)
         scene.until("all is dropped", lambda: not {one.id(), other.id()} & scene.honest.ask_what_it_knows().keys())
+
+
+def evidence(scene, name, **second):
+    """Of this member's lie, or what the changes to its second head make of it."""
+    identity = scene.identities[name]
+    head = Head.decode(scene.publish(name, scene.values, sequence=5, log=1000).head.head)
+    heads = [sign_head(head, identity, CONSORTIUM), sign_head(head.but(round=9).but(**second), identity, CONSORTIUM)]
+    return Evidence(*sorted(heads, key=lambda signed: signed.head))
+
+
+NO_EVIDENCE = {
+    "of_one_head_twice": lambda scene, name: evidence(scene, name, round=1),
+    "of_two_positions": lambda scene, name: evidence(scene, name, sequence=6),
+    "of_two_logs": lambda scene, name: evidence(scene, name, log=1001),
+    "of_two_origins": lambda scene, name: evidence(scene, name, origin=scene.identities["honest"].node_key),
+    "in_the_other_order": lambda scene, name: Evidence(*reversed(list(vars(evidence(scene, name)).values()))),
+    "without_a_right_signature": lambda scene, name: (
+        lambda made: made.but(second=made.second.but(signature=bytes(64))))(evidence(scene, name)),
+    "of_heads_that_are_none": lambda scene, name: evidence(scene, name, size=0),
+    "against_the_node_itself": lambda scene, name: (
+        lambda signed: Evidence(signed, signed.but(signature=bytes(64))))(scene.newest()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", NO_EVIDENCE.values(), ids=NO_EVIDENCE.keys())
+def test_evidence(scene, make):
+    """It proves nothing: nobody is quarantined, and nobody is told."""
+    with scene.attacker() as link:
+        name = scene.name()
+        with contextlib.suppress(Closed):
+            link.send(make(scene, name))
+            link.serve(0.3)
+        assert not scene.told(name)["quarantined"] and not scene.told("honest")["quarantined"]
+        assert not scene.honest.peer.liars - scene.convicted
+
+
+def test_evidence_against_who_is_not_a_member(scene):
+    with scene.attacker() as link:
+        scene.identities["stranger"] = Identity("stranger")
+        link.send(evidence(scene, "stranger"))
+        link.ping()
+        assert not scene.honest.peer.liars - scene.convicted
 
 
 def test_position_that_goes_backwards(scene):
@@ -758,6 +834,42 @@ def test_wrong_piece(scene, lie):
         times = len(link.asked)
         from_another(scene, link, 20)
         assert len(link.asked) <= times + 16  # what was under way
+
+
+def test_chunks_that_do_not_exist(scene):
+    """Said to be there by somebody who was asked."""
+    with scene.attacker() as link:
+        name = link.peer.identity.name
+        snapshot = scene.allow(scene.publish(scene.name(), scene.values))
+        link.peer.hold(snapshot.only({0}))
+        link.send(Heads([snapshot.head]))
+        link.wait("it wants it", lambda: snapshot.id() in link.wanted, 30)
+        link.wait("it has the first", lambda: (snapshot.id(), 0) in link.asked, 30)
+        for chunk in (4, 8191, MANIFEST - 1, MANIFEST):
+            link.send(Have(snapshot.id(), [chunk]))
+        with contextlib.suppress(Closed):
+            link.serve(0.5)
+        assert {piece for asked, piece in link.asked if asked == snapshot.id()} == {MANIFEST, 0}
+        assert scene.until("the operator is told", lambda: scene.log("peer_accused", name))
+
+
+def test_chunks_that_nobody_asked_about(scene):
+    with scene.attacker() as link:
+        link.send(Have(A_HASH, [0, 1]), Have(scene.stable.id(), [0, 99]))
+        link.send(Have(A_HASH, list(range(8192))))
+        link.ping()
+
+
+def test_promise_of_chunks_that_it_has_not(scene):
+    """It says that it has what it will not give; another gives it."""
+    with liar(scene, lambda number, data: data if number in (MANIFEST, 1) else None) as link:
+        snapshot = scene.allow(scene.publish(scene.name(), scene.values))
+        link.peer.hold(snapshot)
+        link.peer.held[snapshot.id()] = snapshot.only({1, 2})
+        link.send(Heads([snapshot.head]))
+        link.wait("it asks", lambda: (snapshot.id(), 2) in link.asked, 30)
+        link.peer.hold(snapshot)
+        from_another(scene, link, 40)
 
 
 def test_withholding_by_unavailable(scene):
