@@ -8,6 +8,7 @@
 #include <fstream>
 #include <limits>
 #include <random>
+#include <set>
 #include <sqlite3.h>
 #include <stdexcept>
 #include <sys/resource.h>
