@@ -140,5 +140,5 @@ int main(int argc, char** argv) {
   report_share(1, 32, 64, 3);
   std::puts("\n| nodes | neighbours | messages a node and head | last node told after s |");
   std::puts("| ---: | ---: | ---: | ---: |");
-  for (const Node nodes : {4, 9, 16, 32, 64, 128, 256, 512}) report_heads(1, nodes);
+  for (const Node nodes : {4U, 9U, 16U, 32U, 64U, 128U, 256U, 512U}) report_heads(1, nodes);
 }
