@@ -150,7 +150,7 @@ def test_node_fetches_a_snapshot_whole_and_averages_with_it(scene, values):
         snapshot = scene.publish("source", values)
         link.peer.hold(snapshot)
         link.send(Heads([snapshot.head]))
-        link.wait("it has all", lambda: link.known.get(snapshot.id()), PATIENCE)
+        wait_until_it_has(link, snapshot)
         pieces = [piece for asked, piece in link.asked if asked == snapshot.id()]
         assert pieces[0] == MANIFEST
         assert sorted(pieces[1:]) == list(range(4))
@@ -166,8 +166,9 @@ def test_heads_are_flooded_and_snapshots_relayed(scene, values):
         reader.wait("the Summary", lambda: reader.summaries)
         source.send(Heads([snapshot.head]))
         reader.wait("the head", lambda: snapshot.id() in reader.peer.heads)
-        source.wait("it has all", lambda: source.known.get(snapshot.id()), PATIENCE)
-        reader.wait("it says so to others", lambda: reader.known.get(snapshot.id()))
+        wait_until_it_has(source, snapshot)
+        reader.send(Wanted(snapshot.id(), False))
+        reader.wait("it says so to who asks", lambda: reader.known.get(snapshot.id()))
         relayed = reader.fetch_snapshot(snapshot.head)
         assert relayed.open(reader.peer.identity, scene.encoding) == values
         assert relayed == snapshot  # the bytes as they came
@@ -198,7 +199,7 @@ def test_node_fetches_from_who_has_a_part(scene, values):
         halves = {one: {0, 2}, other: {1, 3}}
         for link, numbers in halves.items():
             link.peer.hold(snapshot.only(numbers))
-            link.send(Heads([snapshot.head]))
+            link.send(Heads([snapshot.head]), Wanted(snapshot.id(), False))
         serve_together([one, other], lambda: one.known.get(snapshot.id()) and other.known.get(snapshot.id()), PATIENCE)
         for link, numbers in halves.items():
             assert snapshot.id() in link.wanted
@@ -223,11 +224,10 @@ def test_node_serves_what_it_has_while_it_fetches_the_rest(scene, values):
         serve_together([source, reader], lambda: reader.known.get(snapshot.id()), PATIENCE)
 
 
-def test_node_relays_what_it_does_not_want_itself(listener):
+def test_node_relays_what_it_does_not_want_itself(values):
     """It learns alone; whoever needs it gets what it would not have fetched."""
     with Scene(["source", "reader"], settings={"learning.strategy": "local"}) as scene:
         with scene.join("reader") as reader, scene.join("source") as source:
-            values = fetch_newest(scene, reader).open(reader.peer.identity, scene.encoding)
             snapshot = scene.publish("source", values)
             source.peer.hold(snapshot)
             source.send(Heads([snapshot.head]))
@@ -249,6 +249,14 @@ def test_evidence_is_passed_on_at_once_and_to_who_comes_later(scene, values):
     assert scene.until("the operator is told", lambda: scene.told("liar")["quarantined"])
     with scene.join("late") as link:
         link.wait("the evidence", lambda: link.peer.liars == {scene.identities["liar"].node_key})
+
+
+def wait_until_it_has(link, snapshot):
+    """Asks it: who did not say Wanted is not told."""
+    end = time.monotonic() + PATIENCE
+    while not link.ask_what_it_knows().get(snapshot.id()):
+        assert time.monotonic() < end
+        link.serve(0.2)
 
 
 def serve_together(links, condition, seconds):
