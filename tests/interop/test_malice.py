@@ -24,7 +24,7 @@ from kith_peer import (
 MIB = 1 << 20
 MEMORY = 64 * MIB  # that the network process may have resident more than before the first attack
 DESCRIPTORS = 16  # that it may have open more than then: connections of those who attack slowly
-MEMBERS = 200
+MEMBERS = 320
 
 
 class Theatre(Scene):
@@ -817,7 +817,7 @@ def from_another(scene, link, seconds):
     with scene.join(scene.name()) as holder:
         for snapshot in link.peer.held.values():
             holder.peer.hold(snapshot)
-            holder.send(Heads([snapshot.head]), Holding(snapshot.id()))
+            holder.send(Heads([snapshot.head]), Holding(snapshot.id()), Wanted(snapshot.id(), False))
         serve_together([link, holder], "it has all of it, by another holder",
                        lambda: all(holder.known.get(snapshot) for snapshot in link.peer.held), seconds)  # fmt: skip
 
@@ -885,7 +885,7 @@ def test_withholding_by_unavailable(scene):
         assert len(link.asked) - asked < 20  # not as fast as it can
         with scene.join(scene.name()) as holder:
             holder.peer.hold(snapshot)
-            holder.send(Holding(snapshot.id()))
+            holder.send(Holding(snapshot.id()), Wanted(snapshot.id(), False))
             serve_together([link, holder], "it has all", lambda: holder.known.get(snapshot.id()), 20)
 
 
@@ -1092,7 +1092,7 @@ def seconds_until_another_holder_is_asked(scene, link):
         link.wait("it asks", lambda: link.asked, 30)
         start = time.monotonic()
         holder.peer.hold(snapshot)
-        holder.send(Holding(snapshot.id()))
+        holder.send(Holding(snapshot.id()), Wanted(snapshot.id(), False))
 
         serve_together([link, holder], "it has all of it", lambda: holder.known.get(snapshot.id()), 60)
         assert scene.told(link.peer.identity.name)["connected"]  # it is no reason to cut anybody off
