@@ -57,7 +57,7 @@ class Processes(unittest.TestCase):
                 with self.subTest(node.name):
                     told = node.status()
                     network, worker = node.process.pid, told["worker_pid"]
-                    self.assertGreater(told["bytes_in"], 50 << 20)
+                    self.assertGreater(told["bytes_in"], 20 << 20)
                     self.assertLess(status(network, "VmHWM"), MEMORY)
                     self.assertEqual(listening_ports(network), [node.port])
 

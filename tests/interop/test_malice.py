@@ -1129,7 +1129,7 @@ def outcome(scene, attack):
 
 
 def test_slow_handshake(scene):
-    assert 8 < outcome(scene, slow_handshake) < 15
+    assert outcome(scene, slow_handshake) < 15  # sooner if others come meanwhile: it gives way to them
 
 
 def test_handshake_without_a_hello(scene):
