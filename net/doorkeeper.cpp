@@ -77,11 +77,9 @@ std::optional<Doorkeeper::Ticket> Doorkeeper::make_room(const Subnet& newcomer) 
   for (auto& [ticket, waiting] : waiting_) {  // the oldest first
     if (waiting.evicted || (subnet_is_full && waiting.from != newcomer)) continue;
     const std::size_t company = alike.at({waiting.standing, waiting.from});
-    const auto worse = [&] {
-      if (waiting.standing != last_rank.first) return waiting.standing < last_rank.first;
-      return company > last_rank.second;
-    };
-    if (last != nullptr && !worse()) continue;
+    const bool worse = waiting.standing != last_rank.first ? waiting.standing < last_rank.first
+                                                           : company > last_rank.second;
+    if (last != nullptr && !worse) continue;
     last = &waiting;
     last_ticket = ticket;
     last_rank = {waiting.standing, company};

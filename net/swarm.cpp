@@ -370,9 +370,9 @@ void Swarm::fetch_more(Instant now, const SnapshotId& id, Entry& entry) {
   if (!entry.wanted) return;
   std::vector<NodeId> holders = willing_holders(now, entry);
   if (!entry.manifest) {
-    const auto [begin, end] = entry.flights.equal_range(kManifestPiece);
+    const auto flights = entry.flights.equal_range(kManifestPiece);
     const auto asked = [&](const NodeId& holder) {
-      return std::any_of(begin, end, [&](const auto& flight) {
+      return std::any_of(flights.first, flights.second, [&](const auto& flight) {
         return !flight.second.late || flight.second.from == holder;
       });
     };
