@@ -1,5 +1,6 @@
 """What the two processes of a node may have: memory, libraries, sockets."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -22,9 +23,10 @@ def sockets(pid):
     """Inodes, one for each file descriptor that is a socket."""
     found = []
     for descriptor in pathlib.Path(f"/proc/{pid}/fd").iterdir():
-        target = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(descriptor))
-        if target:
-            found.append(target[1])
+        with contextlib.suppress(FileNotFoundError):  # files come and go while it works; its socket stays
+            target = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(descriptor))
+            if target:
+                found.append(target[1])
     return found
 
 
