@@ -279,9 +279,9 @@ void Swarm::handle(Instant now, const NodeId& from, const Wanted& message) {
     if (entry.have[chunk]) have.chunks.push_back(chunk);
   }
   if (entry.manifest) transmit(from, std::move(have));
+  if (!message.relay || entry.wanted) return;
   const auto relays = std::ranges::count_if(
       wanted_, [this](const SnapshotId& id) { return snapshots_.at(id).for_others; });
-  if (!message.relay || entry.wanted) return;
   if (static_cast<std::size_t>(relays) >= limits::kRelaysAtOnce) return;
   events_.push_back(Needed{found->first, entry.head});
 }
