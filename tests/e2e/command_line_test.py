@@ -124,9 +124,12 @@ class RunningNode(unittest.TestCase):
     def test_sigterm_while_it_waits_for_a_peer(self):
         settings = testnet.QUICK | {"learning.strategy": "fedavg", "learning.gather": "1h"}
         with Testnet(nodes=2, settings=settings) as net:
-            net.start()
-            net.wait_for_rounds(1, 60)
             node, hanging = net.nodes
+            # A node waits for those in step with it, not for one that lags: so the one that hangs has a head start.
+            hanging.start()
+            net.wait_for_rounds(2, 60)
+            node.start()
+            net.wait_for_rounds(1, 60)
             hanging.process.send_signal(signal.SIGSTOP)
             try:
                 net.wait("it gathers", lambda: node.status()["phase"] == "gathering", 30)
