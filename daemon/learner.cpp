@@ -90,7 +90,8 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
     settings_.oracle_group = config.learning.oracle_group;
     strategy_ = make_strategy(config, roles());
   }
-  worker_ = std::make_unique<WorkerProcess>(io_, worker_command(config.worker.command));
+  worker_ = std::make_unique<WorkerProcess>(io_, worker_command(config.worker.command),
+                                            config.worker.device != "cpu");
   worker_->on_progress([this](const pipe::Progress& progress) { progress_ = progress; });
   pipe::Open question;
   question.task = config.task;

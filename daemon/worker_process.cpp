@@ -25,7 +25,7 @@ constexpr int kWorkerFd = 3;
 constexpr auto kSilence = 30min;      // without a word during a request: it hangs
 constexpr auto kLeaveTaking = 500ms;  // from hang-up to SIGKILL
 
-pid_t spawn(const std::filesystem::path& command, int socket) {
+pid_t spawn(const std::filesystem::path& command, int socket, bool gpu) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -33,7 +33,9 @@ pid_t spawn(const std::filesystem::path& command, int socket) {
   // Asio's sockets are not close-on-exec, and a worker has no business with any of them.
   posix_spawn_file_actions_addclosefrom_np(&actions, kWorkerFd + 1);
   std::string program = command.string(), option = "--fd", fd = std::to_string(kWorkerFd);
-  std::array<char*, 4> arguments{program.data(), option.data(), fd.data(), nullptr};
+  std::string driver = "--gpu";
+  std::array<char*, 5> arguments{program.data(), option.data(), fd.data(),
+                                 gpu ? driver.data() : nullptr, nullptr};
   pid_t pid = -1;
   const int error =
       posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
@@ -54,10 +56,11 @@ std::filesystem::path worker_command(const std::filesystem::path& configured) {
   return self.parent_path() / "kith-worker";
 }
 
-WorkerProcess::WorkerProcess(net::asio::io_context& io, const std::filesystem::path& command)
+WorkerProcess::WorkerProcess(net::asio::io_context& io, const std::filesystem::path& command,
+                             bool gpu)
     : pipe_(pipe::Fd()), watch_(io) {
   auto [ours, theirs] = pipe::make_pipe();
-  pid_ = spawn(command, theirs.get());
+  pid_ = spawn(command, theirs.get(), gpu);
   pipe_ = pipe::Pipe(std::move(ours));
   watch_.assign(pipe_.native_handle());
 }

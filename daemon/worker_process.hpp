@@ -43,8 +43,9 @@ class WorkerProcess {
   };
   using OnProgress = std::function<void(const pipe::Progress&)>;
 
-  /// Starts `command`.  Throws Failure(EX_UNAVAILABLE) if there is no such program.
-  WorkerProcess(net::asio::io_context& io, const std::filesystem::path& command);
+  /// Starts `command`; `gpu` if it may compute on one.  Throws Failure(EX_UNAVAILABLE) if there is
+  /// no such program.
+  WorkerProcess(net::asio::io_context& io, const std::filesystem::path& command, bool gpu = false);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;

@@ -1,5 +1,6 @@
 #include "crypto/init.hpp"
 #include "model/pipe/pipe.hpp"
+#include "model/torch/network.hpp"
 #include "model/torch/sandbox.hpp"
 #include "model/torch/worker.hpp"
 
@@ -24,12 +25,14 @@ constexpr std::string_view kHelp =
     "with it over a socket that it inherits; there is no need to start it by hand.\n"
     "\n"
     "  --fd N         number of the inherited socket\n"
+    "  --gpu          it will compute on a GPU: what a driver needs to start, the sandbox forbids\n"
     "  --no-sandbox   keep the system calls of the network, where the kernel has no seccomp\n"
     "  --version      print the version and exit\n"
     "  --help         print this and exit\n";
 
 struct Options {
   std::optional<int> fd;
+  bool gpu = false;
   bool sandbox = true;
 };
 
@@ -40,6 +43,8 @@ std::optional<Options> parse(int count, char** values) {
     const std::string_view argument = values[i];
     if (argument == "--no-sandbox") {
       options.sandbox = false;
+    } else if (argument == "--gpu") {
+      options.gpu = true;
     } else if (argument == "--fd" && i + 1 < count) {
       const std::string_view text = values[++i];
       int fd = -1;
@@ -61,6 +66,7 @@ int serve(const Options& options) {
   }
   kith::crypto::init();
   kith::worker::close_inherited(socket.get());
+  if (options.gpu) kith::worker::start_gpu();
   if (options.sandbox) kith::worker::enter_sandbox();
   kith::worker::end_with(socket.get());
   kith::worker::Worker(kith::pipe::Pipe(std::move(socket))).run();

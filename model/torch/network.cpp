@@ -45,8 +45,9 @@ void use_threads(std::uint64_t threads) {
 }
 
 torch::Device device_called(const std::string& name) {
+  if (name == "cpu") return torch::kCPU;  // without asking for a driver
   const bool gpu = torch::cuda::is_available();
-  if (name == "cpu" || (name == "auto" && !gpu)) return torch::kCPU;
+  if (name == "auto" && !gpu) return torch::kCPU;
   if (name != "cuda" && name != "auto") {
     throw WorkerError(FailureKind::config,
                       "the device \"" + name + "\" is not known; use cpu, cuda or auto");
@@ -312,6 +313,10 @@ struct Network::Impl {
   model::Schema schema;
   std::array<Tensors, 4> parts;  // by Part
 };
+
+void start_gpu() {
+  if (torch::cuda::is_available()) static_cast<void>(torch::zeros({1}, torch::kCUDA).sum().item());
+}
 
 Network::Network(const model::Task& task, const Dataset& dataset, const std::string& device,
                  std::uint64_t threads) {

@@ -20,6 +20,9 @@ namespace kith::worker {
 /// network takes one, computes, and keeps nothing of it.
 using Params = std::vector<float>;
 
+/// Starts the GPU's driver, if there is one, with system calls that the sandbox forbids afterwards.
+void start_gpu();
+
 /// Which examples to look at.
 enum class Part { train, validation, scored, test };
 

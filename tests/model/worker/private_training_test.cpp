@@ -2,6 +2,7 @@
 #include "model/torch/initial.hpp"
 #include "model/torch/network.hpp"
 #include "model/torch/noise.hpp"
+#include "tests/model/worker/worker_process.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -75,7 +76,7 @@ struct Bench {
   }
   Network& network() {
     if (!made) {
-      made.emplace(task, dataset, "cpu", 1);
+      made.emplace(task, dataset, test::test_device(), 1);
       start = initial_model(made->schema(), 1);
     }
     return *made;

@@ -43,7 +43,7 @@ struct Needs {
 };
 
 pipe::Open question(const model::Task& task, const pipe::DataFiles& files, const fs::path& state) {
-  return {task, files, state.string(), 1, 7, 64, "cpu"};
+  return {task, files, state.string(), 1, 7, 64, test::test_device()};
 }
 
 struct Learnt {

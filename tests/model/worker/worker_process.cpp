@@ -3,6 +3,7 @@
 #include "model/pipe/memfd.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <thread>
@@ -10,9 +11,18 @@
 
 namespace kith::test {
 
+const std::string& test_device() {
+  static const std::string device = [] {
+    const char* const chosen = std::getenv("KITH_TEST_DEVICE");
+    return std::string(chosen != nullptr ? chosen : "cpu");
+  }();
+  return device;
+}
+
 WorkerProcess::WorkerProcess(const std::vector<std::string>& extra_arguments) {
   auto [ours, theirs] = pipe::make_pipe();
   std::vector<std::string> arguments{KITH_WORKER, "--fd", std::to_string(theirs.get())};
+  if (test_device() != "cpu") arguments.push_back("--gpu");
   arguments.insert(arguments.end(), extra_arguments.begin(), extra_arguments.end());
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());

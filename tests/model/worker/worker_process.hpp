@@ -14,6 +14,9 @@
 
 namespace kith::test {
 
+/// What the tests compute on: "cpu", unless the environment variable KITH_TEST_DEVICE says "cuda".
+[[nodiscard]] const std::string& test_device();
+
 /// A kith-worker of our own, at the other end of a real pipe.
 class WorkerProcess {
  public:

@@ -83,7 +83,7 @@ struct Site {
     initial = worker->last_file();
   }
   pipe::Open request(std::size_t node) const {
-    return {task, nodes().files[node], state.path().string(), 1, 100 + node, 32, "cpu", privacy};
+    return {task, nodes().files[node], state.path().string(), 1, 100 + node, 32, test::test_device(), privacy};
   }
   pipe::Opened open(std::size_t node) { return worker->ask(request(node)); }
   void restart() {
@@ -611,7 +611,7 @@ BOOST_AUTO_TEST_CASE(data_that_does_not_fit_is_explained) {
   const pipe::DataFiles good = nodes().files[0];
   const auto complaint = [&](const pipe::DataFiles& files, const model::Task& task) {
     WorkerProcess worker;
-    pipe::Open request{task, files, directory.path().string(), 1, 1, 32, "cpu"};
+    pipe::Open request{task, files, directory.path().string(), 1, 1, 32, test::test_device()};
     const pipe::Failure failure = worker.failure_of(request);
     BOOST_TEST((failure.kind == FailureKind::data), failure.error);
     return failure.error;
@@ -655,7 +655,7 @@ BOOST_AUTO_TEST_CASE(data_that_does_not_fit_is_explained) {
 
 BOOST_AUTO_TEST_CASE(settings_that_make_no_sense_are_explained) {
   const TemporaryDirectory state;
-  const pipe::Open good{small_task(), nodes().files[0], state.path().string(), 1, 1, 32, "cpu"};
+  const pipe::Open good{small_task(), nodes().files[0], state.path().string(), 1, 1, 32, test::test_device()};
   WorkerProcess worker;
   const auto complaint = [&](auto change) {
     pipe::Open request = good;
@@ -808,7 +808,7 @@ BOOST_AUTO_TEST_CASE(model_trained_without_noise_is_not_published_with_it_nor_th
 
 BOOST_AUTO_TEST_CASE(privacy_that_makes_no_sense_is_refused_by_its_key) {
   const TemporaryDirectory state;
-  const pipe::Open good{small_task(), nodes().files[0], state.path().string(), 1, 1, 32, "cpu"};
+  const pipe::Open good{small_task(), nodes().files[0], state.path().string(), 1, 1, 32, test::test_device()};
   WorkerProcess worker;
   const auto complaint = [&](const pipe::Privacy& privacy) {
     pipe::Open request = good;
