@@ -18,14 +18,17 @@ using nlohmann::json;
 
 constexpr std::string_view kProposal = "kith charter proposal 1\n";
 constexpr std::string_view kPin = "kith-charter-pin-1";
+constexpr std::string_view kSettled = "kith-charter-settled-1";
 constexpr std::size_t kProposalSize = net::limits::kCharter + (16 << 10);
 constexpr std::size_t kPinSize = 256;
+constexpr std::size_t kSettledSize = 1 << 20;
 constexpr std::size_t kLedgerSize = 16 << 20;
 constexpr std::chrono::hours kFirstExpiry{24 * 365};
 constexpr std::chrono::hours kLook{24};  // at the time that is left, although no file has changed
 
 fs::path beside(fs::path file, const char* extension) { return file += extension; }
 fs::path pin_file(const fs::path& file) { return beside(file, ".pin"); }
+fs::path settled_file(const fs::path& file) { return beside(file, ".settled"); }
 
 std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -57,6 +60,26 @@ std::optional<Pin> load_pin(const fs::path& file) {
   }
   std::ranges::copy(*id, pin.id.begin());
   return pin;
+}
+
+std::set<crypto::Hash> load_settled(const fs::path& file) {
+  std::set<crypto::Hash> settled;
+  const auto bytes = read_whole(settled_file(file), kSettledSize);
+  if (!bytes) return settled;
+  std::istringstream text{std::string(as_text(*bytes))};
+  std::string line;
+  bool sound = std::getline(text, line) && line == kSettled;
+  while (sound && std::getline(text, line)) {
+    const auto id = crypto::from_hex(line);
+    crypto::Hash hash{};
+    sound = id && id->size() == hash.size();
+    if (sound) std::ranges::copy(*id, hash.begin());
+    if (sound) settled.insert(hash);
+  }
+  if (sound) return settled;
+  throw Failure(EX_DATAERR, settled_file(file).string() +
+                                " is damaged; remove it, and decide again with kith charter pin "
+                                "if a rival charter turns up");
 }
 
 std::uint64_t seconds_of(std::chrono::system_clock::time_point time) {
@@ -174,6 +197,42 @@ void pin_charter(const fs::path& file, const net::CharterChain& chain) {
 
 fs::path rival_file(const fs::path& file) { return beside(file, ".rival"); }
 
+void keep_rival(const fs::path& file, const net::CharterChain& rival) {
+  write_whole(rival_file(file), rival.encode());
+}
+
+void decide_for(const fs::path& file, const net::CharterChain& chain) {
+  std::set<crypto::Hash> settled = load_settled(file);
+  for (const fs::path& other : {file, rival_file(file)}) {
+    if (!fs::exists(other)) continue;
+    try {
+      if (const auto fork = find_fork(chain, load_charter(other))) settled.insert(fork->other);
+    } catch (const Failure&) {  // a damaged one decides nothing
+    }
+  }
+  std::erase_if(settled, [&](const crypto::Hash& id) {  // he may have changed his mind
+    return std::ranges::find(chain.versions(), id, &net::CharterChain::Version::id) !=
+           chain.versions().end();
+  });
+  std::string text = std::string(kSettled) + "\n";
+  for (const crypto::Hash& id : settled) text += crypto::to_hex(id) + "\n";
+  if (!settled.empty() || fs::exists(settled_file(file))) {
+    write_whole(settled_file(file), as_byte_view(text));
+  }
+  follow_charter(file, chain);
+  std::error_code failed;
+  fs::remove(rival_file(file), failed);
+  if (failed) {
+    throw Failure(EX_IOERR, "cannot remove " + rival_file(file).string() + ": " + failed.message());
+  }
+}
+
+KnownCharters known_charters(const fs::path& file) {
+  KnownCharters known{load_charter(file), std::nullopt, load_settled(file)};
+  if (fs::exists(rival_file(file))) known.rival = load_charter(rival_file(file));
+  return known;
+}
+
 std::optional<net::CharterFork> known_fork(const fs::path& file, const net::CharterChain& chain) {
   if (!fs::exists(rival_file(file))) return std::nullopt;
   return find_fork(chain, load_charter(rival_file(file)));
@@ -290,9 +349,9 @@ Config CharterWatch::follow(std::chrono::system_clock::time_point now) {
   return config;
 }
 
-bool CharterWatch::changed(std::chrono::system_clock::time_point now) {
+CharterWatch::Change CharterWatch::look(std::chrono::system_clock::time_point now) {
   const Stamp current = stamp();
-  if (current == seen_ && now >= looked_ && now - looked_ < kLook) return false;
+  if (current == seen_ && now >= looked_ && now - looked_ < kLook) return Change::none;
   seen_ = current;
   looked_ = now;
   Config config = configured_;
@@ -301,9 +360,9 @@ bool CharterWatch::changed(std::chrono::system_clock::time_point now) {
   } catch (const Failure& failure) {
     if (failure.code() == EX_CONFIG) throw;
     log::warn("charter_refused", {{"what", failure.what()}});
-    return false;
+    return Change::none;
   }
-  return config.consortium.members != members_;
+  return config.consortium.members != members_ ? Change::members : Change::files;
 }
 
 CharterWatch::Stamp CharterWatch::stamp() const {

@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
-/// The charter on a disk.  Beside the file itself lie two others, with its name and
+/// The charter on a disk.  Beside the file itself lie three others, with its name and
 ///
 ///   .pin     the newest version that was followed here: there is no way back behind it
+///   .settled the first versions of rivals that were decided against: they are no news any more
 ///   .rival   a charter that parts from this one, kept as evidence; while it is there, only the
 ///            members of both count
 ///
@@ -36,10 +38,24 @@ void follow_charter(const std::filesystem::path& file, const net::CharterChain& 
 /// Pins the newest version of `chain` there, whatever was pinned before.
 void pin_charter(const std::filesystem::path& file, const net::CharterChain& chain);
 
+/// Follows `chain` from now on, whatever was followed here before: every other charter that lies
+/// here, and all that continues it, is decided against.
+void decide_for(const std::filesystem::path& file, const net::CharterChain& chain);
+
 [[nodiscard]] std::filesystem::path rival_file(const std::filesystem::path& file);
+/// Keeps `rival` as evidence.
+void keep_rival(const std::filesystem::path& file, const net::CharterChain& rival);
 /// Where `chain` and the rival kept beside it part; nullopt if there is none.
 [[nodiscard]] std::optional<net::CharterFork> known_fork(const std::filesystem::path& file,
                                                          const net::CharterChain& chain);
+
+/// What a node tells its peers of, and what it does not want to hear of.
+struct KnownCharters {
+  net::CharterChain chain;
+  std::optional<net::CharterChain> rival;
+  std::set<crypto::Hash> settled;
+};
+[[nodiscard]] KnownCharters known_charters(const std::filesystem::path& file);
 
 /// Signs `proposal`, at most one for each number and predecessor: what is about to be signed is on
 /// the disk, beside the key file `keys`, before it is.  `source` is named if another proposal
@@ -67,10 +83,15 @@ class CharterWatch {
   [[nodiscard]] bool watches() const { return !configured_.consortium.charter.empty(); }
   /// The configuration with the members that the charter names now.  Throws as use_charter() does.
   [[nodiscard]] Config follow(std::chrono::system_clock::time_point now);
-  /// Whether other members count than those that follow() returned.  A file that is damaged, or
-  /// lacks what was followed, is logged and ignored.  Throws Failure(EX_CONFIG) if the node must
-  /// not go on: the charter has expired, say.  Cheap unless a file has changed, and once a day.
-  [[nodiscard]] bool changed(std::chrono::system_clock::time_point now);
+  enum class Change {
+    none,
+    files,    ///< they tell of a newer version or of a rival, but the same members count
+    members,  ///< others count than those that follow() returned
+  };
+  /// What has changed on the disk.  A file that is damaged, or lacks what was followed, is logged
+  /// and ignored.  Throws Failure(EX_CONFIG) if the node must not go on: the charter has expired,
+  /// say.  Cheap unless a file has changed, and once a day.
+  [[nodiscard]] Change look(std::chrono::system_clock::time_point now);
 
  private:
   using Stamp = std::array<std::filesystem::file_time_type, 2>;

@@ -507,7 +507,7 @@ void check_founding(const CharterChain& ours, const CharterChain& theirs, const 
 /// The rival is kept; what was followed here goes on to be followed, among the members of both.
 Answer raise_alarm(const fs::path& own, const CharterChain& ours, const CharterChain& theirs,
                    const net::CharterFork& fork) {
-  write_whole(rival_file(own), theirs.encode());
+  keep_rival(own, theirs);
   json accused = json::array();
   Lines lines{"FORK: there are two versions " + std::to_string(fork.number) +
                   ", and both are signed as they must be.",
@@ -588,7 +588,7 @@ Answer merge(const Options& options) {
                              ": compare it with a steward, on the telephone");
     } else {
       answer.lines.emplace_back(
-          "Give this file to the other members; a running node takes it up within a second.");
+          "A running node takes it up within a second, and tells the others.");
     }
   } else if (answer.lines.empty()) {
     answer.lines.emplace_back("There is nothing in it that is not here already.");
@@ -603,9 +603,7 @@ Answer pin(const Options& options) {
   const fs::path own = options.charter();
   const CharterChain chain = load_charter(options.files.empty() ? own : options.files.front());
   check_consortium(options, chain, own);
-  if (!options.files.empty()) write_whole(own, chain.encode());
-  pin_charter(own, chain);
-  on_disk("remove", [&] { fs::remove(rival_file(own)); });
+  decide_for(own, chain);
   const auto& newest = chain.newest();
   return {{{"number", newest.charter.number}, {"fingerprint", fingerprint(newest.id)}},
           {"From now on version " + std::to_string(newest.charter.number) + " is followed here:",

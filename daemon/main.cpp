@@ -150,7 +150,9 @@ bool live(Config config, CharterWatch& charter) {
     tick.async_wait([&](net::error_code ec) {
       if (ec || ended) return;
       try {
-        renewed = charter.changed(std::chrono::system_clock::now());
+        const auto change = charter.look(std::chrono::system_clock::now());
+        renewed = change == CharterWatch::Change::members;
+        if (change == CharterWatch::Change::files) node.follow_charter();
       } catch (const Failure&) {
         failed = std::current_exception();
       }

@@ -1,5 +1,6 @@
 #include "daemon/network_exchange.hpp"
 
+#include "daemon/charter_file.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/log.hpp"
 #include "daemon/network_note.hpp"
@@ -102,6 +103,7 @@ void NetworkExchange::join(const Subject& subject) {
   }
   forget_unknown_blobs();
   restore_denied();
+  follow_charter();
   try {
     for (const std::string& address : config_.node.listen) host_->listen(address);
   } catch (const std::runtime_error& error) {
@@ -111,6 +113,12 @@ void NetworkExchange::join(const Subject& subject) {
   for (const std::string& address : host_->listening()) {
     log::info("listening", {{"address", address}, {"id", to_string(local_.id)}});
   }
+}
+
+void NetworkExchange::follow_charter() {
+  if (config_.consortium.charter.empty() || !host_) return;
+  KnownCharters known = known_charters(config_.consortium.charter);
+  host_->follow(std::move(known.chain), std::move(known.rival), std::move(known.settled));
 }
 
 // What a crash between two writes left behind.
@@ -628,9 +636,52 @@ json NetworkExchange::peers() const {
                    {"bytes_out_per_second", std::round(peer.rate_out)},
                    {"quarantined", quarantined},
                    {"ignored", ignored(peer, denied_.contains(peer.member->id), quarantined)},
+                   {"charter", standing_of(peer.charter)},
                    {"snapshot", snapshot}});
   }
   return all;
+}
+
+json NetworkExchange::standing_of(const std::optional<net::CharterPlace>& place) const {
+  if (!place) return nullptr;
+  const auto& ours = host_->gossip().charters().chain();
+  const bool known = ours && ours->contains(place->number, place->version);
+  const char* const state = !known                                           ? "another"
+                            : place->number == ours->newest().charter.number ? "ours"
+                                                                             : "older";
+  return {
+      {"number", place->number}, {"fingerprint", fingerprint(place->version)}, {"state", state}};
+}
+
+json NetworkExchange::charter() const {
+  const auto& charters = host_->gossip().charters();
+  if (!charters.chain()) return nullptr;
+  const auto& newest = charters.chain()->newest();
+  return {{"number", newest.charter.number},
+          {"fingerprint", fingerprint(newest.id)},
+          {"expires", date(newest.charter.expires)},
+          {"forked", charters.rival().has_value()}};
+}
+
+// --- The charter -------------------------------------------------------------------------------
+
+void NetworkExchange::charter_grown(const net::Member& peer, const net::CharterChain& chain) {
+  const auto& file = config_.consortium.charter;
+  // What the operator has put there meanwhile is not undone: whoever watches the files takes it up.
+  if (find_fork(load_charter(file), chain)) return;
+  if (load_charter(file).versions().size() >= chain.versions().size()) return;
+  daemon::follow_charter(file, chain);
+  const auto& newest = chain.newest();
+  log::info("charter_received", {{"from", peer.name},
+                                 {"number", newest.charter.number},
+                                 {"fingerprint", fingerprint(newest.id)}});
+}
+
+void NetworkExchange::charter_forked(const net::Member& peer, const net::CharterChain& rival) {
+  keep_rival(config_.consortium.charter, rival);
+  log::error("charter_rival_received", {{"from", peer.name},
+                                        {"number", rival.newest().charter.number},
+                                        {"fingerprint", fingerprint(rival.newest().id)}});
 }
 
 }  // namespace kith::daemon

@@ -44,6 +44,9 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   [[nodiscard]] bool joined() const { return host_ != nullptr; }
   /// Says goodbye to everyone; whoever waits here wakes up.
   void stop();
+  /// Reads the charter's files, and tells the peers which version is followed here.  Nothing
+  /// happens without a charter, or before join().
+  void follow_charter();
 
   void want(std::uint64_t round, std::vector<std::string> peers) override;
   net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial, Note note) override;
@@ -68,6 +71,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void set_consent(const std::string& id, Consent consent);
   /// An object for every other member: connection, trouble, traffic, newest snapshot.
   [[nodiscard]] nlohmann::json peers() const;
+  /// Which version is followed, and whether it has a rival; null without a charter.
+  [[nodiscard]] nlohmann::json charter() const;
 
  private:
   /// The newest complete snapshot of a peer.
@@ -97,6 +102,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void counted(const net::SnapshotId& snapshot, const std::vector<bool>& there);
   void keep(const net::SnapshotId& snapshot, const net::Head& head, bool complete);
   void forget_unknown_blobs();
+  [[nodiscard]] nlohmann::json standing_of(const std::optional<net::CharterPlace>& place) const;
   void restore_denied();
   /// The members that may read what we publish.
   [[nodiscard]] net::Consortium readers() const;
@@ -120,6 +126,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void peer_accused(const net::Member& peer, const std::string& what) override;
   void peer_convicted(const net::Member& peer, const net::Evidence& evidence) override;
   void outrun(const net::LogPosition& position) override;
+  void charter_grown(const net::Member& peer, const net::CharterChain& chain) override;
+  void charter_forked(const net::Member& peer, const net::CharterChain& rival) override;
 
   net::asio::io_context& io_;
   const Config& config_;

@@ -329,6 +329,7 @@ json Node::status() const {
           {"isolated", isolated},
           {"last_round", last_report_},
           {"members", consortium_.members().size()},
+          {"charter", exchange_.charter()},
           {"connected", exchange_.connected()},
           {"bytes_in", traffic.in},
           {"bytes_out", traffic.out},

@@ -30,6 +30,8 @@ class Node final {
   net::awaitable<void> run();
   /// Says goodbye to everyone; run() ends soon after.
   void stop();
+  /// The charter's files have changed, but not who the members are.
+  void follow_charter() { exchange_.follow_charter(); }
 
  private:
   net::awaitable<void> open();

@@ -67,13 +67,29 @@ std::string program(const json& runs) {
          std::to_string(runs.at("protocol").get<int>());
 }
 
+std::string charter_text(const json& charter) {
+  return "version " + std::to_string(charter.at("number").get<std::uint64_t>()) + " (" +
+         charter.at("fingerprint").get<std::string>() + ")";
+}
+
+/// What to mind of the version of the charter that a peer follows; nullopt if it is ours.
+std::optional<std::string> other_charter(const json& charter) {
+  if (charter.is_null() || charter.at("state") == "ours") return std::nullopt;
+  if (charter.at("state") == "older") {
+    return "FOLLOWS AN OLDER CHARTER: " + charter_text(charter) +
+           "; if that stays so, its operator should look at its log for charter_refused";
+  }
+  return "FOLLOWS ANOTHER CHARTER, which this node has not taken: " + charter_text(charter) +
+         "; if that stays so, see kith charter show, here and there";
+}
+
 /// What outweighs every score: trouble with the peer itself.
 std::optional<std::string> obstacle(const json& peer) {
   if (!peer.at("ignored").is_null()) {
     return "IGNORED: " + peer.at("ignored").at("help").get<std::string>();
   }
   if (!peer.at("trouble").is_null()) return trouble_text(peer.at("trouble"));
-  return std::nullopt;
+  return other_charter(peer.at("charter"));
 }
 
 std::string member_names(const json& members) {
@@ -131,6 +147,14 @@ Lines status_lines(const json& status) {
   line("consortium", status.at("consortium").get<std::string>() + ", task " +
                          status.at("task").at("name").get<std::string>() + ", strategy " +
                          status.at("strategy").get<std::string>());
+  const json& charter = status.at("charter");
+  if (charter.is_null()) return lines;
+  line("charter", charter_text(charter) + ", expires " + charter.at("expires").get<std::string>());
+  if (charter.at("forked").get<bool>()) {
+    line("",
+         "FORKED: a rival lies beside it, and only the members of both count; see kith charter "
+         "show");
+  }
   return lines;
 }
 
@@ -250,6 +274,7 @@ json explain_peer(const json& peers, const json& rounds, std::string_view who) {
            {"quarantined", peer.at("quarantined")},
            {"ignored", peer.at("ignored")},
            {"trouble", peer.at("trouble")},
+           {"charter", peer.at("charter")},
            {"snapshot", peer.at("snapshot")},
            {"opinion", peer.at("opinion")},
            {"convenor", rounds.empty() ? json() : convenor_text(rounds.back(), id)},
@@ -280,6 +305,7 @@ Lines why_lines(const json& why) {
   } else if (!why.at("trouble").is_null()) {
     line("trouble", trouble_text(why.at("trouble")));
   }
+  if (const auto other = other_charter(why.at("charter"))) line("charter", *other);
   if (opinion.is_object() && opinion.contains("reason")) {
     line("verdict", opinion.at("reason"));
   } else if (opinion.is_null()) {

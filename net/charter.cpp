@@ -139,6 +139,12 @@ bool verify(const SignedCharter::Signature& signature, const Hash& id) {
   return crypto::verify(signature.steward, signed_text(id), signature.signature);
 }
 
+/// Bytes of it in a file, at most.
+std::size_t size_of(const SignedCharter& version) {
+  return kNumbers + version.body.size() +
+         version.signatures.size() * sizeof(SignedCharter::Signature);
+}
+
 }  // namespace
 
 std::string_view name(CharterFault fault) { return text(fault).name; }
@@ -226,8 +232,7 @@ Bytes CharterChain::encode() const {
 }
 
 std::optional<CharterFault> CharterChain::append(SignedCharter next) {
-  const std::size_t size =
-      kNumbers + next.body.size() + next.signatures.size() * sizeof(SignedCharter::Signature);
+  const std::size_t size = size_of(next);
   if (versions_.size() >= limits::kCharterVersions || file_size_ + size > limits::kCharterFile) {
     return CharterFault::too_many_versions;
   }
@@ -289,6 +294,16 @@ std::variant<Tally, CharterFault> CharterChain::tally(const SignedCharter& next)
 const CharterChain::Version& CharterChain::newest() const {
   assert(!versions_.empty());
   return versions_.back();
+}
+
+CharterChain CharterChain::first(std::uint64_t number) const {
+  CharterChain chain;
+  for (const Version& version : versions_) {
+    if (version.charter.number > number) break;
+    chain.versions_.push_back(version);
+    chain.file_size_ += size_of(version.signed_charter);
+  }
+  return chain;
 }
 
 bool CharterChain::contains(std::uint64_t number, const Hash& id) const {

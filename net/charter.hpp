@@ -171,6 +171,8 @@ class CharterChain {
 
   [[nodiscard]] const std::vector<Version>& versions() const { return versions_; }
   [[nodiscard]] const Version& newest() const;  ///< requires one
+  /// Its first versions, up to that number.
+  [[nodiscard]] CharterChain first(std::uint64_t number) const;
   /// Whether it has that version, under that hash.
   [[nodiscard]] bool contains(std::uint64_t number, const Hash& id) const;
 

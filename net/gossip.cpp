@@ -80,17 +80,20 @@ void Gossip::found(Instant now, const SnapshotId& snapshot, const std::vector<bo
 
 // --- Connections -------------------------------------------------------------------------------
 
-void Gossip::handle_connected(Instant now, const NodeId& id) {
+void Gossip::handle_connected(Instant now, const NodeId& id, std::uint64_t features) {
   peers_[id] = Peer{};
   // Both sides greet with what they know, so neither has to answer.
   transmit(id, summary(true));
   for (const auto& [origin, evidence] : quarantined_) tell_of(now, id, origin);
   if (!anti_entropy_at_) anti_entropy_at_ = now + settings_.anti_entropy;
   swarm_.handle_connected(now, id);
+  if ((features & kFollowsCharter) != 0) charters_.handle_connected(now, id);
 }
 
 void Gossip::handle_disconnected(Instant now, const NodeId& id) {
-  if (peers_.erase(id) != 0) swarm_.handle_disconnected(now, id);
+  if (peers_.erase(id) == 0) return;
+  swarm_.handle_disconnected(now, id);
+  charters_.handle_disconnected(now, id);
 }
 
 void Gossip::handle_message(Instant now, const NodeId& from, Message message) {
@@ -99,6 +102,9 @@ void Gossip::handle_message(Instant now, const NodeId& from, Message message) {
       [&](auto& body) {
         if constexpr (requires { handle(now, from, body); }) handle(now, from, body);
         if constexpr (requires { swarm_.handle(now, from, body); }) swarm_.handle(now, from, body);
+        if constexpr (requires { charters_.handle(now, from, body); }) {
+          charters_.handle(now, from, body);
+        }
       },
       message);
 }
@@ -114,10 +120,11 @@ void Gossip::handle_timeout(Instant now) {
     }
   }
   swarm_.handle_timeout(now);
+  charters_.handle_timeout(now);
 }
 
 Instant Gossip::next_timeout() const {
-  Instant next = swarm_.next_timeout();
+  Instant next = std::min(swarm_.next_timeout(), charters_.next_timeout());
   if (flood_at_) next = std::min(next, *flood_at_);
   if (anti_entropy_at_) next = std::min(next, *anti_entropy_at_);
   return next;
@@ -125,9 +132,10 @@ Instant Gossip::next_timeout() const {
 
 std::optional<Gossip::Event> Gossip::poll_event() {
   if (events_.empty()) {
-    auto event = swarm_.poll_event();
-    if (!event) return std::nullopt;
-    return std::visit([](auto& body) -> Event { return std::move(body); }, *event);
+    const auto as_ours = [](auto& body) -> Event { return std::move(body); };
+    if (auto event = charters_.poll_event()) return std::visit(as_ours, *event);
+    if (auto event = swarm_.poll_event()) return std::visit(as_ours, *event);
+    return std::nullopt;
   }
   Event event = std::move(events_.front());
   events_.pop_front();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/charter_sync.hpp"
 #include "net/consortium.hpp"
 #include "net/message.hpp"
 #include "net/swarm.hpp"
@@ -55,8 +56,10 @@ class Gossip {
   struct Outrun {
     LogPosition position;
   };
+  using CharterGrown = CharterSync::Grown;
+  using CharterForked = CharterSync::Forked;
   using Event = std::variant<Transmit, ReadPiece, WritePiece, Discovered, Begun, Needed, Completed,
-                             Dropped, Accused, Convicted, Outrun>;
+                             Dropped, Accused, Convicted, Outrun, CharterGrown, CharterForked>;
 
   /// `consortium` is borrowed and must outlive this.  `seed` makes every choice reproducible.
   Gossip(const Consortium& consortium, NodeId self, Hash task, std::uint64_t seed,
@@ -67,6 +70,11 @@ class Gossip {
   /// Takes back what was stored before a restart.  No events; false if it is not valid (any more).
   bool restore(const SignedHead& head, const Manifest& manifest, Swarm::Stored stored);
   bool restore(const Evidence& evidence);
+  /// See CharterSync.  Whoever belongs to `consortium` is not changed by it.
+  void follow(Instant now, CharterChain chain, std::optional<CharterChain> rival,
+              std::set<Hash> settled) {
+    charters_.follow(now, std::move(chain), std::move(rival), std::move(settled));
+  }
   /// Announces our own snapshot, all of whose pieces the owner can read from now on.
   void publish(Instant now, const SignedHead& head, const Manifest& manifest);
   /// Fetches `snapshot` until it is complete or dropped.
@@ -77,7 +85,8 @@ class Gossip {
   /// complete, and now is not, it is fetched again.
   void found(Instant now, const SnapshotId& snapshot, const std::vector<bool>& chunks);
 
-  void handle_connected(Instant now, const NodeId& peer);
+  /// `features` are of its hello.
+  void handle_connected(Instant now, const NodeId& peer, std::uint64_t features = 0);
   void handle_disconnected(Instant now, const NodeId& peer);
   void handle_message(Instant now, const NodeId& peer, Message message);
   /// The answer to ReadPiece; nullopt if it could not be read.
@@ -106,6 +115,7 @@ class Gossip {
   [[nodiscard]] std::size_t snapshot_count() const { return snapshots_.size(); }
   /// Bytes of all snapshots that are complete or being fetched: what they take, or will, on disk.
   [[nodiscard]] std::uint64_t held_bytes() const { return swarm_.held_bytes(); }
+  [[nodiscard]] const CharterSync& charters() const { return charters_; }
   /// Who lied, and the proof.
   [[nodiscard]] const std::map<NodeId, Evidence>& quarantined() const { return quarantined_; }
   /// For people: what we think of a peer's conduct, positive for good.
@@ -156,6 +166,7 @@ class Gossip {
   std::map<NodeId, Evidence> quarantined_;
   Conduct conduct_;
   Swarm swarm_;
+  CharterSync charters_{conduct_};
   std::deque<Event> events_;
   std::optional<Instant> flood_at_;
   std::optional<Instant> anti_entropy_at_;

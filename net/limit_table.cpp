@@ -158,7 +158,7 @@ std::vector<Limit> limit_table() {
       .add("charter_grace", time(kCharterGrace), "after it has expired", "no node starts",
            "age_has_a_warning_before_and_a_grace_after");
   Group(table, "what a member may make us compute")
-      .add("effort_at_once", time(kEffortAtOnce), "of the next five together",
+      .add("effort_at_once", time(kEffortAtOnce), "of the next six together",
            "what it says of heads is not heard until time has paid for it",
            "member_that_floods_forged_heads_is_reported_a_few_times_then_not_heard")
       .add("signature_effort", time(kSignatureEffort), "for a head's signature: 200 a second",
@@ -169,6 +169,8 @@ std::vector<Limit> limit_table() {
            "as above", "asking_what_we_hold_and_to_relay_is_heard_as_often_as_time_pays_for")
       .add("relay_effort", time(kRelayEffort), "for being asked to relay one", "as above",
            "asking_what_we_hold_and_to_relay_is_heard_as_often_as_time_pays_for")
+      .add("charter_effort", time(kCharterEffort), "for a version of the charter", "as above",
+           "versions_are_handed_out_as_often_as_time_pays_for")
       .add("accusation_effort", time(kAccusationEffort), "for a report of it to the operator",
            "as above", "member_that_floods_forged_heads_is_reported_a_few_times_then_not_heard");
   return table;

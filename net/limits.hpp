@@ -86,6 +86,7 @@ inline constexpr Duration kSignatureEffort = milliseconds(5);  ///< so 200 check
 inline constexpr Duration kSummaryEffort = milliseconds(100);  ///< to answer one
 inline constexpr Duration kWantedEffort = milliseconds(5);     ///< to say what we hold of one
 inline constexpr Duration kRelayEffort = seconds(1);           ///< to be asked to relay one
+inline constexpr Duration kCharterEffort = milliseconds(50);   ///< to hand out a version
 inline constexpr Duration kAccusationEffort = seconds(1);      ///< to report one to the operator
 
 }  // namespace kith::net::limits

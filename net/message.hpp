@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/charter.hpp"
 #include "net/close_reason.hpp"
 #include "net/head.hpp"
 
@@ -16,6 +17,8 @@ inline constexpr std::uint8_t kOldestVersion = 3;    ///< still understood by it
 
 /// A bit of Hello::features: the sender has fewer than limits::kFewConnections.
 inline constexpr std::uint64_t kNeedsCompany = 1;
+/// ... follows a charter, and takes what is said of it.
+inline constexpr std::uint64_t kFollowsCharter = 2;
 
 /// The first message of each side, inside the encrypted channel.
 struct Hello {
@@ -166,9 +169,49 @@ struct Evidence {
   }
 };
 
+/// One version of a charter.
+struct CharterPlace {
+  std::uint64_t number = 0;
+  Hash version{};  ///< its hash
+  bool operator==(const CharterPlace&) const = default;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(number, version);
+  }
+};
+
+/// The version that the sender follows, and then, if it knows one, the newest of a rival.
+struct CharterHeads {
+  std::vector<CharterPlace> places;
+  bool operator==(const CharterHeads&) const = default;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(at_most<2>(places));
+  }
+};
+
+/// Asks for a version.
+struct CharterWanted {
+  Hash version{};
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(version);
+  }
+};
+
+/// Answers CharterWanted.
+struct CharterVersion {
+  SignedCharter charter;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(charter);
+  }
+};
+
 /// Everything two nodes say to each other.  The index is the type byte on the wire: append only.
 using Message = std::variant<Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece,
-                             Unavailable, Have, Wanted, Cancel, Evidence>;
+                             Unavailable, Have, Wanted, Cancel, Evidence, CharterHeads,
+                             CharterWanted, CharterVersion>;
 
 /// Bytes of the largest encoding of any message: what a session will wait for.
 inline constexpr std::size_t kLargestMessage = 1 + 32 + 4 + 4 + Piece::kMaximum;

@@ -271,9 +271,9 @@ std::shared_ptr<Link> Host::start_link(tcp::socket socket, const Member* expecte
           [=, this](CloseReason reason) {
             with_link([&](auto& link) { link_closed(link, expected, address, reason); });
           }};
-  const bool alone = dialler_.company() == Dialler::Company::none;
-  auto link = Link::start(std::move(socket), local_, expected, std::move(callbacks),
-                          alone ? kNeedsCompany : 0);
+  std::uint64_t features = gossip_.charters().follows() ? kFollowsCharter : 0;
+  if (dialler_.company() == Dialler::Company::none) features |= kNeedsCompany;
+  auto link = Link::start(std::move(socket), local_, expected, std::move(callbacks), features);
   *self = link;
   links_.emplace(link.get(), link);
   if (reading_paused_) link->pause();
@@ -319,7 +319,7 @@ void Host::link_established(const std::shared_ptr<Link>& link, const std::string
   const bool dialled = link->session().role() == Session::Role::initiator;
   dialler_.connected(Clock::now(), peer.member->id,
                      dialled ? Dialler::Direction::outbound : Dialler::Direction::inbound, company);
-  gossip_.handle_connected(Clock::now(), peer.member->id);
+  gossip_.handle_connected(Clock::now(), peer.member->id, peer.hello->features);
   pump();
 }
 
@@ -386,6 +386,11 @@ void Host::stop() {
 }
 
 // --- Gossip ------------------------------------------------------------------------------------
+
+void Host::follow(CharterChain chain, std::optional<CharterChain> rival, std::set<Hash> settled) {
+  gossip_.follow(Clock::now(), std::move(chain), std::move(rival), std::move(settled));
+  pump();
+}
 
 void Host::publish(const SignedHead& head, const Manifest& manifest) {
   gossip_.publish(Clock::now(), head, manifest);
@@ -458,6 +463,10 @@ void Host::carry_out(Gossip::Event& event) {
       if (member) owner_.peer_accused(*member, body.what);
     } else if constexpr (std::is_same_v<Body, Gossip::Convicted>) {
       owner_.peer_convicted(*local_.consortium->find(body.origin), body.evidence);
+    } else if constexpr (std::is_same_v<Body, Gossip::CharterGrown>) {
+      owner_.charter_grown(*local_.consortium->find(body.from), body.chain);
+    } else if constexpr (std::is_same_v<Body, Gossip::CharterForked>) {
+      owner_.charter_forked(*local_.consortium->find(body.from), body.rival);
     } else {
       static_assert(std::is_same_v<Body, Gossip::Outrun>);
       owner_.outrun(body.position);
@@ -520,6 +529,7 @@ std::vector<Host::PeerStatus> Host::peers() const {
     status.bytes_in = peer.bytes_in;
     status.bytes_out = peer.bytes_out;
     status.hello = peer.hello;
+    status.charter = gossip_.charters().followed_by(id);
     if (const auto next = dialler_.next_attempt(id)) {
       status.next_try = std::max(*next - now, Duration::zero());
     }

@@ -56,6 +56,11 @@ class HostOwner {
   virtual void peer_accused(const Member& peer, const std::string& what) = 0;
   /// It lies: the proof is to be kept.
   virtual void peer_convicted(const Member& peer, const Evidence& evidence) = 0;
+  /// `peer` follows a newer version of our charter: write it down, and follow() it.
+  /// Neither comes without a follow().
+  virtual void charter_grown(const Member& /*peer*/, const CharterChain& /*chain*/) {}
+  /// ... or a rival of it, which is the evidence.
+  virtual void charter_forked(const Member& /*peer*/, const CharterChain& /*rival*/) {}
   /// A head of ours that we do not remember stands at `position`: publish above it, in a new log.
   virtual void outrun(const LogPosition& position) = 0;
 };
@@ -79,6 +84,7 @@ class Host {
     std::uint64_t bytes_in = 0, bytes_out = 0;  ///< all connections together
     double rate_in = 0, rate_out = 0;           ///< bytes a second, lately
     std::optional<Hello> hello;                 ///< what it last said of itself
+    std::optional<CharterPlace> charter;        ///< what it says it follows, if connected
   };
   struct Traffic {
     std::uint64_t in = 0, out = 0;  ///< bytes
@@ -100,6 +106,8 @@ class Host {
   /// Says goodbye to everyone and stops listening and dialling.
   void stop();
 
+  /// See CharterSync.  For the first time before listen() and connect().
+  void follow(CharterChain chain, std::optional<CharterChain> rival, std::set<Hash> settled);
   void publish(const SignedHead& head, const Manifest& manifest);
   void want(const SnapshotId& snapshot);
   void relay(const SnapshotId& snapshot);

@@ -200,9 +200,10 @@ BOOST_AUTO_TEST_CASE(proposals_are_told_from_charters_and_read_back) {
 }
 
 BOOST_AUTO_TEST_CASE(other_members_are_noticed_while_a_node_runs_and_damage_is_not_followed) {
+  using Change = CharterWatch::Change;
   CharterWatch watch(config());
   BOOST_TEST(watch.follow(now).consortium.members.size() == 1U);
-  BOOST_TEST(!watch.changed(now));
+  BOOST_TEST((watch.look(now) == Change::none));
   const auto replace = [&](ByteView bytes) {  // a tick of the file system's clock later
     const auto before = fs::last_write_time(file);
     write_whole(file, bytes);
@@ -210,16 +211,30 @@ BOOST_AUTO_TEST_CASE(other_members_are_noticed_while_a_node_runs_and_damage_is_n
   };
   const net::CharterChain first = load_charter(file), second = extended(first);
   replace(as_byte_view("damage"));
-  BOOST_TEST(!watch.changed(now));
+  BOOST_TEST((watch.look(now) == Change::none));
   replace(second.encode());
-  BOOST_TEST(watch.changed(now));
+  BOOST_TEST((watch.look(now) == Change::members));
   BOOST_TEST(watch.follow(now).consortium.members.size() == 2U);
   replace(first.encode());  // an older one
-  BOOST_TEST(!watch.changed(now));
+  BOOST_TEST((watch.look(now) == Change::none));
   replace(extended(second, 86'400).encode());  // the same members
-  BOOST_TEST(!watch.changed(now));
-  BOOST_TEST(!watch.changed(now + 23h));
-  BOOST_CHECK_THROW((void)watch.changed(now + 400 * kDay), Failure);
+  BOOST_TEST((watch.look(now) == Change::files));
+  BOOST_TEST((watch.look(now + 23h) == Change::none));
+  BOOST_CHECK_THROW((void)watch.look(now + 400 * kDay), Failure);
+}
+
+BOOST_AUTO_TEST_CASE(what_an_operator_decides_against_is_remembered_until_he_changes_his_mind) {
+  const net::CharterChain ours = extended(load_charter(file));
+  const net::CharterChain theirs = extended(load_charter(file), 86'400);
+  follow_charter(file, ours);
+  keep_rival(file, theirs);
+  BOOST_TEST(known_charters(file).rival.has_value());
+  decide_for(file, ours);
+  BOOST_TEST(!known_charters(file).rival.has_value());
+  BOOST_TEST((known_charters(file).settled == std::set{theirs.newest().id}));
+  decide_for(file, theirs);
+  BOOST_TEST((known_charters(file).settled == std::set{ours.newest().id}));
+  BOOST_TEST((known_charters(file).chain.newest().id == theirs.newest().id));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

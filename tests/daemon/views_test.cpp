@@ -39,6 +39,7 @@ json peer(const std::string& name, const std::string& id, json opinion) {
       {"trouble", nullptr},
       {"quarantined", false},
       {"ignored", nullptr},
+      {"charter", nullptr},
       {"round_trip_ms", 12.34},
       {"runs", {{"agent", "kith 0.1.0"}, {"protocol", 2}, {"oldest_protocol", 2}}},
       {"bytes_in", 10},
@@ -100,7 +101,8 @@ json status(json privacy) {
           {"not_fetching", ""},
           {"consortium", "ours"},
           {"task", {{"name", "digits"}}},
-          {"strategy", "lia"}};
+          {"strategy", "lia"},
+          {"charter", nullptr}};
 }
 
 bool any_line(const Lines& lines, const std::string& part) {
@@ -216,6 +218,33 @@ BOOST_AUTO_TEST_CASE(who_is_ignored_is_shown_so_whatever_its_score) {
   bad[0]["ignored"] = {{"reason", "quarantined"}, {"help", "it signed two."}};
   BOOST_TEST(any_line(peers_lines(bad, {}), "IGNORED"));
   BOOST_TEST(any_line(why_lines(explain_peer(bad, rounds(), "ana")), "IGNORED"));
+}
+
+BOOST_AUTO_TEST_CASE(who_follows_another_charter_is_shown_with_its_version) {
+  json all = peers();
+  const auto peer_says = [&](const char* state) {
+    all[0]["charter"] = {{"number", 2}, {"fingerprint", "abcd-efgh"}, {"state", state}};
+    const Lines why = why_lines(explain_peer(all, rounds(), "ana"));
+    for (const char* told : {"FOLLOWS AN OLDER CHARTER: version 2 (abcd-efgh)",
+                             "FOLLOWS ANOTHER CHARTER"}) {
+      BOOST_TEST(any_line(peers_lines(all, {}), told) == any_line(why, told));
+    }
+    return peers_lines(all, {});
+  };
+  BOOST_TEST(any_line(peer_says("older"), "FOLLOWS AN OLDER CHARTER: version 2 (abcd-efgh)"));
+  BOOST_TEST(any_line(peer_says("another"), "FOLLOWS ANOTHER CHARTER"));
+  BOOST_TEST(!any_line(peer_says("ours"), "FOLLOWS"));
+}
+
+BOOST_AUTO_TEST_CASE(status_shows_the_charter_and_says_loudly_when_it_is_forked) {
+  json full = status(nullptr);
+  BOOST_TEST(!any_line(status_lines(full), "charter"));
+  full["charter"] = {
+      {"number", 3}, {"fingerprint", "abcd-efgh"}, {"expires", "2027-01-31"}, {"forked", false}};
+  BOOST_TEST(any_line(status_lines(full), "version 3 (abcd-efgh), expires 2027-01-31"));
+  BOOST_TEST(!any_line(status_lines(full), "FORKED"));
+  full["charter"]["forked"] = true;
+  BOOST_TEST(any_line(status_lines(full), "FORKED"));
 }
 
 BOOST_AUTO_TEST_CASE(status_says_what_has_been_spent_of_privacy_and_when_nothing_is_published) {

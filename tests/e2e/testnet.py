@@ -256,13 +256,13 @@ class Testnet:
         shutil.copytree(node.directory, directory, ignore=shutil.ignore_patterns("*.sock", "kith.log"))
         return Node(directory)
 
-    def wait(self, what, condition, seconds):
-        """Returns once condition() is true.  Fails when time is up, or when a node has ended by itself."""
+    def wait(self, what, condition, seconds, may_end=None):
+        """Returns once condition() is true.  Fails when time is up, or when a node has ended by itself, but this one."""
         end = time.monotonic() + seconds
         problem = None
         while True:
             for node in self.nodes:
-                if node.process and node.process.poll() is not None:
+                if node is not may_end and node.process and node.process.poll() is not None:
                     raise AssertionError(f"{node.name} ended with {node.process.returncode} before: {what}")
             try:
                 if condition():

@@ -30,6 +30,26 @@ struct World {
       for (std::size_t origin = 1; origin < 3; ++origin) heads.push_back(sign(origin, place, 0));
     }
     for (std::size_t origin = 0; origin < 3; ++origin) heads.push_back(sign(origin, 2, 1));
+    charters = {charter(0, 0), charter(0, 1), charter(1, 1)};
+  }
+  /// One version, then `more` others; the last differs by `rival`.
+  CharterChain charter(std::uint64_t rival, std::size_t more) const {
+    Charter next;
+    next.consortium = "fuzz";
+    next.expires = 1;
+    next.stewards = {{identities[0].id(), "steward"}};
+    next.members = {members[0]};
+    next.members[0].name = "member";
+    CharterChain chain;
+    for (std::size_t i = 0; i <= more; ++i) {
+      next.expires += i == more ? rival : 0;
+      SignedCharter version = unsigned_charter(next);
+      net::sign(version, identities[0]);
+      if (chain.append(version)) std::abort();
+      next.number = i + 2;
+      next.previous = chain.newest().id;
+    }
+    return chain;
   }
   SignedHead sign(std::size_t origin, std::uint64_t place, std::uint64_t examples) const {
     const Bytes encoded = encode(manifest);
@@ -48,6 +68,7 @@ struct World {
   std::vector<crypto::Identity> identities;
   std::vector<Member> members;
   std::vector<SignedHead> heads;
+  std::vector<CharterChain> charters;  // one version, two, and two of which the second is a rival
 };
 
 }  // namespace
@@ -64,7 +85,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint8_t step = next();
     const NodeId peer = world.members[1 + step / 128].id;
     const SignedHead& head = world.heads[next() % world.heads.size()];
-    switch (step % 18) {
+    switch (step % 22) {
       case 0:
         gossip.handle_connected(now, peer);
         break;
@@ -116,6 +137,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         gossip.handle_message(now, peer, Evidence{head, other});
         break;
       }
+      case 18:
+        gossip.follow(now, world.charters[0], std::nullopt, {});
+        gossip.handle_connected(now, peer, kFollowsCharter);
+        break;
+      case 19: {
+        const CharterChain& told = world.charters[next() % world.charters.size()];
+        const CharterPlace place{told.newest().charter.number + next() % 2, told.newest().id};
+        gossip.handle_message(now, peer, CharterHeads{{place}});
+        break;
+      }
+      case 20: {
+        const CharterChain& told = world.charters[next() % world.charters.size()];
+        const auto& version = told.versions()[next() % told.versions().size()];
+        gossip.handle_message(now, peer, CharterVersion{version.signed_charter});
+        break;
+      }
+      case 21:
+        gossip.handle_message(now, peer, CharterWanted{world.charters[next() % 3U].newest().id});
+        break;
       case 17:
         silent = !silent;  // the disk, or the peer that is to take the piece
         break;
@@ -130,6 +170,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     for (std::size_t events = 0; auto event = gossip.poll_event(); ++events) {
       if (events > 10'000) std::abort();  // one step must not talk without end
+      if (const auto* grown = std::get_if<Gossip::CharterGrown>(&*event)) {
+        const auto again = CharterChain::decode(grown->chain.encode());
+        if (!std::holds_alternative<CharterChain>(again)) std::abort();  // nothing unverified
+      }
       const auto* read = std::get_if<Gossip::ReadPiece>(&*event);
       if (read && !silent) {
         gossip.handle_piece_read(now, read->for_peer, read->snapshot, read->piece, world.chunk);

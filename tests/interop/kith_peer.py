@@ -32,6 +32,7 @@ import dissononce_kith as noise
 VERSION = 3
 CHUNK = 524288  # bytes before compression, of every chunk but the last
 NEEDS_COMPANY = 1  # a feature: fewer than two connections
+FOLLOWS_CHARTER = 2  # another
 MANIFEST = 0xFFFFFFFF  # the "piece" that is the manifest
 LARGEST_RECORD = 65519  # bytes of plaintext
 LARGEST_MESSAGE = 524345  # bytes, type included
@@ -248,7 +249,7 @@ class Member(Record):
         return member
 
 
-class CharterVersion(Record):
+class Charter(Record):
     format: U8
     consortium: Text(64)
     number: U64
@@ -272,14 +273,20 @@ class SignedVersion(Record):
     signatures: ListOf(CharterSignature, 128)
 
 
-def charter_file(consortium, members, steward, days=30):
-    """The first version, of one steward."""
+def first_version(consortium, members, steward, days=30):
+    """Of one steward, who need not be a member."""
     by_key = sorted(members, key=lambda member: member.node_key)
     expires = int(time.time()) + days * 86400
-    version = CharterVersion(1, consortium, 1, ZEROS, expires, 1, [Steward(steward.node_key, steward.name)], by_key)
+    return Charter(1, consortium, 1, ZEROS, expires, 1, [Steward(steward.node_key, steward.name)], by_key)
+
+
+def sign_version(version, steward):
     signature = steward.sign(b"kith charter 1\n" + version.id())
-    signed = SignedVersion(version.encode(), [CharterSignature(steward.node_key, signature)])
-    return b"kith charter file 1\n" + signed.encode()
+    return SignedVersion(version.encode(), [CharterSignature(steward.node_key, signature)])
+
+
+def charter_file(*versions):
+    return b"kith charter file 1\n" + b"".join(signed.encode() for signed in versions)
 
 
 # --- Snapshots -----------------------------------------------------------------------------------
@@ -588,8 +595,26 @@ class Evidence(Record):
         return first.origin
 
 
+class CharterPlace(Record):
+    number: U64
+    version: HASH
+
+
+class CharterHeads(Record):
+    places: ListOf(CharterPlace, 2)
+
+
+class CharterWanted(Record):
+    version: HASH
+
+
+class CharterVersion(Record):
+    charter: SignedVersion
+
+
 MESSAGES = [
     Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece, Unavailable, Have, Wanted, Cancel, Evidence,
+    CharterHeads, CharterWanted, CharterVersion,
 ]  # fmt: skip, by type
 
 
@@ -602,7 +627,7 @@ def decode_message(data):
     check(data, "an empty message")
     check(data[0] < len(MESSAGES), f"message type {data[0]}")
     kind = MESSAGES[data[0]]
-    check(kind is Piece or len(data) <= LARGEST_SMALL_MESSAGE, f"{kind.__name__} of {len(data)} bytes")
+    check(kind in (Piece, CharterVersion) or len(data) <= LARGEST_SMALL_MESSAGE, f"{kind.__name__} of {len(data)} bytes")
     message = kind.decode(data[1:])
     check(kind is not Goodbye or message.reason < len(REASONS), "an unknown reason")
     return message
@@ -762,6 +787,9 @@ class Link(Connection):
         self.answers = {}  # (snapshot, piece): bytes, or "busy", or "unavailable"
         self.asked = []  # what the other asked for: (snapshot, piece)
         self.told_heads = []
+        self.told_charters = []  # the versions that it follows, as it said last
+        self.charters = {}  # signed versions that we hand out, by their ids
+        self.given_charters = []  # what it handed out
         if greet:
             self.greet(features)
 
@@ -834,6 +862,16 @@ class Link(Connection):
 
     def on_evidence(self, message):
         self.peer.convict(message)
+
+    def on_charterheads(self, message):
+        self.told_charters = message.places
+
+    def on_charterwanted(self, message):
+        if signed := self.charters.get(message.version):
+            self.send(CharterVersion(signed))
+
+    def on_charterversion(self, message):
+        self.given_charters.append(message.charter)
 
     def on_cancel(self, message):
         pass  # it is answered already

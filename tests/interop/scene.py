@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "e2e"))
 import testnet
-from kith_peer import Identity, Member, Peer, charter_file, publish
+from kith_peer import Identity, Member, Peer, charter_file, first_version, publish, sign_version
 
 CONSORTIUM = "interop"
 IMAGES = 80
@@ -79,8 +79,9 @@ class Scene:
                    [f"127.0.0.1:{ports[name]}"] if name in ports else [])
             for name, identity in self.identities.items()
         ]  # fmt: skip
+        self.charter = first_version(CONSORTIUM, self.readers, self.steward)
         charter = self.directory / "charter.kith"
-        charter.write_bytes(charter_file(CONSORTIUM, self.readers, self.steward))
+        charter.write_bytes(charter_file(sign_version(self.charter, self.steward)))
         self.kith("charter", "merge", "--dir", folder, charter)
         node = testnet.Node(folder)
         node.configure(SETTINGS | {"data.train": write_pictures(self.directory)} | settings)
@@ -140,7 +141,16 @@ class Scene:
         usual = {"consortium": CONSORTIUM, "task": self.task, "readers": self.readers, "encoding": self.encoding}
         return publish(self.identities[name], values=values, **usual | liberties)
 
+    def successor(self, version, **changes):
+        """The version after it, which expires a second later."""
+        follows = {"number": version.number + 1, "previous": version.id(), "expires": version.expires + 1}
+        return version.but(**follows | changes)
+
     # What the node says of itself.
+
+    def followed(self):
+        """The number of the version of the charter."""
+        return self.node.status()["charter"]["number"]
 
     def told(self, name):
         """What it tells its operator of this member."""

@@ -6,8 +6,9 @@ import struct
 import kith_peer
 import pytest
 from kith_peer import (
-    MANIFEST, VERSION, ZEROS, CharterSignature, CharterVersion, Fetch, Goodbye, Head, Hello, Identity, Known, Manifest, Member,
-    Ping, SealedKey, SignedVersion, Steward, Summary, digest, encode_message, node_id, sign_head, signed_by,
+    MANIFEST, VERSION, ZEROS, Cancel, Charter, CharterHeads, CharterPlace, CharterSignature, CharterVersion, CharterWanted,
+    Evidence, Fetch, Goodbye, Have, Head, Hello, Identity, Known, Manifest, Member, Ping, SealedKey, SignedVersion, Steward,
+    Summary, Wanted, digest, encode_message, node_id, sign_head, signed_by,
 )  # fmt: skip
 from nacl.signing import SigningKey
 
@@ -75,7 +76,7 @@ def test_encodings(examples):
         assert encoding.pack(encoding.unpack(examples[name])) == examples[name]
 
 
-def test_messages(examples):
+def test_messages(examples, identity):
     snapshot = examples["snapshot id"]
     messages = {
         "hello": Hello(VERSION, VERSION, 0, digest(b"task"), "kith"),
@@ -83,7 +84,14 @@ def test_messages(examples):
         "ping": Ping(1),
         "summary": Summary([Known(snapshot, True)], False),
         "fetch": Fetch(snapshot, MANIFEST),
+        "have": Have(snapshot, [0]),
+        "wanted": Wanted(snapshot, False),
+        "cancel": Cancel(snapshot, MANIFEST),
     }
+    head = Head.decode(examples["head"])
+    two = sorted((sign_head(each, identity, "example") for each in (head, head.but(round=13))), key=lambda one: one.head)
+    messages["evidence"] = Evidence(*two)
+    assert messages["evidence"].liar("example") == identity.node_key
     for name, message in messages.items():
         assert examples[name] == encode_message(message), name
         assert kith_peer.decode_message(examples[name]) == message
@@ -91,7 +99,7 @@ def test_messages(examples):
 
 def test_charter(examples, identity):
     member = Member(identity.node_key, SEED, "ward", ["ward:7700"])
-    version = CharterVersion(
+    version = Charter(
         1, "example", 1, ZEROS, 2000000000, 1, [Steward(identity.node_key, "ward")], [member]
     )  # fmt: skip
     assert examples["charter"] == version.encode()
@@ -100,5 +108,8 @@ def test_charter(examples, identity):
     assert examples["charter sig"] == signature
     signed = SignedVersion(version.encode(), [CharterSignature(identity.node_key, signature)])
     assert SignedVersion.decode(signed.encode()) == signed
+    assert examples["ch heads"] == encode_message(CharterHeads([CharterPlace(1, version.id())]))
+    assert examples["ch wanted"] == encode_message(CharterWanted(version.id()))
+    assert examples["ch version"] == encode_message(CharterVersion(signed))
     assert Member.of_card("kith-member-1 " + examples["member card"].hex()) == member
     assert signed_by(identity.node_key, examples["member card"][-64:], b"kith member 1\n" + member.encode())

@@ -11,8 +11,8 @@ import kith_peer
 import pytest
 from scene import SHAPES, Scene
 from kith_peer import (
-    CHUNK, MANIFEST, VERSION, Evidence, Fetch, Have, Head, Heads, Hello, Holding, Manifest, Ping, Wanted, digest, node_id,
-    write_tensors,
+    CHUNK, FOLLOWS_CHARTER, MANIFEST, VERSION, CharterHeads, CharterPlace, CharterWanted, Evidence, Fetch, Have, Head, Heads,
+    Hello, Holding, Manifest, Ping, Wanted, digest, node_id, sign_version, write_tensors,
 )  # fmt: skip
 
 PATIENCE = 60  # seconds for what the node does at its own pace, on a busy machine
@@ -48,6 +48,56 @@ def test_charter_made_in_python_is_followed(scene):
     shown = json.loads(scene.kith("charter", "show", "--json", "--dir", scene.node.directory))
     assert shown["number"] == 1
     assert {member["id"] for member in shown["members"]} == {node_id(member.node_key) for member in scene.readers}
+
+
+def test_newer_versions_of_the_charter_are_asked_for_followed_and_handed_out():
+    """Those between as well; nobody who does not follow a charter is told of any."""
+    with Scene(["teller", "reader", "other"]) as scene:
+        versions = [scene.charter]
+        for _ in range(3):
+            versions.append(scene.successor(versions[-1]))
+        places = [CharterPlace(version.number, version.id()) for version in versions]
+        signed = [sign_version(version, scene.steward) for version in versions]
+        with scene.join("teller", features=FOLLOWS_CHARTER) as teller, scene.join("other") as other:
+            teller.wait("what it follows", lambda: teller.told_charters == places[:1])
+            teller.charters = {version.id(): each for version, each in zip(versions, signed)}
+            for newest in (1, 3):
+                teller.send(CharterHeads([places[newest]]))
+                teller.wait("it follows", lambda: teller.told_charters == places[newest : newest + 1])
+            teller.ping()
+            assert scene.until("it says so", lambda: scene.followed() == 4)
+            assert scene.told("teller")["charter"]["state"] == "ours"
+            other.ping()
+            assert not other.told_charters
+        shown = json.loads(scene.kith("charter", "show", "--json", "--dir", scene.node.directory))
+        assert shown["number"] == 4
+        with scene.join("reader", features=FOLLOWS_CHARTER) as reader:
+            reader.wait("what it follows", lambda: reader.told_charters == places[3:])
+            for number in (3, 0):
+                reader.send(CharterWanted(versions[number].id()))
+                reader.wait("the version", lambda: signed[number] in reader.given_charters)
+            reader.send(CharterWanted(bytes(32)))
+            reader.ping()
+            assert len(reader.given_charters) == 2
+
+
+def test_rival_of_the_charter_is_kept_and_told():
+    with Scene(["teller", "reader"]) as scene:
+        one, other = (scene.successor(scene.charter, expires=scene.charter.expires + i) for i in (1, 2))
+        places = [CharterPlace(2, version.id()) for version in (one, other)]
+        with scene.join("teller", features=FOLLOWS_CHARTER) as teller:
+            teller.charters = {version.id(): sign_version(version, scene.steward) for version in (one, other)}
+            teller.send(CharterHeads(places[:1]))
+            teller.wait("it follows", lambda: teller.told_charters == places[:1])
+            teller.send(CharterHeads(places[1:]))
+            teller.wait("it tells of both", lambda: teller.told_charters == places)
+        assert scene.until("the operator is told", lambda: scene.node.status()["charter"]["forked"])
+        fork = scene.until("it is logged", lambda: scene.node.events("charter_forked"))
+        assert node_id(scene.steward.node_key) in fork[-1]["signed_twice"]
+        with scene.join("reader", features=FOLLOWS_CHARTER) as reader:
+            reader.wait("it tells of both", lambda: reader.told_charters == places)
+            reader.send(CharterWanted(other.id()))
+            reader.wait("the evidence", lambda: reader.given_charters)
 
 
 def test_node_accepts_a_member_and_greets_it(scene):

@@ -17,8 +17,9 @@ import kith_peer
 import pytest
 from scene import CONSORTIUM, Scene
 from kith_peer import (
-    CHUNK, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, VERSION, Cancel, Closed, Evidence, Fetch, Goodbye, Head, Heads, Hello, Holding,
-    Have, Identity, Known, Link, Peer, Piece, Ping, Pong, Summary, Unavailable, Wanted, Wire, digest, encode_message, encrypt, sign_head,
+    CHUNK, FOLLOWS_CHARTER, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, VERSION, Cancel, CharterHeads, CharterPlace, CharterVersion,
+    CharterWanted, Closed, Evidence, Fetch, Goodbye, Head, Heads, Hello, Holding, Have, Identity, Known, Link, Peer, Piece, Ping, Pong,
+    SignedVersion, Summary, Unavailable, Wanted, Wire, digest, encode_message, encrypt, sign_head, sign_version,
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -738,6 +739,83 @@ def test_head_of_extreme_numbers(scene, fields):
         serve_together([link], "it is averaged with", lambda: scene.told(name)["averaged"], 30)
         members = {member["name"]: member["weight"] for member in scene.node.rounds(1)[0]["members"]}
         assert all(0 <= weight <= 1 for weight in members.values()) and members["honest"] > 0
+
+
+# --- Charters ------------------------------------------------------------------------------------
+
+
+def by_steward(make):
+    return lambda scene, second: sign_version(make(second), scene.steward)
+
+
+NO_CHARTER = {
+    "signed_by_a_stranger": lambda scene, second: sign_version(second, scene.identities["honest"]),
+    "unsigned": lambda scene, second: SignedVersion(second.encode(), []),
+    "signed_twice_by_one": lambda scene, second: (
+        lambda signed: signed.but(signatures=signed.signatures * 2))(sign_version(second, scene.steward)),
+    "altered_after_signing": lambda scene, second: sign_version(second, scene.steward).but(
+        body=second.but(expires=second.expires + 1).encode()),
+    "of_another_consortium": by_steward(lambda second: second.but(consortium="other")),
+    "of_the_number_before": by_steward(lambda second: second.but(number=1)),
+    "of_a_higher_number": by_steward(lambda second: second.but(number=3)),
+    "of_the_highest_number": by_steward(lambda second: second.but(number=(1 << 64) - 1)),
+    "another_first": by_steward(lambda second: second.but(number=1, previous=bytes(32))),
+    "with_a_threshold_of_none": by_steward(lambda second: second.but(threshold=0)),
+    "without_members": by_steward(lambda second: second.but(members=[])),
+    "with_members_in_disorder": by_steward(lambda second: second.but(members=second.members[::-1])),
+    "without_stewards": by_steward(lambda second: second.but(stewards=[])),
+    "that_is_no_charter": lambda scene, second: SignedVersion(bytes(300), []),
+    "without_a_body": lambda scene, second: SignedVersion(b"", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", NO_CHARTER.values(), ids=NO_CHARTER.keys())
+@pytest.mark.parametrize("number", [2, 3])
+def test_charter(scene, make, number):
+    """It is not followed, not passed on, and asked for once only, whatever number it is said to have."""
+    signed = make(scene, scene.successor(scene.charter))
+    with scene.attacker(features=FOLLOWS_CHARTER) as link:
+        asked = []
+        link.on_charterwanted = lambda message: (asked.append(message.version), link.send(CharterVersion(signed)))
+        with contextlib.suppress(Closed):
+            for _ in range(3):
+                link.send(CharterHeads([CharterPlace(number, digest(signed.body))]))
+                link.ping()
+        assert len(asked) == len(set(asked)) <= 3
+    assert scene.followed() == 1
+
+
+def test_charter_that_was_never_asked_for(scene):
+    second = sign_version(scene.successor(scene.charter), scene.identities["honest"])
+    with scene.attacker(features=FOLLOWS_CHARTER) as link:
+        for _ in range(10):
+            link.send(CharterVersion(second))
+        link.ping()
+    assert scene.followed() == 1
+
+
+def test_charters_without_end(scene):
+    """Each is the predecessor of the one before: a chain is not followed down for ever."""
+    with scene.attacker(features=FOLLOWS_CHARTER) as link:
+        versions = [scene.charter.but(previous=bytes(32), number=2)]
+        for number in range(3, 1000):
+            versions.append(versions[-1].but(number=number, previous=versions[-1].id()))
+        link.charters = {version.id(): sign_version(version, scene.steward) for version in versions}
+        with contextlib.suppress(Closed):
+            link.send(CharterHeads([CharterPlace(999, versions[-1].id())]))
+            link.serve(2)
+    assert scene.followed() == 1
+
+
+def test_charter_messages_of_who_follows_none(scene):
+    second = scene.successor(scene.charter)
+    with scene.attacker() as link:
+        link.charters = {second.id(): sign_version(second, scene.steward)}
+        with contextlib.suppress(Closed):
+            link.send(CharterHeads([CharterPlace(2, second.id())]), CharterWanted(scene.charter.id()))
+            link.ping()
+        assert not link.given_charters
+    assert scene.followed() == 1
 
 
 # --- Manifests and chunks ------------------------------------------------------------------------

@@ -1,5 +1,4 @@
-#include "net/charter.hpp"
-
+#include "tests/charters.hpp"
 #include "tests/crypto_ready.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
@@ -14,63 +13,9 @@ namespace {
 
 using namespace kith;
 using namespace kith::net;
+using namespace kith::test;
 using Fault = CharterFault;
 namespace data = boost::unit_test::data;
-
-constexpr std::uint64_t kExpires = 2'000'000'000;
-
-crypto::Identity identity(int number) {
-  crypto::Secret<32> seed;
-  seed.data()[0] = static_cast<std::byte>(number);
-  return crypto::Identity::from_seed(seed);
-}
-
-Steward steward(int number) { return {identity(number).id(), "s" + std::to_string(number)}; }
-
-Member member(int number) {
-  Member made;
-  made.id = identity(number).id();
-  made.channel[0] = static_cast<std::byte>(number);
-  made.name = "m" + std::to_string(number);
-  made.addresses = {"host:" + std::to_string(7000 + number)};
-  return made;
-}
-
-Charter ordered(Charter charter) {
-  std::ranges::sort(charter.members, {}, &Member::id);
-  std::ranges::sort(charter.stewards, {}, &Steward::id);
-  return charter;
-}
-
-Charter first_version(const std::vector<int>& stewards, std::uint32_t threshold) {
-  Charter charter;
-  charter.consortium = "study";
-  charter.expires = kExpires;
-  charter.threshold = threshold;
-  for (const int i : stewards) charter.stewards.push_back(steward(i));
-  charter.members = {member(1), member(2), member(3)};
-  return ordered(charter);
-}
-
-Charter next_version(const CharterChain& chain) {
-  Charter charter = chain.newest().charter;
-  ++charter.number;
-  charter.previous = chain.newest().id;
-  return charter;
-}
-
-SignedCharter signed_by(const Charter& charter, const std::vector<int>& stewards) {
-  SignedCharter made{encode(charter), {}};  // whatever problem it may have
-  for (const int i : stewards) sign(made, identity(i));
-  return made;
-}
-
-/// Three stewards, two of whom must sign; three members; one version.
-CharterChain study() {
-  CharterChain chain;
-  BOOST_TEST_REQUIRE(!chain.append(signed_by(first_version({1, 2, 3}, 2), {1, 2})));
-  return chain;
-}
 
 /// A version that is sound but for what `change` does to it.
 template <class Change>

@@ -27,7 +27,10 @@ std::vector<Message> one_of_each() {
           Have{{}, {1, 2, 3}},
           Wanted{{}, true},
           Cancel{{}, 10},
-          Evidence{}};
+          Evidence{},
+          CharterHeads{{{3, {}}, {2, {}}}},
+          CharterWanted{},
+          CharterVersion{{Bytes(50), {{}, {}}}}};
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -93,6 +94,14 @@ BOOST_AUTO_TEST_CASE(documented_messages_are_ours) {
   BOOST_TEST(documented("ping") == message(Ping{1}));
   BOOST_TEST(documented("summary") == message(Summary{{{id, true}}, false}));
   BOOST_TEST(documented("fetch") == message(Fetch{id, kManifestPiece}));
+  BOOST_TEST(documented("have") == message(Have{id, {0}}));
+  BOOST_TEST(documented("wanted") == message(Wanted{id, false}));
+  BOOST_TEST(documented("cancel") == message(Cancel{id, kManifestPiece}));
+  SignedHead first = sign_head(head, identity, "example");
+  head.round = 13;
+  SignedHead second = sign_head(head, identity, "example");
+  if (second.bytes < first.bytes) std::swap(first, second);
+  BOOST_TEST(documented("evidence") == message(Evidence{first, second}));
 }
 
 BOOST_AUTO_TEST_CASE(documented_chunk_is_ours) {
@@ -115,6 +124,10 @@ BOOST_AUTO_TEST_CASE(documented_charter_and_member_card_are_ours) {
   BOOST_TEST(documented("charter") == hex(version.body));
   BOOST_TEST(documented("charter id") == hex(version.id()));
   BOOST_TEST(documented("charter sig") == hex(version.signatures[0].signature));
+  const auto message = [](const Message& what) { return hex(encode_message(what)); };
+  BOOST_TEST(documented("ch heads") == message(CharterHeads{{{1, version.id()}}}));
+  BOOST_TEST(documented("ch wanted") == message(CharterWanted{version.id()}));
+  BOOST_TEST(documented("ch version") == message(CharterVersion{version}));
   const std::string card = card_text(member, identity);
   BOOST_TEST("kith-member-1 " + documented("member card") + "\n" == card);
 }

@@ -83,8 +83,8 @@ class GossipNetwork {
   void connect(Node a, Node b) {
     if (a == b || !connections_.insert(std::minmax(a, b)).second) return;
     ++epoch_[std::minmax(a, b)];
-    gossip(a).handle_connected(sim_.now(), id(b));
-    gossip(b).handle_connected(sim_.now(), id(a));
+    gossip(a).handle_connected(sim_.now(), id(b), features(b));
+    gossip(b).handle_connected(sim_.now(), id(a), features(a));
     drive(a);
     drive(b);
   }
@@ -162,6 +162,12 @@ class GossipNetwork {
     drive(node);
   }
 
+  /// The node's operator puts that charter there.
+  void follow(Node node, const net::CharterChain& charter) {
+    disk(node).charter = charter;
+    gossip(node).follow(sim_.now(), charter, disk(node).rival, {});
+    drive(node);
+  }
   /// Delivers `message` to `to` as if `from` had sent it: for liars.
   void inject(Node from, Node to, const net::Message& message) {
     gossip(to).handle_message(sim_.now(), id(from), message);
@@ -192,6 +198,7 @@ class GossipNetwork {
     std::map<net::SnapshotId, Snapshot> snapshots;
     std::map<std::pair<net::SnapshotId, std::uint32_t>, Bytes> pieces;
     std::vector<net::Evidence> evidence;
+    std::optional<net::CharterChain> charter, rival;
     std::uint64_t log = 1;
   };
   Disk& disk(Node node) { return nodes_[node]->disk; }
@@ -203,6 +210,9 @@ class GossipNetwork {
     state.alarm = net::Instant::max();
     ++state.disk.log;
     for (const net::Evidence& evidence : state.disk.evidence) state.gossip->restore(evidence);
+    if (state.disk.charter) {
+      state.gossip->follow(sim_.now(), *state.disk.charter, state.disk.rival, {});
+    }
     for (const auto& [id, stored] : state.disk.snapshots) {
       using net::Swarm;
       state.gossip->restore(stored.head, stored.manifest,
@@ -232,6 +242,7 @@ class GossipNetwork {
     net::Instant alarm = net::Instant::max();
   };
 
+  std::uint64_t features(Node node) { return disk(node).charter ? net::kFollowsCharter : 0; }
   std::unique_ptr<net::Gossip> make_gossip(Node node) {
     return std::make_unique<net::Gossip>(*consortium_, identities_[node].id(), task(),
                                          sim_.seed() * 1000 + node);
@@ -288,6 +299,10 @@ class GossipNetwork {
       node.accusations.push_back(accused->what);
     } else if (const auto* convicted = std::get_if<Gossip::Convicted>(&event)) {
       node.disk.evidence.push_back(convicted->evidence);
+    } else if (auto* grown = std::get_if<Gossip::CharterGrown>(&event)) {
+      node.disk.charter = std::move(grown->chain);
+    } else if (auto* forked = std::get_if<Gossip::CharterForked>(&event)) {
+      node.disk.rival = std::move(forked->rival);
     } else if (const auto* outrun = std::get_if<Gossip::Outrun>(&event)) {
       node.disk.log = std::max(node.disk.log, outrun->position.log + 1);
     }

@@ -1,0 +1,368 @@
+#include "net/charter_sync.hpp"
+
+#include "tests/charters.hpp"
+#include "tests/crypto_ready.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <deque>
+#include <map>
+#include <set>
+
+namespace {
+
+using namespace kith;
+using namespace kith::net;
+using namespace kith::test;
+using namespace std::chrono_literals;
+
+/// Nodes that are all connected; what they say arrives at once, and in order.
+class Town {
+ public:
+  explicit Town(const std::vector<CharterChain>& charters) {
+    for (std::size_t i = 0; i < charters.size(); ++i) {
+      nodes_.push_back(std::make_unique<Node>());
+      nodes_[i]->sync.follow(now, charters[i], std::nullopt, {});
+    }
+    for (std::size_t i = 0; i < charters.size(); ++i) {
+      for (std::size_t j = 0; j < charters.size(); ++j) {
+        if (i != j) nodes_[i]->sync.handle_connected(now, id(j));
+      }
+    }
+    settle();
+  }
+  static NodeId id(std::size_t node) { return identity(100 + static_cast<int>(node)).id(); }
+  CharterSync& sync(std::size_t node) { return nodes_[node]->sync; }
+  const CharterChain& chain(std::size_t node) { return *sync(node).chain(); }
+  const std::vector<std::string>& accusations(std::size_t by) { return nodes_[by]->accusations; }
+  std::size_t forks(std::size_t seen_by) { return nodes_[seen_by]->forks; }
+  std::size_t grown(std::size_t node) { return nodes_[node]->grown; }
+
+  void follow(std::size_t node, const CharterChain& chain, std::set<Hash> settled = {}) {
+    sync(node).follow(now, chain, std::nullopt, std::move(settled));
+    settle();
+  }
+  /// As if `from` said it.
+  void say(std::size_t from, std::size_t to, const Message& message) {
+    deliver(from, to, encode_message(message));
+    settle();
+  }
+  void wait(Duration time) {
+    now += time;
+    for (const auto& node : nodes_) node->sync.handle_timeout(now);
+    settle();
+  }
+
+  Instant now{};
+  std::set<std::size_t> mute;  ///< whose words get lost
+  std::map<std::size_t, std::size_t> messages{};
+  std::map<std::size_t, std::size_t> versions_sent{};
+  std::size_t asked = 0;
+
+ private:
+  struct Node {
+    Conduct conduct;
+    CharterSync sync{conduct};
+    std::vector<std::string> accusations;
+    std::size_t forks = 0, grown = 0;
+  };
+
+  void deliver(std::size_t from, std::size_t to, const Bytes& bytes) {
+    auto message = decode_message(bytes);
+    BOOST_TEST_REQUIRE(message.has_value());
+    const auto handle = [&](auto& body) {
+      if constexpr (requires { sync(to).handle(now, id(from), body); }) {
+        sync(to).handle(now, id(from), body);
+      }
+    };
+    std::visit(handle, *message);
+  }
+  void settle() {
+    for (bool quiet = false; !quiet;) {
+      quiet = true;
+      for (std::size_t self = 0; self < nodes_.size(); ++self) {
+        while (auto event = sync(self).poll_event()) {
+          quiet = false;
+          BOOST_TEST_REQUIRE(++events_ < 10'000);  // nobody talks without end
+          take(self, *event);
+        }
+      }
+    }
+    events_ = 0;
+  }
+  void take(std::size_t self, CharterSync::Event& event) {
+    Node& node = *nodes_[self];
+    if (const auto* out = std::get_if<CharterSync::Transmit>(&event)) {
+      ++messages[self];
+      if (std::holds_alternative<CharterVersion>(out->message)) ++versions_sent[self];
+      if (std::holds_alternative<CharterWanted>(out->message)) ++asked;
+      if (mute.contains(self)) return;
+      for (std::size_t to = 0; to < nodes_.size(); ++to) {
+        if (id(to) == out->to) deliver(self, to, encode_message(out->message));
+      }
+    } else if (const auto* accused = std::get_if<CharterSync::Accused>(&event)) {
+      node.accusations.push_back(accused->what);
+    } else if (std::holds_alternative<CharterSync::Forked>(event)) {
+      ++node.forks;
+    } else {
+      ++node.grown;
+    }
+  }
+
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::size_t events_ = 0;
+};
+
+CharterChain study_of(std::size_t versions) {
+  CharterChain chain = study();
+  while (chain.versions().size() < versions) extend(chain, kExpires + chain.versions().size(), {1, 2});
+  return chain;
+}
+
+bool same(const CharterChain& one, const CharterChain& other) {
+  return one.encode() == other.encode();
+}
+
+CharterPlace newest(const CharterChain& chain) {
+  return {chain.newest().charter.number, chain.newest().id};
+}
+
+/// Two rivals of version `number`, both signed by steward 2.
+std::pair<CharterChain, CharterChain> rivals(std::size_t number) {
+  CharterChain one = study_of(number - 1), other = one;
+  extend(one, kExpires + 1000, {1, 2});
+  extend(other, kExpires + 2000, {2, 3});
+  return {one, other};
+}
+
+/// A node with version 1, and a peer who has said that it follows the last of `told` and hands out
+/// what it is asked for, sound or not.
+struct Liar : CryptoReady {
+  Liar() : town({study(), study()}) { town.mute.insert(1); }
+  void tell(const std::vector<SignedCharter>& told, std::uint64_t number) {
+    town.say(1, 0, CharterHeads{{{number, told.back().id()}}});
+    for (auto version = told.rbegin(); version != told.rend(); ++version) {
+      town.say(1, 0, CharterVersion{*version});
+    }
+  }
+  void nothing_came_of_it_but(const std::string& accusation) {
+    BOOST_TEST(same(town.chain(0), study()));
+    BOOST_TEST(town.grown(0) == 0U);
+    BOOST_TEST_REQUIRE(town.accusations(0).size() == 1U);
+    BOOST_TEST(town.accusations(0)[0].find(accusation) != std::string::npos,
+               town.accusations(0)[0]);
+  }
+  Town town;
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(charter_sync_tests, CryptoReady)
+
+BOOST_AUTO_TEST_CASE(who_lacks_versions_gets_all_of_them_from_who_has_them) {
+  Town town({study_of(20), study_of(1), study_of(7)});
+  for (std::size_t node = 0; node < 3; ++node) BOOST_TEST(same(town.chain(node), study_of(20)));
+  BOOST_TEST(town.grown(1) >= 1U);
+  BOOST_TEST(town.accusations(1).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_new_version_reaches_everyone_from_the_one_node_that_was_given_it) {
+  Town town({study(), study(), study(), study()});
+  town.follow(2, study_of(2));
+  for (std::size_t node = 0; node < 4; ++node) {
+    BOOST_TEST(same(town.chain(node), study_of(2)));
+    BOOST_TEST((town.sync(2).followed_by(Town::id(node)) == newest(study_of(2))) == (node != 2));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(who_agrees_asks_for_nothing_and_says_so_every_half_minute) {
+  Town town({study_of(3), study_of(3)});
+  BOOST_TEST(town.messages[0] == 1U);
+  town.wait(29s);
+  BOOST_TEST(town.messages[0] == 1U);
+  town.wait(1s);
+  BOOST_TEST(town.messages[0] == 2U);
+  BOOST_TEST(town.asked == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_does_not_answer_is_left_for_another_after_ten_seconds) {
+  Town town({study(), study(), study()});
+  for (const std::size_t silent : {1U, 2U}) town.mute.insert(silent);
+  town.say(1, 0, CharterHeads{{newest(study_of(2))}});
+  town.follow(2, study_of(2));
+  town.say(2, 0, CharterHeads{{newest(study_of(2))}});
+  town.mute.erase(2);
+  town.wait(9s);
+  BOOST_TEST(same(town.chain(0), study()));
+  town.wait(1s);
+  BOOST_TEST(same(town.chain(0), study_of(2)));
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_goes_is_left_for_another_at_once) {
+  Town town({study(), study(), study()});
+  town.mute = {1, 2};
+  town.say(1, 0, CharterHeads{{newest(study_of(2))}});
+  town.follow(2, study_of(2));
+  town.say(2, 0, CharterHeads{{newest(study_of(2))}});
+  town.mute.erase(2);
+  town.sync(0).handle_disconnected(town.now, Town::id(1));
+  town.wait(0s);
+  BOOST_TEST(same(town.chain(0), study_of(2)));
+}
+
+// --- Forks -------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(rivals_are_seen_by_both_sides_which_stay_with_their_own) {
+  const auto [one, other] = rivals(4);
+  Town town({one, other});
+  BOOST_TEST(same(town.chain(0), one));
+  BOOST_TEST(same(town.chain(1), other));
+  for (const std::size_t node : {0U, 1U}) {
+    BOOST_TEST(town.forks(node) == 1U);
+    BOOST_TEST(town.accusations(node).empty());
+    const auto fork = find_fork(town.chain(node), *town.sync(node).rival());
+    BOOST_TEST_REQUIRE(fork.has_value());
+    BOOST_TEST(fork->number == 4U);
+    BOOST_TEST_REQUIRE(fork->signed_twice.size() == 1U);
+    BOOST_TEST((fork->signed_twice[0] == identity(2).id()));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(who_knows_a_rival_tells_of_it_those_who_do_not) {
+  const auto [one, other] = rivals(3);
+  Town town({one, other, one});
+  BOOST_TEST(town.forks(2) == 1U);
+  Town later({one, one});
+  later.sync(0).follow(later.now, one, other, {});
+  later.wait(0s);
+  BOOST_TEST(later.forks(1) == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_rival_that_grows_is_followed_as_evidence_and_a_second_one_is_no_news) {
+  const auto [one, other] = rivals(3);
+  Town town({one, other});
+  CharterChain longer = other;
+  extend(longer, kExpires + 3000, {2, 3});
+  town.follow(1, longer);
+  BOOST_TEST(town.forks(0) == 2U);
+  BOOST_TEST(same(*town.sync(0).rival(), longer));
+  CharterChain third = study_of(2);
+  extend(third, kExpires + 5000, {1, 3});
+  town.follow(1, third);
+  BOOST_TEST(town.forks(0) == 2U);
+  BOOST_TEST(same(town.chain(0), one));
+}
+
+BOOST_AUTO_TEST_CASE(a_rival_that_was_decided_against_is_no_news_nor_is_what_continues_it) {
+  const auto [one, other] = rivals(3);
+  Town town({one, study_of(2)});
+  town.follow(0, one, {other.newest().id});
+  town.follow(1, other);
+  BOOST_TEST(town.forks(0) == 0U);
+  CharterChain longer = other;
+  extend(longer, kExpires + 3000, {2, 3});
+  town.follow(1, longer);
+  BOOST_TEST(town.forks(0) == 0U);
+  BOOST_TEST(same(town.chain(0), one));
+  BOOST_TEST(town.accusations(0).empty());
+}
+
+// --- Lies --------------------------------------------------------------------------------------
+
+BOOST_FIXTURE_TEST_CASE(rollback_to_an_older_version_is_not_even_asked_for, Liar) {
+  Town other({study_of(3), study_of(3)});
+  other.say(1, 0, CharterHeads{{newest(study())}});
+  BOOST_TEST(other.asked == 0U);
+  BOOST_TEST(same(other.chain(0), study_of(3)));
+  BOOST_TEST((other.sync(0).followed_by(Town::id(1)) == newest(study())));  // the operator sees it
+}
+
+BOOST_FIXTURE_TEST_CASE(version_with_one_signature_too_few_is_refused, Liar) {
+  const CharterChain chain = study();
+  tell({signed_by(next_version(chain), {1})}, 2);
+  nothing_came_of_it_but("refused");
+}
+
+BOOST_FIXTURE_TEST_CASE(version_signed_by_strangers_is_refused, Liar) {
+  tell({signed_by(next_version(study()), {1, 9})}, 2);
+  nothing_came_of_it_but("refused");
+}
+
+BOOST_FIXTURE_TEST_CASE(fast_forward_over_a_number_is_refused, Liar) {
+  Charter charter = next_version(study());
+  charter.number = 7;
+  tell({signed_by(charter, {1, 2})}, 7);
+  nothing_came_of_it_but("refused");
+}
+
+BOOST_FIXTURE_TEST_CASE(number_other_than_was_said_is_refused, Liar) {
+  tell({signed_by(next_version(study()), {1, 2})}, 3);
+  nothing_came_of_it_but("its number is not what was said of it");
+}
+
+BOOST_FIXTURE_TEST_CASE(another_version_than_was_asked_for_is_refused, Liar) {
+  town.say(1, 0, CharterHeads{{newest(study_of(2))}});
+  town.say(1, 0, CharterVersion{signed_by(next_version(study_of(2)), {1, 2})});
+  nothing_came_of_it_but("it is not the one asked for");
+}
+
+BOOST_FIXTURE_TEST_CASE(version_that_was_cut_short_is_refused, Liar) {
+  SignedCharter version = signed_by(next_version(study()), {1, 2});
+  version.body.pop_back();
+  tell({version}, 2);
+  nothing_came_of_it_but("refused");
+}
+
+BOOST_FIXTURE_TEST_CASE(another_beginning_is_refused, Liar) {
+  CharterChain chain;
+  BOOST_TEST_REQUIRE(!chain.append(signed_by(first_version({4, 5}, 2), {4, 5})));
+  tell({chain.newest().signed_charter}, 1);
+  nothing_came_of_it_but("another beginning");
+}
+
+BOOST_FIXTURE_TEST_CASE(what_was_refused_is_not_asked_for_again, Liar) {
+  const std::vector<SignedCharter> forged{signed_by(next_version(study()), {1})};
+  tell(forged, 2);
+  const std::size_t before = town.asked;
+  for (int i = 0; i < 10; ++i) tell(forged, 2);
+  BOOST_TEST(town.asked == before);
+}
+
+BOOST_FIXTURE_TEST_CASE(version_that_nobody_asked_for_changes_nothing, Liar) {
+  town.say(1, 0, CharterVersion{study_of(2).newest().signed_charter});
+  BOOST_TEST(same(town.chain(0), study()));
+  BOOST_TEST(town.accusations(0).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(places_that_no_charter_can_have_are_not_asked_for, Liar) {
+  town.say(1, 0, CharterHeads{{{0, Hash{}}, {limits::kCharterVersions + 1, Hash{}}}});
+  BOOST_TEST(town.asked == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(versions_are_handed_out_as_often_as_time_pays_for, Liar) {
+  for (int i = 0; i < 1000; ++i) town.say(1, 0, CharterWanted{study().newest().id});
+  const auto at_once = static_cast<std::size_t>(limits::kEffortAtOnce / limits::kCharterEffort);
+  BOOST_TEST(town.versions_sent[0] <= at_once + 1);
+  BOOST_TEST(town.versions_sent[0] >= at_once - 1);
+  town.wait(limits::kCharterEffort);
+  town.say(1, 0, CharterWanted{study().newest().id});
+  BOOST_TEST(town.versions_sent[0] <= at_once + 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(version_that_is_not_there_is_not_answered, Liar) {
+  const std::size_t before = town.messages[0];
+  town.say(1, 0, CharterWanted{Hash{}});
+  BOOST_TEST(town.messages[0] == before);
+}
+
+BOOST_AUTO_TEST_CASE(stranger_to_the_charter_is_neither_heard_nor_served) {
+  Conduct conduct;
+  CharterSync sync(conduct);
+  const NodeId stranger = identity(50).id();
+  sync.follow({}, study(), std::nullopt, {});
+  sync.handle({}, stranger, CharterWanted{study().newest().id});
+  sync.handle({}, stranger, CharterHeads{{newest(study_of(2))}});
+  BOOST_TEST(!sync.poll_event().has_value());
+}
+
+BOOST_AUTO_TEST_SUITE_END()

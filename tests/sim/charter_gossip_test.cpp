@@ -1,0 +1,230 @@
+#include "tests/charters.hpp"
+#include "tests/sim/gossip_network.hpp"
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+
+#include <chrono>
+#include <map>
+#include <set>
+
+namespace {
+
+namespace data = boost::unit_test::data;
+using namespace std::chrono_literals;
+using namespace kith;
+using namespace kith::test;
+using sim::GossipNetwork;
+using Node = GossipNetwork::Node;
+
+constexpr std::size_t kNodes = 12;
+constexpr int kStewards = 5;     // numbers 1 to 5
+constexpr int kBad = 2;          // ... of whom 1 and 2 sign anything
+constexpr std::size_t kNeeded = 3;
+
+/// Members who follow one charter, and its stewards; what they do follows from the seed.
+class History {
+ public:
+  explicit History(std::uint64_t seed)
+      : net(seed, kNodes, {.latency = 50ms, .jitter = 20ms, .loss_percent = 10}) {
+    CharterChain first;
+    const Charter charter = first_version({1, 2, 3, 4, 5}, kNeeded);
+    BOOST_TEST_REQUIRE(!first.append(signed_by(charter, {1, 2, 3})));
+    for (Node node = 0; node < kNodes; ++node) net.follow(node, first);
+    net.connect_randomly(2);
+    // What the last node says it follows, it hands out.
+    net.watch = [this](Node from, Node to, const net::Message& message) {
+      const auto* wanted = std::get_if<net::CharterWanted>(&message);
+      if (to != kNodes - 1 || !wanted || !forged_.contains(wanted->version)) return;
+      const net::CharterVersion answer{forged_.at(wanted->version)};
+      net.simulator().at(net.simulator().now(), [this, from, answer] {
+        net.inject(kNodes - 1, from, answer);
+      });
+    };
+  }
+
+  /// Some honest stewards want a new version, at a node that some operator merges it on.
+  void propose() {
+    const Node node = any(kNodes);
+    CharterChain chain = *net.disk(node).charter;
+    Charter charter = next_version(chain);
+    charter.expires = kExpires + ++changes_;
+    const std::vector<int> willing = willing_to_sign(charter);
+    if (willing.size() < kNeeded) return;
+    BOOST_TEST_REQUIRE(!chain.append(signed_by(charter, willing)));
+    net.follow(node, chain);
+  }
+  /// The bad stewards sign a version with whoever has not signed that number yet, and give it to
+  /// one node: its rival may be on its way elsewhere.
+  void conspire() {
+    const Node node = any(kNodes);
+    CharterChain chain = *net.disk(node).charter;
+    if (chain.versions().size() > 1 && any(2) == 0) chain = chain.first(chain.versions().size() - 1);
+    Charter charter = next_version(chain);
+    charter.expires = kExpires + ++changes_;
+    std::vector<int> willing{1, 2};
+    for (int steward = kBad + 1; steward <= kStewards && willing.size() < kNeeded; ++steward) {
+      if (signs(steward, charter)) willing.push_back(steward);
+    }
+    if (willing.size() < kNeeded) return;
+    BOOST_TEST_REQUIRE(!chain.append(signed_by(charter, willing)));
+    net.follow(node, chain);
+  }
+  /// The last node says that it follows a version that only the bad stewards have signed.
+  void forge() {
+    const Node victim = any(kNodes - 1);
+    const CharterChain& chain = *net.disk(victim).charter;
+    Charter charter = next_version(chain);
+    charter.expires = kExpires + ++changes_;
+    const SignedCharter forged = signed_by(charter, {1, 2});
+    forged_.emplace(forged.id(), forged);
+    net.inject(kNodes - 1, victim, net::CharterHeads{{{charter.number, forged.id()}}});
+  }
+  void cut_or_heal() {
+    const auto all = net.connections();
+    if (!cut_.empty() && any(2) == 0) return heal();
+    for (const auto& [a, b] : all) {
+      if (a % 2 == b % 2 || any(4) != 0) continue;
+      net.disconnect(a, b);
+      cut_.emplace_back(a, b);
+    }
+  }
+  void heal() {
+    for (const auto& [a, b] : std::exchange(cut_, {})) net.connect(a, b);
+  }
+  void crash() {
+    const Node node = any(kNodes - 1);
+    const auto before = net.connections();
+    net.restart(node);
+    for (const auto& [a, b] : before) {
+      if (a == node || b == node) net.connect(a, b);
+    }
+  }
+  std::size_t any(std::size_t below) { return net.simulator().random()() % below; }
+  [[nodiscard]] bool forged(const net::Hash& version) const { return forged_.contains(version); }
+
+  GossipNetwork net;
+
+ private:
+  /// An honest steward signs one version of a number after the same one.
+  bool signs(int steward, const Charter& charter) {
+    const net::Hash id = crypto::hash(net::encode(charter));
+    const auto key = std::make_pair(steward, charter.previous);
+    return ledger_.emplace(key, id).first->second == id;
+  }
+  std::vector<int> willing_to_sign(const Charter& charter) {
+    std::vector<int> willing;
+    for (int steward = kBad + 1; steward <= kStewards; ++steward) {
+      if (signs(steward, charter)) willing.push_back(steward);
+    }
+    return willing;
+  }
+
+  std::map<std::pair<int, net::Hash>, net::Hash> ledger_;
+  std::map<net::Hash, SignedCharter> forged_;
+  std::vector<std::pair<Node, Node>> cut_;
+  std::uint64_t changes_ = 0;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(charter_gossip_tests)
+
+BOOST_DATA_TEST_CASE(version_merged_on_one_node_reaches_all_of_64_within_seconds,
+                     data::xrange<std::uint64_t>(1, 6), seed) {
+  GossipNetwork net(seed, 64, {.latency = 50ms, .jitter = 20ms});
+  CharterChain chain = study();
+  for (Node node = 0; node < 64; ++node) net.follow(node, chain);
+  net.connect_as_hosts_do();
+  net.simulator().run_for(1s);
+  extend(chain, kExpires + 1, {1, 2});
+  net.follow(7, chain);
+  net.simulator().run_for(2s);
+  for (Node node = 0; node < 64; ++node) {
+    BOOST_TEST(net.disk(node).charter->versions().size() == 2U);
+  }
+}
+
+BOOST_DATA_TEST_CASE(honest_nodes_agree_once_healed_despite_loss_cuts_crashes_and_forgers,
+                     data::xrange<std::uint64_t>(1, 21), seed) {
+  History history(seed);
+  for (int step = 0; step < 60; ++step) {
+    switch (history.any(5)) {
+      case 0:
+        history.propose();
+        break;
+      case 1:
+        history.forge();
+        break;
+      case 2:
+        history.cut_or_heal();
+        break;
+      case 3:
+        history.crash();
+        break;
+      default:
+        break;
+    }
+    history.net.simulator().run_for(std::chrono::seconds(history.any(40)));
+  }
+  history.heal();
+  history.net.simulator().run_for(10min);
+  const CharterChain& agreed = *history.net.disk(0).charter;
+  BOOST_TEST(agreed.versions().size() > 1U);
+  for (const auto& version : agreed.versions()) BOOST_TEST(!history.forged(version.id));
+  for (Node node = 0; node < kNodes; ++node) {
+    const auto& charter = *history.net.disk(node).charter;
+    // Stewards who each sign once cannot be made to sign rivals, whatever the two others do.
+    BOOST_TEST(!history.net.disk(node).rival.has_value());
+    BOOST_TEST((charter.encode() == agreed.encode()));
+  }
+}
+
+BOOST_DATA_TEST_CASE(no_two_honest_nodes_end_on_rivals_without_an_alarm_that_names_who_signed_both,
+                     data::xrange<std::uint64_t>(1, 21), seed) {
+  History history(seed);
+  for (int step = 0; step < 60; ++step) {
+    switch (history.any(6)) {
+      case 0:
+        history.propose();
+        break;
+      case 1:
+        history.conspire();
+        break;
+      case 2:
+        history.forge();
+        break;
+      case 3:
+        history.cut_or_heal();
+        break;
+      case 4:
+        history.crash();
+        break;
+      default:
+        break;
+    }
+    history.net.simulator().run_for(std::chrono::seconds(history.any(20)));
+  }
+  history.heal();
+  history.net.simulator().run_for(10min);
+  const std::set<net::NodeId> bad{identity(1).id(), identity(2).id()};
+  for (Node node = 0; node < kNodes; ++node) {
+    const auto& mine = history.net.disk(node);
+    for (const auto& version : mine.charter->versions()) BOOST_TEST(!history.forged(version.id));
+    const auto decoded = CharterChain::decode(mine.charter->encode());
+    BOOST_TEST(std::holds_alternative<CharterChain>(decoded));  // every version has its signatures
+    for (Node other = 0; other < node; ++other) {
+      const auto& theirs = history.net.disk(other);
+      if (mine.charter->encode() == theirs.charter->encode()) continue;
+      BOOST_TEST(mine.rival.has_value());
+      BOOST_TEST(theirs.rival.has_value());
+    }
+    if (!mine.rival) continue;
+    const auto fork = find_fork(*mine.charter, *mine.rival);
+    BOOST_TEST_REQUIRE(fork.has_value());
+    BOOST_TEST(!fork->signed_twice.empty());
+    for (const net::NodeId& id : fork->signed_twice) BOOST_TEST(bad.contains(id));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
