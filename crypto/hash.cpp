@@ -27,4 +27,25 @@ std::optional<Bytes> from_hex(std::string_view text) {
   return data;
 }
 
+std::string to_base64(ByteView data) {
+  constexpr int kVariant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
+  std::string text(sodium_base64_encoded_len(data.size(), kVariant), '\0');
+  sodium_bin2base64(text.data(), text.size(), raw(data), data.size(), kVariant);
+  text.pop_back();  // the final NUL
+  return text;
+}
+
+std::optional<Bytes> from_base64(std::string_view text) {
+  if (text.empty()) return Bytes{};
+  Bytes data(text.size());
+  std::size_t size = 0;
+  const int status =
+      sodium_base642bin(raw(data), data.size(), text.data(), text.size(), nullptr, &size, nullptr,
+                        sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+  if (status != 0) return std::nullopt;
+  data.resize(size);
+  if (to_base64(data) != text) return std::nullopt;  // bits that count for nothing
+  return data;
+}
+
 }  // namespace kith::crypto

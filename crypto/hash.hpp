@@ -19,4 +19,9 @@ using Hash = std::array<std::byte, 32>;
 /// The inverse; nullopt unless `text` is an even number of hexadecimal digits of either case.
 [[nodiscard]] std::optional<Bytes> from_hex(std::string_view text);
 
+/// The alphabet of RFC 4648 that is safe in addresses and file names, without padding.
+[[nodiscard]] std::string to_base64(ByteView data);
+/// The inverse; nullopt if `text` is nothing that to_base64() returns.
+[[nodiscard]] std::optional<Bytes> from_base64(std::string_view text);
+
 }  // namespace kith::crypto

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <iostream>
 #include <memory>
 
 namespace kith::daemon {
@@ -36,6 +35,7 @@ struct Options {
   // Those of one verb or the other:
   std::vector<fs::path> files{};
   std::vector<fs::path> add{};
+  std::vector<Member> members{};  ///< to add, as if by their cards
   std::vector<std::string> remove{}, steward_add{}, steward_remove{}, addresses{};
   std::string name{};
   fs::path out{};
@@ -60,13 +60,6 @@ struct Options {
     const auto node = config();
     return node ? node->node.keys : directory / "node.keys";
   }
-};
-
-/// What a verb says: to programs, and to people.
-struct Answer {
-  json value;
-  Lines lines;
-  int code = EX_OK;
 };
 
 // --- Words -------------------------------------------------------------------------------------
@@ -240,7 +233,7 @@ Member load_card(const fs::path& file) {
   const auto bytes = read_whole(file, kCardSize);
   if (!bytes) throw Failure(EX_NOINPUT, "there is no " + file.string());
   const auto card = net::parse_card({reinterpret_cast<const char*>(bytes->data()), bytes->size()});
-  if (card) return *card;
+  if (card) return card->member;
   throw Failure(EX_DATAERR, file.string() +
                                 " is no member card, or was altered on its way; ask for "
                                 "what kith charter request prints");
@@ -394,8 +387,9 @@ Steward find_steward(const Charter& charter, const std::string& who) {
 
 void change(Charter& charter, const Options& options) {
   for (const std::string& name : options.remove) remove_named(charter.members, "member", name);
-  for (const fs::path& file : options.add) {
-    const Member card = load_card(file);
+  std::vector<Member> added = options.members;
+  for (const fs::path& file : options.add) added.push_back(load_card(file));
+  for (const Member& card : added) {
     std::erase_if(charter.members, [&](const Member& member) { return member.id == card.id; });
     charter.members.push_back(card);
   }
@@ -635,7 +629,7 @@ Answer request(const Options& options) {
   if (!net::are_addresses(member.addresses)) {
     throw Failure(EX_USAGE, "a card has at most 4 addresses, each like \"host:7700\"");
   }
-  const std::string card = net::card_text(member, keys.identity);
+  const std::string card = net::to_text(net::make_card(member, keys.identity));
   Answer answer{to_json(member), {}};
   answer.value["card"] = card;
   if (options.out.empty()) {
@@ -653,7 +647,38 @@ Answer request(const Options& options) {
   return answer;
 }
 
+bool is_steward(const Charter& charter, const crypto::NodeId& id) {
+  return std::ranges::find(charter.stewards, id, &Steward::id) != charter.stewards.end();
+}
+
 }  // namespace
+
+Answer admit(const fs::path& config, const Member& member) {
+  Options options;
+  options.config_file = config;
+  options.members = {member};
+  const Answer proposed = propose(options);
+  const fs::path file = proposed.value.at("file").get<std::string>();
+  options.files = {file};
+  const auto keys = crypto::load_key_file(options.keys());
+  const bool steward =
+      is_steward(open_charter(options.charter()).newest().charter, keys.identity.id());
+  json signatures = proposed.value.at("signatures");
+  if (steward) signatures = sign(options).value.at("signatures");
+  if (!signatures.at("enough").get<bool>()) {
+    Answer answer{{{"admitted", false}, {"proposal", file.string()}, {"signatures", signatures}},
+                  {"Proposed in " + file.string() + (steward ? ", and signed." : ".")}};
+    answer.lines.push_back(
+        tally_text(tally_of(open_charter(options.charter()), load_proposal(file), file)));
+    answer.lines.push_back("Pass it round (kith charter sign " + file.string() +
+                           "); then: kith charter merge " + file.string());
+    return answer;
+  }
+  Answer answer = merge(options);
+  on_disk("remove", [&] { fs::remove(file); });
+  answer.value["admitted"] = true;
+  return answer;
+}
 
 // --- The command line --------------------------------------------------------------------------
 
@@ -673,14 +698,7 @@ void add_charter_verbs(CLI::App& app, std::function<int()>& chosen) {
                      "DIR/charter.kith");
     verb->add_flag("--json", options->as_json, "print JSON");
     verb->final_callback([&chosen, options, run] {
-      chosen = [options, run] {
-        const Answer answer = run(*options);
-        if (options->as_json) std::cout << answer.value.dump(2) << "\n";
-        if (!options->as_json) {
-          for (const std::string& line : answer.lines) std::cout << line << "\n";
-        }
-        return answer.code;
-      };
+      chosen = [options, run] { return give(run(*options), options->as_json); };
     });
     return verb;
   };

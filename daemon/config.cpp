@@ -474,6 +474,32 @@ std::string to_toml(const Config& config) {
   return text;
 }
 
+std::string task_toml(model::Task task) {
+  static const Config defaults;
+  task.vocabulary = task.vocabulary.filename();
+  std::string text = "[task]\n";
+  for (const auto& key : task_keys()) {
+    const std::string value = key.show(task);
+    if (key.required || value != key.show(defaults.task)) text += key.name + " = " + value + "\n";
+  }
+  return text;
+}
+
+model::Task parse_task(std::string_view text, const std::string& source) {
+  struct Handed {
+    model::Task task = Config().task;
+  };
+  static const std::vector<Section<Handed>> only{section<Handed, model::Task>(
+      "task", [](Handed& handed) -> model::Task& { return handed.task; }, "", task_keys())};
+  const toml::table table = parse_toml(text, source);
+  Handed handed;
+  SettingsReader<Handed>(source, table, only, "docs/configuration.md").read(handed);
+  // Words are not handed over; what depends on them is checked when the configuration is read.
+  const auto wrong = handed.task.vocabulary.empty() ? model::problem(handed.task) : std::nullopt;
+  if (wrong) throw Failure(EX_CONFIG, source + ": task." + *wrong);
+  return handed.task;
+}
+
 std::string configuration_markdown() {
   std::string text =
       "# Configuration\n\n"

@@ -134,6 +134,12 @@ struct Config {
 /// default value.
 [[nodiscard]] std::string to_toml(const Config& config);
 
+/// The section [task] alone: what a new member is handed.  A vocabulary is named without its
+/// folder.
+[[nodiscard]] std::string task_toml(model::Task task);
+/// The inverse.  `source` appears in messages.  Throws Failure(EX_CONFIG).
+[[nodiscard]] model::Task parse_task(std::string_view text, const std::string& source);
+
 /// docs/configuration.md.
 [[nodiscard]] std::string configuration_markdown();
 

@@ -11,7 +11,9 @@
 #include "daemon/failure.hpp"
 #include "daemon/limit_views.hpp"
 #include "daemon/log.hpp"
+#include "daemon/membership_verbs.hpp"
 #include "daemon/node.hpp"
+#include "daemon/place.hpp"
 #include "daemon/simulation/simulation.hpp"
 #include "daemon/simulation/summary.hpp"
 #include "daemon/strategy.hpp"
@@ -32,99 +34,6 @@ using namespace kith;
 using namespace kith::daemon;
 using namespace std::chrono_literals;
 using nlohmann::json;
-
-/// Where a node lives: --dir, or --config.
-struct Place {
-  fs::path directory = ".";
-  fs::path file;
-  void add_to(CLI::App& verb) {
-    verb.add_option("--dir,-d", directory, "the node's folder, which holds kith.toml")
-        ->capture_default_str();
-    verb.add_option("--config,-c", file, "another configuration file than DIR/kith.toml");
-  }
-  [[nodiscard]] fs::path config() const { return file.empty() ? directory / "kith.toml" : file; }
-};
-
-// --- init --------------------------------------------------------------------------------------
-
-struct Init {
-  Place place;
-  std::string name = "node", consortium = "my-consortium", listen = "0.0.0.0:7700", address;
-  bool join = false;
-
-  void run() const {
-    const fs::path file = place.config(), folder = file.parent_path();
-    if (fs::exists(file)) {
-      throw Failure(EX_CANTCREAT,
-                    file.string() + " exists already; name another folder with --dir");
-    }
-    Config config;
-    config.consortium.charter = "charter.kith";
-    const fs::path charter = folder / config.consortium.charter;
-    if (fs::exists(charter) && !join) {
-      throw Failure(EX_CANTCREAT, charter.string() +
-                                      " exists already; to join that consortium, "
-                                      "give --join");
-    }
-    net::Member self;
-    self.name = name;
-    if (!address.empty() || !listens_everywhere()) {
-      self.addresses = {address.empty() ? listen : address};
-    }
-    if (!net::is_label(name) || !net::is_label(consortium) || !net::are_addresses(self.addresses)) {
-      throw Failure(EX_USAGE,
-                    "--name and --consortium are 1 to 64 printable characters, and --address is "
-                    "like \"host:7700\"");
-    }
-    if (!folder.empty()) fs::create_directories(folder);
-    config.node.name = name;
-    config.node.listen = {listen};
-    config.consortium.id = consortium;
-    config.task.name = "my-task";
-    config.data.train = {"train-images.idx", "train-labels.idx"};
-    const fs::path keys_file = folder / config.node.keys;
-    const auto keys = fs::exists(keys_file) ? crypto::load_key_file(keys_file)
-                                            : crypto::create_key_file(keys_file);
-    self.id = keys.identity.id();
-    self.channel = keys.channel.public_key();
-    const fs::path card = folder / "node.card";
-    if (join) {
-      write_whole(card, as_byte_view(net::card_text(self, keys.identity)));
-    } else {
-      found_consortium(charter, consortium, self, keys.identity, keys_file,
-                       std::chrono::system_clock::now());
-    }
-    std::ofstream out(file);
-    out << to_toml(config);
-    out.close();
-    if (!out) throw Failure(EX_CANTCREAT, "cannot write " + file.string());
-    const std::string dir = folder.empty() ? "." : folder.string();
-    std::cout << "Made " << file.string() << " and keys for " << to_string(self.id) << ".\n\n"
-              << "1. Edit [task] and [data] in it.\n";
-    if (join) {
-      std::cout << "2. Send " << card.string() << " to a steward of \"" << consortium
-                << "\", and read him the id above on the telephone.\n"
-                << "3. Take the charter that he sends back: kith charter merge --dir " << dir
-                << " FILE\n4. Start the node: kith run --dir " << dir << "\n";
-    } else {
-      std::cout
-          << "2. Start the node: kith run --dir " << dir << "\n\n"
-          << "It is the first member, and the only steward, of \"" << consortium
-          << "\". Another joins with kith init --join --consortium " << consortium
-          << "\nand sends its card; you take it in with kith charter propose --add FILE, sign "
-             "and merge.\n";
-    }
-    if (self.addresses.empty()) {
-      std::cout << "\nNo --address was given, so nobody can dial this node: it dials the others.\n";
-    }
-  }
-
- private:
-  [[nodiscard]] bool listens_everywhere() const {
-    const auto endpoint = net::parse_endpoint(listen);
-    return endpoint && (endpoint->host == "0.0.0.0" || endpoint->host == "::");
-  }
-};
 
 // --- run ---------------------------------------------------------------------------------------
 
@@ -282,24 +191,10 @@ int main(int argc, char** argv) {
   };
   const auto add_json = [&](CLI::App* verb) { verb->add_flag("--json", as_json, "print JSON"); };
 
-  Init init;
-  CLI::App* verb =
-      add("init", "make a node's folder: keys, a commented kith.toml, and a charter", [&] {
-        init.run();
-        return EX_OK;
-      });
-  init.place.add_to(*verb);
-  verb->add_option("--name", init.name, "the node's name, for people")->capture_default_str();
-  verb->add_option("--consortium", init.consortium, "the consortium's id, the same on all nodes")
-      ->capture_default_str();
-  verb->add_option("--listen", init.listen, "host:port to listen on")->capture_default_str();
-  verb->add_option("--address", init.address,
-                   "host:port at which the others reach it, if not the same");
-  verb->add_flag("--join", init.join,
-                 "join a consortium that exists: make a card for a steward, and no charter");
+  add_membership_verbs(app, chosen);
 
   Place place;
-  verb = add("run", "run the node until it is stopped", [&] { return run_node(place); });
+  CLI::App* verb = add("run", "run the node until it is stopped", [&] { return run_node(place); });
   place.add_to(*verb);
 
   add_charter_verbs(app, chosen);
@@ -336,6 +231,7 @@ int main(int argc, char** argv) {
 
   const auto add_consent = [&](const std::string& name, const std::string& help) {
     CLI::App* consent = add(name, help, [&, name] {
+      if (name == "deny" && deny_applicant(place.config(), peer)) return EX_OK;
       const std::string id = find_peer(ask(place, "/v1/peers"), peer).at("id");
       const json done = control_request(load_config(place.config()).node.control, "POST",
                                         "/v1/" + name, json{{"id", id}});
@@ -347,7 +243,8 @@ int main(int argc, char** argv) {
     place.add_to(*consent);
     add_json(consent);
   };
-  add_consent("deny", "have nothing to do with a peer, whatever the charter says");
+  add_consent("deny",
+              "have nothing to do with a peer, whatever the charter says, or with who applies");
   add_consent("allow", "undo deny");
 
   verb =

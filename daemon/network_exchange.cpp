@@ -74,6 +74,9 @@ NetworkExchange::~NetworkExchange() {
 void NetworkExchange::join(const Subject& subject) {
   subject_ = subject;
   local_.task = subject.task;
+  if (!config_.consortium.charter.empty()) {
+    local_.takes_applications = [this] { return expects_anybody(); };
+  }
   host_ = std::make_unique<net::Host>(io_, local_, *this, random_());
   store_.open_log();
   for (const Bytes& stored : store_.evidence()) {
@@ -661,6 +664,40 @@ json NetworkExchange::charter() const {
           {"fingerprint", fingerprint(newest.id)},
           {"expires", date(newest.charter.expires)},
           {"forked", charters.rival().has_value()}};
+}
+
+net::Admission NetworkExchange::applied(const net::Apply& apply) {
+  const net::Member& applicant = apply.card.member;
+  const auto& chain = host_->gossip().charters().chain();
+  const net::Member* const member = consortium_.find(applicant.id);
+  if (chain && member != nullptr && member->channel == applicant.channel) {
+    const auto& newest = chain->newest();
+    return {.state = net::Admission::State::admitted,
+            .place = {newest.charter.number, newest.id},
+            .task = task_toml(config_.task)};
+  }
+  try {
+    Invites invites(config_.consortium.charter);
+    auto answer = invites.consider(apply, std::chrono::system_clock::now());
+    if (answer.news) {
+      log::info("application", {{"name", applicant.name},
+                                {"id", to_string(applicant.id)},
+                                {"help", "compare its id on the telephone; then kith approve"}});
+    }
+    return std::move(answer.admission);
+  } catch (const Failure& failure) {  // it is not worth stopping for
+    log::warn("application_lost", {{"name", applicant.name}, {"what", failure.what()}});
+    return {.state = net::Admission::State::waiting, .why = "its disk does not take it"};
+  }
+}
+
+bool NetworkExchange::expects_anybody() const {
+  try {
+    const Invites invites(config_.consortium.charter);
+    return !invites.open(std::chrono::system_clock::now()).empty();
+  } catch (const Failure&) {
+    return false;
+  }
 }
 
 // --- The charter -------------------------------------------------------------------------------

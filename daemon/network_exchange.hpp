@@ -4,6 +4,7 @@
 #include "daemon/config.hpp"
 #include "daemon/encoded_snapshot.hpp"
 #include "daemon/exchange.hpp"
+#include "daemon/invites.hpp"
 #include "daemon/store.hpp"
 #include "net/asio/host.hpp"
 
@@ -104,6 +105,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void forget_unknown_blobs();
   [[nodiscard]] nlohmann::json standing_of(const std::optional<net::CharterPlace>& place) const;
   void restore_denied();
+  /// Whether there is an open invitation.
+  [[nodiscard]] bool expects_anybody() const;
   /// The members that may read what we publish.
   [[nodiscard]] net::Consortium readers() const;
   /// Runs `job` on the disk pool, after all earlier ones.  What it throws leaves io_context::run().
@@ -128,6 +131,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void outrun(const net::LogPosition& position) override;
   void charter_grown(const net::Member& peer, const net::CharterChain& chain) override;
   void charter_forked(const net::Member& peer, const net::CharterChain& rival) override;
+  net::Admission applied(const net::Apply& apply) override;
 
   net::asio::io_context& io_;
   const Config& config_;

@@ -29,6 +29,7 @@ bool contains(const std::optional<CharterChain>& chain, std::uint64_t number, co
 void CharterSync::follow(Instant now, CharterChain chain, std::optional<CharterChain> rival,
                          std::set<Hash> settled) {
   const CharterHeads before = heads();
+  founded_.reset();
   chain_ = std::move(chain);
   rival_ = std::move(rival);
   settled_ = std::move(settled);
@@ -36,6 +37,11 @@ void CharterSync::follow(Instant now, CharterChain chain, std::optional<CharterC
   pursuit_.reset();
   if (heads() != before) announce(now);
   pursue(now);
+}
+
+const SignedCharter* CharterSync::version(const Hash& id) const {
+  const SignedCharter* const ours = find(chain_, id);
+  return ours != nullptr ? ours : find(rival_, id);
 }
 
 std::optional<CharterPlace> CharterSync::followed_by(const NodeId& peer) const {
@@ -47,9 +53,9 @@ std::optional<CharterPlace> CharterSync::followed_by(const NodeId& peer) const {
 // --- What peers say ----------------------------------------------------------------------------
 
 void CharterSync::handle_connected(Instant now, const NodeId& peer) {
-  if (!chain_) return;
+  if (!chain_ && !founded_) return;
   peers_[peer].clear();
-  transmit(peer, heads());
+  if (chain_) transmit(peer, heads());
   if (!remind_at_) remind_at_ = now + kReminder;
 }
 
@@ -68,9 +74,8 @@ void CharterSync::handle(Instant now, const NodeId& from, const CharterHeads& me
 
 void CharterSync::handle(Instant now, const NodeId& from, const CharterWanted& message) {
   if (!peers_.contains(from) || !conduct_.afford(now, from, limits::kCharterEffort)) return;
-  const SignedCharter* version = find(chain_, message.version);
-  if (version == nullptr) version = find(rival_, message.version);
-  if (version != nullptr) transmit(from, CharterVersion{*version});
+  const SignedCharter* const known = version(message.version);
+  if (known != nullptr) transmit(from, CharterVersion{*known});
 }
 
 void CharterSync::handle(Instant now, const NodeId& from, CharterVersion& message) {
@@ -91,11 +96,14 @@ void CharterSync::handle(Instant now, const NodeId& from, CharterVersion& messag
     return refuse(now, std::string(explain(CharterFault::too_many_versions)));
   }
   pursuit.found.push_back(std::move(message.charter));
-  if (charter.number == 1) return refuse(now, "it has another beginning than ours");
+  if (charter.number == 1) {
+    if (founded_ == pursuit.wanted) return join(now, CharterChain(), 0);
+    return refuse(now, "it has another beginning than ours");
+  }
   const std::uint64_t before = charter.number - 1;
   if (contains(chain_, before, charter.previous)) return join(now, *chain_, before);
   if (contains(rival_, before, charter.previous)) return join(now, *rival_, before);
-  if (find(chain_, charter.previous) != nullptr || find(rival_, charter.previous) != nullptr) {
+  if (version(charter.previous) != nullptr) {
     return refuse(now, std::string(explain(CharterFault::skipped_number)));
   }
   ask(now, charter.previous);
@@ -125,9 +133,10 @@ bool CharterSync::is_news(const CharterPlace& place) const {
 }
 
 void CharterSync::pursue(Instant now) {
-  if (!chain_ || pursuit_) return;
+  if ((!chain_ && !founded_) || pursuit_) return;
   for (const auto& [peer, places] : peers_) {
-    const auto news = std::ranges::find_if(places, [&](const auto& place) { return is_news(place); });
+    const auto news =
+        std::ranges::find_if(places, [&](const auto& place) { return is_news(place); });
     if (news == places.end()) continue;
     pursuit_ = Pursuit{.from = peer, .goal = *news, .until = now};
     return ask(now, news->version);
@@ -142,18 +151,17 @@ void CharterSync::ask(Instant now, const Hash& version) {
 
 void CharterSync::join(Instant now, const CharterChain& base, std::uint64_t number) {
   const NodeId from = pursuit_->from;
-  std::size_t signatures = 0;
-  for (const SignedCharter& version : pursuit_->found) signatures += version.signatures.size();
-  const auto effort = limits::kSignatureEffort * static_cast<int>(signatures);
-  if (!conduct_.afford(now, from, effort)) return abandon(now);
   CharterChain chain = base.first(number);
   for (auto version = pursuit_->found.rbegin(); version != pursuit_->found.rend(); ++version) {
+    const auto effort = limits::kSignatureEffort * static_cast<int>(version->signatures.size());
+    if (chain_ && !conduct_.afford(now, from, effort)) break;  // the rest another time
     const auto fault = chain.append(std::move(*version));
     if (!fault) continue;
     conduct_.blame(now, from, Conduct::kForgery);
     return refuse(now, std::string(explain(*fault)));
   }
-  const auto fork = find_fork(*chain_, chain);
+  if (chain.versions().size() == number) return abandon(now);
+  const auto fork = chain_ ? find_fork(*chain_, chain) : std::nullopt;
   const bool another_rival = rival_ && find_fork(*rival_, chain);
   if (fork && (another_rival || settled_.contains(fork->other))) {  // the alarm was raised
     remember_refused(pursuit_->goal);
@@ -164,6 +172,7 @@ void CharterSync::join(Instant now, const CharterChain& base, std::uint64_t numb
     rival_ = chain;
     events_.push_back(Forked{from, std::move(chain)});
   } else {
+    founded_.reset();
     chain_ = chain;
     events_.push_back(Grown{from, std::move(chain)});
   }

@@ -18,8 +18,8 @@ namespace kith::net {
 ///
 /// A node tells its peers which version it follows, and of a rival that it knows.  Whoever lacks
 /// such a version asks for it by its hash, then for the one before it, until it meets one of its
-/// own.  What lies above that continues its charter, or is a rival of it; nothing counts before all
-/// of it is verified.  docs/protocol.md, "Charter".
+/// own.  What lies above that continues its charter, or is a rival of it; no version counts before
+/// it and all below it are verified.  docs/protocol.md, "Charter".
 ///
 /// A pure state machine, as the Gossip, who owns this.
 /// Memory: the charter, a rival, and what is on its way from one peer at a time: each at most
@@ -48,9 +48,13 @@ class CharterSync {
   /// operator has decided against: the first version of each that is not in `chain`.
   void follow(Instant now, CharterChain chain, std::optional<CharterChain> rival,
               std::set<Hash> settled);
+  /// Nothing is followed yet: the charter whose first version this is, from whoever has it.
+  void await(const Hash& founded) { founded_ = founded; }
   [[nodiscard]] bool follows() const { return chain_.has_value(); }
   [[nodiscard]] const std::optional<CharterChain>& chain() const { return chain_; }
   [[nodiscard]] const std::optional<CharterChain>& rival() const { return rival_; }
+  /// A version of the charter or of the rival; nullptr if it is in neither.
+  [[nodiscard]] const SignedCharter* version(const Hash& id) const;
   /// The version that a connected peer says it follows; nullopt before it has.
   [[nodiscard]] std::optional<CharterPlace> followed_by(const NodeId& peer) const;
 
@@ -91,6 +95,7 @@ class CharterSync {
 
   Conduct& conduct_;
   std::optional<CharterChain> chain_, rival_;
+  std::optional<Hash> founded_;  // what is awaited
   std::set<Hash> settled_, refused_;
   std::map<NodeId, std::vector<CharterPlace>> peers_;  // what they have told
   std::optional<Pursuit> pursuit_;

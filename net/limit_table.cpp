@@ -157,6 +157,15 @@ std::vector<Limit> limit_table() {
            "age_has_a_warning_before_and_a_grace_after")
       .add("charter_grace", time(kCharterGrace), "after it has expired", "no node starts",
            "age_has_a_warning_before_and_a_grace_after");
+  Group(table, "who wants to become a member")
+      .add("invites", count(kInvites), "open invitations", "no more are made",
+           "no_more_than_sixty_four_invitations_are_open")
+      .add("application", time(kApplication), "for a connection of who applies",
+           "closed: handshake_timeout", "applicant_is_heard_for_a_minute")
+      .add("reason", bytes(kReason), "of the words that answer an application", "closed: malformed",
+           "length_over_the_maximum_is_refused_before_allocating")
+      .add("task_text", bytes(kTaskText), "of the task that is handed to a new member",
+           "closed: malformed", "length_over_the_maximum_is_refused_before_allocating");
   Group(table, "what a member may make us compute")
       .add("effort_at_once", time(kEffortAtOnce), "of the next six together",
            "what it says of heads is not heard until time has paid for it",

@@ -78,6 +78,12 @@ inline constexpr std::size_t kCharterFile = 32 << 20;     ///< bytes of all vers
 inline constexpr hours kCharterWarning = hours(24 * 30);  ///< before it expires, we say so
 inline constexpr hours kCharterGrace = hours(24 * 14);    ///< after it has, nodes still start
 
+// Who wants to become a member.
+inline constexpr std::size_t kInvites = 64;            ///< that wait for whom they were made
+inline constexpr Duration kApplication = seconds(60);  ///< for one connection of an applicant
+inline constexpr std::size_t kReason = 255;            ///< bytes of text for people
+inline constexpr std::size_t kTaskText = 32 << 10;     ///< bytes
+
 // What a member may make us compute beside moving snapshots, as a debt of effort that time pays off
 // and a new connection does not.  Beyond it what it says of heads is not heard: anti-entropy brings
 // that again.
@@ -86,7 +92,7 @@ inline constexpr Duration kSignatureEffort = milliseconds(5);  ///< so 200 check
 inline constexpr Duration kSummaryEffort = milliseconds(100);  ///< to answer one
 inline constexpr Duration kWantedEffort = milliseconds(5);     ///< to say what we hold of one
 inline constexpr Duration kRelayEffort = seconds(1);           ///< to be asked to relay one
-inline constexpr Duration kCharterEffort = milliseconds(50);   ///< to hand out a version
+inline constexpr Duration kCharterEffort = milliseconds(5);    ///< to hand out a version
 inline constexpr Duration kAccusationEffort = seconds(1);      ///< to report one to the operator
 
 }  // namespace kith::net::limits

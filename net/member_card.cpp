@@ -10,15 +10,6 @@ namespace {
 constexpr std::string_view kMagic = "kith-member-1 ";
 constexpr std::string_view kSpace = " \t\r\n";
 
-struct SignedMember {
-  Member member;
-  crypto::Signature signature{};
-  template <class Archive>
-  void serialize(Archive& archive) {
-    archive(member, signature);
-  }
-};
-
 // Domain separation: these bytes are never the start of anything else that an identity signs.
 constexpr std::string_view kContext = "kith member 1\n";
 
@@ -30,31 +21,36 @@ Bytes signed_text(const Member& member) {
   return text;
 }
 
-bool is_sound(const Member& member) {
+bool may_say(const Member& member) {
   return is_label(member.name) && are_addresses(member.addresses);
 }
 
 }  // namespace
 
-std::string card_text(const Member& member, const crypto::Identity& identity) {
-  assert(is_sound(member) && member.id == identity.id());
-  const SignedMember card{member, identity.sign(signed_text(member))};
+Card make_card(const Member& member, const crypto::Identity& identity) {
+  assert(may_say(member) && member.id == identity.id());
+  return {member, identity.sign(signed_text(member))};
+}
+
+bool is_sound(const Card& card) {
+  return may_say(card.member) &&
+         crypto::verify(card.member.id, signed_text(card.member), card.signature);
+}
+
+std::string to_text(const Card& card) {
   return std::string(kMagic) + crypto::to_hex(encode(card)) + "\n";
 }
 
-std::optional<Member> parse_card(std::string_view text) {
+std::optional<Card> parse_card(std::string_view text) {
   const std::size_t start = text.find_first_not_of(kSpace);
   if (start == std::string_view::npos) return std::nullopt;
   text = text.substr(start, text.find_last_not_of(kSpace) + 1 - start);
   if (!text.starts_with(kMagic)) return std::nullopt;
   const auto bytes = crypto::from_hex(text.substr(kMagic.size()));
   if (!bytes) return std::nullopt;
-  const auto card = decode<SignedMember>(*bytes);
-  if (!card || !is_sound(card->member)) return std::nullopt;
-  if (!crypto::verify(card->member.id, signed_text(card->member), card->signature)) {
-    return std::nullopt;
-  }
-  return card->member;
+  auto card = decode<Card>(*bytes);
+  if (!card || !is_sound(*card)) return std::nullopt;
+  return card;
 }
 
 }  // namespace kith::net

@@ -30,13 +30,15 @@ Bytes encode_message(const Message& message) {
 std::optional<Message> decode_message(ByteView bytes) {
   if (bytes.empty()) return std::nullopt;
   const auto type = static_cast<std::size_t>(bytes.front());
-  const bool data =
-      type == Message(Piece{}).index() || type == Message(CharterVersion{}).index();
+  const bool data = type == Message(Piece{}).index() || type == Message(CharterVersion{}).index();
   if (!data && bytes.size() > limits::kControlMessage) return std::nullopt;
   auto message =
       decode_as(type, bytes.subspan(1), std::make_index_sequence<std::variant_size_v<Message>>());
   if (const auto* goodbye = message ? std::get_if<Goodbye>(&*message) : nullptr) {
     if (static_cast<std::uint8_t>(goodbye->reason) > kLastCloseReason) return std::nullopt;
+  }
+  if (const auto* admission = message ? std::get_if<Admission>(&*message) : nullptr) {
+    if (static_cast<std::uint8_t>(admission->state) > kLastAdmissionState) return std::nullopt;
   }
   return message;
 }

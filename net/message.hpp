@@ -3,7 +3,9 @@
 #include "net/charter.hpp"
 #include "net/close_reason.hpp"
 #include "net/head.hpp"
+#include "net/member_card.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -208,10 +210,39 @@ struct CharterVersion {
   }
 };
 
+/// What an invitation gives whoever holds it: the right to apply.
+using Token = std::array<std::byte, 16>;
+
+/// In place of Hello, from who wants to become a member: the only message of who is none.
+struct Apply {
+  Token token{};  ///< of its invitation
+  Card card;
+  bool operator==(const Apply&) const = default;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(token, card);
+  }
+};
+
+/// Answers Apply.
+struct Admission {
+  enum class State : std::uint8_t { waiting, admitted, refused };
+  State state{};
+  std::string why{};     ///< for people: of what it waits, or why it was refused
+  CharterPlace place{};  ///< if admitted: the version to ask for, with CharterWanted
+  std::string task{};    ///< if admitted: what is learnt, as a section of a configuration
+  bool operator==(const Admission&) const = default;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(state, at_most<limits::kReason>(why), place, at_most<limits::kTaskText>(task));
+  }
+};
+inline constexpr std::uint8_t kLastAdmissionState = 2;
+
 /// Everything two nodes say to each other.  The index is the type byte on the wire: append only.
 using Message = std::variant<Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece,
                              Unavailable, Have, Wanted, Cancel, Evidence, CharterHeads,
-                             CharterWanted, CharterVersion>;
+                             CharterWanted, CharterVersion, Apply, Admission>;
 
 /// Bytes of the largest encoding of any message: what a session will wait for.
 inline constexpr std::size_t kLargestMessage = 1 + 32 + 4 + 4 + Piece::kMaximum;

@@ -31,11 +31,12 @@ void erase_front(Bytes& bytes, std::size_t count) {
 }  // namespace
 
 Session::Session(const LocalNode& local, const Member* expected, Instant now,
-                 std::uint64_t features)
+                 std::uint64_t features, std::optional<Apply> application)
     : local_(local),
       features_(features),
       role_(expected ? Role::initiator : Role::responder),
       peer_(expected),
+      application_(std::move(application)),
       at_{now, now, now, now} {
   if (role_ == Role::responder) return;  // nothing is computed for who says nothing
   const Bytes prologue = local.consortium->prologue();
@@ -76,10 +77,10 @@ void Session::handle_bytes(Instant now, ByteView bytes) {
 
 void Session::handle_timeout(Instant now) {
   if (closed_) return;
-  if (!established() && now >= at_.started + limits::kHandshake) {
-    return finish(CloseReason::handshake_timeout, false);
+  if (!established()) {
+    if (now >= next_timeout()) finish(CloseReason::handshake_timeout, false);
+    return;
   }
-  if (!established()) return;
   if (now >= at_.heard + limits::kIdle) return finish(CloseReason::idle, false);
   if (undrained_ && now >= at_.drained + limits::kStall) return finish(CloseReason::stalled, false);
   if (now >= at_.started + limits::kLifetime) return close(CloseReason::expired);
@@ -88,6 +89,7 @@ void Session::handle_timeout(Instant now) {
 
 Instant Session::next_timeout() const {
   if (closed_) return Instant::max();
+  if (applying_) return at_.started + limits::kApplication;
   if (!established()) return at_.started + limits::kHandshake;
   const Instant stall = undrained_ ? at_.drained + limits::kStall : Instant::max();
   return std::min({at_.heard + limits::kIdle, at_.spoke + limits::kPing,
@@ -95,7 +97,7 @@ Instant Session::next_timeout() const {
 }
 
 void Session::send(Instant now, const Message& message) {
-  if (established()) write_message(now, message);
+  if (open()) write_message(now, message);
 }
 
 Bytes Session::take_output() {
@@ -143,13 +145,23 @@ void Session::handle_handshake(Instant now, ByteView frame) {
 
 void Session::handshake_done(Instant now) {
   assert(handshake_->peer());
-  const Member* proved = local_.consortium->find(*handshake_->peer());
+  proved_ = *handshake_->peer();
+  const Member* proved = local_.consortium->find(*proved_);
   transport_.emplace(handshake_->split());
   handshake_.reset();
   at_.heard = now;
+  if (!proved && role_ == Role::responder && local_.takes_applications &&
+      local_.takes_applications()) {
+    standing_ = Standing::wrong;  // members come first
+    return;                       // it has until kHandshake to apply
+  }
   if (!proved || proved->id == local_.id) return close(CloseReason::not_a_member);
   assert(!peer_ || peer_ == proved);  // an initiator authenticates the key it dialled
   peer_ = proved;
+  if (application_) {
+    applying_ = true;
+    return write_message(now, *std::exchange(application_, std::nullopt));
+  }
   write_message(now, Hello{.version = local_.version,
                            .oldest = local_.oldest,
                            .features = features_,
@@ -182,11 +194,18 @@ void Session::handle_message(Instant now, ByteView bytes) {
   auto message = decode_message(bytes);
   if (!message) return close(CloseReason::malformed);
   if (const auto* goodbye = std::get_if<Goodbye>(&*message)) return finish(goodbye->reason, true);
+  if (auto* apply = std::get_if<Apply>(&*message)) return handle_apply(*apply);
   if (const auto* hello = std::get_if<Hello>(&*message)) {
-    if (hello_) return close(CloseReason::malformed);
+    // A member's, who is applied to, as it does not know yet that it is.
+    if (applying_ && role_ == Role::initiator && !hello_) {
+      hello_ = *hello;
+      return;
+    }
+    if (hello_ || applying_) return close(CloseReason::malformed);
+    if (!peer_) return close(CloseReason::not_a_member);
     return handle_hello(now, *hello);
   }
-  if (!hello_) return close(CloseReason::malformed);
+  if (!hello_ && !applying_) return close(CloseReason::malformed);
   if (const auto* ping = std::get_if<Ping>(&*message)) return write_message(now, Pong{ping->token});
   if (const auto* pong = std::get_if<Pong>(&*message)) {
     // Only a token that we could have sent: the past, and not longer ago than we keep silence.
@@ -205,6 +224,12 @@ void Session::handle_hello(Instant now, const Hello& hello) {
   if (hello.task != local_.task) return close(CloseReason::other_task);
   welcome_ = true;
   write_message(now, Ping{ticks(now)});  // measures the round trip before anything else waits
+}
+
+void Session::handle_apply(Apply& apply) {
+  if (role_ == Role::initiator || hello_ || applying_) return close(CloseReason::malformed);
+  applying_ = true;
+  inbox_.push_back(std::move(apply));
 }
 
 void Session::write_frame(ByteView frame) {
@@ -236,7 +261,7 @@ void Session::finish(CloseReason reason, bool by_peer) {
   if (closed_) return;
   closed_ = reason;
   closed_by_peer_ = by_peer;
-  inbox_.clear();
+  if (!by_peer || !applying_) inbox_.clear();  // who applied is told before it is sent away
   input_ = {};
   stream_ = {};
 }

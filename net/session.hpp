@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ struct LocalNode {
   std::string agent;                        ///< at most 64 bytes
   std::uint8_t version = kProtocolVersion;  ///< spoken
   std::uint8_t oldest = kOldestVersion;     ///< still understood
+  /// Whether who is no member may apply now; asked when such a one has dialled us.
+  std::function<bool()> takes_applications{};
 };
 
 /// One connection without its socket: handshake, hello, framing, keep-alive, and the end.
@@ -37,6 +40,9 @@ struct LocalNode {
 /// On the wire: u16 big-endian length and a Noise message, again and again.  Inside the transport
 /// records runs a stream of u32 little-endian length and one message; see docs/protocol.md.
 ///
+/// Who is no member, or not yet, may say Apply in place of hello: such a session is never
+/// established(), but applying(), and ends after limits::kApplication.
+///
 /// Memory: at most one message of the peer is held, and only the bytes of it that arrived.
 /// Threads: none of its own; use from one thread.  Errors: whatever the peer does ends in closed().
 class Session {
@@ -45,14 +51,16 @@ class Session {
   /// What the other side has shown of itself so far, the least first.
   enum class Standing {
     silent,     ///< nothing; it cost us nothing either
-    wrong,      ///< a first message that cost us a key agreement, and was not right
+    wrong,      ///< what cost us a key agreement, and was not right, or of who is no member
     plausible,  ///< a right first message: it knows our key, or replays who does
     member,     ///< who it is
   };
 
   /// `local` and what it borrows must outlive the session.  `expected` is the member being dialled;
-  /// nullptr for an accepted connection.  `features` go into our hello.
-  Session(const LocalNode& local, const Member* expected, Instant now, std::uint64_t features = 0);
+  /// nullptr for an accepted connection.  `features` go into our hello; `application` takes its
+  /// place.
+  Session(const LocalNode& local, const Member* expected, Instant now, std::uint64_t features = 0,
+          std::optional<Apply> application = std::nullopt);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -62,7 +70,7 @@ class Session {
   void handle_timeout(Instant now);
   [[nodiscard]] Instant next_timeout() const;
 
-  /// Queues `message`.  Nothing happens unless established().
+  /// Queues `message`.  Nothing happens unless established() or applying().
   void send(Instant now, const Message& message);
   /// Bytes for the socket: everything queued since the last call.
   [[nodiscard]] Bytes take_output();
@@ -76,16 +84,21 @@ class Session {
 
   [[nodiscard]] bool established() const { return welcome_ && !closed_; }
   [[nodiscard]] const std::optional<CloseReason>& closed() const { return closed_; }
+  /// Apply was said: by the peer, if we are the responder.
+  [[nodiscard]] bool applying() const { return applying_ && !closed_; }
+  [[nodiscard]] bool applied() const { return applying_; }  ///< also when it is closed
   /// True if the peer gave the reason.
   [[nodiscard]] bool closed_by_peer() const { return closed_by_peer_; }
   /// Who the other side proved to be; nullptr before that.
   [[nodiscard]] const Member* peer() const { return peer_; }
+  /// The key that the other side proved to have; nullopt before that.
+  [[nodiscard]] const std::optional<crypto::ChannelPublicKey>& proved() const { return proved_; }
   /// The peer's; also of one that was sent away for what it says.
   [[nodiscard]] const std::optional<Hello>& hello() const { return hello_; }
   /// The newest version that both speak.  Only if established().
   [[nodiscard]] std::uint8_t version() const { return std::min(hello_->version, local_.version); }
   [[nodiscard]] Standing standing() const {
-    return peer_ != nullptr ? Standing::member : standing_;
+    return peer_ != nullptr && !applying_ ? Standing::member : standing_;
   }
   [[nodiscard]] Role role() const { return role_; }
   /// How many the peer has sent so far, all types.
@@ -102,6 +115,8 @@ class Session {
   void handle_record(Instant now, ByteView record);
   void handle_message(Instant now, ByteView bytes);
   void handle_hello(Instant now, const Hello& hello);
+  void handle_apply(Apply& apply);
+  [[nodiscard]] bool open() const { return established() || applying(); }
   void handshake_done(Instant now);
   void write_frame(ByteView frame);
   void write_message(Instant now, const Message& message);
@@ -114,6 +129,9 @@ class Session {
   std::optional<crypto::Handshake> handshake_;
   std::optional<crypto::Transport> transport_;
   Standing standing_ = Standing::silent;  // of who dialled us, until peer_ is known
+  std::optional<crypto::ChannelPublicKey> proved_;
+  std::optional<Apply> application_;  // ours
+  bool applying_ = false;
   std::optional<Hello> hello_;
   bool welcome_ = false;  // its hello suits us
   std::optional<CloseReason> closed_;

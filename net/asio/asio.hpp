@@ -20,8 +20,9 @@ using asio::awaitable;
 using asio::use_awaitable;
 using boost::system::error_code;
 
-/// For co_spawn() of a loop nobody waits for.  What it throws (a full disk, no memory, a bug) leaves
-/// io_context::run(); asio::detached would drop it, and the rest of us would wait for a dead loop.
+/// For co_spawn() of a loop nobody waits for.  What it throws (a full disk, no memory, a bug)
+/// leaves io_context::run(); asio::detached would drop it, and the rest of us would wait for a dead
+/// loop.
 inline constexpr auto rethrow = [](const std::exception_ptr& error) {
   if (error) std::rethrow_exception(error);
 };

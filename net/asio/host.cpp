@@ -1,5 +1,6 @@
 #include "net/asio/host.hpp"
 
+#include "net/asio/dial.hpp"
 #include "net/endpoint.hpp"
 
 #include <algorithm>
@@ -8,16 +9,8 @@
 namespace kith::net {
 namespace {
 
-using asio::ip::tcp;
-
 // Two nodes that dial each other at the same moment get two connections within this time.
 constexpr Duration kSimultaneous = std::chrono::seconds(5);
-
-std::string text(const tcp::endpoint& endpoint) {
-  const std::string address = endpoint.address().to_string();
-  const std::string host = endpoint.address().is_v6() ? "[" + address + "]" : address;
-  return host + ":" + std::to_string(endpoint.port());
-}
 
 /// "2 to 3"
 std::string range(std::uint8_t least, std::uint8_t most) {
@@ -35,20 +28,6 @@ std::vector<NodeId> reachable(const LocalNode& local) {
     if (member.id != local.id && !member.addresses.empty()) ids.push_back(member.id);
   }
   return ids;
-}
-
-/// IPv6 and IPv4 by turns, each in the order given: a family that leads nowhere costs one attempt.
-std::vector<tcp::endpoint> by_turns(const std::vector<tcp::endpoint>& endpoints) {
-  std::vector<tcp::endpoint> same, other, ordered;
-  for (const tcp::endpoint& endpoint : endpoints) {
-    const bool like_first = endpoint.protocol() == endpoints.front().protocol();
-    (like_first ? same : other).push_back(endpoint);
-  }
-  for (std::size_t i = 0; i < std::max(same.size(), other.size()); ++i) {
-    if (i < same.size()) ordered.push_back(same[i]);
-    if (i < other.size()) ordered.push_back(other[i]);
-  }
-  return ordered;
 }
 
 }  // namespace
@@ -175,21 +154,16 @@ awaitable<void> Host::dial(Peer& peer, std::shared_ptr<bool> alive) {
   if (!*alive) co_return;
   Trouble trouble{.reason = CloseReason::unreachable, .detail = "no address can be resolved"};
   std::vector<std::string> addresses = peer.member->addresses;
-  const std::vector<tcp::endpoint> endpoints = co_await resolve(std::move(addresses));
+  const asio::any_io_executor executor = io_.get_executor();
+  const std::vector<tcp::endpoint> endpoints = co_await resolve(executor, std::move(addresses));
+  if (!*alive || stopped_) co_return;
   bool answered = false;
   for (const tcp::endpoint& endpoint : endpoints) {
     if (!*alive || stopped_) co_return;
     if (peer.link) break;  // it dialled us meanwhile
     tcp::socket socket(io_);
-    {
-      const Deadline deadline(io_.get_executor(), limits::kConnect, [&] {
-        error_code ignored;
-        socket.close(ignored);
-      });
-      co_await socket.async_connect(endpoint, asio::redirect_error(use_awaitable, ec));
-    }
+    ec = co_await net::connect(socket, endpoint);
     if (!*alive || stopped_) co_return;
-    if (ec == asio::error::operation_aborted) ec = asio::error::timed_out;
     if (ec) {
       trouble.address = text(endpoint);
       trouble.detail = ec.message();
@@ -211,24 +185,6 @@ awaitable<void> Host::dial(Peer& peer, std::shared_ptr<bool> alive) {
     dialler_.failed(Clock::now(), peer.member->id);
   }
   pump_dialler();
-}
-
-awaitable<std::vector<tcp::endpoint>> Host::resolve(std::vector<std::string> addresses) {
-  const auto alive = alive_;
-  error_code ec;
-  std::vector<tcp::endpoint> endpoints;
-  for (const std::string& address : addresses) {
-    const auto endpoint = parse_endpoint(address);
-    if (!endpoint) continue;
-    tcp::resolver resolver(io_);
-    const Deadline deadline(io_.get_executor(), limits::kConnect, [&] { resolver.cancel(); });
-    const auto results = co_await resolver.async_resolve(endpoint->host, endpoint->port,
-                                                         asio::redirect_error(use_awaitable, ec));
-    if (!*alive || stopped_) break;
-    if (ec) continue;
-    for (const auto& result : results) endpoints.push_back(result.endpoint());
-  }
-  co_return by_turns(endpoints);
 }
 
 void Host::attempt_failed(Peer& peer, Trouble trouble) {
@@ -253,6 +209,7 @@ std::shared_ptr<Link> Host::start_link(tcp::socket socket, const Member* expecte
       .message =
           [=, this](Message message) {
             with_link([&](auto& link) {
+              if (link->session().applying()) return handle_applicant(*link, message);
               const auto peer = peers_.find(link->session().peer()->id);
               if (peer == peers_.end() || peer->second.link != link) return;
               gossip_.handle_message(Clock::now(), peer->first, std::move(message));
@@ -323,10 +280,30 @@ void Host::link_established(const std::shared_ptr<Link>& link, const std::string
   pump();
 }
 
+void Host::handle_applicant(Link& link, const Message& message) {
+  const auto& charters = gossip_.charters();
+  if (const auto* apply = std::get_if<Apply>(&message)) {
+    const Card& card = apply->card;
+    if (card.member.channel != link.session().proved() || !is_sound(card)) {
+      return link.close(CloseReason::malformed);
+    }
+    const Admission admission = owner_.applied(*apply);
+    link.send(admission);
+    if (admission.state != Admission::State::admitted) link.close(CloseReason::not_a_member);
+  } else if (const auto* wanted = std::get_if<CharterWanted>(&message)) {
+    const bool admitted = local_.consortium->find(*link.session().proved()) != nullptr;
+    const SignedCharter* const version = charters.version(wanted->version);
+    if (admitted && version != nullptr && link.has_room()) link.send(CharterVersion{*version});
+  } else {
+    link.close(CloseReason::malformed);
+  }
+}
+
 void Host::link_closed(const std::shared_ptr<Link>& link, const Member* expected,
                        const std::string& address, CloseReason reason) {
   links_.erase(link.get());
   leaves_door(*link);
+  if (link->session().applied()) return;  // its owner was told
   Trouble trouble{.reason = reason,
                   .by_peer = link->session().closed_by_peer(),
                   .address = address,

@@ -61,6 +61,11 @@ class HostOwner {
   virtual void charter_grown(const Member& /*peer*/, const CharterChain& /*chain*/) {}
   /// ... or a rival of it, which is the evidence.
   virtual void charter_forked(const Member& /*peer*/, const CharterChain& /*rival*/) {}
+  /// Somebody proved to have the key in the card, which is sound, and wants to become a member.
+  /// Not asked unless LocalNode::takes_applications, or it is one.
+  [[nodiscard]] virtual Admission applied(const Apply& /*apply*/) {
+    return {.state = Admission::State::refused, .why = "nobody is taken in here"};
+  }
   /// A head of ours that we do not remember stands at `position`: publish above it, in a new log.
   virtual void outrun(const LogPosition& position) = 0;
 };
@@ -139,7 +144,6 @@ class Host {
   awaitable<void> accept_loop(std::shared_ptr<asio::ip::tcp::acceptor> acceptor,
                               std::shared_ptr<bool> alive);
   awaitable<void> dial(Peer& peer, std::shared_ptr<bool> alive);
-  awaitable<std::vector<asio::ip::tcp::endpoint>> resolve(std::vector<std::string> addresses);
   void attempt_failed(Peer& peer, Trouble trouble);
   void pump_dialler();
   void accepted(asio::ip::tcp::socket socket);
@@ -148,6 +152,7 @@ class Host {
   std::shared_ptr<Link> start_link(asio::ip::tcp::socket socket, const Member* expected,
                                    std::string address);
   void link_established(const std::shared_ptr<Link>& link, const std::string& address);
+  void handle_applicant(Link& link, const Message& message);
   void link_closed(const std::shared_ptr<Link>& link, const Member* expected,
                    const std::string& address, CloseReason reason);
   void drained(Peer& peer);

@@ -12,9 +12,9 @@ constexpr Duration kFarewell = std::chrono::seconds(1);
 
 std::shared_ptr<Link> Link::start(asio::ip::tcp::socket socket, const LocalNode& local,
                                   const Member* expected, Callbacks callbacks,
-                                  std::uint64_t features) {
-  std::shared_ptr<Link> link(
-      new Link(std::move(socket), local, expected, std::move(callbacks), features));
+                                  std::uint64_t features, std::optional<Apply> application) {
+  std::shared_ptr<Link> link(new Link(std::move(socket), local, expected, std::move(callbacks),
+                                      features, std::move(application)));
   asio::co_spawn(link->socket_.get_executor(), read_loop(link), rethrow);
   asio::co_spawn(link->socket_.get_executor(), write_loop(link), rethrow);
   asio::co_spawn(link->socket_.get_executor(), clock_loop(link), rethrow);
@@ -23,12 +23,12 @@ std::shared_ptr<Link> Link::start(asio::ip::tcp::socket socket, const LocalNode&
 }
 
 Link::Link(asio::ip::tcp::socket socket, const LocalNode& local, const Member* expected,
-           Callbacks callbacks, std::uint64_t features)
+           Callbacks callbacks, std::uint64_t features, std::optional<Apply> application)
     : socket_(std::move(socket)),
       wake_writer_(socket_.get_executor(), Instant::max()),
       wake_reader_(socket_.get_executor(), Instant::max()),
       clock_(socket_.get_executor(), Instant::max()),
-      session_(local, expected, Clock::now(), features),
+      session_(local, expected, Clock::now(), features, std::move(application)),
       callbacks_(std::move(callbacks)),
       rate_in_(Clock::now()),
       rate_out_(Clock::now()) {
@@ -46,6 +46,7 @@ void Link::send(const Message& message) {
 void Link::close(CloseReason reason) {
   if (finished_) return;
   session_.close(reason);
+  collect();  // here too: pump_once() does not finish before the goodbye is written
   pump();
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace kith::net {
@@ -29,7 +30,8 @@ class Link : public std::enable_shared_from_this<Link> {
 
   static std::shared_ptr<Link> start(asio::ip::tcp::socket socket, const LocalNode& local,
                                      const Member* expected, Callbacks callbacks,
-                                     std::uint64_t features = 0);
+                                     std::uint64_t features = 0,
+                                     std::optional<Apply> application = std::nullopt);
 
   /// Queues `message`.  Closes the link as stalled if limits::kHopeless is waiting already.
   void send(const Message& message);
@@ -52,7 +54,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
  private:
   Link(asio::ip::tcp::socket socket, const LocalNode& local, const Member* expected,
-       Callbacks callbacks, std::uint64_t features);
+       Callbacks callbacks, std::uint64_t features, std::optional<Apply> application);
   // Static, with the owner as an ordinary parameter: it lives in the coroutine frame.
   static awaitable<void> read_loop(std::shared_ptr<Link> self);
   static awaitable<void> write_loop(std::shared_ptr<Link> self);

@@ -37,4 +37,19 @@ BOOST_DATA_TEST_CASE(what_is_not_hexadecimal_is_refused,
   BOOST_TEST(!from_hex(text));
 }
 
+BOOST_AUTO_TEST_CASE(base64_reads_back_and_has_one_form_for_everything) {
+  Bytes bytes;
+  for (int i = 0; i < 300; ++i) {
+    const std::string text = to_base64(bytes);
+    BOOST_TEST_REQUIRE(from_base64(text).has_value());
+    BOOST_TEST((from_base64(text) == bytes));
+    BOOST_TEST(text.find_first_of("+/=\n") == std::string::npos);
+    bytes.push_back(static_cast<std::byte>(7 * i));
+  }
+  BOOST_TEST(to_base64(as_byte_view("\xff\xfe")) == "__4");
+  for (const char* wrong : {"__5", "__4=", "_", "__ 4", "+/4", "__4\n"}) {
+    BOOST_TEST(!from_base64(wrong).has_value(), wrong);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -73,9 +73,12 @@ class Run:
 
 
 class Testnet(unittest.TestCase):
-    def wait(self, what, condition, seconds):
+    def wait(self, run, what, condition, seconds):
         end = time.monotonic() + seconds
         while not condition():
+            if run.process.poll() is not None:
+                run.finish()
+                self.fail(f"it ended before {what}: {run.err}")
             self.assertLess(time.monotonic(), end, f"waited {seconds} s for {what}")
             time.sleep(0.5)
 
@@ -90,7 +93,7 @@ class Testnet(unittest.TestCase):
 
     def test_2_nodes_are_confined_survive_a_kill_and_ctrl_c_leaves_nothing(self):
         with Run("--rounds", "1000") as run:
-            self.wait("two rounds", lambda: all((status(node) or {}).get("finished_round", 0) >= 2 for node in NODES), RUN)
+            self.wait(run, "two rounds", lambda: all((status(node) or {}).get("finished_round", 0) >= 2 for node in NODES), RUN)
             for node in NODES:
                 facts = json.loads(docker("inspect", container(node)))[0]
                 self.assertEqual(facts["Config"]["User"], "kith")
@@ -106,10 +109,10 @@ class Testnet(unittest.TestCase):
             killed = container(victim)
             docker("kill", killed)
             before = {node: status(node)["finished_round"] for node in others}
-            self.wait("the others", lambda: all(status(node)["finished_round"] > before[node] + 2 for node in others), 60)
+            self.wait(run, "the others", lambda: all(status(node)["finished_round"] > before[node] + 2 for node in others), 60)
             docker("start", killed)
-            self.wait("the killed node", lambda: (status(victim) or {}).get("connected") == 5, 60)
-            self.wait("its health", lambda: docker("inspect", "--format", "{{.State.Health.Status}}", killed) == "healthy", 60)
+            self.wait(run, "the killed node", lambda: (status(victim) or {}).get("connected") == 5, 60)
+            self.wait(run, "its health", lambda: docker("inspect", "--format", "{{.State.Health.Status}}", killed) == "healthy", 60)
 
             run.interrupt()
             self.assertEqual(run.finish(60), 130, run.err)

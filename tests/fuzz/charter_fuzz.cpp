@@ -1,7 +1,8 @@
-// Charter files, single versions and member cards, as they come from anybody.  What is taken must
-// encode to the same bytes, and what one version says must be sound.
+// Charter files, single versions, member cards and invitations, as they come from anybody.  What is
+// taken must encode to the same bytes, and what one version says must be sound.
 #include "crypto/init.hpp"
 #include "net/charter.hpp"
+#include "net/invite.hpp"
 #include "net/member_card.hpp"
 
 #include <algorithm>
@@ -28,6 +29,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)net::CharterChain().tally(*signed_charter);
     (void)net::signed_twice(*signed_charter, *signed_charter);
   }
-  (void)net::parse_card({reinterpret_cast<const char*>(data), size});
+  const std::string_view text{reinterpret_cast<const char*>(data), size};
+  (void)net::parse_card(text);
+  const auto invite = net::parse_invite(text);
+  if (const auto* taken = std::get_if<net::Invite>(&invite)) {
+    if (!(std::get<net::Invite>(net::parse_invite(net::to_text(*taken))) == *taken)) std::abort();
+  }
   return 0;
 }

@@ -21,10 +21,23 @@ std::optional<std::string> normalised(std::string_view text) {
   }
 }
 
+/// What an inviter hands over.
+void hand_over(std::string_view text) {
+  try {
+    const auto task = parse_task(text, "task");
+    const std::string written = task_toml(task);
+    if (task_toml(parse_task(written, "task")) != written) std::abort();
+  } catch (const Failure& failure) {
+    if (!std::string_view(failure.what()).starts_with("task:")) std::abort();
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto once = normalised({reinterpret_cast<const char*>(data), size});
+  const std::string_view text{reinterpret_cast<const char*>(data), size};
+  hand_over(text);
+  const auto once = normalised(text);
   if (once && normalised(*once)->empty()) std::abort();
   return 0;
 }

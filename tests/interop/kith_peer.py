@@ -5,6 +5,7 @@ Reading is as strict as the document. Writing is not: a liar writes what it like
 Exits with status 77 if what it needs is not installed (Debian: python3-dissononce, python3-nacl, python3-zstandard).
 """
 import array
+import base64
 import contextlib
 import dataclasses
 import functools
@@ -38,6 +39,7 @@ LARGEST_RECORD = 65519  # bytes of plaintext
 LARGEST_MESSAGE = 524345  # bytes, type included
 LARGEST_SMALL_MESSAGE = 65536  # of every type but Piece
 ZEROS = bytes(32)
+INVITATION = b"kith-invite-1-"
 
 REASONS = (
     "shutting_down connection_lost handshake_timeout handshake_failed not_a_member wrong_peer version_mismatch"
@@ -195,6 +197,15 @@ class Identity:
     def sign(self, data):
         return self.signing.sign(data).signature
 
+    def member(self, *addresses):
+        return Member(self.node_key, self.channel_key, self.name, list(addresses))
+
+    def apply(self, token, **liberties):
+        """What it says to be let in."""
+        member = self.member()
+        usual = {"token": token, "member": member, "signature": self.sign(b"kith member 1\n" + member.encode())}
+        return Apply(**usual | liberties)
+
     def unseal(self, sealed):
         return SealedBox(PrivateKey(self.channel_secret)).decrypt(sealed)
 
@@ -283,6 +294,26 @@ def first_version(consortium, members, steward, days=30):
 def sign_version(version, steward):
     signature = steward.sign(b"kith charter 1\n" + version.id())
     return SignedVersion(version.encode(), [CharterSignature(steward.node_key, signature)])
+
+
+class Invitation(Record):
+    consortium: Text(64)
+    founded: HASH
+    inviter: Member
+    token: Fixed(16)
+    expires: U64
+
+    def to_text(self):
+        body = self.encode()
+        check = digest(INVITATION + body)[:4]
+        return (INVITATION + base64.urlsafe_b64encode(body + check).rstrip(b"=")).decode()
+
+    @classmethod
+    def of_text(cls, text):
+        check(text.startswith(INVITATION.decode()), "no invitation")
+        data = base64.urlsafe_b64decode(text[len(INVITATION):] + "==")
+        check(digest(INVITATION + data[:-4])[:4] == data[-4:], "a mistyped invitation")
+        return cls.decode(data[:-4])
 
 
 def charter_file(*versions):
@@ -612,9 +643,23 @@ class CharterVersion(Record):
     charter: SignedVersion
 
 
+class Apply(Record):
+    token: Fixed(16)
+    member: Member
+    signature: SIGNATURE
+
+
+class Admission(Record):
+    state: U8
+    why: Text(255)
+    number: U64
+    version: HASH
+    task: Text(32768)
+
+
 MESSAGES = [
     Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece, Unavailable, Have, Wanted, Cancel, Evidence,
-    CharterHeads, CharterWanted, CharterVersion,
+    CharterHeads, CharterWanted, CharterVersion, Apply, Admission,
 ]  # fmt: skip, by type
 
 
@@ -629,6 +674,7 @@ def decode_message(data):
     kind = MESSAGES[data[0]]
     check(kind in (Piece, CharterVersion) or len(data) <= LARGEST_SMALL_MESSAGE, f"{kind.__name__} of {len(data)} bytes")
     message = kind.decode(data[1:])
+    check(kind is not Admission or message.state <= 2, "an unknown state")
     check(kind is not Goodbye or message.reason < len(REASONS), "an unknown reason")
     return message
 

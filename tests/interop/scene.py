@@ -1,5 +1,6 @@
 """A real kith node in a consortium whose other members, and whose steward, are Python."""
 import functools
+import json
 import os
 import pathlib
 import random
@@ -13,7 +14,9 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "e2e"))
 import testnet
-from kith_peer import Identity, Member, Peer, charter_file, first_version, publish, sign_version
+from kith_peer import (
+    Connection, Identity, Invitation, Member, Peer, Wire, charter_file, first_version, publish, sign_version,
+)  # fmt: skip
 
 CONSORTIUM = "interop"
 IMAGES = 80
@@ -140,6 +143,15 @@ class Scene:
         """A snapshot of this member, for all."""
         usual = {"consortium": CONSORTIUM, "task": self.task, "readers": self.readers, "encoding": self.encoding}
         return publish(self.identities[name], values=values, **usual | liberties)
+
+    def invite(self):
+        """A new invitation of the node's."""
+        made = json.loads(self.kith("invite", "--json", "--dir", self.node.directory))
+        return Invitation.of_text(made["invite"])
+
+    def knock(self, identity):
+        """A connection of somebody who is no member."""
+        return Connection(Wire.dial(self.node.port), identity, CONSORTIUM, self.itself.channel_key)
 
     def successor(self, version, **changes):
         """The version after it, which expires a second later."""

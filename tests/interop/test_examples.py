@@ -6,8 +6,8 @@ import struct
 import kith_peer
 import pytest
 from kith_peer import (
-    MANIFEST, VERSION, ZEROS, Cancel, Charter, CharterHeads, CharterPlace, CharterSignature, CharterVersion, CharterWanted,
-    Evidence, Fetch, Goodbye, Have, Head, Hello, Identity, Known, Manifest, Member, Ping, SealedKey, SignedVersion, Steward,
+    MANIFEST, VERSION, ZEROS, Admission, Apply, Cancel, Charter, CharterHeads, CharterPlace, CharterSignature, CharterVersion,
+    CharterWanted, Evidence, Fetch, Goodbye, Have, Head, Hello, Identity, Invitation, Known, Manifest, Member, Ping, SealedKey, SignedVersion, Steward,
     Summary, Wanted, digest, encode_message, node_id, sign_head, signed_by,
 )  # fmt: skip
 from nacl.signing import SigningKey
@@ -23,7 +23,8 @@ def examples():
     for line in block.splitlines():
         name = line[:13].strip() or name
         found[name] = found.get(name, "") + line[13:]
-    return {name: value if name == "node id" else bytes.fromhex(value) for name, value in found.items()}
+    texts = ("node id", "invite")
+    return {name: value if name in texts else bytes.fromhex(value) for name, value in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -111,5 +112,11 @@ def test_charter(examples, identity):
     assert examples["ch heads"] == encode_message(CharterHeads([CharterPlace(1, version.id())]))
     assert examples["ch wanted"] == encode_message(CharterWanted(version.id()))
     assert examples["ch version"] == encode_message(CharterVersion(signed))
+    invitation = Invitation("example", version.id(), member, SEED[:16], 2000000000)
+    assert examples["invite"] == invitation.to_text()
+    assert Invitation.of_text(examples["invite"]) == invitation
+    card_signature = examples["member card"][-64:]
+    assert examples["apply"] == encode_message(Apply(SEED[:16], member, card_signature))
+    assert examples["admission"] == encode_message(Admission(1, "", 1, version.id(), "[task]\n"))
     assert Member.of_card("kith-member-1 " + examples["member card"].hex()) == member
     assert signed_by(identity.node_key, examples["member card"][-64:], b"kith member 1\n" + member.encode())

@@ -11,8 +11,8 @@ import kith_peer
 import pytest
 from scene import SHAPES, Scene
 from kith_peer import (
-    CHUNK, FOLLOWS_CHARTER, MANIFEST, VERSION, CharterHeads, CharterPlace, CharterWanted, Evidence, Fetch, Have, Head, Heads,
-    Hello, Holding, Manifest, Ping, Wanted, digest, node_id, sign_version, write_tensors,
+    CHUNK, FOLLOWS_CHARTER, MANIFEST, VERSION, Admission, CharterHeads, CharterPlace, CharterVersion, CharterWanted, Evidence, Fetch, Have,
+    Head, Heads, Hello, Holding, Identity, Manifest, Ping, Wanted, charter_file, digest, node_id, sign_version, write_tensors,
 )  # fmt: skip
 
 PATIENCE = 60  # seconds for what the node does at its own pace, on a busy machine
@@ -79,6 +79,50 @@ def test_newer_versions_of_the_charter_are_asked_for_followed_and_handed_out():
             reader.send(CharterWanted(bytes(32)))
             reader.ping()
             assert len(reader.given_charters) == 2
+
+
+def test_who_was_invited_applies_and_once_it_is_a_member_gets_the_charter_and_the_task():
+    with Scene(["member"]) as scene:
+        invitation = scene.invite()
+        assert (invitation.consortium, invitation.founded) == ("interop", scene.charter.id())
+        assert invitation.inviter == scene.itself
+        newcomer = Identity("newcomer")
+        with scene.knock(newcomer) as link:
+            link.send(newcomer.apply(invitation.token))
+            answer = link.receive()
+            assert (answer.state, answer.number, answer.task) == (0, 0, "")
+            assert link.end() == "not_a_member"
+        pending = json.loads(scene.kith("pending", "--json", "--dir", scene.node.directory))
+        assert [(one["state"], one["id"]) for one in pending] == [("applied", node_id(newcomer.node_key))]
+
+        members = sorted([*scene.readers, newcomer.member()], key=lambda member: member.node_key)
+        second = scene.successor(scene.charter, members=members)
+        signed = [sign_version(version, scene.steward) for version in (scene.charter, second)]
+        file = scene.directory / "second.kith"
+        file.write_bytes(charter_file(*signed))
+        scene.kith("charter", "merge", "--dir", scene.node.directory, file)
+
+        def ask():
+            try:
+                with scene.knock(newcomer) as link:
+                    link.send(newcomer.apply(invitation.token))
+                    answer = link.receive()
+                    if isinstance(answer, Hello):  # it is a member's connection by now
+                        answer = link.receive()
+                    if not isinstance(answer, Admission) or answer.state != 1:
+                        return None
+                    for version, each in zip((second, scene.charter), reversed(signed)):
+                        link.send(CharterWanted(version.id()))
+                        assert link.receive() == CharterVersion(each)
+                    return answer
+            except kith_peer.Closed:
+                return None  # it starts anew, with the new members
+
+        answer = scene.until("it is taken in", ask, PATIENCE)
+        assert (answer.number, answer.version) == (2, second.id())
+        assert answer.task.startswith("[task]\n") and 'name = "interop"' in answer.task
+        with kith_peer.Peer(newcomer, "interop").dial(scene.node.port, scene.itself.channel_key) as link:
+            link.ping()
 
 
 def test_rival_of_the_charter_is_kept_and_told():

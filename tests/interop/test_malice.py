@@ -818,6 +818,84 @@ def test_charter_messages_of_who_follows_none(scene):
     assert scene.followed() == 1
 
 
+# --- Applications --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def invitation(scene):
+    return scene.invite()
+
+
+def test_stranger_without_the_token(scene, invitation):
+    stranger = Identity("stranger")
+    with scene.knock(stranger) as link:
+        link.send(stranger.apply(bytes(16)))
+        assert link.receive().state == 2
+        assert link.end() == "not_a_member"
+
+
+UNSOUND = {
+    "signed_by_another": lambda stranger, token: stranger.apply(token, signature=Identity("other").sign(b"x")),
+    "of_another": lambda stranger, token: Identity("other").apply(token),
+    "of_another_key": lambda stranger, token: stranger.apply(token, member=stranger.member().but(channel_key=bytes(32))),
+    "with_a_name_that_is_none": lambda stranger, token: (
+        lambda member: stranger.apply(token, member=member, signature=stranger.sign(b"kith member 1\n" + member.encode()))
+    )(stranger.member().but(name="\n")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", UNSOUND.values(), ids=UNSOUND.keys())
+def test_unsound_card_of_a_stranger(scene, invitation, make):
+    stranger = Identity("stranger")
+    with scene.knock(stranger) as link:
+        link.send(make(stranger, invitation.token))
+        assert link.end() == "malformed"
+
+
+def test_stranger_who_says_something_else(scene, invitation):
+    stranger = Identity("stranger")
+    hello = Hello(VERSION, VERSION, 0, scene.task, "stranger")
+    for message, reason in ((hello, "not_a_member"), (Ping(1), "malformed"), (CharterWanted(scene.charter.id()), "malformed")):
+        with scene.knock(stranger) as link:
+            link.send(message)
+            assert link.end() == reason
+
+
+def test_applicant_who_waits_gets_no_charter(scene, invitation):
+    applicant = Identity("applicant")
+    with scene.knock(applicant) as link:
+        link.send(applicant.apply(invitation.token), CharterWanted(scene.charter.id()))
+        assert link.receive().state == 0
+        assert link.end() == "not_a_member"
+
+
+def test_invitation_that_somebody_else_has_used(scene, invitation):
+    first, thief = Identity("applicant"), Identity("thief")
+    for who, state in ((first, 0), (thief, 2), (first, 0)):
+        with scene.knock(who) as link:
+            link.send(who.apply(invitation.token))
+            assert link.receive().state == state
+
+
+def test_member_who_applies_again_and_again(scene, invitation):
+    with scene.attacker(greet=False) as link:
+        link.send(link.peer.identity.apply(bytes(16)), link.peer.identity.apply(bytes(16)))
+        assert link.end() == "malformed"
+    with scene.attacker() as link:
+        link.send(link.peer.identity.apply(bytes(16)))
+        assert link.end() == "malformed"
+
+
+def test_applicants_who_stay(scene, invitation):
+    """They are among the strangers, of whom there is room for some only: members get in."""
+    with contextlib.ExitStack() as stack:
+        for number in range(30):  # fewer than are taken for a flood
+            with contextlib.suppress(Closed, OSError):
+                stack.enter_context(scene.knock(Identity(f"stranger-{number}")))
+        with scene.attacker() as link:
+            link.ping()
+
+
 # --- Manifests and chunks ------------------------------------------------------------------------
 
 

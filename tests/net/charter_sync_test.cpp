@@ -115,7 +115,8 @@ class Town {
 
 CharterChain study_of(std::size_t versions) {
   CharterChain chain = study();
-  while (chain.versions().size() < versions) extend(chain, kExpires + chain.versions().size(), {1, 2});
+  while (chain.versions().size() < versions)
+    extend(chain, kExpires + chain.versions().size(), {1, 2});
   return chain;
 }
 
@@ -173,6 +174,53 @@ BOOST_AUTO_TEST_CASE(a_new_version_reaches_everyone_from_the_one_node_that_was_g
     BOOST_TEST(same(town.chain(node), study_of(2)));
     BOOST_TEST((town.sync(2).followed_by(Town::id(node)) == newest(study_of(2))) == (node != 2));
   }
+}
+
+BOOST_AUTO_TEST_CASE(
+    who_was_away_for_long_gets_as_many_versions_as_effort_allows_and_the_rest_later) {
+  CharterChain chain = study();
+  const CharterChain old = chain;
+  for (std::uint64_t i = 1; i <= 1020; ++i) extend(chain, kExpires + i, {1, 2, 3});
+  Town town({old, chain});
+  const std::size_t at_once = town.chain(0).versions().size();
+  BOOST_TEST(at_once > 600U);  // 10 s for three signatures of 5 ms each
+  BOOST_TEST(at_once < 700U);
+  town.wait(30s);
+  BOOST_TEST(town.chain(0).versions().size() == 1021U);
+  BOOST_TEST(town.accusations(0).empty());
+}
+
+BOOST_AUTO_TEST_CASE(who_awaits_a_charter_takes_the_one_of_that_foundation_whole) {
+  CharterChain chain = study(), other;
+  for (std::uint64_t i = 1; i <= 20; ++i) extend(chain, kExpires + i, {1, 2});
+  BOOST_TEST_REQUIRE(!other.append(signed_by(first_version({1}, 1), {1})));
+  const auto learn = [&](const Hash& founded) {
+    Conduct conduct;
+    CharterSync sync(conduct);
+    sync.await(founded);
+    sync.handle_connected({}, identity(1).id());
+    BOOST_TEST(!sync.poll_event().has_value());  // it has nothing to tell
+    sync.handle({}, identity(1).id(), CharterHeads{{{21, chain.newest().id}}});
+    std::optional<CharterChain> grown;
+    while (auto event = sync.poll_event()) {
+      if (const auto* out = std::get_if<CharterSync::Transmit>(&*event)) {
+        const auto* wanted = std::get_if<CharterWanted>(&out->message);
+        if (wanted == nullptr) continue;  // tells what it follows now
+        for (const auto& version : chain.versions()) {
+          if (version.id != wanted->version) continue;
+          CharterVersion answer{version.signed_charter};
+          sync.handle({}, identity(1).id(), answer);
+        }
+      } else if (auto* done = std::get_if<CharterSync::Grown>(&*event)) {
+        grown = std::move(done->chain);
+      }
+    }
+    return grown;
+  };
+  const auto learnt = learn(chain.versions().front().id);
+  BOOST_TEST_REQUIRE(learnt.has_value());
+  BOOST_TEST((learnt->encode() == chain.encode()));
+  BOOST_TEST(!learn(other.newest().id).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(who_agrees_asks_for_nothing_and_says_so_every_half_minute) {
@@ -340,7 +388,7 @@ BOOST_FIXTURE_TEST_CASE(places_that_no_charter_can_have_are_not_asked_for, Liar)
 }
 
 BOOST_FIXTURE_TEST_CASE(versions_are_handed_out_as_often_as_time_pays_for, Liar) {
-  for (int i = 0; i < 1000; ++i) town.say(1, 0, CharterWanted{study().newest().id});
+  for (int i = 0; i < 3000; ++i) town.say(1, 0, CharterWanted{study().newest().id});
   const auto at_once = static_cast<std::size_t>(limits::kEffortAtOnce / limits::kCharterEffort);
   BOOST_TEST(town.versions_sent[0] <= at_once + 1);
   BOOST_TEST(town.versions_sent[0] >= at_once - 1);

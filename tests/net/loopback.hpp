@@ -35,6 +35,7 @@ class TestHost : public HostOwner {
              Hash task = {}) {
     io_ = &io;
     local_ = {identity_.id(), &channel_, &consortium, task, "test", version, oldest};
+    if (answers_applicants) local_.takes_applications = [] { return true; };
     host_ = std::make_unique<Host>(io, local_, *this, 1);
     if (listen) host_->listen("127.0.0.1:0");
   }
@@ -116,7 +117,15 @@ class TestHost : public HostOwner {
   }
   void outrun(const LogPosition&) override { events.push_back("outrun"); }
 
+  Admission applied(const Apply& apply) override {
+    events.push_back("applied " + apply.card.member.name);
+    return answers_applicants.value_or(Admission{});
+  }
+  const crypto::Identity& identity() const { return identity_; }
+  const crypto::ChannelKey& channel() const { return channel_; }
+
   std::vector<std::string> events;
+  std::optional<Admission> answers_applicants;                       ///< before start()
   std::uint8_t version = kProtocolVersion, oldest = kOldestVersion;  ///< before start()
   bool disk_is_full = false, disk_hangs = false;
   std::vector<std::function<void()>> hanging_writes;

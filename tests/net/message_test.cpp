@@ -30,7 +30,9 @@ std::vector<Message> one_of_each() {
           Evidence{},
           CharterHeads{{{3, {}}, {2, {}}}},
           CharterWanted{},
-          CharterVersion{{Bytes(50), {{}, {}}}}};
+          CharterVersion{{Bytes(50), {{}, {}}}},
+          Apply{},
+          Admission{Admission::State::admitted, "why", {4, {}}, "[task]"}};
 }
 
 }  // namespace
@@ -66,6 +68,14 @@ BOOST_AUTO_TEST_CASE(unknown_type_is_refused) {
 BOOST_AUTO_TEST_CASE(unknown_close_reason_is_refused) {
   Bytes bytes = encode_message(Goodbye{});
   bytes[1] = std::byte{kLastCloseReason + 1};
+  BOOST_TEST(!decode_message(bytes).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(unknown_state_of_an_admission_is_refused) {
+  Bytes bytes = encode_message(Admission{});
+  bytes[1] = std::byte{kLastAdmissionState};
+  BOOST_TEST(decode_message(bytes).has_value());
+  bytes[1] = std::byte{kLastAdmissionState + 1};
   BOOST_TEST(!decode_message(bytes).has_value());
 }
 

@@ -226,6 +226,93 @@ BOOST_AUTO_TEST_CASE(handshake_has_ten_seconds) {
   BOOST_TEST((b.closed() == CloseReason::handshake_timeout));
 }
 
+/// Stranger has an invitation of bob's.
+struct Applying : Parties {
+  Consortium bootstrap{"ours", {stranger.member("stranger"), bob.member("bob")}};
+  LocalNode applicant = local(stranger, bootstrap);
+  const Member* inviter = bootstrap.find(bob.identity.id());
+  bool expected = true;
+  Applying() {
+    bob_node.takes_applications = [this] { return expected; };
+  }
+  Apply apply(const Party& party) const {
+    return {{std::byte{7}}, make_card(party.member("new"), party.identity)};
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(stranger_applies_if_one_is_expected_and_is_answered, Applying) {
+  Session a(applicant, inviter, now, 0, apply(stranger)), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST(b.applying());
+  BOOST_TEST(!b.established());
+  BOOST_TEST(b.peer() == nullptr);
+  BOOST_TEST((b.proved() == stranger.channel.public_key()));
+  BOOST_TEST((b.standing() == Session::Standing::wrong));
+  BOOST_TEST((std::get<Apply>(b.poll_message().value()) == apply(stranger)));
+  const Admission waiting{.why = "wait"};
+  b.send(now, waiting);
+  b.close(CloseReason::not_a_member);
+  talk(a, b);
+  BOOST_TEST((a.closed() == CloseReason::not_a_member));
+  // Although both came at once.
+  BOOST_TEST((std::get<Admission>(a.poll_message().value()) == waiting));
+}
+
+BOOST_FIXTURE_TEST_CASE(stranger_who_applies_is_sent_away_if_nobody_is_expected, Applying) {
+  expected = false;
+  Session a(applicant, inviter, now, 0, apply(stranger)), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST((b.closed() == CloseReason::not_a_member));
+  BOOST_TEST(!b.applied());
+  BOOST_TEST(!b.poll_message().has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(stranger_may_say_nothing_but_apply, Applying) {
+  Session a(applicant, inviter, now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST((b.closed() == CloseReason::not_a_member));
+  BOOST_TEST(!b.poll_message().has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(member_that_does_not_know_it_yet_applies_too, Applying) {
+  const LocalNode node = local(alice, bootstrap);
+  Session a(node, inviter, now, 0, apply(alice)), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST(a.applying());
+  BOOST_TEST(b.applying());
+  BOOST_TEST((std::get<Apply>(b.poll_message().value()) == apply(alice)));
+  a.send(now, CharterWanted{});
+  talk(a, b);
+  BOOST_TEST(std::holds_alternative<CharterWanted>(b.poll_message().value()));
+}
+
+BOOST_FIXTURE_TEST_CASE(applying_twice_or_after_hello_or_to_who_dialled_is_malformed, Applying) {
+  {
+    Session a(applicant, inviter, now, 0, apply(stranger)), b(bob_node, nullptr, now);
+    talk(a, b);
+    a.send(now, apply(stranger));
+    talk(a, b);
+    BOOST_TEST((b.closed() == CloseReason::malformed));
+  }
+  for (const bool by_who_dialled : {true, false}) {
+    Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+    talk(a, b);
+    (by_who_dialled ? a : b).send(now, apply(alice));
+    talk(a, b);
+    BOOST_TEST(((by_who_dialled ? b : a).closed() == CloseReason::malformed));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(applicant_is_heard_for_a_minute, Applying) {
+  Session a(applicant, inviter, now, 0, apply(stranger)), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST((b.next_timeout() == now + 60s));
+  b.handle_timeout(now + 59'999ms);
+  BOOST_TEST(!b.closed().has_value());
+  b.handle_timeout(now + 60s);
+  BOOST_TEST((b.closed() == CloseReason::handshake_timeout));
+}
+
 BOOST_FIXTURE_TEST_CASE(silent_peer_is_closed_after_two_minutes, Connected) {
   for (int i = 0; i < 4; ++i) {
     now += 30s;

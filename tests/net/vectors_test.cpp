@@ -3,6 +3,7 @@
 #include "crypto/seal.hpp"
 #include "net/charter.hpp"
 #include "net/consortium.hpp"
+#include "net/invite.hpp"
 #include "net/member_card.hpp"
 #include "net/message.hpp"
 #include "tests/crypto_ready.hpp"
@@ -128,8 +129,15 @@ BOOST_AUTO_TEST_CASE(documented_charter_and_member_card_are_ours) {
   BOOST_TEST(documented("ch heads") == message(CharterHeads{{{1, version.id()}}}));
   BOOST_TEST(documented("ch wanted") == message(CharterWanted{version.id()}));
   BOOST_TEST(documented("ch version") == message(CharterVersion{version}));
-  const std::string card = card_text(member, identity);
-  BOOST_TEST("kith-member-1 " + documented("member card") + "\n" == card);
+  const Card card = make_card(member, identity);
+  BOOST_TEST("kith-member-1 " + documented("member card") + "\n" == to_text(card));
+  Token token{};
+  std::ranges::copy(ByteView(member.channel).first(token.size()), token.begin());
+  const Invite invite{"example", version.id(), member, token, 2'000'000'000};
+  BOOST_TEST(documented("invite") == to_text(invite));
+  BOOST_TEST(documented("apply") == message(Apply{token, card}));
+  BOOST_TEST(documented("admission") ==
+             message(Admission{Admission::State::admitted, "", {1, version.id()}, "[task]\n"}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

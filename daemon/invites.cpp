@@ -1,0 +1,156 @@
+#include "daemon/invites.hpp"
+
+#include "daemon/disk.hpp"
+#include "daemon/failure.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace kith::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using std::chrono::system_clock;
+
+constexpr std::size_t kFileSize = 16 << 10;
+constexpr int kFormat = 1;
+
+std::uint64_t seconds_of(system_clock::time_point time) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
+}
+
+json to_json(const OpenInvite& invite) {
+  return {{"format", kFormat},
+          {"for", invite.label},
+          {"token", crypto::to_hex(invite.token)},
+          {"made", invite.made},
+          {"expires", invite.expires},
+          {"applicant", invite.applicant ? json(net::to_text(*invite.applicant)) : json()},
+          {"applied", invite.applied},
+          {"refused", invite.refused}};
+}
+
+/// nullopt if it is nothing that to_json() returns.
+std::optional<OpenInvite> parse(ByteView bytes) {
+  const json text =
+      json::parse(reinterpret_cast<const char*>(bytes.data()),
+                  reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
+  try {
+    if (text.at("format") != kFormat) return std::nullopt;
+    OpenInvite invite{.label = text.at("for"),
+                      .made = text.at("made"),
+                      .expires = text.at("expires"),
+                      .applied = text.at("applied"),
+                      .refused = text.at("refused")};
+    const auto token = crypto::from_hex(text.at("token").get<std::string>());
+    if (!token || token->size() != invite.token.size()) return std::nullopt;
+    std::ranges::copy(*token, invite.token.begin());
+    if (text.at("applicant").is_null()) return invite;
+    invite.applicant = net::parse_card(text.at("applicant").get<std::string>());
+    if (!invite.applicant) return std::nullopt;
+    return invite;
+  } catch (const json::exception&) {
+    return std::nullopt;
+  }
+}
+
+net::Admission refusal(std::string why) {
+  return {.state = net::Admission::State::refused, .why = std::move(why)};
+}
+
+}  // namespace
+
+Invites::Invites(const fs::path& charter) : folder_(charter.parent_path() / "invites") {}
+
+fs::path Invites::file_of(const OpenInvite& invite) const {
+  return folder_ / (crypto::to_hex(invite.token).substr(0, 16) + ".json");
+}
+
+std::vector<OpenInvite> Invites::open(system_clock::time_point now) const {
+  std::vector<OpenInvite> found;
+  if (!fs::exists(folder_)) return found;
+  on_disk("read", [&] {
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      if (entry.path().extension() != ".json") continue;
+      const auto bytes = read_whole(entry.path(), kFileSize);
+      const auto invite = bytes ? parse(*bytes) : std::nullopt;
+      if (invite && invite->expires > seconds_of(now)) found.push_back(*invite);
+    }
+  });
+  std::ranges::sort(found, {},
+                    [](const OpenInvite& one) { return std::pair(one.made, one.token); });
+  return found;
+}
+
+void Invites::keep(const OpenInvite& invite, system_clock::time_point now) {
+  on_disk("create", [&] {
+    if (fs::create_directories(folder_)) {
+      fs::permissions(folder_, fs::perms::owner_all);  // who wants to join is nobody else's affair
+    }
+  });
+  const auto others = open(now);
+  const bool known = std::ranges::find(others, invite.token, &OpenInvite::token) != others.end();
+  if (!known && others.size() >= net::limits::kInvites) {
+    throw Failure(EX_CANTCREAT, "there are " + std::to_string(others.size()) +
+                                    " open invitations already; kith pending lists them, and kith "
+                                    "deny NAME withdraws one");
+  }
+  on_disk("remove", [&] {
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      const auto bytes = read_whole(entry.path(), kFileSize);
+      const auto old = bytes ? parse(*bytes) : std::nullopt;
+      if (old && old->expires <= seconds_of(now)) fs::remove(entry.path());
+    }
+  });
+  write_whole(file_of(invite), as_byte_view(to_json(invite).dump(2) + "\n"));
+}
+
+void Invites::remove(const OpenInvite& invite) {
+  on_disk("remove", [&] { fs::remove(file_of(invite)); });
+}
+
+OpenInvite Invites::find(std::string_view who, system_clock::time_point now) const {
+  std::vector<OpenInvite> matching;
+  std::string names;
+  for (const OpenInvite& invite : open(now)) {
+    const bool by_id =
+        !who.empty() && invite.applicant && to_string(invite.applicant->member.id).starts_with(who);
+    if (invite.name() == who || by_id) matching.push_back(invite);
+    names += (names.empty() ? "" : ", ") + (invite.name().empty() ? "-" : invite.name());
+  }
+  if (matching.size() == 1) return matching.front();
+  const std::string quoted = "\"" + std::string(who) + "\"";
+  throw Failure(EX_USAGE, matching.empty()
+                              ? "there is no invitation of " + quoted +
+                                    "; there are: " + (names.empty() ? "none" : names)
+                              : "there is more than one invitation of " + quoted +
+                                    "; name the applicant's id, as kith pending shows it");
+}
+
+Invites::Answer Invites::consider(const net::Apply& apply, system_clock::time_point now) {
+  const auto invites = open(now);
+  const auto found = std::ranges::find(invites, net::token_hash(apply.token), &OpenInvite::token);
+  if (found == invites.end()) {
+    return {
+        refusal("the invitation is not known here: it has expired, or was withdrawn; ask for "
+                "another")};
+  }
+  OpenInvite invite = *found;
+  if (invite.applicant && invite.applicant->member.id != apply.card.member.id) {
+    return {refusal("somebody else has used this invitation; ask for another, and say so")};
+  }
+  if (invite.refused) return {refusal("the operator has refused it")};
+  const bool news = !invite.applicant;
+  if (invite.applicant != apply.card) {
+    invite.applicant = apply.card;
+    invite.applied = seconds_of(now);
+    keep(invite, now);
+  }
+  return {{.state = net::Admission::State::waiting,
+           .why = "its operator must approve: kith approve " + invite.name()},
+          news};
+}
+
+}  // namespace kith::daemon

@@ -1,0 +1,126 @@
+#include "daemon/invites.hpp"
+
+#include "daemon/disk.hpp"
+#include "daemon/failure.hpp"
+#include "tests/crypto_ready.hpp"
+#include "tests/model/worker/temporary_directory.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+namespace {
+
+using namespace kith;
+using namespace kith::daemon;
+using namespace std::chrono_literals;
+using State = net::Admission::State;
+using std::chrono::system_clock;
+
+/// A node with one open invitation, for hospital-b, for a day.
+struct Inviter : CryptoReady {
+  test::TemporaryDirectory folder;
+  Invites invites{folder.path() / "charter.kith"};
+  system_clock::time_point now = system_clock::now();
+  net::Token token{std::byte{1}};
+  Inviter() { invites.keep(invitation(token, "hospital-b"), now); }
+
+  OpenInvite invitation(const net::Token& of, const std::string& label) const {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
+    OpenInvite made;
+    made.label = label;
+    made.token = net::token_hash(of);
+    made.made = static_cast<std::uint64_t>(seconds);
+    made.expires = made.made + 86400;
+    return made;
+  }
+  static net::Apply application(const net::Token& with, const crypto::Identity& who,
+                                const std::string& name) {
+    net::Member member;
+    member.id = who.id();
+    member.channel = who.id().key;
+    member.name = name;
+    return {with, make_card(member, who)};
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(invites_tests, Inviter)
+
+BOOST_AUTO_TEST_CASE(the_first_who_applies_has_the_invitation_and_waits_for_the_operator) {
+  const auto b = crypto::Identity::generate(), thief = crypto::Identity::generate();
+  const auto first = invites.consider(application(token, b, "hospital-b"), now);
+  BOOST_TEST((first.admission.state == State::waiting));
+  BOOST_TEST(first.news);
+  const auto again = invites.consider(application(token, b, "hospital-b"), now);
+  BOOST_TEST((again.admission.state == State::waiting));
+  BOOST_TEST(!again.news);
+  const auto late = invites.consider(application(token, thief, "hospital-b"), now);
+  BOOST_TEST((late.admission.state == State::refused));
+  BOOST_TEST((invites.open(now).at(0).applicant->member.id == b.id()));
+}
+
+BOOST_AUTO_TEST_CASE(a_token_that_was_not_given_or_has_expired_or_was_withdrawn_is_refused) {
+  const auto b = crypto::Identity::generate();
+  const auto state = [&](const net::Token& with, system_clock::time_point at) {
+    return invites.consider(application(with, b, "hospital-b"), at).admission.state;
+  };
+  BOOST_TEST((state({std::byte{2}}, now) == State::refused));
+  BOOST_TEST((state(token, now + 25h) == State::refused));
+  BOOST_TEST((state(token, now) == State::waiting));
+  invites.remove(invites.open(now).at(0));
+  BOOST_TEST((state(token, now) == State::refused));
+}
+
+BOOST_AUTO_TEST_CASE(who_was_refused_stays_so) {
+  const auto b = crypto::Identity::generate();
+  (void)invites.consider(application(token, b, "hospital-b"), now);
+  OpenInvite invite = invites.find("hospital-b", now);
+  invite.refused = true;
+  invites.keep(invite, now);
+  BOOST_TEST((invites.consider(application(token, b, "hospital-b"), now).admission.state ==
+              State::refused));
+}
+
+BOOST_AUTO_TEST_CASE(an_applicant_may_correct_its_card) {
+  const auto b = crypto::Identity::generate();
+  (void)invites.consider(application(token, b, "hospital-b"), now);
+  BOOST_TEST(!invites.consider(application(token, b, "hospital-bee"), now).news);
+  BOOST_TEST(invites.find("hospital-bee", now).applicant->member.name == "hospital-bee");
+}
+
+BOOST_AUTO_TEST_CASE(the_token_itself_is_kept_nowhere) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path() / "invites")) {
+    const auto bytes = read_whole(entry.path(), 1 << 20);
+    const std::string text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+    BOOST_TEST(text.find(crypto::to_hex(token)) == std::string::npos);
+    BOOST_TEST(text.find(crypto::to_hex(net::token_hash(token))) != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(no_more_than_sixty_four_invitations_are_open) {
+  for (unsigned i = 2; i <= net::limits::kInvites; ++i) {
+    invites.keep(invitation({static_cast<std::byte>(i)}, std::to_string(i)), now);
+  }
+  BOOST_TEST(invites.open(now).size() == net::limits::kInvites);
+  BOOST_CHECK_EXCEPTION(invites.keep(invitation({std::byte{99}}, "more"), now), Failure,
+                        [](const Failure& failure) { return failure.code() == EX_CANTCREAT; });
+  now += 25h;  // all have expired
+  invites.keep(invitation({std::byte{99}}, "more"), now);
+  BOOST_TEST(invites.open(now).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(damaged_files_are_left_out) {
+  write_whole(folder.path() / "invites" / "0000000000000000.json", as_byte_view("{"));
+  write_whole(folder.path() / "invites" / "1111111111111111.json", as_byte_view("{\"format\":1}"));
+  write_whole(folder.path() / "invites" / "2222222222222222.json", as_byte_view("[]"));
+  BOOST_TEST(invites.open(now).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_name_is_refused_with_those_that_there_are) {
+  invites.keep(invitation({std::byte{2}}, ""), now);
+  BOOST_CHECK_EXCEPTION((void)invites.find("nobody", now), Failure, [](const Failure& failure) {
+    return std::string(failure.what()).find("hospital-b") != std::string::npos;
+  });
+}
+
+BOOST_AUTO_TEST_SUITE_END()

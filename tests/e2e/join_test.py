@@ -1,0 +1,150 @@
+"""From one node to two with an invitation: four commands here, two there, and no file is edited."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+import testnet
+from testnet import DATAERR, NOPERM, USAGE, Node, Testnet, kith
+
+CANTCREAT, TEMPFAIL = 73, 75
+
+
+class Joining(unittest.TestCase):
+    def setUp(self):
+        self.net = self.enterContext(Testnet(nodes=2))  # for its data and its ports
+        self.folder = self.net.directory / "net" / "joining"
+        self.ports = [listed.config()["node"]["listen"][0] for listed in self.net.nodes]
+        self.data = [
+            [str((listed.directory / file).resolve()) for file in listed.config()["data"]["train"]]
+            for listed in self.net.nodes
+        ]
+        self.task = self.net.directory / "task.toml"
+        settings = self.net.nodes[0].config()["task"]
+        self.task.write_text("[task]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+        self.net.nodes.clear()
+
+    def done(self, *arguments, status=0):
+        """Runs `kith ARGUMENTS`; a failure must be one sentence, which is returned in place of the output."""
+        made = kith(*arguments)
+        self.assertEqual(made.returncode, status, f"kith {arguments}: {made.stdout}{made.stderr}")
+        if status == 0:
+            return made.stdout
+        self.assertRegex(made.stderr, r"\Akith: [^\n]+\n\Z")
+        return made.stderr
+
+    def json(self, verb, node, *arguments):
+        return json.loads(self.done(verb, "--json", "--dir", self.folder / node, *arguments))
+
+    def founded(self):
+        """The first node, which runs."""
+        self.done("init", "--dir", self.folder / "a", "--name", "a", "--consortium", "study", "--listen", self.ports[0],
+                  "--task", self.task, "--train", *self.data[0])  # fmt: skip
+        node = Node(self.folder / "a")
+        node.configure(testnet.QUICK | {"log.format": "json"})  # nothing that a person would have to do
+        self.net.nodes.append(node)
+        node.start()
+        self.net.wait("the first node listens", lambda: node.events("listening"), 30)
+        return node
+
+    def there(self, name="b"):
+        """The arguments of the second node's join."""
+        return ["--dir", self.folder / name, "--name", name, "--listen", self.ports[1], "--train", *self.data[1]]
+
+    def test_an_invitation_and_an_approval_make_two_nodes_that_exchange_snapshots(self):
+        first = self.founded()
+        invited = self.json("invite", "a", "--for", "b")
+        joining = subprocess.Popen([testnet.KITH, "join", invited["invite"], *self.there()], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(joining.kill)
+        applied = lambda: [one for one in self.json("pending", "a") if one["state"] == "applied"]
+        self.net.wait("it has applied", applied, 30)
+        pending = applied()[0]
+        self.assertEqual((pending["name"], pending["for"], pending["addresses"]), ("b", "b", [self.ports[1]]))
+        approved = self.json("approve", "a", "b")
+        self.assertEqual((approved["admitted"], approved["id"], approved["number"]), (True, pending["id"], 2))
+        said, _ = joining.communicate(timeout=60)
+        self.assertEqual(joining.returncode, 0, said)
+        self.assertIn(pending["id"], said)
+        self.assertIn(approved["fingerprint"], said)
+        second = Node(self.folder / "b")
+        self.assertEqual(second.config()["task"]["sizes"], first.config()["task"]["sizes"])
+        self.net.nodes.append(second)
+        second.start()
+        exchanged = lambda: all(node.peers()[other]["snapshot"] for node, other in ((first, "b"), (second, "a")))
+        self.net.wait("they have each other's snapshots", exchanged, 60)
+        self.assertEqual(self.json("pending", "a"), [])
+        self.assertEqual([event["name"] for event in first.events("application")], ["b"])
+        self.assertIn("taken in", self.done("join", "--dir", self.folder / "b", status=USAGE))
+
+    def test_who_is_not_approved_yet_refused_or_too_late_is_told_so(self):
+        self.founded()
+        line = self.json("invite", "a", "--for", "b")["invite"]
+        waiting = self.done("join", line, "--once", *self.there(), status=TEMPFAIL)
+        self.assertIn("kith approve b", waiting)
+        # The invitation is kept, and somebody else cannot use it.
+        self.assertIn("kith approve b", self.done("join", "--once", *self.there(), status=TEMPFAIL))
+        self.assertIn("somebody else", self.done("join", line, "--once", *self.there("thief"), status=NOPERM))
+        self.done("deny", "--dir", self.folder / "a", "b")
+        self.assertIn("refused", self.done("join", "--once", *self.there(), status=NOPERM))
+        self.assertEqual([one["state"] for one in self.json("pending", "a")], ["refused"])
+        withdrawn = self.json("invite", "a", "--for", "c")["invite"]
+        self.done("deny", "--dir", self.folder / "a", "c")
+        self.assertIn("withdrawn", self.done("join", withdrawn, "--once", *self.there("c"), status=NOPERM))
+        self.assertFalse((self.folder / "b" / "charter.kith").exists())
+        shown = json.loads(self.done("charter", "show", "--json", "--dir", self.folder / "a"))
+        self.assertEqual(shown["number"], 1)
+
+    def test_bad_input_is_refused_in_a_sentence_and_changes_nothing(self):
+        self.founded()
+        line = self.json("invite", "a")["invite"]
+        b = self.there()
+        self.assertIn("not whole", self.done("join", line[:-1], *b, status=DATAERR))
+        self.assertIn("not whole", self.done("join", line[:60] + ("A" if line[60] != "A" else "B") + line[61:], *b, status=DATAERR))
+        self.assertIn("begin with", self.done("join", "hello", *b, status=DATAERR))
+        self.assertIn("give the invitation", self.done("join", *b, status=USAGE))
+        self.assertIn("name another folder", self.done("join", line, "--dir", self.other(), status=USAGE))
+        self.assertFalse((self.folder / "b").exists())
+        self.assertIn("no invitation", self.done("approve", "--dir", self.folder / "a", "nobody", status=USAGE))
+        self.json("invite", "a", "--for", "late")
+        self.assertIn("has not applied yet", self.done("approve", "--dir", self.folder / "a", "late", status=USAGE))
+        broken = self.folder / "broken.toml"
+        broken.write_text("[task]\nname = 'x'\nsizzes = [1]\n")
+        self.assertIn("did you mean task.sizes", self.done("init", "--dir", self.folder / "c", "--task", broken, status=78))
+        self.assertFalse((self.folder / "c").exists())
+
+    def other(self):
+        """A node of another consortium."""
+        place = self.folder / "other"
+        self.done("init", "--join", "--dir", place, "--name", "o", "--consortium", "other", "--listen", "127.0.0.1:1")
+        return place
+
+    def test_with_two_stewards_an_approval_is_a_proposal_until_the_other_has_signed(self):
+        self.founded()
+        vault = self.folder / "vault"
+        vault.mkdir()
+        self.done("init", "--join", "--dir", vault, "--name", "vault", "--consortium", "study", "--listen", "127.0.0.1:1")
+        a = self.folder / "a"
+        proposal = json.loads(self.done("charter", "propose", "--json", "--dir", a, "--steward-add", vault / "node.card"))["file"]
+        shutil.copy(a / "charter.kith", vault)
+        for place in (a, vault):
+            self.done("charter", "sign", "--dir", place, proposal)
+        self.done("charter", "merge", "--dir", a, proposal)
+        line = self.json("invite", "a", "--for", "b")["invite"]
+        self.net.wait("the node answers", lambda: "kith approve b" in kith("join", line, "--once", *self.there()).stderr, 30)
+        approved = self.json("approve", "a", "b")
+        self.assertFalse(approved["admitted"])
+        self.assertEqual([steward["name"] for steward in approved["signatures"]["missing"]], ["vault"])
+        self.done("join", "--once", *self.there(), status=TEMPFAIL)
+        shutil.copy(a / "charter.kith", vault)
+        self.done("charter", "sign", "--dir", vault, approved["proposal"])
+        self.done("charter", "merge", "--dir", a, approved["proposal"])
+        self.net.wait("it is taken in", lambda: kith("join", "--once", *self.there()).returncode == 0, 30)
+        self.assertEqual(json.loads(self.done("charter", "show", "--json", "--dir", self.folder / "b"))["number"], 3)
+
+
+if __name__ == "__main__":
+    testnet.main()
