@@ -39,9 +39,8 @@ std::optional<Bytes> from_base64(std::string_view text) {
   if (text.empty()) return Bytes{};
   Bytes data(text.size());
   std::size_t size = 0;
-  const int status =
-      sodium_base642bin(raw(data), data.size(), text.data(), text.size(), nullptr, &size, nullptr,
-                        sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+  const int status = sodium_base642bin(raw(data), data.size(), text.data(), text.size(), nullptr,
+                                       &size, nullptr, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
   if (status != 0) return std::nullopt;
   data.resize(size);
   if (to_base64(data) != text) return std::nullopt;  // bits that count for nothing
