@@ -47,17 +47,6 @@ void write(Level level, std::string_view event, Fields fields) {
   to.lines->log(spdlog_level(level), spdlog::string_view_t(line));
 }
 
-// "2026-01-01T12:00:00.123Z"
-std::string timestamp(std::chrono::system_clock::time_point time) {
-  using namespace std::chrono;
-  const auto day = floor<days>(time);
-  const year_month_day date(day);
-  const hh_mm_ss clock(floor<milliseconds>(time - day));
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", int{date.year()},
-                     unsigned{date.month()}, unsigned{date.day()}, clock.hours().count(),
-                     clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
-}
-
 // In ASCII, with bytes that are not UTF-8 replaced: safe in a terminal and in any log store.
 std::string dump(const nlohmann::ordered_json& json) {
   return json.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
@@ -105,18 +94,28 @@ void info(std::string_view event, Fields fields) { write(Level::info, event, fie
 void warn(std::string_view event, Fields fields) { write(Level::warn, event, fields); }
 void error(std::string_view event, Fields fields) { write(Level::error, event, fields); }
 
+std::string time_text(std::chrono::system_clock::time_point time) {
+  using namespace std::chrono;
+  const auto day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(floor<milliseconds>(time - day));
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", int{date.year()},
+                     unsigned{date.month()}, unsigned{date.day()}, clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
+}
+
 std::string format_line(Format format, std::chrono::system_clock::time_point time, Level level,
                         std::string_view event, Fields fields) {
   const auto rank = static_cast<std::size_t>(level);
   if (format == Format::json) {
     nlohmann::ordered_json line{
-        {"time", timestamp(time)}, {"level", kLevelNames.at(rank)}, {"event", event}};
+        {"time", time_text(time)}, {"level", kLevelNames.at(rank)}, {"event", event}};
     for (const Field& field : fields) {
       std::visit([&](const auto& value) { line[std::string(field.key)] = value; }, field.value);
     }
     return dump(line);
   }
-  std::string line = fmt::format("{} {} {}", timestamp(time), kLevelColumn.at(rank), event);
+  std::string line = fmt::format("{} {} {}", time_text(time), kLevelColumn.at(rank), event);
   for (const Field& field : fields) {
     line += fmt::format(" {}={}", field.key, text_of(field.value));
   }

@@ -54,6 +54,9 @@ void info(std::string_view event, Fields fields = {});
 void warn(std::string_view event, Fields fields = {});
 void error(std::string_view event, Fields fields = {});
 
+/// "2026-01-01T12:00:00.123Z"
+[[nodiscard]] std::string time_text(std::chrono::system_clock::time_point time);
+
 /// One line, without its end.
 [[nodiscard]] std::string format_line(Format format, std::chrono::system_clock::time_point time,
                                       Level level, std::string_view event, Fields fields);

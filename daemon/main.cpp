@@ -1,6 +1,7 @@
 // The command line: what `kith VERB` does, and what exit status every failure becomes.
 #include "crypto/init.hpp"
 #include "crypto/key_file.hpp"
+#include "daemon/audit_log.hpp"
 #include "daemon/charter_file.hpp"
 #include "daemon/charter_verbs.hpp"
 #include "daemon/config.hpp"
@@ -246,6 +247,49 @@ int main(int argc, char** argv) {
   add_consent("deny",
               "have nothing to do with a peer, whatever the charter says, or with who applies");
   add_consent("allow", "undo deny");
+
+  std::size_t entries = 50;
+  fs::path audit_file;
+  const auto audit_log = [&] {
+    return audit_file.empty() ? load_config(place.config()).node.state / "audit.log" : audit_file;
+  };
+  verb = app.add_subcommand("log", "the audit log: what came in, was averaged, left the building");
+  verb->require_subcommand(1);
+  const auto add_log = [&](const std::string& name, const std::string& help,
+                           std::function<int()> action) {
+    CLI::App* part = verb->add_subcommand(name, help);
+    part->final_callback([&chosen, action = std::move(action)] { chosen = action; });
+    part->add_option("FILE", audit_file, "another one than this node's");
+    place.add_to(*part);
+    add_json(part);
+    return part;
+  };
+  add_log("show", "the newest entries",
+          [&] {
+            const auto newest = read_audit_log(audit_log(), entries);
+            print(as_json ? Lines{json(newest).dump(2)} : audit_lines(newest));
+            return EX_OK;
+          })
+      ->add_option("--last", entries, "how many")
+      ->capture_default_str();
+  add_log("verify", "whether every entry still follows the one before it", [&] {
+    const fs::path file = audit_log();
+    const auto checked = verify_audit_log(file);
+    if (const auto* fault = std::get_if<AuditFault>(&checked)) {
+      throw Failure(EX_DATAERR,
+                    file.string() + ":" + std::to_string(fault->line) + ": " + fault->what);
+    }
+    const auto& [count, last, from, to] = std::get<AuditSummary>(checked);
+    if (as_json) {
+      print({json{{"entries", count}, {"last", crypto::to_hex(last)}, {"from", from}, {"to", to}}
+                 .dump(2)});
+      return EX_OK;
+    }
+    print({"All " + std::to_string(count) + " entries are whole, from " + from + " to " + to + ".",
+           "Who notes this elsewhere can prove them later: entry " + std::to_string(count) + " is",
+           "  " + crypto::to_hex(last)});
+    return EX_OK;
+  });
 
   verb =
       add("limits", "what a node never exceeds, whatever its peers do, and what happens then", [&] {

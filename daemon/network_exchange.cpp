@@ -56,12 +56,13 @@ json ignored(const net::Host::PeerStatus& peer, bool denied_here, bool quarantin
 
 NetworkExchange::NetworkExchange(net::asio::io_context& io, const Config& config,
                                  const crypto::NodeKeys& keys, const net::Consortium& consortium,
-                                 Store& store)
+                                 Store& store, AuditLog& audit)
     : io_(io),
       config_(config),
       keys_(keys),
       consortium_(consortium),
       store_(store),
+      audit_(audit),
       local_{keys.identity.id(), &keys.channel, &consortium, {}, "kith " + version()},
       wake_(io),
       random_(config.learning.seed) {}
@@ -106,6 +107,10 @@ void NetworkExchange::join(const Subject& subject) {
   }
   forget_unknown_blobs();
   restore_denied();
+  audit_.append("started", {{"version", version()},
+                            {"id", to_string(local_.id)},
+                            {"consortium", consortium_.id()},
+                            {"task", crypto::to_hex(subject.task)}});
   follow_charter();
   try {
     for (const std::string& address : config_.node.listen) host_->listen(address);
@@ -121,7 +126,26 @@ void NetworkExchange::join(const Subject& subject) {
 void NetworkExchange::follow_charter() {
   if (config_.consortium.charter.empty() || !host_) return;
   KnownCharters known = known_charters(config_.consortium.charter);
+  audit_charter(known.chain);
   host_->follow(std::move(known.chain), std::move(known.rival), std::move(known.settled));
+}
+
+void NetworkExchange::audit_charter(const net::CharterChain& chain) {
+  const auto& [charter, signed_charter, id] = chain.newest();
+  const std::string text = crypto::to_hex(id);
+  if (store_.text("audited_charter") == text) return;
+  json members = json::array(), signers = json::array();
+  for (const net::Member& member : charter.members) {
+    members.push_back({{"name", member.name}, {"id", to_string(member.id)}});
+  }
+  for (const auto& signature : signed_charter.signatures) {
+    signers.push_back(to_string(signature.steward));
+  }
+  audit_.append("charter", {{"number", charter.number},
+                            {"version", text},
+                            {"members", members},
+                            {"signed_by", signers}});
+  store_.put_text("audited_charter", text);
 }
 
 // What a crash between two writes left behind.
@@ -169,7 +193,8 @@ void NetworkExchange::want(std::uint64_t round, std::vector<std::string> peers) 
 }
 
 net::awaitable<void> NetworkExchange::publish(std::uint64_t round, pipe::Fd partial, Note note) {
-  auto job = [this, file = std::move(partial), readers = readers()] {
+  const net::Consortium read_by = readers();
+  auto job = [this, file = std::move(partial), readers = read_by] {
     return seal_snapshot(file, subject_.form, readers, store_.blobs());
   };
   net::Manifest manifest = co_await net::offload(disk_, std::move(job));
@@ -197,6 +222,15 @@ net::awaitable<void> NetworkExchange::publish(std::uint64_t round, pipe::Fd part
         {local_.id, head.position, net::encode(signed_head), manifest_bytes, true, round});
     store_.put_text("published", crypto::to_hex(signed_head.id()));
   });
+  json reader_ids = json::array();
+  for (const net::Member& member : read_by.members()) reader_ids.push_back(to_string(member.id));
+  audit_.append("published",
+                {{"round", round},
+                 {"snapshot", crypto::to_hex(signed_head.id())},
+                 {"log", head.position.log},
+                 {"sequence", head.position.sequence},
+                 {"readers", reader_ids}},
+                Sync::yes);  // before it leaves
   host_->publish(signed_head, manifest);
   published_ = signed_head.id();
   published_loaded_ = false;
@@ -244,6 +278,7 @@ net::awaitable<std::vector<Candidate>> NetworkExchange::load(std::uint64_t round
     if (!arrival.loaded && !gossip.manifest(arrival.snapshot)) continue;  // just superseded
     std::optional<std::string> problem;
     if (!arrival.loaded) problem = co_await load_one(peer, arrival.snapshot, worker);
+    if (!problem) loaded_[peer] = arrival.snapshot;
     Arrival& now = arrivals_.at(peer);
     const std::uint64_t first_used = arrival.used ? std::min(arrival.round, round) : round;
     if (now.snapshot == arrival.snapshot) {
@@ -254,6 +289,10 @@ net::awaitable<std::vector<Candidate>> NetworkExchange::load(std::uint64_t round
     }
     if (problem) {
       log::warn("snapshot_refused", {{"peer", name_of(peer)}, {"why", *problem}});
+      audit_.append("refused", {{"name", name_of(peer)},
+                                {"id", peer},
+                                {"snapshot", crypto::to_hex(arrival.snapshot)},
+                                {"why", *problem}});
     } else {
       candidates.push_back({peer, first_used, parse_note(arrival.note)});
     }
@@ -290,6 +329,11 @@ net::awaitable<bool> NetworkExchange::load_published(WorkerProcess& worker) {
   if (problem) log::warn("published_not_loaded", {{"why", *problem}});
   published_loaded_ = !problem;
   co_return published_loaded_;
+}
+
+json NetworkExchange::loaded(const std::string& peer) const {
+  const auto found = loaded_.find(peer);
+  return found == loaded_.end() ? json() : json(crypto::to_hex(found->second));
 }
 
 void NetworkExchange::worker_replaced() {
@@ -441,6 +485,10 @@ void NetworkExchange::arrived(const net::SnapshotId& snapshot, const net::Head& 
     arrival = {.snapshot = snapshot, .head = head, .round = round_};
     arrival.note = note_for_us(*manifest, head);
   }
+  audit_.append("arrived", {{"name", name_of(to_string(head.origin))},
+                            {"id", to_string(head.origin)},
+                            {"snapshot", crypto::to_hex(snapshot)},
+                            {"round", head.round}});
   log::debug("snapshot_arrived", {{"peer", name_of(to_string(head.origin))},
                                   {"round", head.round},
                                   {"sequence", head.position.sequence}});
@@ -529,6 +577,7 @@ void NetworkExchange::peer_accused(const net::Member& peer, const std::string& w
 
 void NetworkExchange::peer_convicted(const net::Member& peer, const net::Evidence& evidence) {
   store_.put_evidence(peer.id, net::encode(evidence));
+  audit_.append("convicted", {{"name", peer.name}, {"id", to_string(peer.id)}});
   if (peer.id == local_.id) {
     log::error("convicted_ourselves",
                {{"help",
@@ -566,6 +615,7 @@ void NetworkExchange::set_consent(const std::string& id, Consent consent) {
   for (const net::NodeId& each : denied_) ids.push_back(to_string(each));
   store_.put_text("denied", ids.dump());
   log::info(denied ? "peer_denied" : "peer_allowed", {{"peer", member->name}, {"id", id}});
+  audit_.append(denied ? "denied" : "allowed", {{"name", member->name}, {"id", id}});
   if (!denied) return host_->allow(*parsed);
   chosen_.erase(id);
   host_->deny(*parsed);
@@ -680,6 +730,7 @@ net::Admission NetworkExchange::applied(const net::Apply& apply) {
     Invites invites(config_.consortium.charter);
     auto answer = invites.consider(apply, std::chrono::system_clock::now());
     if (answer.news) {
+      audit_.append("application", {{"name", applicant.name}, {"id", to_string(applicant.id)}});
       log::info("application", {{"name", applicant.name},
                                 {"id", to_string(applicant.id)},
                                 {"help", "compare its id on the telephone; then kith approve"}});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "crypto/key_file.hpp"
+#include "daemon/audit_log.hpp"
 #include "daemon/config.hpp"
 #include "daemon/encoded_snapshot.hpp"
 #include "daemon/exchange.hpp"
@@ -29,7 +30,7 @@ namespace kith::daemon {
 class NetworkExchange final : public Exchange, public net::HostOwner {
  public:
   NetworkExchange(net::asio::io_context& io, const Config& config, const crypto::NodeKeys& keys,
-                  const net::Consortium& consortium, Store& store);
+                  const net::Consortium& consortium, Store& store, AuditLog& audit);
   ~NetworkExchange() override;
   NetworkExchange(const NetworkExchange&) = delete;
   NetworkExchange& operator=(const NetworkExchange&) = delete;
@@ -56,6 +57,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   net::awaitable<bool> load_published(WorkerProcess& worker) override;
   void worker_replaced() override;
 
+  /// The snapshot of this peer that load() last put into the worker, in hexadecimal; null if none.
+  [[nodiscard]] nlohmann::json loaded(const std::string& peer) const;
   [[nodiscard]] const crypto::Hash& task() const { return local_.task; }
   [[nodiscard]] std::vector<std::string> listening() const { return host_->listening(); }
   [[nodiscard]] std::size_t connected() const;
@@ -105,6 +108,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void forget_unknown_blobs();
   [[nodiscard]] nlohmann::json standing_of(const std::optional<net::CharterPlace>& place) const;
   void restore_denied();
+  /// Records which version of the charter counts from now on, if that is news.
+  void audit_charter(const net::CharterChain& chain);
   /// Whether there is an open invitation.
   [[nodiscard]] bool expects_anybody() const;
   /// The members that may read what we publish.
@@ -138,6 +143,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   const crypto::NodeKeys& keys_;
   const net::Consortium& consortium_;
   Store& store_;
+  AuditLog& audit_;
   net::LocalNode local_;
   net::asio::thread_pool disk_{1};
   std::unique_ptr<net::Host> host_;
@@ -147,6 +153,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   Subject subject_;
   std::uint64_t round_ = 0;
   std::map<std::string, Arrival> arrivals_;          // by peer
+  std::map<std::string, net::SnapshotId> loaded_;    // into the worker, by peer
   std::set<net::NodeId> denied_;                     // by our operator
   std::optional<net::SnapshotId> published_;         // since we run
   bool published_loaded_ = false;                    // into the worker

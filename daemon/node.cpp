@@ -95,8 +95,9 @@ Node::Node(net::asio::io_context& io, Config config)
     : config_(std::move(config)),
       keys_(load_keys(config_)),
       store_(config_.node.state),
+      audit_(config_.node.state / "audit.log"),
       consortium_(make_consortium(config_)),
-      exchange_(io, config_, keys_, consortium_, store_),
+      exchange_(io, config_, keys_, consortium_, store_, audit_),
       learner_(io, config_, peer_of(consortium_, keys_.identity.id()),
                others(consortium_, keys_.identity.id()), exchange_),
       io_(io),
@@ -265,6 +266,10 @@ void Node::keep(json report) {
     }
   });
   finished_round_ = round_;
+  json averaged = report.at("members");
+  for (json& member : averaged) member["snapshot"] = exchange_.loaded(member.at("id"));
+  audit_.append("averaged",
+                {{"round", round_}, {"members", averaged}, {"served", report.at("served")}});
 
   const json& privacy = report.at("privacy");
   if (!privacy.is_null() && !privacy.at("published").get<bool>()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "crypto/key_file.hpp"
+#include "daemon/audit_log.hpp"
 #include "daemon/config.hpp"
 #include "daemon/control.hpp"
 #include "daemon/learner.hpp"
@@ -48,6 +49,7 @@ class Node final {
   Config config_;
   crypto::NodeKeys keys_;
   Store store_;
+  AuditLog audit_;  // the lock of the store is also its own
   net::Consortium consortium_;
   NetworkExchange exchange_;
   Learner learner_;

@@ -185,6 +185,42 @@ Lines peers_lines(const json& peers, std::chrono::system_clock::time_point now) 
   return table.lines();
 }
 
+// ---- kith log -----------------------------------------------------------------------------------
+
+namespace {
+
+/// "hospital-b (0.31)", "hospital-b", or what else it is.
+std::string audit_text(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_object() && value.contains("name")) {
+    const json weight = value.value("weight", json());
+    return value.at("name").get<std::string>() +
+           (weight.is_number() ? " (" + number(weight, 2) + ")" : "");
+  }
+  if (!value.is_array()) return value.dump();
+  std::string all;
+  for (const json& item : value) all += (all.empty() ? "" : ", ") + audit_text(item);
+  return all.empty() ? "nobody" : all;
+}
+
+}  // namespace
+
+Lines audit_lines(const std::vector<json>& entries) {
+  using enum Table::Align;
+  Table table({right, left, left, left});
+  table.add({"n", "at", "event", "what"});
+  for (const json& entry : entries) {
+    std::string what;
+    for (const auto& [key, value] : entry.items()) {
+      if (key == "n" || key == "at" || key == "event" || key == "prev") continue;
+      what += (what.empty() ? "" : "  ") + key + "=" + audit_text(value);
+    }
+    table.add({std::to_string(entry.at("n").get<std::uint64_t>()), entry.at("at"),
+               entry.at("event"), what});
+  }
+  return table.lines();
+}
+
 // ---- kith why -----------------------------------------------------------------------------------
 
 const json& find_peer(const json& peers, std::string_view who) {

@@ -14,6 +14,8 @@ using Lines = std::vector<std::string>;
 
 /// Of GET /v1/status.
 [[nodiscard]] Lines status_lines(const nlohmann::json& status);
+/// Entries of the audit log.
+[[nodiscard]] Lines audit_lines(const std::vector<nlohmann::json>& entries);
 
 /// Of GET /v1/peers: a table, a line a peer.
 [[nodiscard]] Lines peers_lines(const nlohmann::json& peers,

@@ -240,6 +240,30 @@ class WithNodes(Charters):
             self.assertEqual({event["number"] for event in net.nodes[1].events("charter")}, {2, 3})
             for node in net.nodes:
                 self.assertEqual(node.stop(), 0)
+            self.check_audit_log(steward, second)
+
+    def check_audit_log(self, steward, second):
+        """Both tell the same story: who belonged, what left, and whose snapshots were averaged with."""
+        first_log, second_log = (
+            json.loads(self.done("log", "show", "--json", "--last", 100_000, "--dir", place)) for place in (steward, second)
+        )  # fmt: skip
+        for place, entries in ((steward, first_log), (second, second_log)):
+            checked = json.loads(self.done("log", "verify", "--json", "--dir", place))
+            self.assertEqual(checked["entries"], len(entries))
+            charters = [[member["name"] for member in one["members"]] for one in entries if one["event"] == "charter"]
+            self.assertEqual([set(names) for names in charters], [{"node-1", "node-2", "node-3"}, {"node-1", "node-2"}])
+            self.assertEqual([len(one["readers"]) for one in entries if one["event"] == "published"][-1], 2)
+        expelled = max(one["n"] for one in first_log if one["event"] == "charter")
+        averaged = [one for one in first_log if one["event"] == "averaged"]
+        late = {member["name"] for one in averaged if one["n"] > expelled for member in one["members"]}
+        self.assertLessEqual(late, {"node-2"})
+        published = {one["snapshot"] for one in second_log if one["event"] == "published"}
+        used = {member["snapshot"] for one in averaged for member in one["members"] if member["name"] == "node-2"}
+        self.assertTrue(used)
+        self.assertLessEqual(used, published)
+        log = steward / "state" / "audit.log"
+        log.write_text(log.read_text().replace('"event":"averaged"', '"event":"Averaged"', 1))
+        self.assertIn("changed later", self.done("log", "verify", "--dir", steward, status=DATAERR))
 
 
 if __name__ == "__main__":
