@@ -70,8 +70,8 @@ fs::path Invites::file_of(const OpenInvite& invite) const {
 
 std::vector<OpenInvite> Invites::open(system_clock::time_point now) const {
   std::vector<OpenInvite> found;
-  if (!fs::exists(folder_)) return found;
   on_disk("read", [&] {
+    if (!fs::exists(folder_)) return;
     for (const auto& entry : fs::directory_iterator(folder_)) {
       if (entry.path().extension() != ".json") continue;
       const auto bytes = read_whole(entry.path(), kFileSize);
@@ -111,10 +111,29 @@ void Invites::remove(const OpenInvite& invite) {
   on_disk("remove", [&] { fs::remove(file_of(invite)); });
 }
 
-OpenInvite Invites::find(std::string_view who, system_clock::time_point now) const {
+std::vector<OpenInvite> Invites::pending(const std::vector<net::Member>& members,
+                                         system_clock::time_point now) const {
+  std::vector<OpenInvite> found = open(now);
+  std::erase_if(found, [&](const OpenInvite& invite) {
+    if (!invite.applicant) return false;
+    const net::Member& applicant = invite.applicant->member;
+    const auto member = std::ranges::find(members, applicant.id, &net::Member::id);
+    return member != members.end() && member->channel == applicant.channel;
+  });
+  return found;
+}
+
+void Invites::used(const net::Token& token, system_clock::time_point now) {
+  const auto invites = open(now);
+  const auto found = std::ranges::find(invites, net::token_hash(token), &OpenInvite::token);
+  if (found != invites.end()) remove(*found);
+}
+
+OpenInvite Invites::find(std::string_view who, const std::vector<net::Member>& members,
+                         system_clock::time_point now) const {
   std::vector<OpenInvite> matching;
   std::string names;
-  for (const OpenInvite& invite : open(now)) {
+  for (const OpenInvite& invite : pending(members, now)) {
     const bool by_id =
         !who.empty() && invite.applicant && to_string(invite.applicant->member.id).starts_with(who);
     if (invite.name() == who || by_id) matching.push_back(invite);
@@ -122,11 +141,12 @@ OpenInvite Invites::find(std::string_view who, system_clock::time_point now) con
   }
   if (matching.size() == 1) return matching.front();
   const std::string quoted = "\"" + std::string(who) + "\"";
-  throw Failure(EX_USAGE, matching.empty()
-                              ? "there is no invitation of " + quoted +
-                                    "; there are: " + (names.empty() ? "none" : names)
-                              : "there is more than one invitation of " + quoted +
-                                    "; name the applicant's id, as kith pending shows it");
+  if (matching.empty()) {
+    throw Failure(EX_USAGE, "there is no invitation of " + quoted +
+                                "; there are: " + (names.empty() ? "none" : names));
+  }
+  throw Failure(EX_USAGE, "there is more than one invitation of " + quoted +
+                              "; name the applicant's id, as kith pending shows it");
 }
 
 Invites::Answer Invites::consider(const net::Apply& apply, system_clock::time_point now) {

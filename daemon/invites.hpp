@@ -42,10 +42,15 @@ class Invites {
   /// Failure(EX_CANTCREAT) if there are limits::kInvites already.
   void keep(const OpenInvite& invite, std::chrono::system_clock::time_point now);
   void remove(const OpenInvite& invite);
-  /// The one whose applicant, or else whom it is for, is called so, or whose applicant's id begins
-  /// so.  Throws Failure(EX_USAGE) with those that there are.
-  [[nodiscard]] OpenInvite find(std::string_view who,
+  /// Those whose applicant is not among the members yet.
+  [[nodiscard]] std::vector<OpenInvite> pending(const std::vector<net::Member>& members,
+                                                std::chrono::system_clock::time_point now) const;
+  /// The pending one whose applicant, or else whom it is for, is called so, or whose applicant's id
+  /// begins so.  Throws Failure(EX_USAGE) with those that there are.
+  [[nodiscard]] OpenInvite find(std::string_view who, const std::vector<net::Member>& members,
                                 std::chrono::system_clock::time_point now) const;
+  /// Who has this token knows now that it is a member: removes the invitation.
+  void used(const net::Token& token, std::chrono::system_clock::time_point now);
 
   struct Answer {
     net::Admission admission;

@@ -62,7 +62,7 @@ bool live(Config config, CharterWatch& charter) {
       try {
         const auto change = charter.look(std::chrono::system_clock::now());
         renewed = change == CharterWatch::Change::members;
-        if (change == CharterWatch::Change::files) node.follow_charter();
+        if (change == CharterWatch::Change::files) node.follow_charter();  // warns, if it cannot
       } catch (const Failure&) {
         failed = std::current_exception();
       }

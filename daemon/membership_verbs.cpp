@@ -104,6 +104,23 @@ struct NewNode {
     return {keys.identity.id(), keys.channel.public_key(), name, addresses()};
   }
 
+  /// What is not said now is as it was said before.
+  [[nodiscard]] json to_json() const {
+    return {{"name", name},
+            {"listen", listen},
+            {"address", address},
+            {"train", texts(absolute(train))},
+            {"test", texts(absolute(test))}};
+  }
+  void fill(const json& before) {
+    const NewNode untold;
+    if (name == untold.name) name = before.at("name");
+    if (listen == untold.listen) listen = before.at("listen");
+    if (address.empty()) address = before.at("address");
+    if (train.empty()) train = before.at("train").get<std::vector<std::string>>();
+    if (test.empty()) test = before.at("test").get<std::vector<std::string>>();
+  }
+
   /// What is left to be done by hand; empty if nothing is.
   [[nodiscard]] std::string data_hint() const {
     return train.empty() ? "Set [data] in " + file().string() + ": the files to learn from." : "";
@@ -115,6 +132,9 @@ struct NewNode {
     const auto endpoint = net::parse_endpoint(listen);
     const bool everywhere = endpoint && (endpoint->host == "0.0.0.0" || endpoint->host == "::");
     return everywhere ? std::vector<std::string>{} : std::vector{listen};
+  }
+  static std::vector<std::string> texts(const std::vector<fs::path>& files) {
+    return {files.begin(), files.end()};
   }
   static std::vector<fs::path> absolute(const std::vector<std::string>& files) {
     std::vector<fs::path> all;
@@ -272,12 +292,14 @@ struct Inviting {
 
 Answer show_pending(const Place& place) {
   const Config config = load_config(place.config());
-  (void)charter_of(config);
+  const net::CharterChain chain = charter_of(config);
+  const auto pending = Invites(config.consortium.charter)
+                           .pending(chain.newest().charter.members, system_clock::now());
   using enum Table::Align;
   Table table({left, left, left, left});
   table.add({"", "name", "id", "until"});
   Answer answer{json::array(), {}};
-  for (const OpenInvite& invite : Invites(config.consortium.charter).open(system_clock::now())) {
+  for (const OpenInvite& invite : pending) {
     const char* const state = invite.refused ? "refused" : invite.applicant ? "applied" : "invited";
     const std::string id = invite.applicant ? to_string(invite.applicant->member.id) : "";
     const std::string name = invite.name().empty() ? "-" : invite.name();
@@ -309,23 +331,24 @@ Answer approve(const Place& place, const std::string& who) {
   const Config config = load_config(file);
   const net::CharterChain chain = charter_of(config);
   Invites invites(config.consortium.charter);
-  const OpenInvite invite = invites.find(who, system_clock::now());
+  const auto& members = chain.newest().charter.members;
+  OpenInvite invite = invites.find(who, members, system_clock::now());
   if (!invite.applicant) {
     throw Failure(EX_USAGE, "who was invited as \"" + who + "\" has not applied yet");
   }
   const net::Member& member = invite.applicant->member;
-  for (const net::Member& other : chain.newest().charter.members) {
+  for (const net::Member& other : members) {
     if (other.name == member.name && other.id != member.id) {
       throw Failure(EX_USAGE, "there is a member \"" + member.name +
-                                  "\" already; let the applicant start again with another --name, "
-                                  "and another invitation");
+                                  "\" already; let the applicant stop its kith join, and go on "
+                                  "with kith join --name ANOTHER");
     }
   }
   Answer answer = admit(file, member);
   answer.value["name"] = member.name;
   answer.value["id"] = to_string(member.id);
   if (answer.value.at("admitted").get<bool>()) {
-    invites.remove(invite);
+    if (std::exchange(invite.refused, false)) invites.keep(invite, system_clock::now());
     answer.lines = {member.name + "  " + to_string(member.id),
                     "is a member from version " +
                         std::to_string(answer.value.at("number").get<std::uint64_t>()) +
@@ -341,7 +364,7 @@ struct Join {
   std::string invitation;
   bool once = false, as_json = false;
 
-  [[nodiscard]] Answer run() const {
+  [[nodiscard]] Answer run() {
     const auto config =
         fs::exists(node.file()) ? std::optional(load_config(node.file())) : std::nullopt;
     const fs::path charter =
@@ -352,14 +375,16 @@ struct Join {
                                   "run --dir " +
                                   node.dir());
     }
-    const fs::path kept = node.folder() / "invite";
+    const fs::path kept = node.folder() / "join.json";
     const net::Invite invite = read_invite(kept);
     if (config) check_fits(*config, invite);
     const Config settings = config ? *config : node.config(invite.consortium);
     node.check(invite.consortium);
     const auto keys = config ? crypto::load_key_file(config->node.keys) : node.keys();
     const net::Member self = node.member(keys);
-    write_secret(kept, net::to_text(invite) + "\n");
+    json remembered = node.to_json();
+    remembered["invitation"] = net::to_text(invite);
+    write_secret(kept, remembered.dump(2) + "\n");
     std::ostream& out = as_json ? std::cerr : std::cout;
     out << "This node is " << to_string(self.id) << ".\nIt applies to \"" << invite.consortium
         << "\", through " << invite.inviter.name << ": read him this id on the telephone."
@@ -369,15 +394,25 @@ struct Join {
   }
 
  private:
-  /// The one that is given, as a line or a file, or the one of the last time.
-  [[nodiscard]] net::Invite read_invite(const fs::path& kept) const {
+  /// The one that is given, as a line or a file, or the one of the last time; and what was said
+  /// then of the node.
+  [[nodiscard]] net::Invite read_invite(const fs::path& kept) {
     std::string text = invitation;
-    if (text.empty() && !fs::exists(kept)) {
+    if (fs::exists(kept)) {
+      const json before = json::parse(read_text(kept, kInviteSize), nullptr, false);
+      try {
+        if (text.empty()) text = before.at("invitation");
+        node.fill(before);
+      } catch (const json::exception&) {
+        throw Failure(EX_DATAERR,
+                      kept.string() + " is damaged; remove it, and give the invitation again");
+      }
+    }
+    if (text.empty()) {
       throw Failure(EX_USAGE, "give the invitation: the line, or the file, that kith invite made");
     }
-    const fs::path file = text.empty() ? kept : fs::path(text);
     std::error_code not_a_path;  // a line may be longer than a path
-    if (fs::exists(file, not_a_path)) text = read_text(file, kInviteSize);
+    if (fs::exists(text, not_a_path)) text = read_text(text, kInviteSize);
     const auto parsed = net::parse_invite(text);
     if (const auto* fault = std::get_if<net::InviteFault>(&parsed)) {
       throw Failure(EX_DATAERR, std::string(explain(*fault)));
@@ -418,6 +453,11 @@ struct Join {
       if (answered && last.admission.state == State::refused) {
         throw Failure(EX_NOPERM, invite.inviter.name + " does not take this node in: " +
                                      printable(last.admission.why));
+      }
+      if (last.sent_away) {
+        throw Failure(EX_NOPERM, invite.inviter.name +
+                                     " expects nobody: the invitation has expired, or was "
+                                     "withdrawn; ask for another");
       }
       const std::string why =
           answered
@@ -514,12 +554,13 @@ bool deny_applicant(const fs::path& config_file, const std::string& who) {
   const auto now = system_clock::now();
   Invites invites(config.consortium.charter);
   if (invites.open(now).empty()) return false;
-  OpenInvite invite;
-  try {
-    invite = invites.find(who, now);
-  } catch (const Failure&) {
-    return false;  // then it is a peer's name
-  }
+  const net::CharterChain chain = charter_of(config);
+  const auto& members = chain.newest().charter.members;
+  const auto is_member = [&](const net::Member& member) {
+    return member.name == who || to_string(member.id).starts_with(who);
+  };
+  if (std::ranges::any_of(members, is_member)) return false;  // a peer comes first
+  OpenInvite invite = invites.find(who, members, now);
   if (!invite.applicant) {
     invites.remove(invite);
   } else {

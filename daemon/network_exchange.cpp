@@ -720,15 +720,20 @@ net::Admission NetworkExchange::applied(const net::Apply& apply) {
   const net::Member& applicant = apply.card.member;
   const auto& chain = host_->gossip().charters().chain();
   const net::Member* const member = consortium_.find(applicant.id);
+  const auto now = std::chrono::system_clock::now();
+  Invites invites(config_.consortium.charter);
   if (chain && member != nullptr && member->channel == applicant.channel) {
+    try {
+      invites.used(apply.token, now);
+    } catch (const Failure&) {  // then it stays until it expires
+    }
     const auto& newest = chain->newest();
     return {.state = net::Admission::State::admitted,
             .place = {newest.charter.number, newest.id},
             .task = task_toml(config_.task)};
   }
   try {
-    Invites invites(config_.consortium.charter);
-    auto answer = invites.consider(apply, std::chrono::system_clock::now());
+    auto answer = invites.consider(apply, now);
     if (answer.news) {
       audit_.append("application", {{"name", applicant.name}, {"id", to_string(applicant.id)}});
       log::info("application", {{"name", applicant.name},
@@ -753,7 +758,8 @@ bool NetworkExchange::expects_anybody() const {
 
 // --- The charter -------------------------------------------------------------------------------
 
-void NetworkExchange::charter_grown(const net::Member& peer, const net::CharterChain& chain) {
+// What peers say must not end the node: if the files here are damaged, their watcher says so.
+void NetworkExchange::charter_grown(const net::Member& peer, const net::CharterChain& chain) try {
   const auto& file = config_.consortium.charter;
   // What the operator has put there meanwhile is not undone: whoever watches the files takes it up.
   if (find_fork(load_charter(file), chain)) return;
@@ -763,13 +769,17 @@ void NetworkExchange::charter_grown(const net::Member& peer, const net::CharterC
   log::info("charter_received", {{"from", peer.name},
                                  {"number", newest.charter.number},
                                  {"fingerprint", fingerprint(newest.id)}});
+} catch (const Failure& failure) {
+  log::error("charter_not_kept", {{"from", peer.name}, {"what", failure.what()}});
 }
 
-void NetworkExchange::charter_forked(const net::Member& peer, const net::CharterChain& rival) {
+void NetworkExchange::charter_forked(const net::Member& peer, const net::CharterChain& rival) try {
   keep_rival(config_.consortium.charter, rival);
   log::error("charter_rival_received", {{"from", peer.name},
                                         {"number", rival.newest().charter.number},
                                         {"fingerprint", fingerprint(rival.newest().id)}});
+} catch (const Failure& failure) {
+  log::error("charter_not_kept", {{"from", peer.name}, {"what", failure.what()}});
 }
 
 }  // namespace kith::daemon

@@ -227,6 +227,10 @@ void Node::serve_control() {
       std::make_unique<ControlServer>(io_.get_executor(), config_.node.control, std::move(routes));
 }
 
+void Node::follow_charter() try { exchange_.follow_charter(); } catch (const Failure& failure) {
+  log::warn("charter_refused", {{"what", failure.what()}});
+}
+
 void Node::stop() {
   if (std::exchange(stopping_, true)) return;
   log::info("stopping");

@@ -32,7 +32,7 @@ class Node final {
   /// Says goodbye to everyone; run() ends soon after.
   void stop();
   /// The charter's files have changed, but not who the members are.
-  void follow_charter() { exchange_.follow_charter(); }
+  void follow_charter();
 
  private:
   net::awaitable<void> open();

@@ -73,7 +73,10 @@ class Applicant : public std::enable_shared_from_this<Applicant> {
     }
   }
 
-  void closed(CloseReason reason) { end(std::string(explain(reason))); }
+  void closed(CloseReason reason) {
+    if (!done_) result_.sent_away = reason == CloseReason::not_a_member;
+    end(std::string(explain(reason)));
+  }
 
   void end(std::string trouble) {
     if (std::exchange(done_, true)) return;

@@ -13,6 +13,7 @@ namespace kith::net {
 /// What came of an application.
 struct Application {
   std::string trouble{};                  ///< why there was no answer; empty if there was one
+  bool sent_away = false;                 ///< ... because it expects nobody
   Admission admission{};                  ///< the answer
   std::optional<CharterChain> charter{};  ///< if admitted: verified from the invite's first version
 };

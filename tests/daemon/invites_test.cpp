@@ -74,18 +74,33 @@ BOOST_AUTO_TEST_CASE(a_token_that_was_not_given_or_has_expired_or_was_withdrawn_
 BOOST_AUTO_TEST_CASE(who_was_refused_stays_so) {
   const auto b = crypto::Identity::generate();
   (void)invites.consider(application(token, b, "hospital-b"), now);
-  OpenInvite invite = invites.find("hospital-b", now);
+  OpenInvite invite = invites.find("hospital-b", {}, now);
   invite.refused = true;
   invites.keep(invite, now);
   BOOST_TEST((invites.consider(application(token, b, "hospital-b"), now).admission.state ==
               State::refused));
 }
 
+BOOST_AUTO_TEST_CASE(who_was_approved_waits_until_the_node_knows_and_is_pending_no_more) {
+  const auto b = crypto::Identity::generate();
+  const net::Apply apply = application(token, b, "hospital-b");
+  (void)invites.consider(apply, now);
+  const std::vector<net::Member> members{apply.card.member};
+  BOOST_TEST(invites.pending({}, now).size() == 1U);
+  BOOST_TEST(invites.pending(members, now).empty());
+  BOOST_CHECK_THROW((void)invites.find("hospital-b", members, now), Failure);
+  // The node has not taken up the new charter yet.
+  BOOST_TEST((invites.consider(apply, now).admission.state == State::waiting));
+  invites.used(token, now);
+  BOOST_TEST(invites.open(now).empty());
+  invites.used(token, now);
+}
+
 BOOST_AUTO_TEST_CASE(an_applicant_may_correct_its_card) {
   const auto b = crypto::Identity::generate();
   (void)invites.consider(application(token, b, "hospital-b"), now);
   BOOST_TEST(!invites.consider(application(token, b, "hospital-bee"), now).news);
-  BOOST_TEST(invites.find("hospital-bee", now).applicant->member.name == "hospital-bee");
+  BOOST_TEST(invites.find("hospital-bee", {}, now).applicant->member.name == "hospital-bee");
 }
 
 BOOST_AUTO_TEST_CASE(the_token_itself_is_kept_nowhere) {
@@ -118,7 +133,7 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_left_out) {
 
 BOOST_AUTO_TEST_CASE(an_unknown_name_is_refused_with_those_that_there_are) {
   invites.keep(invitation({std::byte{2}}, ""), now);
-  BOOST_CHECK_EXCEPTION((void)invites.find("nobody", now), Failure, [](const Failure& failure) {
+  BOOST_CHECK_EXCEPTION((void)invites.find("nobody", {}, now), Failure, [](const Failure& failure) {
     return std::string(failure.what()).find("hospital-b") != std::string::npos;
   });
 }

@@ -66,6 +66,7 @@ class Joining(unittest.TestCase):
         self.assertEqual((pending["name"], pending["for"], pending["addresses"]), ("b", "b", [self.ports[1]]))
         approved = self.json("approve", "a", "b")
         self.assertEqual((approved["admitted"], approved["id"], approved["number"]), (True, pending["id"], 2))
+        self.assertEqual(self.json("pending", "a"), [])
         said, _ = joining.communicate(timeout=60)
         self.assertEqual(joining.returncode, 0, said)
         self.assertIn(pending["id"], said)
@@ -85,8 +86,9 @@ class Joining(unittest.TestCase):
         line = self.json("invite", "a", "--for", "b")["invite"]
         waiting = self.done("join", line, "--once", *self.there(), status=TEMPFAIL)
         self.assertIn("kith approve b", waiting)
-        # The invitation is kept, and somebody else cannot use it.
-        self.assertIn("kith approve b", self.done("join", "--once", *self.there(), status=TEMPFAIL))
+        # The invitation and what was said of the node are kept, and somebody else cannot use it.
+        self.assertIn("kith approve b", self.done("join", "--once", "--dir", self.folder / "b", status=TEMPFAIL))
+        self.assertEqual(self.json("pending", "a")[0]["addresses"], [self.ports[1]])
         self.assertIn("somebody else", self.done("join", line, "--once", *self.there("thief"), status=NOPERM))
         self.done("deny", "--dir", self.folder / "a", "b")
         self.assertIn("refused", self.done("join", "--once", *self.there(), status=NOPERM))
@@ -94,6 +96,9 @@ class Joining(unittest.TestCase):
         withdrawn = self.json("invite", "a", "--for", "c")["invite"]
         self.done("deny", "--dir", self.folder / "a", "c")
         self.assertIn("withdrawn", self.done("join", withdrawn, "--once", *self.there("c"), status=NOPERM))
+        for file in (self.folder / "a" / "invites").iterdir():
+            file.unlink()
+        self.assertIn("expects nobody", self.done("join", "--once", *self.there(), status=NOPERM))
         self.assertFalse((self.folder / "b" / "charter.kith").exists())
         shown = json.loads(self.done("charter", "show", "--json", "--dir", self.folder / "a"))
         self.assertEqual(shown["number"], 1)

@@ -122,6 +122,18 @@ BOOST_AUTO_TEST_CASE(card_of_another_key_than_the_connections_is_not_heard) {
   BOOST_TEST(!has(bob.events, "applied alice"));
 }
 
+BOOST_AUTO_TEST_CASE(who_is_sent_away_since_nobody_is_expected_is_told_so) {
+  expect(Admission::State::waiting, false);
+  const std::string address = bob.host().listening().at(0);
+  bob.destroy();
+  bob.answers_applicants.reset();
+  bob.start(io, *consortium, false);
+  bob.host().listen(address);
+  apply(invite());
+  BOOST_TEST(result->sent_away);
+  BOOST_TEST(result->trouble != "");
+}
+
 BOOST_AUTO_TEST_CASE(every_address_of_the_inviter_is_tried_and_the_last_trouble_is_told) {
   expect(Admission::State::waiting, false);
   Invite invitation = invite();
