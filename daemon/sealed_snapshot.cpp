@@ -60,11 +60,12 @@ std::variant<pipe::Fd, Unopened> open_snapshot(const net::Manifest& manifest,
   SnapshotDecoder decoder(form);
   for (std::uint64_t i = 0; i < manifest.chunks.size(); ++i) {
     const auto sealed = blobs.read(manifest.chunks[i]);
-    if (!sealed || crypto::hash(*sealed) != manifest.chunks[i]) {
-      return Unopened{"a chunk of it was lost on our disk", true};
+    const auto chunk = sealed ? crypto::decrypt_chunk(*content, i, *sealed) : std::nullopt;
+    if (!chunk) {  // the hash, which was right when it came, says whose fault that is
+      const bool lost = !sealed || crypto::hash(*sealed) != manifest.chunks[i];
+      if (lost) return Unopened{"a chunk of it was lost on our disk", true};
+      return Unopened{"it does not decrypt"};
     }
-    const auto chunk = crypto::decrypt_chunk(*content, i, *sealed);
-    if (!chunk) return Unopened{"it does not decrypt"};
     if (!decoder.append(*chunk)) return Unopened{"it is not encoded as the task says"};
   }
   return decoder.seal();

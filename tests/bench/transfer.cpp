@@ -1,0 +1,260 @@
+// One snapshot from one process to another over loopback, as nodes do it: published, fetched,
+// stored, opened.  Beside it, what the same cryptography alone takes on one core.  Prints JSON;
+// tests/bench/transfer.py compares it with TLS.
+//
+//     build/release/bin/transfer ENCODING MEBIBYTES
+#include "crypto/init.hpp"
+#include "crypto/noise.hpp"
+#include "crypto/seal.hpp"
+#include "daemon/sealed_snapshot.hpp"
+#include "daemon/store.hpp"
+#include "model/pipe/memfd.hpp"
+#include "model/snapshot.hpp"
+#include "net/asio/host.hpp"
+
+#include <cstdlib>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace kith;
+using namespace kith::daemon;
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+struct Keys {
+  crypto::Identity identity = crypto::Identity::generate();
+  crypto::ChannelKey channel = crypto::ChannelKey::generate();
+  [[nodiscard]] net::Member member(const std::string& name) const {
+    return {identity.id(), channel.public_key(), name, {}};
+  }
+};
+
+/// A node without a learner: serves what it has, or fetches what it hears of.
+class End final : public net::HostOwner {
+ public:
+  End(net::asio::io_context& io, const Keys& keys, const net::Consortium& consortium, Blobs& blobs)
+      : io_(io),
+        blobs_(blobs),
+        local_{keys.identity.id(), &keys.channel, &consortium, {}, "bench"},
+        host_(io, local_, *this, 1) {}
+  ~End() override {
+    host_.stop();
+    disk_.join();
+  }
+  net::Host& host() { return host_; }
+
+  std::function<void()> on_connected = [] {};
+  std::function<void()> on_completed = [] {};
+  Clock::time_point discovered_at;
+
+  void read_piece(const net::SnapshotId& snapshot, std::uint32_t piece, PieceRead done) override {
+    const crypto::Hash chunk = host_.gossip().manifest(snapshot)->chunks.at(piece);
+    net::asio::post(disk_, [this, chunk, done = std::move(done)] {
+      auto data = blobs_.read(chunk);
+      net::asio::post(io_, [done, data = std::move(data)]() mutable { done(std::move(data)); });
+    });
+  }
+  void write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data,
+                   std::function<void()> written) override {
+    const crypto::Hash chunk = host_.gossip().manifest(snapshot)->chunks.at(piece);
+    net::asio::post(disk_, [this, chunk, data = std::move(data), written = std::move(written)] {
+      blobs_.write(chunk, data, Blobs::Durability::refetchable);
+      net::asio::post(io_, written);
+    });
+  }
+  void discovered(const net::SnapshotId& snapshot, const net::Head&) override {
+    discovered_at = Clock::now();
+    host_.want(snapshot);
+  }
+  void begun(const net::SnapshotId&, const net::Head&) override {}
+  void needed(const net::SnapshotId&, const net::Head&) override {}
+  void completed(const net::SnapshotId& snapshot, const net::Head&) override {
+    manifest = *host_.gossip().manifest(snapshot);
+    net::asio::post(disk_, [this] { net::asio::post(io_, [this] { on_completed(); }); });
+  }
+  void dropped(const net::SnapshotId&, const net::Head&, const std::vector<net::Hash>&) override {}
+  void peer_connected(const net::Member&, const net::Hello&) override { on_connected(); }
+  void peer_disconnected(const net::Member&, const net::Trouble&) override { io_.stop(); }
+  void peer_failed(const net::Member*, const net::Trouble&) override {}
+  void peer_accused(const net::Member&, const std::string& what) override { give_up(what); }
+  void peer_convicted(const net::Member&, const net::Evidence&) override { give_up("convicted"); }
+  void outrun(const net::LogPosition&) override {}
+
+  [[noreturn]] static void give_up(const std::string& what) {
+    std::cerr << "transfer: " << what << "\n";
+    std::exit(1);
+  }
+  net::Manifest manifest;
+
+ private:
+  net::asio::io_context& io_;
+  Blobs& blobs_;
+  net::LocalNode local_;
+  net::asio::thread_pool disk_{1};
+  net::Host host_;
+};
+
+/// What the receiver's cryptography takes, one thing after the other on this core.
+json ceiling(const net::Manifest& manifest, const SnapshotForm& form, const Keys& reader,
+             const Blobs& blobs) {
+  const Keys sender;
+  const Bytes prologue;
+  auto one = crypto::Handshake::initiator(sender.channel, reader.channel.public_key(), prologue);
+  auto other = crypto::Handshake::responder(reader.channel, prologue);
+  (void)other.read(one.write({}));
+  (void)one.read(other.write({}));
+  (void)other.read(one.write({}));
+  crypto::Transport sending = one.split(), receiving = other.split();
+
+  // The content key is sealed to every member; ours opens.
+  std::optional<Bytes> opened;
+  for (const auto& sealed : manifest.keys) {
+    if (sealed.member == reader.identity.id()) {
+      opened = crypto::open_sealed(reader.channel, sealed.sealed);
+    }
+  }
+  if (!opened) End::give_up("no key for the reader");
+  crypto::ContentKey key;
+  std::ranges::copy(*opened, key.data().begin());
+
+  double channel = 0, hashing = 0, decryption = 0, decoding = 0;
+  SnapshotDecoder decoder(form);
+  for (std::size_t i = 0; i < manifest.chunks.size(); ++i) {
+    const Bytes chunk = blobs.read(manifest.chunks[i]).value();
+    std::vector<Bytes> records;
+    for (ByteView rest = chunk; !rest.empty();) {
+      const ByteView part = rest.first(std::min(rest.size(), crypto::Transport::kMaxPlaintext));
+      sending.seal(part, records.emplace_back());
+      rest = rest.subspan(part.size());
+    }
+    Bytes plain;
+    auto start = Clock::now();
+    for (const Bytes& record : records) {
+      if (!receiving.open(record, plain)) End::give_up("a record did not open");
+    }
+    channel += seconds_since(start);
+    start = Clock::now();
+    if (crypto::hash(plain) != manifest.chunks[i]) End::give_up("wrong hash");
+    hashing += seconds_since(start);
+    start = Clock::now();
+    const auto encoded = crypto::decrypt_chunk(key, i, plain);
+    decryption += seconds_since(start);
+    start = Clock::now();
+    if (!encoded || !decoder.append(*encoded)) End::give_up("a chunk did not open");
+    decoding += seconds_since(start);
+  }
+  return {{"channel", channel},
+          {"hash", hashing},
+          {"decrypt", decryption},
+          {"decode", decoding},
+          {"total", channel + hashing + decryption + decoding}};
+}
+
+/// Weights as a trained model has them.
+pipe::Fd model_of(std::size_t mebibytes, SnapshotForm& form, model::Encoding encoding) {
+  std::vector<float> values((mebibytes << 20) / sizeof(float));
+  std::mt19937 random(1);
+  std::normal_distribution<float> weight(0, 0.05F);
+  std::ranges::generate(values, [&] { return weight(random); });
+  const Bytes file = model::write_snapshot({{{"w", {values.size()}}}}, values);
+  form = form_of(file, encoding);
+  return pipe::sealed_memfd("bench", file);
+}
+
+/// Fetches, opens, and prints.
+void receive(net::asio::io_context& io, End& end, const SnapshotForm& form, const Keys& keys,
+             const Blobs& blobs) {
+  json result;
+  end.on_completed = [&] {
+    const double fetched = seconds_since(end.discovered_at);
+    const auto opened = open_snapshot(end.manifest, form, keys.identity.id(), keys.channel, blobs);
+    if (const auto* failure = std::get_if<Unopened>(&opened)) End::give_up(failure->why);
+    result = {{"fetch_seconds", fetched},
+              {"seconds", seconds_since(end.discovered_at)},
+              {"bytes", end.host().traffic().in},
+              {"file_bytes", form.file_size()}};
+    io.stop();
+  };
+  io.run();
+  result["ceiling"] = ceiling(end.manifest, form, keys, blobs);
+  std::cout << result.dump() << std::endl;
+}
+
+net::SignedHead head_of(const net::Manifest& manifest, const SnapshotForm& form, const Keys& keys,
+                        const net::Consortium& consortium) {
+  const Bytes encoded = net::encode(manifest);
+  net::Head head;
+  head.origin = keys.identity.id();
+  head.position = {1, 1};
+  head.round = 1;
+  head.examples = 1;
+  head.size = form.encoded_size();
+  head.manifest = crypto::hash(encoded);
+  head.manifest_size = static_cast<std::uint32_t>(encoded.size());
+  return net::sign_head(head, keys.identity, consortium.id());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  crypto::init();
+  std::optional<model::Encoding> encoding;
+  using enum model::Encoding;
+  for (const auto known : {fp32, bf16, int8}) {
+    if (argc == 3 && name(known) == std::string_view(argv[1])) encoding = known;
+  }
+  const std::size_t mebibytes = argc == 3 ? std::strtoul(argv[2], nullptr, 10) : 0;
+  if (!encoding || mebibytes == 0) {
+    std::cerr << "usage: transfer fp32|bf16|int8 MEBIBYTES\n";
+    return 64;
+  }
+  std::string pattern = (fs::temp_directory_path() / "kith-transfer-XXXXXX").string();
+  const fs::path folder = ::mkdtemp(pattern.data());
+  const Keys sender, receiver;
+  int port[2];
+  if (::pipe(port) != 0) return 1;
+  const pid_t child = ::fork();  // before there is a thread
+  {
+    Blobs blobs(folder / (child == 0 ? "receiver" : "sender"));
+    SnapshotForm form;
+    const pipe::Fd file = model_of(mebibytes, form, *encoding);
+    net::asio::io_context io(1);
+    net::Member listening = sender.member("sender");
+    if (child == 0) {
+      char address[64]{};
+      if (::read(port[0], address, sizeof address - 1) <= 0) return 1;
+      listening.addresses = {address};
+    }
+    const net::Consortium consortium("bench", {listening, receiver.member("receiver")});
+    if (child == 0) {
+      End end(io, receiver, consortium, blobs);
+      end.host().connect();
+      receive(io, end, form, receiver, blobs);
+      ::_exit(0);
+    }
+    const net::Manifest manifest = seal_snapshot(file, form, consortium, blobs);
+    End end(io, sender, consortium, blobs);
+    end.on_connected = [&] {
+      end.host().publish(head_of(manifest, form, sender, consortium), manifest);
+    };
+    end.host().listen("127.0.0.1:0");
+    const std::string address = end.host().listening().at(0);
+    if (::write(port[1], address.data(), address.size()) < 0) return 1;
+    io.run();
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  fs::remove_all(folder);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
