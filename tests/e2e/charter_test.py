@@ -5,7 +5,6 @@ import pathlib
 import shutil
 import tempfile
 import time
-import unittest
 
 import testnet
 from testnet import CONFIG, DATAERR, NOINPUT, NOPERM, USAGE, Node, Testnet, kith
@@ -13,17 +12,8 @@ from testnet import CONFIG, DATAERR, NOINPUT, NOPERM, USAGE, Node, Testnet, kith
 CANTCREAT = 73
 
 
-class Charters(unittest.TestCase):
+class Charters(testnet.Verbs):
     """Folders of nodes and stewards, and the verbs in them."""
-
-    def done(self, *arguments, status=0):
-        """Runs `kith ARGUMENTS`; a failure must be one sentence, which is returned in place of the output."""
-        made = kith(*arguments)
-        self.assertEqual(made.returncode, status, f"kith {arguments}: {made.stdout}{made.stderr}")
-        if status == 0:
-            return made.stdout
-        self.assertRegex(made.stderr, r"\Akith: [^\n]+\n\Z")
-        return made.stderr
 
     def charter(self, folder, verb, *arguments, status=0):
         return self.done("charter", verb, "--dir", folder, *arguments, status=status)

@@ -1,12 +1,8 @@
 """From one node to two with an invitation: four commands here, two there, and no file is edited."""
 
 import json
-import pathlib
 import shutil
 import subprocess
-import tempfile
-import time
-import unittest
 
 import testnet
 from testnet import DATAERR, NOPERM, USAGE, Node, Testnet, kith
@@ -14,7 +10,7 @@ from testnet import DATAERR, NOPERM, USAGE, Node, Testnet, kith
 CANTCREAT, TEMPFAIL = 73, 75
 
 
-class Joining(unittest.TestCase):
+class Joining(testnet.Verbs):
     def setUp(self):
         self.net = self.enterContext(Testnet(nodes=2))  # for its data and its ports
         self.folder = self.net.directory / "net" / "joining"
@@ -27,15 +23,6 @@ class Joining(unittest.TestCase):
         settings = self.net.nodes[0].config()["task"]
         self.task.write_text("[task]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
         self.net.nodes.clear()
-
-    def done(self, *arguments, status=0):
-        """Runs `kith ARGUMENTS`; a failure must be one sentence, which is returned in place of the output."""
-        made = kith(*arguments)
-        self.assertEqual(made.returncode, status, f"kith {arguments}: {made.stdout}{made.stderr}")
-        if status == 0:
-            return made.stdout
-        self.assertRegex(made.stderr, r"\Akith: [^\n]+\n\Z")
-        return made.stderr
 
     def json(self, verb, node, *arguments):
         return json.loads(self.done(verb, "--json", "--dir", self.folder / node, *arguments))

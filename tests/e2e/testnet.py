@@ -57,6 +57,19 @@ def main():
 # --- One node ------------------------------------------------------------------------------------
 
 
+class Verbs(unittest.TestCase):
+    """What the command line does."""
+
+    def done(self, *arguments, status=0):
+        """Runs `kith ARGUMENTS`; a failure must be one sentence, which is returned in place of the output."""
+        made = kith(*arguments)
+        self.assertEqual(made.returncode, status, f"kith {arguments}: {made.stdout}{made.stderr}")
+        if status == 0:
+            return made.stdout
+        self.assertRegex(made.stderr, r"\Akith: [^\n]+\n\Z")
+        return made.stderr
+
+
 class Node:
     """A node's folder, and `kith run` in it when started."""
 
