@@ -69,6 +69,7 @@ std::ifstream open(const fs::path& file) {
 
 AuditLog::AuditLog(const fs::path& file) : file_(file, O_RDWR | O_CREAT | O_APPEND) {
   const std::uintmax_t size = on_disk("read", [&] { return fs::file_size(file); });
+  size_ = size;
   if (size == 0) return;
   const Tail tail = tail_of(file);
   const auto last = parse(tail.line);
@@ -85,6 +86,7 @@ AuditLog::AuditLog(const fs::path& file) : file_(file, O_RDWR | O_CREAT | O_APPE
   if (::ftruncate(file_.descriptor(), static_cast<off_t>(size - tail.rest)) != 0) {
     disk_failed("write", file, errno);
   }
+  size_ -= tail.rest;
   append("cut_short", {{"bytes", tail.rest}});
 }
 
@@ -97,7 +99,13 @@ void AuditLog::append(std::string_view event, json fields, Sync sync) {
   std::string line = entry.dump(-1, ' ', false, json::error_handler_t::replace);
   const crypto::Hash hash = hash_of(line);
   line += '\n';
-  file_.write(as_byte_view(line));
+  try {
+    file_.write(as_byte_view(line));
+  } catch (const Failure&) {  // nothing may follow half a line
+    [[maybe_unused]] const int cut = ::ftruncate(file_.descriptor(), static_cast<off_t>(size_));
+    throw;
+  }
+  size_ += line.size();
   if (sync == Sync::yes) file_.sync();
   ++entries_;
   last_ = hash;

@@ -37,6 +37,7 @@ class AuditLog {
  private:
   File file_;
   std::uint64_t entries_ = 0;
+  std::uint64_t size_ = 0;  // bytes
   crypto::Hash last_{};
 };
 

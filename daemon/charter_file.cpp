@@ -24,6 +24,7 @@ constexpr std::size_t kPinSize = 256;
 constexpr std::size_t kSettledSize = 1 << 20;
 constexpr std::size_t kLedgerSize = 16 << 20;
 constexpr std::chrono::hours kFirstExpiry{24 * 365};
+constexpr std::chrono::minutes kLookAgain{1};  // if it could not be followed
 constexpr std::chrono::hours kLook{24};  // at the time that is left, although no file has changed
 
 fs::path beside(fs::path file, const char* extension) { return file += extension; }
@@ -360,6 +361,7 @@ CharterWatch::Change CharterWatch::look(std::chrono::system_clock::time_point no
   } catch (const Failure& failure) {
     if (failure.code() == EX_CONFIG) throw;
     log::warn("charter_refused", {{"what", failure.what()}});
+    looked_ = now - kLook + kLookAgain;  // it may have been half written
     return Change::none;
   }
   return config.consortium.members != members_ ? Change::members : Change::files;

@@ -54,8 +54,8 @@ void File::sync() {
 }
 
 void write_whole(const fs::path& path, ByteView bytes, Sync sync) {
-  fs::path unfinished = path;
-  unfinished += kUnfinished;
+  fs::path unfinished = path;  // a verb and the running node may write the same file
+  unfinished += "." + std::to_string(::getpid()) + std::string(kUnfinished);
   try {
     File file(unfinished, O_WRONLY | O_CREAT | O_TRUNC);
     file.write(bytes);

@@ -86,6 +86,11 @@ bool live(Config config, CharterWatch& charter) {
 }
 
 int run_node(const Place& place) {
+  const fs::path waiting = place.config().parent_path() / "join.json";
+  if (!fs::exists(place.config()) && fs::exists(waiting)) {
+    throw Failure(EX_NOINPUT, "this node waits to be taken in; kith join --dir " +
+                                  place.directory.string() + " goes on");
+  }
   Config configured = load_config(place.config());
   check_works_on_network(configured);
   log::configure(configured.log.level, configured.log.format);

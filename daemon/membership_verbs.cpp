@@ -163,6 +163,11 @@ struct Init {
       throw Failure(EX_CANTCREAT,
                     file.string() + " exists already; name another folder with --dir");
     }
+    if (fs::exists(folder / "join.json") && !join) {
+      throw Failure(EX_CANTCREAT,
+                    "this node waits to be taken into a consortium; kith join --dir " + node.dir() +
+                        " goes on.  To found another, name another folder with --dir");
+    }
     Config config = node.config(consortium);
     if (!task.empty()) config.task = parse_task(read_text(task, kTaskSize), task.string());
     const fs::path charter = folder / config.consortium.charter;
@@ -507,8 +512,9 @@ struct Join {
     const model::Task task = parse_task(taken.admission.task, "the task of the consortium");
     const std::string theirs = task_toml(task);
     if (!had_config) settings.task = task;
-    follow_charter(charter, *taken.charter);
+    // The charter last: where it is, this node was taken in.
     if (!had_config) write_whole(node.file(), as_byte_view(to_toml(settings)));
+    follow_charter(charter, *taken.charter);
     on_disk("remove", [&] { fs::remove(kept); });
     Answer answer{
         {{"consortium", newest.charter.consortium},

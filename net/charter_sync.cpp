@@ -7,7 +7,8 @@ namespace kith::net {
 namespace {
 
 constexpr Duration kReminder = std::chrono::seconds(30);
-constexpr std::size_t kRefused = 64;  // remembered
+constexpr Duration kPursuit = std::chrono::minutes(3);  // then another peer has its turn
+constexpr std::size_t kRefused = 64;                    // remembered
 
 const SignedCharter* find(const std::optional<CharterChain>& chain, const Hash& id) {
   if (!chain) return nullptr;
@@ -126,26 +127,33 @@ Instant CharterSync::next_timeout() const {
 
 // --- Going after a version ---------------------------------------------------------------------
 
-bool CharterSync::is_news(const CharterPlace& place) const {
+bool CharterSync::is_news(const NodeId& from, const CharterPlace& place) const {
   return !contains(chain_, place.number, place.version) &&
-         !contains(rival_, place.number, place.version) && !refused_.contains(place.version) &&
-         place.number >= 1 && place.number <= limits::kCharterVersions;
+         !contains(rival_, place.number, place.version) &&
+         !refused_.contains({from, place.version}) && place.number >= 1 &&
+         place.number <= limits::kCharterVersions;
 }
 
 void CharterSync::pursue(Instant now) {
   if ((!chain_ && !founded_) || pursuit_) return;
-  for (const auto& [peer, places] : peers_) {
+  const auto first = asked_last_ ? peers_.upper_bound(*asked_last_) : peers_.begin();
+  std::vector<NodeId> turns;
+  for (auto peer = first; peer != peers_.end(); ++peer) turns.push_back(peer->first);
+  for (auto peer = peers_.begin(); peer != first; ++peer) turns.push_back(peer->first);
+  for (const NodeId& peer : turns) {
+    const auto& places = peers_.at(peer);
     const auto news =
-        std::ranges::find_if(places, [&](const auto& place) { return is_news(place); });
+        std::ranges::find_if(places, [&](const auto& place) { return is_news(peer, place); });
     if (news == places.end()) continue;
-    pursuit_ = Pursuit{.from = peer, .goal = *news, .until = now};
+    asked_last_ = peer;
+    pursuit_ = Pursuit{.from = peer, .goal = *news, .until = now, .end = now + kPursuit};
     return ask(now, news->version);
   }
 }
 
 void CharterSync::ask(Instant now, const Hash& version) {
   pursuit_->wanted = version;
-  pursuit_->until = now + limits::kFetch;
+  pursuit_->until = std::min(now + limits::kFetch, pursuit_->end);
   transmit(pursuit_->from, CharterWanted{version});
 }
 
@@ -194,7 +202,7 @@ void CharterSync::refuse(Instant now, const std::string& why) {
 
 void CharterSync::remember_refused(const CharterPlace& place) {
   if (refused_.size() >= kRefused) refused_.clear();
-  refused_.insert(place.version);
+  refused_.insert({pursuit_->from, place.version});
 }
 
 // It may tell of it again.

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -76,13 +77,14 @@ class CharterSync {
     CharterPlace goal;
     Hash wanted{};
     Instant until;
+    Instant end;  // of all of it
     std::vector<SignedCharter> found{};
     std::size_t bytes = 0;
   };
 
   [[nodiscard]] CharterHeads heads() const;
   void announce(Instant now);
-  [[nodiscard]] bool is_news(const CharterPlace& place) const;
+  [[nodiscard]] bool is_news(const NodeId& from, const CharterPlace& place) const;
   void pursue(Instant now);
   void ask(Instant now, const Hash& version);
   /// The version before the last that was found is in `base`: are they sound?
@@ -96,7 +98,9 @@ class CharterSync {
   Conduct& conduct_;
   std::optional<CharterChain> chain_, rival_;
   std::optional<Hash> founded_;  // what is awaited
-  std::set<Hash> settled_, refused_;
+  std::set<Hash> settled_;
+  std::set<std::pair<NodeId, Hash>> refused_;          // what a peer could not show: others may
+  std::optional<NodeId> asked_last_;                   // all have their turn
   std::map<NodeId, std::vector<CharterPlace>> peers_;  // what they have told
   std::optional<Pursuit> pursuit_;
   std::optional<Instant> remind_at_;

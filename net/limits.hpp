@@ -82,7 +82,7 @@ inline constexpr hours kCharterGrace = hours(24 * 14);    ///< after it has, nod
 inline constexpr std::size_t kInvites = 64;            ///< that wait for whom they were made
 inline constexpr Duration kApplication = seconds(60);  ///< for one connection of an applicant
 inline constexpr std::size_t kReason = 255;            ///< bytes of text for people
-inline constexpr std::size_t kTaskText = 32 << 10;     ///< bytes
+inline constexpr std::size_t kTaskText = 60 << 10;     ///< bytes
 
 // What a member may make us compute beside moving snapshots, as a debt of effort that time pays off
 // and a new connection does not.  Beyond it what it says of heads is not heard: anti-entropy brings

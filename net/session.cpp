@@ -261,7 +261,8 @@ void Session::finish(CloseReason reason, bool by_peer) {
   if (closed_) return;
   closed_ = reason;
   closed_by_peer_ = by_peer;
-  if (!by_peer || !applying_) inbox_.clear();  // who applied is told before it is sent away
+  const bool told = by_peer && applying_ && role_ == Role::initiator;
+  if (!told) inbox_.clear();  // who applied is told before it is sent away
   input_ = {};
   stream_ = {};
 }

@@ -209,7 +209,7 @@ std::shared_ptr<Link> Host::start_link(tcp::socket socket, const Member* expecte
       .message =
           [=, this](Message message) {
             with_link([&](auto& link) {
-              if (link->session().applying()) return handle_applicant(*link, message);
+              if (link->session().applied()) return handle_applicant(*link, message);
               const auto peer = peers_.find(link->session().peer()->id);
               if (peer == peers_.end() || peer->second.link != link) return;
               gossip_.handle_message(Clock::now(), peer->first, std::move(message));

@@ -654,7 +654,7 @@ class Admission(Record):
     why: Text(255)
     number: U64
     version: HASH
-    task: Text(32768)
+    task: Text(61440)
 
 
 MESSAGES = [

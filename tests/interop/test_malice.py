@@ -861,6 +861,15 @@ def test_stranger_who_says_something_else(scene, invitation):
             assert link.end() == reason
 
 
+def test_applicant_who_says_goodbye_in_the_same_breath(scene, invitation):
+    """This ended the node once."""
+    stranger = Identity("hasty")
+    with scene.knock(stranger) as link:
+        link.send(stranger.apply(invitation.token), Goodbye(0))
+        with contextlib.suppress(Closed):
+            link.receive()
+
+
 def test_applicant_who_waits_gets_no_charter(scene, invitation):
     applicant = Identity("applicant")
     with scene.knock(applicant) as link:

@@ -382,6 +382,26 @@ BOOST_FIXTURE_TEST_CASE(version_that_nobody_asked_for_changes_nothing, Liar) {
   BOOST_TEST(town.accusations(0).empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_liar_cannot_spoil_a_version_for_others_who_have_it) {
+  CharterChain chain = study();
+  const CharterChain old = chain;
+  extend(chain, kExpires + 1, {1, 2});
+  Town town({old, old, chain});  // 2 has told 0 and 1
+  BOOST_TEST(town.chain(0).versions().size() == 2U);
+  CharterChain next = chain;
+  extend(next, kExpires + 2, {1, 2});
+  const CharterPlace place{3, next.newest().id};
+  town.mute = {1};
+  // 1 announces the right version before anybody else does, and shows another, or not enough of it.
+  town.say(1, 0, CharterHeads{{place}});
+  town.say(1, 0, CharterVersion{chain.newest().signed_charter});
+  town.say(1, 0, CharterHeads{{{4, place.version}}});
+  BOOST_TEST(town.accusations(0).size() >= 1U);
+  town.follow(2, next);
+  town.wait(10s);
+  BOOST_TEST(town.chain(0).versions().size() == 3U);
+}
+
 BOOST_FIXTURE_TEST_CASE(places_that_no_charter_can_have_are_not_asked_for, Liar) {
   town.say(1, 0, CharterHeads{{{0, Hash{}}, {limits::kCharterVersions + 1, Hash{}}}});
   BOOST_TEST(town.asked == 0U);

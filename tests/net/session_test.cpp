@@ -303,6 +303,17 @@ BOOST_FIXTURE_TEST_CASE(applying_twice_or_after_hello_or_to_who_dialled_is_malfo
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(stranger_who_applies_and_says_goodbye_at_once_is_not_heard, Applying) {
+  Session a(applicant, inviter, now, 0, apply(stranger)), b(bob_node, nullptr, now);
+  b.handle_bytes(now, a.take_output());
+  a.handle_bytes(now, b.take_output());  // a says Apply,
+  a.close(CloseReason::shutting_down);   // and goodbye
+  b.handle_bytes(now, a.take_output());
+  BOOST_TEST(b.closed_by_peer());
+  BOOST_TEST(b.applied());
+  BOOST_TEST(!b.poll_message().has_value());
+}
+
 BOOST_FIXTURE_TEST_CASE(applicant_is_heard_for_a_minute, Applying) {
   Session a(applicant, inviter, now, 0, apply(stranger)), b(bob_node, nullptr, now);
   talk(a, b);
