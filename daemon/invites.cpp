@@ -159,7 +159,9 @@ Invites::Answer Invites::consider(const net::Apply& apply, system_clock::time_po
   }
   OpenInvite invite = *found;
   if (invite.applicant && invite.applicant->member.id != apply.card.member.id) {
-    return {refusal("somebody else has used this invitation; ask for another, and say so")};
+    return {
+        refusal("another node has used this invitation: if it was yours, go on in its folder; else "
+                "ask for another, and say so")};
   }
   if (invite.refused) return {refusal("the operator has refused it")};
   const bool news = !invite.applicant;

@@ -383,6 +383,12 @@ struct Join {
     const fs::path kept = node.folder() / "join.json";
     const net::Invite invite = read_invite(kept);
     if (config) check_fits(*config, invite);
+    if (config)
+      node.fill({{"name", config->node.name},
+                 {"listen", config->node.listen.front()},
+                 {"address", ""},
+                 {"train", json::array()},
+                 {"test", json::array()}});
     const Config settings = config ? *config : node.config(invite.consortium);
     node.check(invite.consortium);
     const auto keys = config ? crypto::load_key_file(config->node.keys) : node.keys();
@@ -418,6 +424,10 @@ struct Join {
     }
     std::error_code not_a_path;  // a line may be longer than a path
     if (fs::exists(text, not_a_path)) text = read_text(text, kInviteSize);
+    // A mail, or all that kith invite printed: the line ends before an empty one.
+    if (const auto start = text.find("kith-invite-"); start != std::string::npos) {
+      text = text.substr(start, text.find("\n\n", start) - start);
+    }
     const auto parsed = net::parse_invite(text);
     if (const auto* fault = std::get_if<net::InviteFault>(&parsed)) {
       throw Failure(EX_DATAERR, std::string(explain(*fault)));

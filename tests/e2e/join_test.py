@@ -70,13 +70,15 @@ class Joining(testnet.Verbs):
 
     def test_who_is_not_approved_yet_refused_or_too_late_is_told_so(self):
         self.founded()
-        line = self.json("invite", "a", "--for", "b")["invite"]
-        waiting = self.done("join", line, "--once", *self.there(), status=TEMPFAIL)
+        printed = self.folder / "printed"  # all that it says, and not the line alone
+        printed.write_text("Hello,\n\n" + self.done("invite", "--dir", self.folder / "a", "--for", "b"))
+        line = printed.read_text().split()[1]
+        waiting = self.done("join", printed, "--once", *self.there(), status=TEMPFAIL)
         self.assertIn("kith approve b", waiting)
         # The invitation and what was said of the node are kept, and somebody else cannot use it.
         self.assertIn("kith approve b", self.done("join", "--once", "--dir", self.folder / "b", status=TEMPFAIL))
         self.assertEqual(self.json("pending", "a")[0]["addresses"], [self.ports[1]])
-        self.assertIn("somebody else", self.done("join", line, "--once", *self.there("thief"), status=NOPERM))
+        self.assertIn("another node has used", self.done("join", line, "--once", *self.there("thief"), status=NOPERM))
         self.done("deny", "--dir", self.folder / "a", "b")
         self.assertIn("refused", self.done("join", "--once", *self.there(), status=NOPERM))
         self.assertEqual([one["state"] for one in self.json("pending", "a")], ["refused"])
