@@ -404,11 +404,14 @@ bool NetworkExchange::disk_has_room(std::uint64_t size) {
 
 void NetworkExchange::on_disk(std::function<void()> job) {
   net::asio::post(disk_, [this, job = std::move(job)] {
+    std::exception_ptr error;
     try {
       job();
     } catch (...) {
-      net::asio::post(io_, [error = std::current_exception()] { std::rethrow_exception(error); });
+      error = std::current_exception();
     }
+    // Moved, after the handler: this thread lets go of it before the other one has it.
+    if (error) net::asio::post(io_, [error = std::move(error)] { std::rethrow_exception(error); });
   });
 }
 
