@@ -83,11 +83,6 @@ std::set<crypto::Hash> load_settled(const fs::path& file) {
                                 "if a rival charter turns up");
 }
 
-std::uint64_t seconds_of(std::chrono::system_clock::time_point time) {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
-}
-
 std::string names_of(const std::vector<crypto::NodeId>& stewards, const net::Charter& charter) {
   std::string names;
   for (const crypto::NodeId& id : stewards) {
@@ -118,6 +113,11 @@ void check_age(const fs::path& file, const net::Charter& charter,
 }
 
 }  // namespace
+
+std::uint64_t seconds_of(std::chrono::system_clock::time_point time) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
+}
 
 std::string date(std::uint64_t seconds) {
   const auto time = static_cast<std::time_t>(std::min<std::uint64_t>(seconds, 253'402'300'799));

@@ -103,6 +103,8 @@ class CharterWatch {
   std::chrono::system_clock::time_point looked_{};
 };
 
+/// Since 1970.
+[[nodiscard]] std::uint64_t seconds_of(std::chrono::system_clock::time_point time);
 /// "2026-01-31", of seconds since 1970.
 [[nodiscard]] std::string date(std::uint64_t seconds);
 /// A version's name to read on the telephone, in groups with check digits like a node's id.

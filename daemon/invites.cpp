@@ -1,5 +1,6 @@
 #include "daemon/invites.hpp"
 
+#include "daemon/charter_file.hpp"
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 
@@ -15,11 +16,6 @@ using std::chrono::system_clock;
 
 constexpr std::size_t kFileSize = 16 << 10;
 constexpr int kFormat = 1;
-
-std::uint64_t seconds_of(system_clock::time_point time) {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
-}
 
 json to_json(const OpenInvite& invite) {
   return {{"format", kFormat},

@@ -30,22 +30,10 @@ constexpr std::size_t kInviteSize = 16 << 10;
 constexpr std::size_t kTaskSize = 1 << 20;
 constexpr auto kAskAgain = 3s;  // whether the operator has approved
 
-std::uint64_t seconds_of(system_clock::time_point time) {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count());
-}
-
 std::string read_text(const fs::path& file, std::size_t most) {
   const auto bytes = read_whole(file, most);
   if (!bytes) throw Failure(EX_NOINPUT, "there is no " + file.string());
   return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
-}
-
-/// Both of them may be opened by their owner only.
-void write_secret(const fs::path& file, const std::string& text) {
-  write_whole(file, as_byte_view(text));
-  on_disk("protect",
-          [&] { fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write); });
 }
 
 // --- A new node's folder -----------------------------------------------------------------------
@@ -276,7 +264,7 @@ struct Inviting {
                    {"expires", invite.expires}},
                   {}};
     if (!out.empty()) {
-      write_secret(out, line + "\n");
+      write_whole(out, as_byte_view(line + "\n"));
       answer.value["file"] = out.string();
       answer.lines = {"Wrote " + out.string() + "."};
     } else {
@@ -395,7 +383,7 @@ struct Join {
     const net::Member self = node.member(keys);
     json remembered = node.to_json();
     remembered["invitation"] = net::to_text(invite);
-    write_secret(kept, remembered.dump(2) + "\n");
+    write_whole(kept, as_byte_view(remembered.dump(2) + "\n"));
     std::ostream& out = as_json ? std::cerr : std::cout;
     out << "This node is " << to_string(self.id) << ".\nIt applies to \"" << invite.consortium
         << "\", through " << invite.inviter.name << ": read him this id on the telephone."

@@ -765,8 +765,8 @@ bool NetworkExchange::expects_anybody() const {
 void NetworkExchange::charter_grown(const net::Member& peer, const net::CharterChain& chain) try {
   const auto& file = config_.consortium.charter;
   // What the operator has put there meanwhile is not undone: whoever watches the files takes it up.
-  if (find_fork(load_charter(file), chain)) return;
-  if (load_charter(file).versions().size() >= chain.versions().size()) return;
+  const net::CharterChain here = load_charter(file);
+  if (find_fork(here, chain) || here.versions().size() >= chain.versions().size()) return;
   daemon::follow_charter(file, chain);
   const auto& newest = chain.newest();
   log::info("charter_received", {{"from", peer.name},

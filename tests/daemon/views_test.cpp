@@ -225,8 +225,8 @@ BOOST_AUTO_TEST_CASE(who_follows_another_charter_is_shown_with_its_version) {
   const auto peer_says = [&](const char* state) {
     all[0]["charter"] = {{"number", 2}, {"fingerprint", "abcd-efgh"}, {"state", state}};
     const Lines why = why_lines(explain_peer(all, rounds(), "ana"));
-    for (const char* told : {"FOLLOWS AN OLDER CHARTER: version 2 (abcd-efgh)",
-                             "FOLLOWS ANOTHER CHARTER"}) {
+    for (const char* told :
+         {"FOLLOWS AN OLDER CHARTER: version 2 (abcd-efgh)", "FOLLOWS ANOTHER CHARTER"}) {
       BOOST_TEST(any_line(peers_lines(all, {}), told) == any_line(why, told));
     }
     return peers_lines(all, {});

@@ -18,8 +18,8 @@ using sim::GossipNetwork;
 using Node = GossipNetwork::Node;
 
 constexpr std::size_t kNodes = 12;
-constexpr int kStewards = 5;     // numbers 1 to 5
-constexpr int kBad = 2;          // ... of whom 1 and 2 sign anything
+constexpr int kStewards = 5;  // numbers 1 to 5
+constexpr int kBad = 2;       // ... of whom 1 and 2 sign anything
 constexpr std::size_t kNeeded = 3;
 
 /// Members who follow one charter, and its stewards; what they do follows from the seed.
@@ -37,9 +37,8 @@ class History {
       const auto* wanted = std::get_if<net::CharterWanted>(&message);
       if (to != kNodes - 1 || !wanted || !forged_.contains(wanted->version)) return;
       const net::CharterVersion answer{forged_.at(wanted->version)};
-      net.simulator().at(net.simulator().now(), [this, from, answer] {
-        net.inject(kNodes - 1, from, answer);
-      });
+      net.simulator().at(net.simulator().now(),
+                         [this, from, answer] { net.inject(kNodes - 1, from, answer); });
     };
   }
 
@@ -59,7 +58,8 @@ class History {
   void conspire() {
     const Node node = any(kNodes);
     CharterChain chain = *net.disk(node).charter;
-    if (chain.versions().size() > 1 && any(2) == 0) chain = chain.first(chain.versions().size() - 1);
+    if (chain.versions().size() > 1 && any(2) == 0)
+      chain = chain.first(chain.versions().size() - 1);
     Charter charter = next_version(chain);
     charter.expires = kExpires + ++changes_;
     std::vector<int> willing{1, 2};
