@@ -35,7 +35,8 @@ void CharterSync::follow(Instant now, CharterChain chain, std::optional<CharterC
   rival_ = std::move(rival);
   settled_ = std::move(settled);
   refused_.clear();  // an operator may have changed what we make of them
-  pursuit_.reset();
+  // What was asked for is on its way: asked again, it would come twice.
+  if (pursuit_ && !is_news(pursuit_->from, pursuit_->goal)) pursuit_.reset();
   if (heads() != before) announce(now);
   pursue(now);
 }

@@ -317,6 +317,26 @@ BOOST_AUTO_TEST_CASE(a_rival_that_was_decided_against_is_no_news_nor_is_what_con
 
 // --- Lies --------------------------------------------------------------------------------------
 
+// A node follows its files anew as soon as it has written down what came last.
+BOOST_FIXTURE_TEST_CASE(version_on_its_way_is_neither_lost_nor_asked_for_twice_by_following_anew,
+                        Liar) {
+  const CharterChain chain = study_of(5);
+  const auto& versions = chain.versions();
+  town.say(1, 0, CharterHeads{{newest(chain)}});
+  town.say(1, 0, CharterVersion{versions[4].signed_charter});
+  town.follow(0, study_of(2));
+  town.say(1, 0, CharterVersion{versions[3].signed_charter});
+  town.say(1, 0, CharterVersion{versions[2].signed_charter});
+  BOOST_TEST(same(town.chain(0), chain));
+  BOOST_TEST(town.accusations(0).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(version_that_came_by_file_meanwhile_is_not_waited_for, Liar) {
+  town.say(1, 0, CharterHeads{{newest(study_of(3))}});
+  town.follow(0, study_of(3));
+  BOOST_TEST((town.sync(0).next_timeout() > town.now + 10s));
+}
+
 BOOST_FIXTURE_TEST_CASE(rollback_to_an_older_version_is_not_even_asked_for, Liar) {
   Town other({study_of(3), study_of(3)});
   other.say(1, 0, CharterHeads{{newest(study())}});
