@@ -93,6 +93,20 @@ std::string names_of(const std::vector<crypto::NodeId>& stewards, const net::Cha
   return names;
 }
 
+void check_consortium(const Config& config, const fs::path& file, const net::CharterChain& chain) {
+  const std::string& id = chain.newest().charter.consortium;
+  if (id == config.consortium.id) return;
+  throw Failure(EX_CONFIG, file.string() + " is the charter of \"" + id +
+                               "\", but consortium.id is \"" + config.consortium.id +
+                               "\": correct the one, or get the other's charter");
+}
+
+bool was_member(const net::CharterChain& chain, const std::string& name) {
+  return std::ranges::any_of(chain.versions(), [&](const auto& version) {
+    return version.charter.find_member(name) != nullptr;
+  });
+}
+
 void check_age(const fs::path& file, const net::Charter& charter,
                std::chrono::system_clock::time_point now) {
   const net::CharterAge age = net::age(charter, now);
@@ -228,6 +242,17 @@ void decide_for(const fs::path& file, const net::CharterChain& chain) {
   }
 }
 
+std::optional<net::CharterChain> settle_fork(const fs::path& file, const net::CharterChain& chain) {
+  using Side = net::CharterFork::Side;
+  if (!fs::exists(rival_file(file))) return std::nullopt;
+  net::CharterChain rival = load_charter(rival_file(file));
+  const auto fork = find_fork(chain, rival);
+  if (!fork || fork->prevails == Side::neither) return std::nullopt;
+  net::CharterChain right = fork->prevails == Side::one ? chain : std::move(rival);
+  decide_for(file, right);
+  return right;
+}
+
 KnownCharters known_charters(const fs::path& file) {
   KnownCharters known{load_charter(file), std::nullopt, load_settled(file)};
   if (fs::exists(rival_file(file))) known.rival = load_charter(rival_file(file));
@@ -304,14 +329,21 @@ void found_consortium(const fs::path& file, const std::string& id, const net::Me
 void use_charter(Config& config, std::chrono::system_clock::time_point now) {
   const fs::path& file = config.consortium.charter;
   if (file.empty()) return;
-  const net::CharterChain chain = load_charter(file);
-  const net::Charter& charter = chain.newest().charter;
-  if (charter.consortium != config.consortium.id) {
-    throw Failure(EX_CONFIG, file.string() + " is the charter of \"" + charter.consortium +
-                                 "\", but consortium.id is \"" + config.consortium.id +
-                                 "\": correct the one, or get the other's charter");
-  }
+  net::CharterChain chain = load_charter(file);
+  check_consortium(config, file, chain);
   check_pin(file, chain);
+  if (auto right = settle_fork(file, chain)) {
+    const bool ours = right->contains(chain.newest().charter.number, chain.newest().id);
+    log::warn("charter_fork_settled",
+              {{"number", right->newest().charter.number},
+               {"fingerprint", fingerprint(right->newest().id)},
+               {"was_followed_before", ours},
+               {"help",
+                "enough stewards who did not sign both rivals stand behind this one; the other is "
+                "no longer heard of, unless it is followed with kith charter pin FILE"}});
+    chain = std::move(*right);
+  }
+  const net::Charter& charter = chain.newest().charter;
   check_age(file, charter, now);
   std::vector<net::Member> members = charter.members;
   if (const auto fork = known_fork(file, chain)) {
@@ -325,14 +357,23 @@ void use_charter(Config& config, std::chrono::system_clock::time_point now) {
                  "there are two rival charters, and only the members of both count; agree with the "
                  "others which one is right, and follow it with kith charter pin FILE"}});
   }
-  const auto check_member = [&](const std::string& key, const std::string& name) {
-    if (std::ranges::find(members, name, &net::Member::name) != members.end()) return;
-    throw Failure(EX_CONFIG, key + " names \"" + name + "\", who is not a member by version " +
-                                 std::to_string(charter.number) + " of the charter");
+  const auto counts = [&](const std::string& key, const std::string& name) {
+    if (std::ranges::find(members, name, &net::Member::name) != members.end()) return true;
+    if (!was_member(chain, name)) {
+      throw Failure(EX_CONFIG, key + " names \"" + name + "\", who is not a member by version " +
+                                   std::to_string(charter.number) + " of the charter");
+    }
+    log::warn("member_gone", {{"name", name},
+                              {"help", key + " names it, and it does not count any more; this node "
+                                             "goes on without it"}});
+    return false;
   };
-  if (!config.learning.convenor.empty())
-    check_member("learning.convenor", config.learning.convenor);
-  for (const auto& name : config.learning.oracle_group) check_member("learning.oracle_group", name);
+  Config::Learning& learning = config.learning;
+  if (!learning.convenor.empty() && !counts("learning.convenor", learning.convenor)) {
+    learning.convenor.clear();
+  }
+  std::erase_if(learning.oracle_group,
+                [&](const auto& name) { return !counts("learning.oracle_group", name); });
   pin_charter(file, chain);
   log::info("charter", {{"number", charter.number},
                         {"members", members.size()},

@@ -49,6 +49,11 @@ void keep_rival(const std::filesystem::path& file, const net::CharterChain& riva
 [[nodiscard]] std::optional<net::CharterFork> known_fork(const std::filesystem::path& file,
                                                          const net::CharterChain& chain);
 
+/// If a quorum stands behind `chain`, which is followed here, or behind the rival kept beside it
+/// (CharterFork::prevails), decides for that one and returns it.
+std::optional<net::CharterChain> settle_fork(const std::filesystem::path& file,
+                                             const net::CharterChain& chain);
+
 /// What a node tells its peers of, and what it does not want to hear of.
 struct KnownCharters {
   net::CharterChain chain;
@@ -70,8 +75,9 @@ void found_consortium(const std::filesystem::path& file, const std::string& id,
                       const net::Member& member, const crypto::Identity& steward,
                       const std::filesystem::path& keys, std::chrono::system_clock::time_point now);
 
-/// Puts the members that the charter names into `config`, if it has a charter; pins the version;
-/// logs when it is forked, expires or has expired.  Throws Failure if it cannot be followed.
+/// Puts the members that the charter names into `config`, if it has a charter, and takes out of it
+/// the convenor and whoever else it names that was a member once; pins the version; logs when it is
+/// forked, expires or has expired.  Throws Failure if it cannot be followed.
 void use_charter(Config& config, std::chrono::system_clock::time_point now);
 
 /// A configuration whose charter may change while the node runs.  Without a charter nothing

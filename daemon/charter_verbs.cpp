@@ -499,9 +499,7 @@ void check_founding(const CharterChain& ours, const CharterChain& theirs, const 
 }
 
 /// The rival is kept; what was followed here goes on to be followed, among the members of both.
-Answer raise_alarm(const fs::path& own, const CharterChain& ours, const CharterChain& theirs,
-                   const net::CharterFork& fork) {
-  keep_rival(own, theirs);
+Answer raise_alarm(const fs::path& own, const CharterChain& ours, const net::CharterFork& fork) {
   json accused = json::array();
   Lines lines{"FORK: there are two versions " + std::to_string(fork.number) +
                   ", and both are signed as they must be.",
@@ -530,7 +528,9 @@ Answer merge(const Options& options) {
   const fs::path own = options.charter();
   CharterChain chain;
   if (fs::exists(own)) chain = open_charter(own);
-  const std::size_t before = chain.versions().size();
+  std::optional<net::Hash> before;
+  if (!chain.versions().empty()) before = chain.newest().id;
+  Answer answer;
   std::optional<SignedCharter> proposal;
   fs::path proposal_file;
   auto files = options.files;
@@ -553,11 +553,19 @@ Answer merge(const Options& options) {
     check_consortium(options, theirs, file);
     if (!chain.versions().empty()) {
       check_founding(chain, theirs, file);
-      if (const auto fork = find_fork(chain, theirs)) return raise_alarm(own, chain, theirs, *fork);
+      if (const auto fork = find_fork(chain, theirs)) {
+        keep_rival(own, theirs);
+        auto right = settle_fork(own, chain);
+        if (!right) return raise_alarm(own, chain, *fork);
+        answer.lines.emplace_back(
+            "There are two rivals; enough stewards who did not sign both stand behind the one that "
+            "is followed from now on:");
+        chain = std::move(*right);
+        continue;
+      }
     }
     if (theirs.versions().size() > chain.versions().size()) chain = std::move(theirs);
   }
-  Answer answer;
   if (proposal) {
     const net::Tally tally = tally_of(chain, *proposal, proposal_file);
     answer.value["signatures"] = tally_json(tally);
@@ -569,7 +577,8 @@ Answer merge(const Options& options) {
     if (tally.enough()) (void)chain.append(*proposal);
   }
   const auto& newest = chain.newest();
-  if (chain.versions().size() > before) {
+  const bool changed = before != newest.id;
+  if (changed) {
     follow_charter(own, chain);
     answer.lines.insert(
         answer.lines.end(),
@@ -577,7 +586,7 @@ Answer merge(const Options& options) {
              newest.charter.consortium + "\", with " +
              std::to_string(newest.charter.members.size()) + " members.",
          "  fingerprint  " + fingerprint(newest.id)});
-    if (before == 0) {
+    if (!before) {
       answer.lines.push_back("  founded as   " + fingerprint(chain.versions().front().id) +
                              ": compare it with a steward, on the telephone");
     } else {
@@ -589,7 +598,7 @@ Answer merge(const Options& options) {
   }
   answer.value["number"] = newest.charter.number;
   answer.value["fingerprint"] = fingerprint(newest.id);
-  answer.value["changed"] = chain.versions().size() > before;
+  answer.value["changed"] = changed;
   return answer;
 }
 

@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 using std::chrono::steady_clock;
 
+constexpr auto kKeepAgain = 10s;  // the charter, if it could not be written
+
 std::int64_t unix_seconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
 }
@@ -65,6 +67,7 @@ NetworkExchange::NetworkExchange(net::asio::io_context& io, const Config& config
       audit_(audit),
       local_{keys.identity.id(), &keys.channel, &consortium, {}, "kith " + version()},
       wake_(io),
+      keep_again_(io),
       random_(config.learning.seed) {}
 
 NetworkExchange::~NetworkExchange() {
@@ -173,6 +176,7 @@ void NetworkExchange::restore_denied() {
 void NetworkExchange::stop() {
   stopping_ = true;
   wake_.cancel();
+  keep_again_.cancel();
   if (host_) host_->stop();
 }
 
@@ -761,28 +765,42 @@ bool NetworkExchange::expects_anybody() const {
 
 // --- The charter -------------------------------------------------------------------------------
 
-// What peers say must not end the node: if the files here are damaged, their watcher says so.
-void NetworkExchange::charter_grown(const net::Member& peer, const net::CharterChain& chain) try {
-  const auto& file = config_.consortium.charter;
-  // What the operator has put there meanwhile is not undone: whoever watches the files takes it up.
-  const net::CharterChain here = load_charter(file);
-  if (find_fork(here, chain) || here.versions().size() >= chain.versions().size()) return;
-  daemon::follow_charter(file, chain);
-  const auto& newest = chain.newest();
+void NetworkExchange::charter_grown(const net::Member& peer, const net::CharterChain& chain) {
   log::info("charter_received", {{"from", peer.name},
-                                 {"number", newest.charter.number},
-                                 {"fingerprint", fingerprint(newest.id)}});
-} catch (const Failure& failure) {
-  log::error("charter_not_kept", {{"from", peer.name}, {"what", failure.what()}});
+                                 {"number", chain.newest().charter.number},
+                                 {"fingerprint", fingerprint(chain.newest().id)}});
+  keep_charters();
 }
 
-void NetworkExchange::charter_forked(const net::Member& peer, const net::CharterChain& rival) try {
-  keep_rival(config_.consortium.charter, rival);
+void NetworkExchange::charter_forked(const net::Member& peer, const net::CharterChain& rival) {
   log::error("charter_rival_received", {{"from", peer.name},
                                         {"number", rival.newest().charter.number},
                                         {"fingerprint", fingerprint(rival.newest().id)}});
-} catch (const Failure& failure) {
-  log::error("charter_not_kept", {{"from", peer.name}, {"what", failure.what()}});
+  keep_charters();
+}
+
+// What peers say must not end the node: if the files here are damaged, their watcher says so.
+void NetworkExchange::keep_charters() {
+  try {
+    const auto& file = config_.consortium.charter;
+    const auto& heard = host_->gossip().charters();
+    // What the operator has put there meanwhile is not undone: their watcher takes it up.
+    const KnownCharters here = known_charters(file);
+    const auto is_longer = [](const net::CharterChain& chain, const net::CharterChain& kept) {
+      return chain.versions().size() > kept.versions().size() && !find_fork(chain, kept);
+    };
+    if (is_longer(*heard.chain(), here.chain)) daemon::follow_charter(file, *heard.chain());
+    const auto& rival = heard.rival();
+    if (rival && (!here.rival || is_longer(*rival, *here.rival))) keep_rival(file, *rival);
+  } catch (const Failure& failure) {
+    log::error("charter_not_kept",
+               {{"what", failure.what()},
+                {"help", "it is followed only once it is on the disk; this is tried again"}});
+    keep_again_.expires_after(kKeepAgain);
+    keep_again_.async_wait([this](net::error_code ec) {
+      if (!ec && !stopping_) keep_charters();
+    });
+  }
 }
 
 }  // namespace kith::daemon

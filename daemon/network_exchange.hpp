@@ -108,6 +108,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void forget_unknown_blobs();
   [[nodiscard]] nlohmann::json standing_of(const std::optional<net::CharterPlace>& place) const;
   void restore_denied();
+  /// Writes down what was heard of the charter, if it is news here; tries again until it can.
+  void keep_charters();
   /// Records which version of the charter counts from now on, if that is news.
   void audit_charter(const net::CharterChain& chain);
   /// Whether there is an open invitation.
@@ -148,6 +150,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   net::asio::thread_pool disk_{1};
   std::unique_ptr<net::Host> host_;
   net::asio::steady_timer wake_;  // cancelled when something that is waited for may have come
+
+  net::asio::steady_timer keep_again_;
 
   std::mt19937_64 random_;
   Subject subject_;

@@ -1,5 +1,6 @@
 #include "daemon/node.hpp"
 
+#include "daemon/charter_file.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/log.hpp"
 #include "daemon/version.hpp"
@@ -27,9 +28,18 @@ crypto::NodeKeys load_keys(const Config& config) {
   }
 }
 
-net::Consortium make_consortium(const Config& config) {
+/// While rival charters contest who belongs, a node that only its own names stays up, with whoever
+/// still talks to it: whoever makes a rival could stop every node else.
+net::Consortium make_consortium(const Config& config, const net::NodeId& self) {
+  std::vector<net::Member> members = config.consortium.members;
+  const auto& file = config.consortium.charter;
+  if (!file.empty() && std::ranges::find(members, self, &net::Member::id) == members.end()) {
+    const auto named = load_charter(file).newest().charter.members;
+    const auto found = std::ranges::find(named, self, &net::Member::id);
+    if (found != named.end()) members.push_back(*found);
+  }
   try {
-    return {config.consortium.id, config.consortium.members};
+    return {config.consortium.id, std::move(members)};
   } catch (const std::invalid_argument& error) {
     throw Failure(EX_CONFIG, error.what());
   }
@@ -96,7 +106,7 @@ Node::Node(net::asio::io_context& io, Config config)
       keys_(load_keys(config_)),
       store_(config_.node.state),
       audit_(config_.node.state / "audit.log"),
-      consortium_(make_consortium(config_)),
+      consortium_(make_consortium(config_, keys_.identity.id())),
       exchange_(io, config_, keys_, consortium_, store_, audit_),
       learner_(io, config_, peer_of(consortium_, keys_.identity.id()),
                others(consortium_, keys_.identity.id()), exchange_),

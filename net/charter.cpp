@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <ranges>
 #include <set>
 
 namespace kith::net {
@@ -355,6 +356,29 @@ std::vector<NodeId> signed_twice(const SignedCharter& one, const SignedCharter& 
   return found;
 }
 
+namespace {
+
+/// Whether enough stewards of the version before `first` (counted from 0), but for `convicted`, have
+/// signed something from there on.
+bool has_quorum(const CharterChain& chain, std::size_t first,
+                const std::vector<NodeId>& convicted) {
+  if (first == 0) return false;
+  const Charter& trusted = chain.versions()[first - 1].charter;
+  const auto signed_here = [&](const Steward& steward) {
+    return std::ranges::any_of(chain.versions() | std::views::drop(first), [&](const auto& each) {
+      return std::ranges::find(each.signed_charter.signatures, steward.id,
+                               &SignedCharter::Signature::steward) !=
+             each.signed_charter.signatures.end();
+    });
+  };
+  return std::ranges::count_if(trusted.stewards, [&](const Steward& steward) {
+           return std::ranges::find(convicted, steward.id) == convicted.end() &&
+                  signed_here(steward);
+         }) >= std::ptrdiff_t{trusted.threshold};
+}
+
+}  // namespace
+
 std::optional<CharterFork> find_fork(const CharterChain& one, const CharterChain& other) {
   const auto &a = one.versions(), &b = other.versions();
   const std::size_t common = std::min(a.size(), b.size());
@@ -369,6 +393,11 @@ std::optional<CharterFork> find_fork(const CharterChain& one, const CharterChain
   for (const Member& member : one.newest().charter.members) {
     const auto twin = std::ranges::find(others, member.id, &Member::id);
     if (twin != others.end() && twin->channel == member.channel) fork.members.push_back(member);
+  }
+  const bool for_one = has_quorum(one, i, fork.signed_twice);
+  const bool for_other = has_quorum(other, i, fork.signed_twice);
+  if (for_one != for_other) {
+    fork.prevails = for_one ? CharterFork::Side::one : CharterFork::Side::other;
   }
   return fork;
 }

@@ -198,10 +198,14 @@ struct CharterDiff {
 
 /// Two chains that part after a common beginning.
 struct CharterFork {
+  enum class Side { neither, one, other };
   std::uint64_t number = 0;            ///< of the first versions that differ
   Hash one{}, other{};                 ///< these
   std::vector<NodeId> signed_twice{};  ///< never empty, unless they part at the first version
   std::vector<Member> members{};       ///< of both newest versions, with the same keys
+  /// Behind which a quorum stands, and not behind the other: of the stewards of the last version
+  /// that both have, those who did not sign both are enough who signed something on this side.
+  Side prevails = Side::neither;
 };
 /// nullopt if one chain continues the other.
 [[nodiscard]] std::optional<CharterFork> find_fork(const CharterChain& one,

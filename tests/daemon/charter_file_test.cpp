@@ -157,6 +157,30 @@ BOOST_AUTO_TEST_CASE(with_a_known_rival_only_the_members_of_both_count) {
   BOOST_TEST(made.consortium.members[0].name == "alice");
 }
 
+BOOST_AUTO_TEST_CASE(who_was_a_member_once_and_is_named_by_the_configuration_stops_nobody) {
+  net::CharterChain chain = extended(load_charter(file));
+  net::Charter charter = chain.newest().charter;
+  charter.number = 3;
+  charter.previous = chain.newest().id;
+  std::erase_if(charter.members, [](const auto& each) { return each.name == "bob"; });
+  net::SignedCharter without_bob = net::unsigned_charter(charter);
+  net::sign(without_bob, alice);
+  follow_charter(file, chain);
+  Config made = config();
+  made.learning.convenor = "bob";
+  made.learning.oracle_group = {"alice", "bob"};
+  const Config configured = made;
+  use_charter(made, now);
+  BOOST_TEST(made.learning.convenor == "bob");
+  BOOST_TEST_REQUIRE(!chain.append(without_bob));
+  follow_charter(file, chain);
+  made = configured;
+  use_charter(made, now);
+  BOOST_TEST(made.learning.convenor == "");
+  BOOST_TEST(made.learning.oracle_group == std::vector<std::string>{"alice"},
+             boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_key_signs_one_version_of_a_number_and_says_which_it_signed_before) {
   const net::CharterChain chain = load_charter(file);
   net::SignedCharter one = next(chain), other = next(chain, 9);

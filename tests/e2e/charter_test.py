@@ -118,6 +118,27 @@ class OnFilesAlone(Charters):
         self.assertEqual(len(self.json(self.alice, "show")["members"]), 3)
         self.assertFalse(self.json(self.alice, "verify")["forked"])
 
+    def test_a_quorum_of_stewards_who_did_not_sign_both_ends_a_fork(self):
+        self.three_stewards()
+        self.change(self.alice, "--remove", "carol", signed_by=[self.alice, self.bob])
+        (self.bob / "node.keys.signed").unlink()
+        shutil.copy(self.carol / "charter.kith", self.bob)
+        (self.bob / "charter.kith.pin").unlink()
+        self.change(self.carol, "--renew", 50, signed_by=[self.bob, self.carol])
+        rival = shutil.copy(self.carol / "charter.kith", self.folder)
+        kith("charter", "merge", "--dir", self.carol, self.alice / "charter.kith")  # the alarm
+        proposal = self.json(self.alice, "propose", "--steward-remove", "bob")["file"]
+        self.charter(self.alice, "sign", proposal)
+        self.charter(self.alice, "sign", "--keys", self.carol / "node.keys", proposal)  # she was deceived
+        self.charter(self.alice, "merge", proposal)
+        merged = self.charter(self.carol, "merge", self.alice / "charter.kith")
+        self.assertIn("enough stewards who did not sign both", merged)
+        self.assertEqual(self.json(self.carol, "show")["number"], 5)
+        self.assertFalse(self.json(self.carol, "verify")["forked"])
+        self.assertFalse(self.json(self.carol, "merge", self.alice / "charter.kith")["changed"])
+        self.assertFalse(self.json(self.alice, "merge", rival)["changed"])
+        self.assertFalse(self.json(self.alice, "verify")["forked"])
+
     def test_an_older_file_put_in_place_is_noticed(self):
         old = (self.alice / "charter.kith").read_bytes()
         self.change(self.alice, "--renew", 100)
@@ -196,8 +217,12 @@ class WithNodes(Charters):
             # While they run: nobody restarts anything, and only the steward's node is told.
             old = shutil.copy(third / "charter.kith", net.directory)
             expelled = net.nodes[2]
+            blocked = second / f"charter.kith.{net.nodes[1].process.pid}.tmp"  # it cannot write that file
+            (blocked / "in the way").mkdir(parents=True)
             self.change(steward, "--remove", "node-3")
             applied = time.time()
+            net.wait("node-2 says that it cannot", lambda: net.nodes[1].events("charter_not_kept"), 30)
+            shutil.rmtree(blocked)
             reasons = lambda: {(peer["trouble"] or {}).get("reason") for peer in expelled.peers().values()}
             refused = lambda: reasons() == {"not_a_member"}
             net.wait("node-3 has heard, or is refused", lambda: not expelled.running() or refused(), 60, expelled)
@@ -231,6 +256,37 @@ class WithNodes(Charters):
             for node in net.nodes:
                 self.assertEqual(node.stop(), 0)
             self.check_audit_log(steward, second)
+
+    def test_a_rival_that_leaves_nodes_out_stops_none_of_them(self):
+        with Testnet(nodes=3) as net:
+            steward, second, third = self.founded(net)
+            self.change(steward, "--add", second / "node.card", "--add", third / "node.card")
+            for place in (second, third):
+                self.charter(place, "merge", steward / "charter.kith")
+            forger = net.directory / "forger"
+            shutil.copytree(steward, forger)  # with the only steward's key
+            self.change(forger, "--remove", "node-2", "--remove", "node-3")
+            self.change(steward, "--renew", 100)
+            net.start()
+            others = lambda node: {each.name for each in net.nodes} - {node.name}
+            connected = lambda node: {name for name, peer in node.peers().items() if peer["connected"]} == others(node)
+            for node in net.nodes:
+                net.wait(f"{node.name} follows version 3", lambda: node.status()["charter"]["number"] == 3, 60)
+                net.wait(f"{node.name} has its peers", lambda: connected(node), 60)
+            kith("charter", "merge", "--dir", third, forger / "charter.kith")  # the alarm
+            for node in net.nodes:
+                net.wait(f"{node.name} knows of the fork", lambda: node.status()["charter"]["forked"], 60)
+            finished = {node.name: node.status()["finished_round"] for node in net.nodes}
+            for node in net.nodes:
+                net.wait(
+                    f"{node.name} goes on", lambda: node.status()["finished_round"] >= finished[node.name] + 2, 60
+                )  # fmt: skip
+                self.charter(node.directory, "pin")
+            for node in net.nodes:
+                net.wait(f"{node.name} has its peers again", lambda: connected(node), 60)
+                self.assertFalse(node.status()["charter"]["forked"])
+            for node in net.nodes:
+                self.assertEqual(node.stop(), 0)
 
     def check_audit_log(self, steward, second):
         """Both tell the same story: who belonged, what left, and whose snapshots were averaged with."""

@@ -245,6 +245,37 @@ BOOST_AUTO_TEST_CASE(rivals_convict_who_signed_both_and_leave_the_members_of_bot
   BOOST_TEST((one.append(signed_by(next_version(other), {1, 2})) == Fault::wrong_previous));
 }
 
+// Three stewards, two of whom must sign; the second signs both.
+BOOST_AUTO_TEST_CASE(of_rivals_that_one_prevails_behind_which_a_quorum_stands_without_the_convicted) {
+  using Side = CharterFork::Side;
+  CharterChain one = study(), other = study();
+  extend(one, kExpires + 1, {1, 2});
+  extend(other, kExpires + 2, {2, 3});
+  const auto prevails = [&] { return find_fork(one, other)->prevails; };
+  BOOST_TEST((prevails() == Side::neither));
+  CharterChain more = other;
+  extend(more, kExpires + 3, {2, 3});  // the same two again
+  BOOST_TEST((find_fork(one, more)->prevails == Side::neither));
+  extend(one, kExpires + 4, {1, 3});  // the third was deceived, and comes over
+  BOOST_TEST((prevails() == Side::one));
+  BOOST_TEST((find_fork(other, one)->prevails == Side::other));
+  extend(other, kExpires + 5, {1, 3});  // both, on both sides
+  BOOST_TEST((prevails() == Side::neither));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_prevails_where_the_only_steward_is_convicted) {
+  CharterChain one;
+  BOOST_TEST_REQUIRE(!one.append(signed_by(first_version({1}, 1), {1})));
+  CharterChain other = one;
+  extend(one, kExpires + 1, {1});
+  extend(other, kExpires + 2, {1});
+  extend(one, kExpires + 3, {1});
+  BOOST_TEST((find_fork(one, other)->prevails == CharterFork::Side::neither));
+  CharterChain elsewhere;  // another beginning
+  BOOST_TEST_REQUIRE(!elsewhere.append(signed_by(first_version({2}, 1), {2})));
+  BOOST_TEST((find_fork(one, elsewhere)->prevails == CharterFork::Side::neither));
+}
+
 BOOST_AUTO_TEST_CASE(nobody_is_convicted_by_what_he_did_not_sign) {
   const CharterChain chain = study();
   Charter other = next_version(chain);
