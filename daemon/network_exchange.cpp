@@ -18,6 +18,7 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 using std::chrono::steady_clock;
 
+constexpr std::size_t kFieldsShown = 32;  // of a task that differs
 constexpr auto kKeepAgain = 10s;  // the charter, if it could not be written
 
 std::int64_t unix_seconds(std::chrono::system_clock::time_point time) {
@@ -33,6 +34,12 @@ json in_unit(const std::optional<net::Duration>& time) {
 
 /// Of a peer's own words: what could confuse a terminal becomes "?".
 std::string printable(std::string text) { return net::is_label(text) ? text : "?"; }
+
+/// Of what a peer learns: as much as a line has room for.
+std::string shown(const std::string& value) {
+  if (value.size() <= net::limits::kLabel) return value.empty() ? value : printable(value);
+  return printable(value.substr(0, net::limits::kLabel - 3)) + "...";
+}
 
 /// Why nothing of the peer is used, whatever it does, until somebody does something; or null.
 json ignored(const net::Host::PeerStatus& peer, bool denied_here, bool quarantined) {
@@ -77,7 +84,8 @@ NetworkExchange::~NetworkExchange() {
 
 void NetworkExchange::join(const Subject& subject) {
   subject_ = subject;
-  local_.task = subject.task;
+  local_.task = crypto::hash(as_byte_view(subject.manifest));
+  local_.manifest = subject.manifest;
   if (!config_.consortium.charter.empty()) {
     local_.takes_applications = [this] { return expects_anybody(); };
   }
@@ -113,7 +121,7 @@ void NetworkExchange::join(const Subject& subject) {
   audit_.append("started", {{"version", version()},
                             {"id", to_string(local_.id)},
                             {"consortium", consortium_.id()},
-                            {"task", crypto::to_hex(subject.task)}});
+                            {"task", crypto::to_hex(local_.task)}});
   follow_charter();
   try {
     for (const std::string& address : config_.node.listen) host_->listen(address);
@@ -210,7 +218,7 @@ net::awaitable<void> NetworkExchange::publish(std::uint64_t round, pipe::Fd part
     log::warn("note_not_sent", {{"why", *problem}});
   }
   const Bytes manifest_bytes = net::encode(manifest);
-  head.task = subject_.task;
+  head.task = local_.task;
   head.round = static_cast<std::uint32_t>(round);
   head.examples = subject_.examples;
   head.size = subject_.form.encoded_size();
@@ -651,6 +659,36 @@ std::size_t NetworkExchange::connected() const {
       std::ranges::count_if(host_->peers(), &net::Host::PeerStatus::connected));
 }
 
+json NetworkExchange::refused_by() const {
+  json names = json::array();
+  for (const auto& peer : host_->peers()) {
+    const auto& trouble = peer.trouble;
+    if (trouble && trouble->by_peer && trouble->reason == net::CloseReason::not_a_member) {
+      names.push_back(peer.member->name);
+    }
+  }
+  return names;
+}
+
+json NetworkExchange::other_tasks() const {
+  json others = json::array();
+  for (const auto& peer : host_->peers()) {
+    if (!peer.trouble || peer.trouble->reason != net::CloseReason::other_task) continue;
+    others.push_back({{"name", peer.member->name}, {"differs", differs(peer)}});
+  }
+  return others;
+}
+
+json NetworkExchange::differs(const net::Host::PeerStatus& peer) const {
+  if (!peer.other_task) return nullptr;
+  json fields = json::array();
+  for (const auto& [field, ours, theirs] : model::differences(local_.manifest, *peer.other_task)) {
+    if (fields.size() == kFieldsShown) break;
+    fields.push_back({{"field", shown(field)}, {"ours", shown(ours)}, {"theirs", shown(theirs)}});
+  }
+  return fields;
+}
+
 json NetworkExchange::peers() const {
   json all = json::array();
   for (const auto& peer : host_->peers()) {
@@ -697,6 +735,7 @@ json NetworkExchange::peers() const {
                    {"quarantined", quarantined},
                    {"ignored", ignored(peer, denied_.contains(peer.member->id), quarantined)},
                    {"charter", standing_of(peer.charter)},
+                   {"other_task", differs(peer)},
                    {"snapshot", snapshot}});
   }
   return all;

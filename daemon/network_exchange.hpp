@@ -37,7 +37,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
 
   /// What is learnt here, once the worker has told.
   struct Subject {
-    crypto::Hash task{};
+    std::string manifest;        ///< model::manifest() of the task
     SnapshotForm form;           ///< of M0, and so of every snapshot of the task
     std::uint64_t examples = 0;  ///< that we train on
   };
@@ -75,6 +75,10 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void set_consent(const std::string& id, Consent consent);
   /// An object for every other member: connection, trouble, traffic, newest snapshot.
   [[nodiscard]] nlohmann::json peers() const;
+  /// The peers who say that this node is not a member: an array of names.
+  [[nodiscard]] nlohmann::json refused_by() const;
+  /// The peers who learn something else, each with a name and, if it told, the fields that differ.
+  [[nodiscard]] nlohmann::json other_tasks() const;
   /// Which version is followed, and whether it has a rival; null without a charter.
   [[nodiscard]] nlohmann::json charter() const;
 
@@ -107,6 +111,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void keep(const net::SnapshotId& snapshot, const net::Head& head, bool complete);
   void forget_unknown_blobs();
   [[nodiscard]] nlohmann::json standing_of(const std::optional<net::CharterPlace>& place) const;
+  /// The fields of the peer's task that differ from ours; null if it did not tell.
+  [[nodiscard]] nlohmann::json differs(const net::Host::PeerStatus& peer) const;
   void restore_denied();
   /// Writes down what was heard of the charter, if it is news here; tries again until it can.
   void keep_charters();

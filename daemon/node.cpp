@@ -174,7 +174,8 @@ net::awaitable<void> Node::open() {
   const auto initial = pipe::SealedMap::open(file, std::size_t{4} << 30);
   if (const auto* problem = std::get_if<std::string>(&initial)) throw WorkerLost(*problem);
   const ByteView initial_bytes = std::get<pipe::SealedMap>(initial).bytes();
-  const auto task = model::task_hash(config_.task, crypto::hash(initial_bytes));
+  const std::string manifest = model::manifest(config_.task, crypto::hash(initial_bytes));
+  const crypto::Hash task = crypto::hash(as_byte_view(manifest));
   log::info("opened", {{"worker", learner_.worker_pid().value_or(0)},
                        {"parameters", opened.parameters},
                        {"train", opened.train},
@@ -192,7 +193,7 @@ net::awaitable<void> Node::open() {
                                   "privacy.delta well below 1 / training examples"}});
   }
   if (exchange_.joined()) co_return;
-  exchange_.join({task, form_of(initial_bytes, config_.task.encoding), opened.train});
+  exchange_.join({manifest, form_of(initial_bytes, config_.task.encoding), opened.train});
   serve_control();
 }
 
@@ -350,6 +351,8 @@ json Node::status() const {
           {"members", consortium_.members().size()},
           {"charter", exchange_.charter()},
           {"connected", exchange_.connected()},
+          {"refused_by", exchange_.refused_by()},
+          {"other_tasks", exchange_.other_tasks()},
           {"bytes_in", traffic.in},
           {"bytes_out", traffic.out},
           {"stored_bytes", exchange_.stored_bytes()},

@@ -83,10 +83,27 @@ std::optional<std::string> other_charter(const json& charter) {
          "; if that stays so, see kith charter show, here and there";
 }
 
+/// "learning_rate 0.1, here 0.05; batch ..."; nothing if it is not known.
+std::string difference_text(const json& fields) {
+  if (!fields.is_array()) return "";
+  std::string text;
+  const auto value = [](const json& field, const char* side) {
+    const std::string shown = field.at(side);
+    return shown.empty() ? "not there" : shown;
+  };
+  for (const json& field : fields) {
+    text += (text.empty() ? "" : "; ") + field.at("field").get<std::string>() + " " +
+            value(field, "theirs") + ", here " + value(field, "ours");
+  }
+  return text;
+}
+
 /// What outweighs every score: trouble with the peer itself.
 std::optional<std::string> obstacle(const json& peer) {
   if (!peer.at("ignored").is_null()) {
-    return "IGNORED: " + peer.at("ignored").at("help").get<std::string>();
+    const std::string fields = difference_text(peer.value("other_task", json()));
+    return "IGNORED: " + peer.at("ignored").at("help").get<std::string>() +
+           (fields.empty() ? "" : " (" + fields + ")");
   }
   if (!peer.at("trouble").is_null()) return trouble_text(peer.at("trouble"));
   return other_charter(peer.at("charter"));
@@ -141,6 +158,17 @@ Lines status_lines(const json& status) {
                     std::to_string(status.at("members").get<int>() - 1) + " connected");
   if (!status.at("not_fetching").get<std::string>().empty()) {
     line("", "NOTHING IS FETCHED: " + status.at("not_fetching").get<std::string>());
+  }
+  for (const json& other : status.at("other_tasks")) {
+    const std::string fields = difference_text(other.at("differs"));
+    line("", "OTHER TASK: " + other.at("name").get<std::string>() +
+                 (fields.empty() ? "" : " (" + fields + ")") + "; see kith task --help");
+  }
+  if (const json& by = status.at("refused_by"); !by.empty()) {
+    std::string names;
+    for (const json& name : by) names += (names.empty() ? "" : ", ") + name.get<std::string>();
+    line("", "NOT A MEMBER, say " + names +
+                 ": they follow a charter without this node; ask a steward for the newest");
   }
   line("traffic",
        human_bytes(status.at("bytes_in")) + " in, " + human_bytes(status.at("bytes_out")) + " out");

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <iterator>
 #include <map>
+#include <ranges>
 #include <span>
 #include <string_view>
 
@@ -212,9 +213,34 @@ std::string canonical_text(const Task& task) {
   return lines;
 }
 
+std::string manifest(const Task& task, const crypto::Hash& initial_model) {
+  return "kith task\n" + canonical_text(task) + "initial_model=" + crypto::to_hex(initial_model) +
+         "\n";
+}
+
+std::vector<TaskDifference> differences(std::string_view ours, std::string_view theirs) {
+  std::map<std::string, TaskDifference> fields;
+  const auto read = [&](std::string_view text, std::string TaskDifference::* side) {
+    for (const auto& line : text | std::views::split('\n')) {
+      const std::string_view field(line.begin(), line.end());
+      const std::size_t equals = field.find('=');
+      if (equals == std::string_view::npos) continue;
+      const std::string key(field.substr(0, equals));
+      fields[key].field = key;
+      fields[key].*side = field.substr(equals + 1);
+    }
+  };
+  read(ours, &TaskDifference::ours);
+  read(theirs, &TaskDifference::theirs);
+  std::vector<TaskDifference> found;
+  for (auto& [key, difference] : fields) {
+    if (difference.ours != difference.theirs) found.push_back(std::move(difference));
+  }
+  return found;
+}
+
 crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model) {
-  return crypto::hash(as_byte_view("kith task\n" + canonical_text(task) +
-                                   "initial_model=" + crypto::to_hex(initial_model) + "\n"));
+  return crypto::hash(as_byte_view(manifest(task, initial_model)));
 }
 
 }  // namespace kith::model

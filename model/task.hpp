@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kith::model {
@@ -56,8 +57,22 @@ enum class DataKind { pictures, text, table };
 /// it is the same text on every machine.  Requires !problem(task).
 [[nodiscard]] std::string canonical_text(const Task& task);
 
-/// The hash of the canonical text and of M0.  `initial_model` is the hash of M0's snapshot file,
-/// and so covers its tensors' names and shapes too.  Requires !problem(task).
+/// What two nodes must agree on, as text: `kith task`, the canonical text, and the hash of M0, each
+/// line ended by a newline.  Requires !problem(task).
+[[nodiscard]] std::string manifest(const Task& task, const crypto::Hash& initial_model);
+
+/// A field that two tasks, or manifests, differ in; empty where one has no such field.
+struct TaskDifference {
+  std::string field, ours, theirs;
+  bool operator==(const TaskDifference&) const = default;
+};
+/// In the order of the fields' names.  `theirs` may be anything: what is no `key=value` does not
+/// count.
+[[nodiscard]] std::vector<TaskDifference> differences(std::string_view ours,
+                                                      std::string_view theirs);
+
+/// The hash of manifest().  `initial_model` is the hash of M0's snapshot file, and so covers its
+/// tensors' names and shapes too.  Requires !problem(task).
 [[nodiscard]] crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model);
 
 }  // namespace kith::model

@@ -21,6 +21,8 @@ inline constexpr std::uint8_t kOldestVersion = 3;    ///< still understood by it
 inline constexpr std::uint64_t kNeedsCompany = 1;
 /// ... follows a charter, and takes what is said of it.
 inline constexpr std::uint64_t kFollowsCharter = 2;
+/// ... says what it learns to who learns something else.
+inline constexpr std::uint64_t kTellsTask = 4;
 
 /// The first message of each side, inside the encrypted channel.
 struct Hello {
@@ -239,10 +241,19 @@ struct Admission {
 };
 inline constexpr std::uint8_t kLastAdmissionState = 2;
 
+/// What the sender learns, to a member whose Hello names another task, before they part.
+struct TaskManifest {
+  std::string text;  ///< what Hello::task is the hash of
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(at_most<limits::kTaskText>(text));
+  }
+};
+
 /// Everything two nodes say to each other.  The index is the type byte on the wire: append only.
 using Message = std::variant<Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece,
                              Unavailable, Have, Wanted, Cancel, Evidence, CharterHeads,
-                             CharterWanted, CharterVersion, Apply, Admission>;
+                             CharterWanted, CharterVersion, Apply, Admission, TaskManifest>;
 
 /// Bytes of the largest encoding of any message: what a session will wait for.
 inline constexpr std::size_t kLargestMessage = 1 + 32 + 4 + 4 + Piece::kMaximum;

@@ -78,8 +78,9 @@ void Session::handle_bytes(Instant now, ByteView bytes) {
 void Session::handle_timeout(Instant now) {
   if (closed_) return;
   if (!established()) {
-    if (now >= next_timeout()) finish(CloseReason::handshake_timeout, false);
-    return;
+    if (now < next_timeout()) return;
+    if (parting_) return close(CloseReason::other_task);
+    return finish(CloseReason::handshake_timeout, false);
   }
   if (now >= at_.heard + limits::kIdle) return finish(CloseReason::idle, false);
   if (undrained_ && now >= at_.drained + limits::kStall) return finish(CloseReason::stalled, false);
@@ -164,7 +165,7 @@ void Session::handshake_done(Instant now) {
   }
   write_message(now, Hello{.version = local_.version,
                            .oldest = local_.oldest,
-                           .features = features_,
+                           .features = features_ | (local_.manifest.empty() ? 0 : kTellsTask),
                            .task = local_.task,
                            .agent = local_.agent});
 }
@@ -205,7 +206,12 @@ void Session::handle_message(Instant now, ByteView bytes) {
     if (!peer_) return close(CloseReason::not_a_member);
     return handle_hello(now, *hello);
   }
-  if (!hello_ && !applying_) return close(CloseReason::malformed);
+  if (parting_) {
+    if (auto* manifest = std::get_if<TaskManifest>(&*message)) return handle_manifest(*manifest);
+  }
+  if (!open() || std::holds_alternative<TaskManifest>(*message)) {
+    return close(CloseReason::malformed);
+  }
   if (const auto* ping = std::get_if<Ping>(&*message)) return write_message(now, Pong{ping->token});
   if (const auto* pong = std::get_if<Pong>(&*message)) {
     // Only a token that we could have sent: the past, and not longer ago than we keep silence.
@@ -221,9 +227,22 @@ void Session::handle_hello(Instant now, const Hello& hello) {
   if (hello.version < local_.oldest || hello.oldest > local_.version) {
     return close(CloseReason::version_mismatch);
   }
-  if (hello.task != local_.task) return close(CloseReason::other_task);
+  if (hello.task != local_.task) {
+    if ((hello.features & kTellsTask) == 0 || local_.manifest.empty()) {
+      return close(CloseReason::other_task);
+    }
+    parting_ = true;
+    return write_message(now, TaskManifest{local_.manifest});
+  }
   welcome_ = true;
   write_message(now, Ping{ticks(now)});  // measures the round trip before anything else waits
+}
+
+void Session::handle_manifest(TaskManifest& manifest) {
+  if (crypto::hash(as_byte_view(manifest.text)) == hello_->task) {
+    other_task_ = std::move(manifest.text);
+  }
+  close(CloseReason::other_task);
 }
 
 void Session::handle_apply(Apply& apply) {

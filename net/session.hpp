@@ -26,6 +26,7 @@ struct LocalNode {
   std::uint8_t oldest = kOldestVersion;     ///< still understood
   /// Whether who is no member may apply now; asked when such a one has dialled us.
   std::function<bool()> takes_applications{};
+  std::string manifest{};  ///< what `task` is the hash of; empty: nobody is told
 };
 
 /// One connection without its socket: handshake, hello, framing, keep-alive, and the end.
@@ -39,6 +40,8 @@ struct LocalNode {
 ///
 /// On the wire: u16 big-endian length and a Noise message, again and again.  Inside the transport
 /// records runs a stream of u32 little-endian length and one message; see docs/protocol.md.
+///
+/// Who learns something else is told what we learn, and asked for what it does, and sent away then.
 ///
 /// Who is no member, or not yet, may say Apply in place of hello: such a session is never
 /// established(), but applying(), and ends after limits::kApplication.
@@ -95,6 +98,8 @@ class Session {
   [[nodiscard]] const std::optional<crypto::ChannelPublicKey>& proved() const { return proved_; }
   /// The peer's; also of one that was sent away for what it says.
   [[nodiscard]] const std::optional<Hello>& hello() const { return hello_; }
+  /// What the peer learns, if that is something else, and it said; its hash is right.
+  [[nodiscard]] const std::optional<std::string>& other_task() const { return other_task_; }
   /// The newest version that both speak.  Only if established().
   [[nodiscard]] std::uint8_t version() const { return std::min(hello_->version, local_.version); }
   [[nodiscard]] Standing standing() const {
@@ -115,6 +120,7 @@ class Session {
   void handle_record(Instant now, ByteView record);
   void handle_message(Instant now, ByteView bytes);
   void handle_hello(Instant now, const Hello& hello);
+  void handle_manifest(TaskManifest& manifest);
   void handle_apply(Apply& apply);
   [[nodiscard]] bool open() const { return established() || applying(); }
   void handshake_done(Instant now);
@@ -134,6 +140,8 @@ class Session {
   bool applying_ = false;
   std::optional<Hello> hello_;
   bool welcome_ = false;  // its hello suits us
+  bool parting_ = false;  // it does not; we wait for what the peer learns
+  std::optional<std::string> other_task_;
   std::optional<CloseReason> closed_;
   bool closed_by_peer_ = false;
   Timers at_;

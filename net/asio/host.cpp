@@ -271,6 +271,7 @@ void Host::link_established(const std::shared_ptr<Link>& link, const std::string
   peer.serving = false;
   peer.address = address;
   peer.hello = link->session().hello();
+  peer.other_task.reset();
   peer.trouble.reset();
   peer.settled->cancel();
   const bool dialled = link->session().role() == Session::Role::initiator;
@@ -321,6 +322,7 @@ void Host::link_closed(const std::shared_ptr<Link>& link, const Member* expected
   if (peer.link != link) {
     if (peer.link || reason == CloseReason::duplicate) return;  // the other connection lives
     if (hello) peer.hello = hello;
+    if (hello) peer.other_task = link->session().other_task();
     return attempt_failed(peer, std::move(trouble));
   }
   peer.link.reset();
@@ -506,6 +508,7 @@ std::vector<Host::PeerStatus> Host::peers() const {
     status.bytes_in = peer.bytes_in;
     status.bytes_out = peer.bytes_out;
     status.hello = peer.hello;
+    status.other_task = peer.other_task;
     status.charter = gossip_.charters().followed_by(id);
     if (const auto next = dialler_.next_attempt(id)) {
       status.next_try = std::max(*next - now, Duration::zero());

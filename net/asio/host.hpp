@@ -89,6 +89,7 @@ class Host {
     std::uint64_t bytes_in = 0, bytes_out = 0;  ///< all connections together
     double rate_in = 0, rate_out = 0;           ///< bytes a second, lately
     std::optional<Hello> hello;                 ///< what it last said of itself
+    std::optional<std::string> other_task;      ///< Session::other_task()
     std::optional<CharterPlace> charter;        ///< what it says it follows, if connected
   };
   struct Traffic {
@@ -136,6 +137,7 @@ class Host {
     std::string address;  // of the link
     std::optional<Trouble> trouble;
     std::optional<Hello> hello;
+    std::optional<std::string> other_task;
     bool serving = false;  // a piece is in the queue and drained() is owed to the gossip
     std::uint64_t bytes_in = 0, bytes_out = 0;  // of former connections
   };

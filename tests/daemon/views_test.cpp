@@ -99,6 +99,8 @@ json status(json privacy) {
           {"bytes_in", 0},
           {"bytes_out", 0},
           {"not_fetching", ""},
+          {"refused_by", json::array()},
+          {"other_tasks", json::array()},
           {"consortium", "ours"},
           {"task", {{"name", "digits"}}},
           {"strategy", "lia"},
@@ -211,6 +213,28 @@ BOOST_AUTO_TEST_CASE(status_says_loudly_when_nothing_is_fetched) {
   BOOST_TEST(!any_line(status_lines(full), "NOTHING IS FETCHED"));
   full["not_fetching"] = "limits.disk is reached";
   BOOST_TEST(any_line(status_lines(full), "NOTHING IS FETCHED: limits.disk is reached"));
+}
+
+BOOST_AUTO_TEST_CASE(status_says_loudly_who_learns_something_else_and_in_which_field) {
+  json odd = status(nullptr);
+  const json fields = json::array(
+      {{{"field", "learning_rate"}, {"ours", "0.05"}, {"theirs", "0.1"}},
+       {{"field", "columns"}, {"ours", ""}, {"theirs", "age: 1..2"}}});
+  const char* told = "learning_rate 0.1, here 0.05; columns age: 1..2, here not there";
+  odd["other_tasks"] = {{{"name", "ana"}, {"differs", fields}}, {{"name", "ben"}, {"differs", {}}}};
+  BOOST_TEST(any_line(status_lines(odd), std::string("OTHER TASK: ana (") + told + ")"));
+  BOOST_TEST(any_line(status_lines(odd), "OTHER TASK: ben;"));
+  json bad = peers();
+  bad[0]["ignored"] = {{"reason", "other_task"}, {"help", "Another task."}};
+  bad[0]["other_task"] = fields;
+  BOOST_TEST(any_line(peers_lines(bad, {}), std::string("IGNORED: Another task. (") + told + ")"));
+}
+
+BOOST_AUTO_TEST_CASE(status_says_loudly_whose_charter_leaves_this_node_out) {
+  json out = status(nullptr);
+  BOOST_TEST(!any_line(status_lines(out), "NOT A MEMBER"));
+  out["refused_by"] = {"ana", "ben"};
+  BOOST_TEST(any_line(status_lines(out), "NOT A MEMBER, say ana, ben"));
 }
 
 BOOST_AUTO_TEST_CASE(who_is_ignored_is_shown_so_whatever_its_score) {

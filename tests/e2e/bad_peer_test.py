@@ -10,7 +10,7 @@ import threading
 import unittest
 
 import testnet
-from testnet import Testnet
+from testnet import Testnet, kith
 
 
 class Babbler:
@@ -142,6 +142,14 @@ class BadPeers(unittest.TestCase):
                 self.check(net, other_task, {honest: ("other_task", "make the [task] sections")})
                 self.check(net, stranger, {honest: ("not_a_member", "compare the versions of the charter")})
 
+                # The first thing that their operators look at says so, too.
+                ours, theirs = (node.config()["task"].get("seed", 0) for node in (honest, other_task))
+                differs = {field["field"]: field for field in honest.status()["other_tasks"][0]["differs"]}
+                self.assertEqual(set(differs), {"initial_model", "seed"})
+                self.assertEqual((differs["seed"]["ours"], differs["seed"]["theirs"]), (str(ours), str(theirs)))
+                self.assertIn(f"OTHER TASK: {honest.name} (", kith("status", "--dir", other_task.directory).stdout)
+                self.assertEqual(stranger.status()["refused_by"], [honest.name])
+
                 # Who is nobody's member leaves a trace in the log, though not at every attempt.
                 unknown = [e for e in honest.events("connection_failed") if e["peer"] == "unknown"]
                 self.assertTrue(unknown)
@@ -182,7 +190,7 @@ class BadPeers(unittest.TestCase):
 
 
 def kith_peers(node):
-    asked = testnet.kith("peers", "--json", "--dir", node.directory)
+    asked = kith("peers", "--json", "--dir", node.directory)
     if asked.returncode != 0:
         raise OSError(asked.stderr)
     return {peer["name"]: peer for peer in json.loads(asked.stdout)}

@@ -34,6 +34,7 @@ VERSION = 3
 CHUNK = 524288  # bytes before compression, of every chunk but the last
 NEEDS_COMPANY = 1  # a feature: fewer than two connections
 FOLLOWS_CHARTER = 2  # another
+TELLS_TASK = 4  # another
 MANIFEST = 0xFFFFFFFF  # the "piece" that is the manifest
 LARGEST_RECORD = 65519  # bytes of plaintext
 LARGEST_MESSAGE = 524345  # bytes, type included
@@ -657,9 +658,13 @@ class Admission(Record):
     task: Text(61440)
 
 
+class TaskManifest(Record):
+    manifest: Text(61440)
+
+
 MESSAGES = [
     Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece, Unavailable, Have, Wanted, Cancel, Evidence,
-    CharterHeads, CharterWanted, CharterVersion, Apply, Admission,
+    CharterHeads, CharterWanted, CharterVersion, Apply, Admission, TaskManifest,
 ]  # fmt: skip, by type
 
 

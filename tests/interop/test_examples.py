@@ -8,7 +8,7 @@ import pytest
 from kith_peer import (
     MANIFEST, VERSION, ZEROS, Admission, Apply, Cancel, Charter, CharterHeads, CharterPlace, CharterSignature, CharterVersion,
     CharterWanted, Evidence, Fetch, Goodbye, Have, Head, Hello, Identity, Invitation, Known, Manifest, Member, Ping, SealedKey, SignedVersion, Steward,
-    Summary, Wanted, digest, encode_message, node_id, sign_head, signed_by,
+    Summary, TaskManifest, Wanted, digest, encode_message, node_id, sign_head, signed_by,
 )  # fmt: skip
 from nacl.signing import SigningKey
 
@@ -117,6 +117,7 @@ def test_charter(examples, identity):
     assert Invitation.of_text(examples["invite"]) == invitation
     card_signature = examples["member card"][-64:]
     assert examples["apply"] == encode_message(Apply(SEED[:16], member, card_signature))
+    assert examples["task"] == encode_message(TaskManifest("kith task\na=1"))
     assert examples["admission"] == encode_message(Admission(1, "", 1, version.id(), "[task]\n"))
     assert Member.of_card("kith-member-1 " + examples["member card"].hex()) == member
     assert signed_by(identity.node_key, examples["member card"][-64:], b"kith member 1\n" + member.encode())

@@ -11,8 +11,8 @@ import kith_peer
 import pytest
 from scene import SHAPES, Scene
 from kith_peer import (
-    CHUNK, FOLLOWS_CHARTER, MANIFEST, VERSION, Admission, CharterHeads, CharterPlace, CharterVersion, CharterWanted, Evidence, Fetch, Have,
-    Head, Heads, Hello, Holding, Identity, Manifest, Ping, Wanted, charter_file, digest, node_id, sign_version, write_tensors,
+    CHUNK, FOLLOWS_CHARTER, MANIFEST, TELLS_TASK, VERSION, Admission, CharterHeads, CharterPlace, CharterVersion, CharterWanted, Evidence, Fetch, Have,
+    Head, Heads, Hello, Holding, Identity, Manifest, Ping, TaskManifest, Wanted, charter_file, digest, node_id, sign_version, write_tensors,
 )  # fmt: skip
 
 PATIENCE = 60  # seconds for what the node does at its own pace, on a busy machine
@@ -79,6 +79,19 @@ def test_newer_versions_of_the_charter_are_asked_for_followed_and_handed_out():
             reader.send(CharterWanted(bytes(32)))
             reader.ping()
             assert len(reader.given_charters) == 2
+
+
+def test_who_learns_something_else_is_told_the_task_and_asked_for_its_own(scene):
+    ours = "kith task\nname=other\n"
+    with scene.join("splitter", greet=False) as link:
+        assert link.receive().features & TELLS_TASK
+        link.send(Hello(VERSION, VERSION, TELLS_TASK, digest(ours.encode()), "python"))
+        told = link.receive()
+        assert isinstance(told, TaskManifest) and digest(told.manifest.encode()) == scene.task
+        link.send(TaskManifest(ours))
+        assert link.end() == "other_task"
+    differs = scene.told("splitter")["other_task"]
+    assert {"field": "name", "ours": "interop", "theirs": "other"} in differs
 
 
 def test_who_was_invited_applies_and_once_it_is_a_member_gets_the_charter_and_the_task():

@@ -17,9 +17,9 @@ import kith_peer
 import pytest
 from scene import CONSORTIUM, Scene
 from kith_peer import (
-    CHUNK, FOLLOWS_CHARTER, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, VERSION, Cancel, CharterHeads, CharterPlace, CharterVersion,
+    CHUNK, FOLLOWS_CHARTER, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, TELLS_TASK, VERSION, Cancel, CharterHeads, CharterPlace, CharterVersion,
     CharterWanted, Closed, Evidence, Fetch, Goodbye, Head, Heads, Hello, Holding, Have, Identity, Known, Link, Peer, Piece, Ping, Pong,
-    SignedVersion, Summary, Unavailable, Wanted, Wire, digest, encode_message, encrypt, sign_head, sign_version,
+    SignedVersion, Summary, TaskManifest, Unavailable, Wanted, Wire, digest, encode_message, encrypt, sign_head, sign_version,
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -420,6 +420,24 @@ def test_hello_that_does_not_fit(scene, change, reason):
     with scene.attacker(greet=False) as link:
         link.send(change(Hello(VERSION, VERSION, 0, scene.task, "python")))
         assert link.end(5) == reason
+
+
+def test_manifest_of_a_task_that_the_hello_did_not_name(scene):
+    name = scene.name()
+    with scene.join(name, greet=False) as link:
+        link.send(Hello(VERSION, VERSION, TELLS_TASK, digest(b"another"), "python"))
+        link.send(TaskManifest("kith task\nname=other\n"))
+        assert link.end(5) == "other_task"
+    assert scene.told(name)["other_task"] is None
+
+
+@pytest.mark.parametrize("task", ["ours", "another"])
+def test_instead_of_or_without_being_asked_for_a_manifest(scene, task):
+    with scene.attacker(greet=False) as link:
+        ours = task == "ours"
+        link.send(Hello(VERSION, VERSION, TELLS_TASK, scene.task if ours else digest(b"another"), "python"))
+        link.send(TaskManifest("a=1") if ours else Ping(1))
+        assert link.end(5) == "malformed"
 
 
 def test_hello_with_bytes_left_over(scene):

@@ -206,6 +206,21 @@ BOOST_AUTO_TEST_CASE(a_problem_of_text_or_a_table_names_its_field) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(two_manifests_differ_in_the_fields_that_differ_and_those_one_lacks) {
+  const auto other = changed([](Task& t) {
+    t.learning_rate = 0.25;
+    t.batch = 64;
+  });
+  const std::string ours = manifest(Task(other), {});
+  const auto found = differences(manifest(changed([](Task&) {}), {}), ours);
+  BOOST_TEST_REQUIRE(found.size() == 2U);
+  BOOST_TEST((found[0] == TaskDifference{"batch", "32", "64"}));
+  BOOST_TEST((found[1] == TaskDifference{"learning_rate", "0.1", "0.25"}));
+  BOOST_TEST(differences(ours, ours).empty());
+  BOOST_TEST((differences("a=1\nb=2", "a=1\n\nnoise\nc=3=4\n") ==
+              std::vector<TaskDifference>{{"b", "2", ""}, {"c", "", "3=4"}}));
+}
+
 BOOST_AUTO_TEST_CASE(an_mlp_without_hidden_layers_is_a_task) {
   const auto linear = changed([](Task& t) {
     t.model = "mlp";

@@ -32,7 +32,8 @@ std::vector<Message> one_of_each() {
           CharterWanted{},
           CharterVersion{{Bytes(50), {{}, {}}}},
           Apply{},
-          Admission{Admission::State::admitted, "why", {4, {}}, "[task]"}};
+          Admission{Admission::State::admitted, "why", {4, {}}, "[task]"},
+          TaskManifest{"a=1\n"}};
 }
 
 }  // namespace

@@ -147,6 +147,67 @@ BOOST_AUTO_TEST_CASE(other_task_parts_both_with_the_reason) {
   talk(a, b);
   BOOST_TEST((a.closed() == CloseReason::other_task));
   BOOST_TEST((b.closed() == CloseReason::other_task));
+  BOOST_TEST(!a.other_task().has_value());
+}
+
+/// They learn different things and say what.
+struct OtherTasks : Parties {
+  OtherTasks() {
+    alice_node.manifest = "a=1\n";
+    bob_node.manifest = "a=2\n";
+    for (LocalNode* node : {&alice_node, &bob_node}) {
+      node->task = crypto::hash(as_byte_view(node->manifest));
+    }
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(before_other_tasks_part_each_side_knows_both, OtherTasks) {
+  for (const std::size_t step : {100'000U, 1U}) {
+    Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+    talk(a, b, step);
+    BOOST_TEST((a.closed() == CloseReason::other_task));
+    BOOST_TEST((b.closed() == CloseReason::other_task));
+    BOOST_TEST(a.other_task().value_or("") == bob_node.manifest);
+    BOOST_TEST(b.other_task().value_or("") == alice_node.manifest);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(who_does_not_tell_its_task_is_told_nothing_of_ours, OtherTasks) {
+  bob_node.manifest.clear();
+  Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST((a.closed() == CloseReason::other_task));
+  BOOST_TEST((b.closed() == CloseReason::other_task));
+  BOOST_TEST(!a.other_task().has_value());
+  BOOST_TEST(!b.other_task().has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(manifest_that_is_not_of_the_task_in_the_hello_does_not_count, OtherTasks) {
+  bob_node.manifest = "a=3\n";
+  Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST((a.closed() == CloseReason::other_task));
+  BOOST_TEST(!a.other_task().has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(who_learns_something_else_and_falls_silent_is_sent_away, OtherTasks) {
+  Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+  while (!b.hello()) {
+    deliver(a.take_output(), b, 1);
+    if (!b.hello()) deliver(b.take_output(), a, 1);
+  }
+  BOOST_TEST(!b.established());
+  b.handle_timeout(now + limits::kHandshake);
+  BOOST_TEST((b.closed() == CloseReason::other_task));
+}
+
+BOOST_FIXTURE_TEST_CASE(manifest_that_nobody_waits_for_is_malformed, Parties) {
+  Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST_REQUIRE(a.established());
+  a.send(now, TaskManifest{"a=1\n"});
+  talk(a, b);
+  BOOST_TEST((b.closed() == CloseReason::malformed));
 }
 
 BOOST_DATA_TEST_CASE_F(Parties, neighbouring_versions_work_together_and_others_part_knowing_why,

@@ -136,6 +136,7 @@ BOOST_AUTO_TEST_CASE(documented_charter_and_member_card_are_ours) {
   const Invite invite{"example", version.id(), member, token, 2'000'000'000};
   BOOST_TEST(documented("invite") == to_text(invite));
   BOOST_TEST(documented("apply") == message(Apply{token, card}));
+  BOOST_TEST(documented("task") == message(TaskManifest{"kith task\na=1"}));
   BOOST_TEST(documented("admission") ==
              message(Admission{Admission::State::admitted, "", {1, version.id()}, "[task]\n"}));
 }
