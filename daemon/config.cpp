@@ -12,6 +12,7 @@
 #include <iterator>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <utility>
 
 namespace kith::daemon {
@@ -450,19 +451,28 @@ Config parse_config(std::string_view text, const fs::path& file) {
   return Reader(file, table).read();
 }
 
+namespace {
+
+std::string section_toml(const Section<Config>& section, const Config& config) {
+  std::string text = commented(section.summary) + "[" + section.name + "]\n";
+  for (const auto& key : section.keys) {
+    const std::string value = key.show(config);
+    const bool is_default = !key.required && value == default_of(key);
+    text +=
+        "\n" + commented(meaning(key)) + (is_default ? "#" : "") + key.name + " = " + value + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string to_toml(const Config& config) {
   std::string text =
       "# The configuration of one Kith node.  A line that starts with '#' and a key shows that "
       "key's\n"
       "# default; remove the '#' to change it.\n";
   for (const auto& section : sections()) {
-    text += "\n" + commented(section.summary) + "[" + section.name + "]\n";
-    for (const auto& key : section.keys) {
-      const std::string value = key.show(config);
-      const bool is_default = !key.required && value == default_of(key);
-      text += "\n" + commented(meaning(key)) + (is_default ? "#" : "") + key.name + " = " + value +
-              "\n";
-    }
+    text += "\n" + section_toml(section, config);
     if (section.name != "consortium") continue;
     text += "\n" + commented(kMemberSummary);
     for (const auto& key : member_keys()) text += commented(key.name + ": " + meaning(key));
@@ -472,6 +482,34 @@ std::string to_toml(const Config& config) {
     }
   }
   return text;
+}
+
+std::string replace_task(std::string_view text, const fs::path& file, const model::Task& task) {
+  Config with;
+  with.task = task;
+  const auto section = std::ranges::find(sections(), "task", &Section<Config>::name);
+  const toml::table table = parse_toml(text, file);
+  const auto header = table.at_path("task").node()->source().begin.line;
+  std::vector<std::string> lines;
+  std::istringstream in{std::string(text)};
+  for (std::string line; std::getline(in, line);) lines.push_back(line + "\n");
+  const auto is_header = [](const std::string& line) { return line.starts_with('['); };
+  const auto begin = lines.begin() + header - 1;
+  auto end = std::find_if(std::next(begin), lines.end(), is_header);
+  // The next section begins with what is said above it, and this one with what is said above it.
+  const auto up = [](auto from, auto to) {
+    while (from != to && std::prev(from)->starts_with('#')) --from;
+    return from;
+  };
+  std::string made;
+  for (auto line = lines.begin(); line != up(begin, lines.begin()); ++line) made += *line;
+  made += section_toml(*section, with);
+  if (end != lines.end()) made += "\n";
+  for (auto line = end == lines.end() ? end : up(end, std::next(begin)); line != lines.end();
+       ++line) {
+    made += *line;
+  }
+  return made;
 }
 
 std::string task_toml(model::Task task) {

@@ -140,6 +140,11 @@ struct Config {
 /// The inverse.  `source` appears in messages.  Throws Failure(EX_CONFIG).
 [[nodiscard]] model::Task parse_task(std::string_view text, const std::string& source);
 
+/// `text`, which is a configuration with the section [task], with another one in its place and all
+/// else as it was.  `file` as in parse_config().
+[[nodiscard]] std::string replace_task(std::string_view text, const std::filesystem::path& file,
+                                       const model::Task& task);
+
 /// docs/configuration.md.
 [[nodiscard]] std::string configuration_markdown();
 

@@ -53,6 +53,12 @@ void File::sync() {
   if (::fsync(descriptor_) != 0) disk_failed("write", path_, errno);
 }
 
+std::string read_text(const fs::path& path, std::size_t most) {
+  const auto bytes = read_whole(path, most);
+  if (!bytes) throw Failure(EX_NOINPUT, "there is no " + path.string());
+  return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
+}
+
 void write_whole(const fs::path& path, ByteView bytes, Sync sync) {
   fs::path unfinished = path;  // a verb and the running node may write the same file
   unfinished += "." + std::to_string(::getpid()) + std::string(kUnfinished);

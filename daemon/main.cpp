@@ -18,6 +18,7 @@
 #include "daemon/simulation/simulation.hpp"
 #include "daemon/simulation/summary.hpp"
 #include "daemon/strategy.hpp"
+#include "daemon/task_verbs.hpp"
 #include "daemon/version.hpp"
 #include "daemon/views.hpp"
 #include "net/endpoint.hpp"
@@ -204,6 +205,7 @@ int main(int argc, char** argv) {
   place.add_to(*verb);
 
   add_charter_verbs(app, chosen);
+  add_task_verbs(app, chosen);
 
   verb = add("status", "how the node is doing: first of all, whether it is better than alone", [&] {
     const json status = ask(place, "/v1/status");

@@ -30,12 +30,6 @@ constexpr std::size_t kInviteSize = 16 << 10;
 constexpr std::size_t kTaskSize = 1 << 20;
 constexpr auto kAskAgain = 3s;  // whether the operator has approved
 
-std::string read_text(const fs::path& file, std::size_t most) {
-  const auto bytes = read_whole(file, most);
-  if (!bytes) throw Failure(EX_NOINPUT, "there is no " + file.string());
-  return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
-}
-
 // --- A new node's folder -----------------------------------------------------------------------
 
 /// What `init` and `join` are told of it.

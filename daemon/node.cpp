@@ -184,6 +184,7 @@ net::awaitable<void> Node::open() {
                        {"round", opened.round},
                        {"task", crypto::to_hex(task)}});
   check_task(task);
+  store_.put_text("manifest", manifest);
   const auto& [noise, clip, delta, epsilon, seed] = config_.privacy;
   if (noise > 0 && delta * static_cast<double>(opened.train) >= 1) {
     log::warn("delta_is_large", {{"delta", delta},
@@ -204,8 +205,8 @@ void Node::check_task(const crypto::Hash& task) {
   if (*stored != text) {
     throw Failure(EX_CONFIG,
                   config_.node.state.string() +
-                      " holds the state of another task; set node.state to a new folder, "
-                      "or restore the [task] section");
+                      " holds the state of another task; restore the [task] section, or begin with "
+                      "this one: kith task accept");
   }
 }
 

@@ -436,6 +436,15 @@ std::optional<std::string> Store::text(std::string_view key) const {
   return row.text(0);
 }
 
+void Store::forget_task() {
+  atomically([&] {
+    for (const char* table : {"rounds", "peers", "heads"}) {
+      database_->run("DELETE FROM " + std::string(table));
+    }
+    database_->run("DELETE FROM texts WHERE key IN ('task', 'manifest', 'published')");
+  });
+}
+
 void Store::atomically(const std::function<void()>& changes) { database_->atomically(changes); }
 
 }  // namespace kith::daemon

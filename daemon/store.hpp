@@ -106,6 +106,10 @@ class Store {
   void put_text(std::string_view key, std::string_view text);
   [[nodiscard]] std::optional<std::string> text(std::string_view key) const;
 
+  /// Forgets what was learnt: rounds, peers and snapshots, so that another task may begin.  Where
+  /// we are in our log, evidence and all other texts than `task`, `manifest` and `published` stay.
+  void forget_task();
+
   /// All that `changes` stores is stored at once, with one write to the disk; nothing if it throws.
   void atomically(const std::function<void()>& changes);
 

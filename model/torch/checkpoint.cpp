@@ -98,8 +98,8 @@ std::optional<State> load_checkpoint(const std::filesystem::path& directory,
   if (its_task != crypto::to_hex(task) || snapshot.schema != three_times(schema)) {
     throw WorkerError(FailureKind::config,
                       directory.string() +
-                          " holds the state of another task; set node.state to a new folder, or "
-                          "restore the [task] section");
+                          " holds the state of another task; restore the [task] section, or "
+                          "begin with this one: kith task accept");
   }
   State state;
   if (std::from_chars(round.data(), round.data() + round.size(), state.round).ec != std::errc()) {

@@ -316,6 +316,24 @@ BOOST_AUTO_TEST_CASE(the_file_that_is_written_reads_back_the_same) {
   BOOST_TEST(again.consortium.members.at(1).addresses.at(0) == "h:1");
 }
 
+BOOST_AUTO_TEST_CASE(another_task_takes_the_place_of_the_old_and_every_other_line_stays) {
+  Config config = parse(kLeast + member("b", 2) + "[learning]\nepochs = 7\n");
+  const std::string written = to_toml(config), around = "# mine\n" + written + "# at the end\n";
+  model::Task task = config.task;
+  task.name = "another";
+  task.batch = 64;
+  for (const std::string& text : {written, around}) {
+    const std::string replaced = replace_task(text, "kith.toml", task);
+    const Config after = parse_config(replaced, "kith.toml");
+    BOOST_TEST((after.task == task));
+    BOOST_TEST(replace_task(replaced, "kith.toml", config.task) == text);
+  }
+  const std::string by_hand = kLeast + "# of learning\n[learning] # here\nepochs = 7\n";
+  const std::string replaced = replace_task(by_hand, "kith.toml", task);
+  BOOST_TEST((parse_config(replaced, "kith.toml").task == task));
+  BOOST_TEST(replaced.ends_with("\n# of learning\n[learning] # here\nepochs = 7\n"), replaced);
+}
+
 BOOST_AUTO_TEST_CASE(defaults_are_written_as_comments_that_may_be_uncommented) {
   Config config;
   config.node.name = "a";

@@ -354,6 +354,30 @@ BOOST_AUTO_TEST_CASE(opinions_and_texts_survive_reopening) {
   BOOST_TEST(!store.text("nothing"));
 }
 
+BOOST_AUTO_TEST_CASE(what_was_learnt_is_forgotten_but_not_where_we_are_nor_who_lied) {
+  net::LogPosition position;
+  {
+    Store store(path);
+    position = store.take_position();
+    store.put_head({node(1), {5, 1}, bytes("head"), {}, false, 1});
+    store.put_round(1, {}, {{"loss", 1}});
+    store.put_peer(node(1), {{"rho", 0.25}});
+    store.put_evidence(node(2), bytes("evidence"));
+    for (const char* key : {"task", "manifest", "published", "denied"}) store.put_text(key, key);
+    store.forget_task();
+  }
+  const Store store(path);
+  BOOST_TEST(store.heads().empty());
+  BOOST_TEST(store.rounds(9).empty());
+  BOOST_TEST(store.peers().empty());
+  BOOST_TEST(!store.text("task"));
+  BOOST_TEST(!store.text("manifest"));
+  BOOST_TEST(!store.text("published"));
+  BOOST_TEST(store.text("denied").value_or("") == "denied");
+  BOOST_TEST(store.evidence().size() == 1U);
+  BOOST_TEST((store.last_position() == position));
+}
+
 BOOST_AUTO_TEST_CASE(a_report_that_is_no_json_any_more_is_damage) {
   { Store(path).put_peer(node(1), {{"rho", 1}}); }
   run_sql(path / "kith.sqlite", "UPDATE peers SET opinion = '{'");

@@ -187,7 +187,7 @@ class BadInput(unittest.TestCase):
 
     def test_state_of_another_task(self):
         self.node.configure({"task.seed": 99})
-        self.check_refused(CONFIG, self.node.state, "another task", "node.state")
+        self.check_refused(CONFIG, self.node.state, "another task", "kith task accept")
         self.node.configure({"task.seed": testnet.SEED})
         self.check_well()
 
