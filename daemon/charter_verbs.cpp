@@ -176,7 +176,8 @@ Lines diff_lines(const net::CharterDiff& changes) {
   }
   const auto [expires, next_expires] = changes.expires;
   if (expires != next_expires) {
-    lines.push_back("  expires " + date(expires) + " -> " + date(next_expires));
+    lines.push_back("  expires " + (expires == 0 ? "" : date(expires) + " -> ") +
+                    date(next_expires));
   }
   if (lines.empty()) lines.emplace_back("  nothing but the number");
   return lines;

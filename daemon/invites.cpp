@@ -22,6 +22,7 @@ json to_json(const OpenInvite& invite) {
           {"for", invite.label},
           {"token", crypto::to_hex(invite.token)},
           {"made", invite.made},
+          {"charter", invite.charter},
           {"expires", invite.expires},
           {"applicant", invite.applicant ? json(net::to_text(*invite.applicant)) : json()},
           {"applied", invite.applied},
@@ -37,6 +38,7 @@ std::optional<OpenInvite> parse(ByteView bytes) {
     if (text.at("format") != kFormat) return std::nullopt;
     OpenInvite invite{.label = text.at("for"),
                       .made = text.at("made"),
+                      .charter = text.value("charter", std::uint64_t{0}),
                       .expires = text.at("expires"),
                       .applied = text.at("applied"),
                       .refused = text.at("refused")};
@@ -48,6 +50,29 @@ std::optional<OpenInvite> parse(ByteView bytes) {
     if (!invite.applicant) return std::nullopt;
     return invite;
   } catch (const json::exception&) {
+    return std::nullopt;
+  }
+}
+
+/// Also if it was expelled since.
+bool was_taken_in(const OpenInvite& invite, const net::CharterChain& chain) {
+  if (!invite.applicant) return false;
+  const net::Member& applicant = invite.applicant->member;
+  return std::ranges::any_of(chain.versions(), [&](const auto& version) {
+    const auto& [number, members] = std::tie(version.charter.number, version.charter.members);
+    const auto member = std::ranges::find(members, applicant.id, &net::Member::id);
+    return number > invite.charter && member != members.end() &&
+           member->channel == applicant.channel;
+  });
+}
+
+/// What is in the file, if that is an invitation.
+std::optional<OpenInvite> load(const fs::path& file) {
+  if (file.extension() != ".json") return std::nullopt;
+  try {
+    const auto bytes = read_whole(file, kFileSize);
+    return bytes ? parse(*bytes) : std::nullopt;
+  } catch (const Failure&) {
     return std::nullopt;
   }
 }
@@ -69,9 +94,7 @@ std::vector<OpenInvite> Invites::open(system_clock::time_point now) const {
   on_disk("read", [&] {
     if (!fs::exists(folder_)) return;
     for (const auto& entry : fs::directory_iterator(folder_)) {
-      if (entry.path().extension() != ".json") continue;
-      const auto bytes = read_whole(entry.path(), kFileSize);
-      const auto invite = bytes ? parse(*bytes) : std::nullopt;
+      const auto invite = load(entry.path());
       if (invite && invite->expires > seconds_of(now)) found.push_back(*invite);
     }
   });
@@ -95,8 +118,7 @@ void Invites::keep(const OpenInvite& invite, system_clock::time_point now) {
   }
   on_disk("remove", [&] {
     for (const auto& entry : fs::directory_iterator(folder_)) {
-      const auto bytes = read_whole(entry.path(), kFileSize);
-      const auto old = bytes ? parse(*bytes) : std::nullopt;
+      const auto old = load(entry.path());
       if (old && old->expires <= seconds_of(now)) fs::remove(entry.path());
     }
   });
@@ -107,15 +129,24 @@ void Invites::remove(const OpenInvite& invite) {
   on_disk("remove", [&] { fs::remove(file_of(invite)); });
 }
 
-std::vector<OpenInvite> Invites::pending(const std::vector<net::Member>& members,
+bool Invites::any_open(system_clock::time_point now) {
+  std::error_code failed;
+  const auto changed = fs::last_write_time(folder_, failed);
+  if (failed) return false;  // there is no folder
+  // What changes twice within a tick of the file system's clock has one time.
+  const auto age = fs::file_time_type::clock::now() - changed;
+  if (changed != looked_ || age < std::chrono::seconds(1)) {
+    looked_ = changed;
+    open_until_ = 0;
+    for (const OpenInvite& invite : open(now)) open_until_ = std::max(open_until_, invite.expires);
+  }
+  return open_until_ > seconds_of(now);
+}
+
+std::vector<OpenInvite> Invites::pending(const net::CharterChain& chain,
                                          system_clock::time_point now) const {
   std::vector<OpenInvite> found = open(now);
-  std::erase_if(found, [&](const OpenInvite& invite) {
-    if (!invite.applicant) return false;
-    const net::Member& applicant = invite.applicant->member;
-    const auto member = std::ranges::find(members, applicant.id, &net::Member::id);
-    return member != members.end() && member->channel == applicant.channel;
-  });
+  std::erase_if(found, [&](const OpenInvite& invite) { return was_taken_in(invite, chain); });
   return found;
 }
 
@@ -125,11 +156,13 @@ void Invites::used(const net::Token& token, system_clock::time_point now) {
   if (found != invites.end()) remove(*found);
 }
 
-OpenInvite Invites::find(std::string_view who, const std::vector<net::Member>& members,
+OpenInvite Invites::find(std::string_view who, Which which, const net::CharterChain& chain,
                          system_clock::time_point now) const {
   std::vector<OpenInvite> matching;
   std::string names;
-  for (const OpenInvite& invite : pending(members, now)) {
+  for (const OpenInvite& invite : pending(chain, now)) {
+    if (which == Which::applied && !invite.applicant) continue;
+    if (invite.number() == who) return invite;
     const bool by_id =
         !who.empty() && invite.applicant && to_string(invite.applicant->member.id).starts_with(who);
     if (invite.name() == who || by_id) matching.push_back(invite);
@@ -138,14 +171,16 @@ OpenInvite Invites::find(std::string_view who, const std::vector<net::Member>& m
   if (matching.size() == 1) return matching.front();
   const std::string quoted = "\"" + std::string(who) + "\"";
   if (matching.empty()) {
-    throw Failure(EX_USAGE, "there is no invitation of " + quoted +
-                                "; there are: " + (names.empty() ? "none" : names));
+    throw Failure(EX_USAGE, (which == Which::applied ? "nobody has applied as "
+                                                     : "there is no invitation of ") +
+                                quoted + "; there are: " + (names.empty() ? "none" : names));
   }
   throw Failure(EX_USAGE, "there is more than one invitation of " + quoted +
-                              "; name the applicant's id, as kith pending shows it");
+                              "; give the number of the one, as kith pending shows it");
 }
 
-Invites::Answer Invites::consider(const net::Apply& apply, system_clock::time_point now) {
+Invites::Answer Invites::consider(const net::Apply& apply, const net::CharterChain& chain,
+                                  system_clock::time_point now) {
   const auto invites = open(now);
   const auto found = std::ranges::find(invites, net::token_hash(apply.token), &OpenInvite::token);
   if (found == invites.end()) {
@@ -160,6 +195,16 @@ Invites::Answer Invites::consider(const net::Apply& apply, system_clock::time_po
                 "ask for another, and say so")};
   }
   if (invite.refused) return {refusal("the operator has refused it")};
+  if (was_taken_in(invite, chain)) {
+    return {refusal("it was taken in with this invitation, and expelled since; ask a steward")};
+  }
+  const net::Member* const namesake =
+      chain.versions().empty() ? nullptr
+                               : chain.newest().charter.find_member(apply.card.member.name);
+  if (namesake != nullptr && namesake->id != apply.card.member.id) {
+    return {refusal("there is a member \"" + namesake->name +
+                    "\" already; go on with another name: kith join --name NAME")};
+  }
   const bool news = !invite.applicant;
   if (invite.applicant != apply.card) {
     invite.applicant = apply.card;

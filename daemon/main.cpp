@@ -243,7 +243,9 @@ int main(int argc, char** argv) {
       const std::string id = find_peer(ask(place, "/v1/peers"), peer).at("id");
       const json done = control_request(load_config(place.config()).node.control, "POST",
                                         "/v1/" + name, json{{"id", id}});
-      if (as_json) print({done.dump(2)});
+      print({as_json ? done.dump(2)
+                     : (name == "deny" ? "Denied " : "Allowed ") + id +
+                           (name == "deny" ? "; kith allow undoes it." : ".")});
       return EX_OK;
     });
     consent->add_option("PEER", peer, "its name, or its node id or the beginning of it")

@@ -76,10 +76,24 @@ struct NewNode {
 
   /// Throws Failure(EX_USAGE).
   void check(const std::string& consortium) const {
-    if (net::is_label(name) && net::is_label(consortium) && net::are_addresses(addresses())) return;
-    throw Failure(EX_USAGE,
-                  "--name and --consortium are 1 to 64 printable characters, and --address is like "
-                  "\"host:7700\"");
+    if (!net::is_label(name) || !net::is_label(consortium)) {
+      throw Failure(EX_USAGE, "--name and --consortium are 1 to 64 printable characters");
+    }
+    if (!net::parse_endpoint(listen)) {
+      throw Failure(EX_USAGE, "--listen is like \"0.0.0.0:7700\", not \"" + listen + "\"");
+    }
+    if (!net::are_addresses(addresses())) {
+      throw Failure(EX_USAGE, "--address is like \"host:7700\", not \"" + address + "\"");
+    }
+    const auto check_files = [](const char* option, const std::vector<std::string>& files) {
+      for (const std::string& given : files) {
+        if (!fs::exists(given)) {
+          throw Failure(EX_NOINPUT, std::string(option) + ": there is no file " + given);
+        }
+      }
+    };
+    check_files("--train", train);
+    check_files("--test", test);
   }
 
   [[nodiscard]] net::Member member(const crypto::NodeKeys& keys) const {
@@ -245,14 +259,17 @@ struct Inviting {
                        .expires = seconds_of(now + std::chrono::hours(24) * days)};
     const auto token = crypto::Secret<std::tuple_size_v<net::Token>>::random();
     std::ranges::copy(token.data(), invite.token.begin());
-    Invites(config.consortium.charter)
-        .keep({.label = label,
-               .token = net::token_hash(invite.token),
-               .made = seconds_of(now),
-               .expires = invite.expires},
-              now);
+    const OpenInvite opened{.label = label,
+                            .token = net::token_hash(invite.token),
+                            .made = seconds_of(now),
+                            .charter = chain.newest().charter.number,
+                            .expires = invite.expires};
+    Invites invites(config.consortium.charter);
+    const auto others = invites.pending(chain, now);
+    invites.keep(opened, now);
     const std::string line = net::to_text(invite);
     Answer answer{{{"invite", line},
+                   {"number", opened.number()},
                    {"for", label},
                    {"consortium", invite.consortium},
                    {"expires", invite.expires}},
@@ -273,6 +290,11 @@ struct Inviting {
              (out.empty() ? "'" + line.substr(0, 20) + "...'" : out.filename().string()) +
              " --dir NODE --name NAME --address HOST:PORT --train FILES",
          "Then here, while this node runs: kith pending, and kith approve NAME."});
+    for (const OpenInvite& other : others) {
+      if (label.empty() || other.name() != label) continue;
+      answer.lines.push_back("There is one for " + label + " already; kith deny " + other.number() +
+                             " withdraws that.");
+    }
     return answer;
   }
 };
@@ -280,23 +302,26 @@ struct Inviting {
 Answer show_pending(const Place& place) {
   const Config config = load_config(place.config());
   const net::CharterChain chain = charter_of(config);
-  const auto pending = Invites(config.consortium.charter)
-                           .pending(chain.newest().charter.members, system_clock::now());
+  const auto pending = Invites(config.consortium.charter).pending(chain, system_clock::now());
   using enum Table::Align;
-  Table table({left, left, left, left});
-  table.add({"", "name", "id", "until"});
+  Table table({left, left, left, left, left, left, left});
+  table.add({"", "number", "name", "for", "id", "address", "until"});
   Answer answer{json::array(), {}};
   for (const OpenInvite& invite : pending) {
     const char* const state = invite.refused ? "refused" : invite.applicant ? "applied" : "invited";
     const std::string id = invite.applicant ? to_string(invite.applicant->member.id) : "";
-    const std::string name = invite.name().empty() ? "-" : invite.name();
-    table.add({state, name, id, date(invite.expires)});
+    const std::string name = invite.applicant ? invite.applicant->member.name : "";
+    const auto addresses =
+        invite.applicant ? invite.applicant->member.addresses : std::vector<std::string>();
+    table.add({state, invite.number(), name, invite.label, id,
+               addresses.empty() ? "" : addresses.front(), date(invite.expires)});
     answer.value.push_back(
         {{"state", state},
+         {"number", invite.number()},
          {"for", invite.label},
          {"name", invite.applicant ? json(invite.applicant->member.name) : json()},
          {"id", invite.applicant ? json(id) : json()},
-         {"addresses", invite.applicant ? json(invite.applicant->member.addresses) : json::array()},
+         {"addresses", addresses},
          {"made", invite.made},
          {"applied", invite.applied},
          {"expires", invite.expires}});
@@ -319,10 +344,7 @@ Answer approve(const Place& place, const std::string& who) {
   const net::CharterChain chain = charter_of(config);
   Invites invites(config.consortium.charter);
   const auto& members = chain.newest().charter.members;
-  OpenInvite invite = invites.find(who, members, system_clock::now());
-  if (!invite.applicant) {
-    throw Failure(EX_USAGE, "who was invited as \"" + who + "\" has not applied yet");
-  }
+  OpenInvite invite = invites.find(who, Invites::Which::applied, chain, system_clock::now());
   const net::Member& member = invite.applicant->member;
   for (const net::Member& other : members) {
     if (other.name == member.name && other.id != member.id) {
@@ -340,6 +362,13 @@ Answer approve(const Place& place, const std::string& who) {
                     "is a member from version " +
                         std::to_string(answer.value.at("number").get<std::uint64_t>()) +
                         " of the charter on, and will be told as soon as it asks again."};
+  }
+  for (const net::Member& other : members) {
+    for (const std::string& address : member.addresses) {
+      if (std::ranges::find(other.addresses, address) == other.addresses.end()) continue;
+      answer.lines.push_back("Mind that " + other.name + " has the address " + address +
+                             " as well: one of the two is wrong.");
+    }
   }
   return answer;
 }
@@ -504,6 +533,8 @@ struct Join {
     const model::Task task = parse_task(taken.admission.task, "the task of the consortium");
     const std::string theirs = task_toml(task);
     if (!had_config) settings.task = task;
+    const bool renamed = settings.node.name != here->name;
+    if (!had_config) settings.node.name = here->name;
     // The charter last: where it is, this node was taken in.
     if (!had_config) write_whole(node.file(), as_byte_view(to_toml(settings)));
     follow_charter(charter, *taken.charter);
@@ -526,6 +557,7 @@ struct Join {
       say("[task] in " + node.file().string() + " is another than the consortium's, which is:\n" +
           theirs);
     }
+    if (renamed) say("It is called " + here->name + " in the charter.");
     if (!task.vocabulary.empty()) {
       say("Put the vocabulary of the task beside it, as " +
           (node.folder() / task.vocabulary).string() + ": ask the inviter for the file.");
@@ -554,11 +586,21 @@ bool deny_applicant(const fs::path& config_file, const std::string& who) {
   if (invites.open(now).empty()) return false;
   const net::CharterChain chain = charter_of(config);
   const auto& members = chain.newest().charter.members;
+  const auto pending = invites.pending(chain, now);
   const auto is_member = [&](const net::Member& member) {
     return member.name == who || to_string(member.id).starts_with(who);
   };
-  if (std::ranges::any_of(members, is_member)) return false;  // a peer comes first
-  OpenInvite invite = invites.find(who, members, now);
+  const bool by_number = std::ranges::find(pending, who, &OpenInvite::number) != pending.end();
+  if (!by_number && std::ranges::any_of(members, is_member)) {
+    const auto namesake = std::ranges::find(pending, who, &OpenInvite::name);
+    if (namesake == pending.end()) return false;
+    throw Failure(EX_USAGE,
+                  "\"" + who +
+                      "\" is a member, and there is an invitation of that name: "
+                      "give the beginning of the member's id, or the invitation's number, " +
+                      namesake->number());
+  }
+  OpenInvite invite = invites.find(who, Invites::Which::all, chain, now);
   if (!invite.applicant) {
     invites.remove(invite);
   } else {

@@ -19,7 +19,7 @@ using nlohmann::json;
 using std::chrono::steady_clock;
 
 constexpr std::size_t kFieldsShown = 32;  // of a task that differs
-constexpr auto kKeepAgain = 10s;  // the charter, if it could not be written
+constexpr auto kKeepAgain = 10s;          // the charter, if it could not be written
 
 std::int64_t unix_seconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -72,6 +72,7 @@ NetworkExchange::NetworkExchange(net::asio::io_context& io, const Config& config
       consortium_(consortium),
       store_(store),
       audit_(audit),
+      invites_(config.consortium.charter),
       local_{keys.identity.id(), &keys.channel, &consortium, {}, "kith " + version()},
       wake_(io),
       keep_again_(io),
@@ -87,7 +88,9 @@ void NetworkExchange::join(const Subject& subject) {
   local_.task = crypto::hash(as_byte_view(subject.manifest));
   local_.manifest = subject.manifest;
   if (!config_.consortium.charter.empty()) {
-    local_.takes_applications = [this] { return expects_anybody(); };
+    local_.takes_applications = [this] {
+      return invites_.any_open(std::chrono::system_clock::now());
+    };
   }
   host_ = std::make_unique<net::Host>(io_, local_, *this, random_());
   store_.open_log();
@@ -767,10 +770,12 @@ net::Admission NetworkExchange::applied(const net::Apply& apply) {
   const auto& chain = host_->gossip().charters().chain();
   const net::Member* const member = consortium_.find(applicant.id);
   const auto now = std::chrono::system_clock::now();
-  Invites invites(config_.consortium.charter);
+  if (denied_.contains(applicant.id)) {
+    return {.state = net::Admission::State::refused, .why = "its operator has denied this node"};
+  }
   if (chain && member != nullptr && member->channel == applicant.channel) {
     try {
-      invites.used(apply.token, now);
+      invites_.used(apply.token, now);
     } catch (const Failure&) {  // then it stays until it expires
     }
     const auto& newest = chain->newest();
@@ -779,7 +784,7 @@ net::Admission NetworkExchange::applied(const net::Apply& apply) {
             .task = task_toml(config_.task)};
   }
   try {
-    auto answer = invites.consider(apply, now);
+    auto answer = invites_.consider(apply, chain ? *chain : net::CharterChain(), now);
     if (answer.news) {
       audit_.append("application", {{"name", applicant.name}, {"id", to_string(applicant.id)}});
       log::info("application", {{"name", applicant.name},
@@ -790,15 +795,6 @@ net::Admission NetworkExchange::applied(const net::Apply& apply) {
   } catch (const Failure& failure) {  // it is not worth stopping for
     log::warn("application_lost", {{"name", applicant.name}, {"what", failure.what()}});
     return {.state = net::Admission::State::waiting, .why = "its disk does not take it"};
-  }
-}
-
-bool NetworkExchange::expects_anybody() const {
-  try {
-    const Invites invites(config_.consortium.charter);
-    return !invites.open(std::chrono::system_clock::now()).empty();
-  } catch (const Failure&) {
-    return false;
   }
 }
 

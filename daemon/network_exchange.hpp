@@ -118,8 +118,6 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void keep_charters();
   /// Records which version of the charter counts from now on, if that is news.
   void audit_charter(const net::CharterChain& chain);
-  /// Whether there is an open invitation.
-  [[nodiscard]] bool expects_anybody() const;
   /// The members that may read what we publish.
   [[nodiscard]] net::Consortium readers() const;
   /// Runs `job` on the disk pool, after all earlier ones.  What it throws leaves io_context::run().
@@ -152,6 +150,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   const net::Consortium& consortium_;
   Store& store_;
   AuditLog& audit_;
+  Invites invites_;
   net::LocalNode local_;
   net::asio::thread_pool disk_{1};
   std::unique_ptr<net::Host> host_;

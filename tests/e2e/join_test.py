@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import testnet
-from testnet import DATAERR, NOPERM, USAGE, Node, Testnet, kith
+from testnet import DATAERR, NOINPUT, NOPERM, USAGE, Node, Testnet, kith
 
 CANTCREAT, TEMPFAIL = 73, 75
 
@@ -85,6 +85,15 @@ class Joining(testnet.Verbs):
         withdrawn = self.json("invite", "a", "--for", "c")["invite"]
         self.done("deny", "--dir", self.folder / "a", "c")
         self.assertIn("withdrawn", self.done("join", withdrawn, "--once", *self.there("c"), status=NOPERM))
+        # Two for one name are told apart by their numbers; a name that a member has is nobody else's.
+        one, other = (self.json("invite", "a", "--for", "twin") for _ in range(2))
+        self.assertIn("give the number", self.done("deny", "--dir", self.folder / "a", "twin", status=USAGE))
+        self.assertIn("Withdrew", self.done("deny", "--dir", self.folder / "a", one["number"]))
+        self.assertIn("There is one for twin", self.done("invite", "--dir", self.folder / "a", "--for", "twin"))
+        here = self.there("twin")
+        here[here.index("--name") + 1] = "a"
+        self.assertIn("kith join --name", self.done("join", other["invite"], "--once", *here, status=NOPERM))
+        self.assertIn("kith approve twin", self.done("join", "--once", *self.there("twin"), status=TEMPFAIL))
         for file in (self.folder / "a" / "invites").iterdir():
             file.unlink()
         self.assertIn("expects nobody", self.done("join", "--once", *self.there(), status=NOPERM))
@@ -99,12 +108,19 @@ class Joining(testnet.Verbs):
         self.assertIn("not whole", self.done("join", line[:-1], *b, status=DATAERR))
         self.assertIn("not whole", self.done("join", line[:60] + ("A" if line[60] != "A" else "B") + line[61:], *b, status=DATAERR))
         self.assertIn("begin with", self.done("join", "hello", *b, status=DATAERR))
+        for option, value, status, phrase in (
+            ("--listen", "7700", USAGE, "--listen is like"),
+            ("--address", "nowhere", USAGE, "--address is like"),
+            ("--train", self.folder / "nothing.idx", NOINPUT, "there is no file"),
+            ("--name", "a\tb", USAGE, "printable"),
+        ):
+            self.assertIn(phrase, self.done("join", line, "--dir", self.folder / "b", option, value, status=status))
         self.assertIn("give the invitation", self.done("join", *b, status=USAGE))
         self.assertIn("name another folder", self.done("join", line, "--dir", self.other(), status=USAGE))
         self.assertFalse((self.folder / "b").exists())
-        self.assertIn("no invitation", self.done("approve", "--dir", self.folder / "a", "nobody", status=USAGE))
+        self.assertIn("nobody has applied", self.done("approve", "--dir", self.folder / "a", "nobody", status=USAGE))
         self.json("invite", "a", "--for", "late")
-        self.assertIn("has not applied yet", self.done("approve", "--dir", self.folder / "a", "late", status=USAGE))
+        self.assertIn("nobody has applied", self.done("approve", "--dir", self.folder / "a", "late", status=USAGE))
         broken = self.folder / "broken.toml"
         broken.write_text("[task]\nname = 'x'\nsizzes = [1]\n")
         self.assertIn("did you mean task.sizes", self.done("init", "--dir", self.folder / "c", "--task", broken, status=78))
