@@ -265,13 +265,19 @@ const std::vector<Section<Config>>& sections() {
           "What is written to the standard error.",
           {key("level", &Log::level, "The least important events that are written."),
            key("format", &Log::format, "Lines for people, or one JSON object a line.")}),
-      section<Config, Limits>("limits", [](Config& config) -> Limits& { return config.limits; },
-                              "What this node may use.",
-                              {key("disk", &Limits::disk, at_least(ByteSize{16ULL << 20}),
-                                   "For snapshots, ours and our peers'."),
-                               key("disk_free", &Limits::disk_free,
-                                   "Left free on the disk of the state folder: below this nothing "
-                                   "is fetched.")}),
+      section<Config, Limits>(
+          "limits", [](Config& config) -> Limits& { return config.limits; },
+          "What this node may use.",
+          {key("disk", &Limits::disk, at_least(ByteSize{16ULL << 20}),
+               "For snapshots, ours and our peers'."),
+           key("disk_free", &Limits::disk_free,
+               "Left free on the disk of the state folder: below this nothing "
+               "is fetched."),
+           key("history", &Limits::history,
+               Rule<unsigned>{"0 or from 2 to 64", [](unsigned n) { return n != 1 && n <= 64; }},
+               "Models of earlier rounds that are kept, for kith forget to go "
+               "back to: the fewer the longer ago. Each takes three times the "
+               "model's size.")}),
   };
   return table;
 }

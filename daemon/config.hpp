@@ -107,6 +107,7 @@ struct Config {
   struct Limits {
     ByteSize disk{2ULL << 30};
     ByteSize disk_free{1ULL << 30};
+    unsigned history = 8;
   };
 
   Config() { task.sizes = {64}; }

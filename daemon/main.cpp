@@ -10,6 +10,7 @@
 #include "daemon/demo.hpp"
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/forget_verb.hpp"
 #include "daemon/limit_views.hpp"
 #include "daemon/log.hpp"
 #include "daemon/membership_verbs.hpp"
@@ -256,6 +257,7 @@ int main(int argc, char** argv) {
   add_consent("deny",
               "have nothing to do with a peer, whatever the charter says, or with who applies");
   add_consent("allow", "undo deny");
+  add_forget_verb(app, chosen);
 
   std::size_t entries = 50;
   fs::path audit_file;

@@ -2,6 +2,7 @@
 
 #include "daemon/charter_file.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/history.hpp"
 #include "daemon/log.hpp"
 #include "daemon/version.hpp"
 #include "model/pipe/memfd.hpp"
@@ -282,6 +283,10 @@ void Node::keep(json report) {
     }
   });
   finished_round_ = round_;
+  const std::filesystem::path checkpoint = config_.node.state / kCheckpoint;
+  if (std::filesystem::exists(checkpoint)) {  // another worker may keep its own
+    History(config_.node.state / kHistory).keep(round_, checkpoint, config_.limits.history);
+  }
   json averaged = report.at("members");
   for (json& member : averaged) member["snapshot"] = exchange_.loaded(member.at("id"));
   audit_.append("averaged",

@@ -445,6 +445,15 @@ void Store::forget_task() {
   });
 }
 
+void Store::go_back(std::uint64_t round, const crypto::NodeId& self, const crypto::NodeId& peer) {
+  atomically([&] {
+    database_->run("DELETE FROM rounds WHERE round > ?", round);
+    database_->run("DELETE FROM peers WHERE id = ?", ByteView(peer.key));
+    database_->run("DELETE FROM heads WHERE origin = ?", ByteView(peer.key));
+    database_->run("DELETE FROM heads WHERE origin = ? AND round > ?", ByteView(self.key), round);
+  });
+}
+
 void Store::atomically(const std::function<void()>& changes) { database_->atomically(changes); }
 
 }  // namespace kith::daemon

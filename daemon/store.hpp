@@ -110,6 +110,10 @@ class Store {
   /// we are in our log, evidence and all other texts than `task`, `manifest` and `published` stay.
   void forget_task();
 
+  /// Forgets the reports after `round`, what we think of `peer`, and its snapshots; and our own
+  /// snapshots after `round`.
+  void go_back(std::uint64_t round, const crypto::NodeId& self, const crypto::NodeId& peer);
+
   /// All that `changes` stores is stored at once, with one write to the disk; nothing if it throws.
   void atomically(const std::function<void()>& changes);
 

@@ -6,6 +6,7 @@
 #include "daemon/config.hpp"
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/history.hpp"
 #include "daemon/place.hpp"
 #include "daemon/store.hpp"
 
@@ -111,11 +112,10 @@ fs::path put_aside(const Config& config, Store& store) {
   on_disk("write", [&] { fs::create_directories(aside); });
   const std::string rounds = json(store.rounds(SIZE_MAX)).dump(1) + "\n";
   write_whole(aside / "rounds.json", as_byte_view(rounds));
-  const char* const model = "checkpoint.safetensors";
   on_disk("move", [&] {
-    if (fs::exists(config.node.state / model)) {
-      fs::rename(config.node.state / model, aside / model);
-    }
+    const fs::path from = config.node.state / kCheckpoint;
+    if (fs::exists(from)) fs::rename(from, aside / kCheckpoint);
+    fs::remove_all(config.node.state / kHistory);
   });
   store.forget_task();
   return aside;

@@ -1,0 +1,221 @@
+#include "daemon/forget_verb.hpp"
+
+#include "crypto/key_file.hpp"
+#include "daemon/answer.hpp"
+#include "daemon/audit_log.hpp"
+#include "daemon/charter_file.hpp"
+#include "daemon/config.hpp"
+#include "daemon/disk.hpp"
+#include "daemon/failure.hpp"
+#include "daemon/history.hpp"
+#include "daemon/place.hpp"
+#include "daemon/store.hpp"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+
+namespace kith::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct Options {
+  Place place;
+  std::string who;
+  std::uint64_t from = 1;
+  bool deny = false, as_json = false;
+};
+
+/// Names by id: of everybody who is or was a member, as far as is known here.
+std::map<std::string, std::string> known_nodes(const Config& config,
+                                               const std::vector<json>& rounds) {
+  std::map<std::string, std::string> names;
+  for (const json& round : rounds) {
+    for (const json& member : round.at("members")) names[member.at("id")] = member.at("name");
+  }
+  for (const net::Member& member : config.consortium.members) {
+    names[to_string(member.id)] = member.name;
+  }
+  if (config.consortium.charter.empty()) return names;
+  const net::CharterChain chain = load_charter(config.consortium.charter);
+  for (const auto& version : chain.versions()) {
+    for (const net::Member& member : version.charter.members) {
+      names[to_string(member.id)] = member.name;
+    }
+  }
+  return names;
+}
+
+/// The id of the one called `who`, or whose id begins so.  Throws Failure(EX_USAGE).
+std::string find_node(const std::map<std::string, std::string>& names, const std::string& who) {
+  std::vector<std::string> found;
+  std::string all;
+  for (const auto& [id, name] : names) {
+    if (name == who || (!who.empty() && id.starts_with(who))) found.push_back(id);
+    all += (all.empty() ? "" : ", ") + name;
+  }
+  if (found.size() == 1) return found.front();
+  throw Failure(EX_USAGE,
+                (found.empty() ? "nobody here was ever called \"" + who + "\"; there are: " + all
+                               : "\"" + who + "\" is more than one; give the beginning of its id"));
+}
+
+/// What a node's models did to this one's, from a round on.
+struct Contributions {
+  std::uint64_t count = 0;  ///< rounds in which they were averaged with
+  std::uint64_t first = 0, last = 0;
+};
+
+Contributions contributions_of(const std::string& id, std::uint64_t from,
+                               const std::vector<json>& rounds) {
+  Contributions found;
+  for (const json& round : rounds) {
+    const std::uint64_t number = round.at("round");
+    const auto is_it = [&](const json& member) { return member.at("id") == id; };
+    if (number < from || std::ranges::none_of(round.at("members"), is_it)) continue;
+    if (found.count++ == 0) found.first = number;
+    found.last = number;
+  }
+  return found;
+}
+
+/// Whose models were averaged with in these rounds, beside `id`: they may have had its in them.
+std::set<std::string> others(const std::string& id, std::uint64_t last,
+                             const std::vector<json>& rounds) {
+  std::set<std::string> names;
+  for (const json& round : rounds) {
+    if (round.at("round").get<std::uint64_t>() > last) break;
+    for (const json& member : round.at("members")) {
+      if (member.at("id") != id) names.insert(member.at("name"));
+    }
+  }
+  return names;
+}
+
+std::string joined(const std::set<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+std::string count_of(std::uint64_t rounds) {
+  return std::to_string(rounds) + (rounds == 1 ? " round" : " rounds");
+}
+
+bool is_member(const Config& config, const crypto::NodeId& node) {
+  const auto& file = config.consortium.charter;
+  const auto members =
+      file.empty() ? config.consortium.members : load_charter(file).newest().charter.members;
+  return std::ranges::find(members, node, &net::Member::id) != members.end();
+}
+
+/// As kith deny does with a running node.
+void deny(Store& store, const fs::path& state, const std::string& id, const std::string& name) {
+  json denied = json::parse(store.text("denied").value_or("[]"));
+  if (std::ranges::find(denied, json(id)) != denied.end()) return;
+  denied.push_back(id);
+  store.put_text("denied", denied.dump());
+  AuditLog(state / "audit.log").append("denied", {{"name", name}, {"id", id}}, Sync::yes);
+}
+
+Answer forget(const Options& options) {
+  const Config config = load_config(options.place.config());
+  const fs::path state = config.node.state;
+  if (!fs::exists(state)) {
+    throw Failure(EX_NOINPUT, "there is no " + state.string() + ": this node has learnt nothing");
+  }
+  Store store(state);  // nobody runs this node meanwhile
+  const auto rounds = store.rounds(SIZE_MAX);
+  const auto names = known_nodes(config, rounds);
+  const std::string id = find_node(names, options.who), name = names.at(id);
+  const crypto::NodeId node = *crypto::parse_node_id(id);
+  const auto self = crypto::load_key_file(config.node.keys).identity.id();
+  if (node == self) throw Failure(EX_USAGE, name + " is this node");
+
+  const Contributions found = contributions_of(id, options.from, rounds);
+  const std::uint64_t finished =
+      rounds.empty() ? 0 : rounds.back().at("round").get<std::uint64_t>();
+  History history(state / kHistory);
+  std::uint64_t back_to = finished;
+  if (found.count > 0) {
+    back_to = 0;
+    for (const std::uint64_t kept : history.rounds()) {
+      if (kept < found.first) back_to = kept;
+    }
+  }
+  const auto carriers = others(id, back_to, rounds);
+  Answer answer{{{"id", id},
+                 {"name", name},
+                 {"from", options.from},
+                 {"rounds_with_it", found.count},
+                 {"first", found.count > 0 ? json(found.first) : json()},
+                 {"last", found.count > 0 ? json(found.last) : json()},
+                 {"back_to", back_to},
+                 {"rounds_lost", finished - back_to},
+                 {"may_carry_it", carriers}},
+                {}};
+  if (found.count == 0) {
+    answer.lines = {
+        "No model of " + name + " was averaged into this node's" +
+        (options.from > 1 ? " from round " + std::to_string(options.from) + " on" : "") +
+        "; nothing is changed."};
+  } else {
+    AuditLog(state / "audit.log").append("forgot", answer.value, Sync::yes);
+    // The model first: if we are interrupted, the same again finishes it.
+    if (back_to > 0) history.restore(back_to, state / kCheckpoint);
+    if (back_to == 0) on_disk("remove", [&] { fs::remove(state / kCheckpoint); });
+    history.forget_after(back_to);
+    store.go_back(back_to, self, node);
+    answer.lines = {
+        "Models of " + name + " were averaged into this node's in " + count_of(found.count) + ", " +
+            std::to_string(found.first) + " to " + std::to_string(found.last) + ".",
+        back_to > 0 ? "It has again the model that it had after round " + std::to_string(back_to) +
+                          ", without them: " + count_of(finished - back_to) + " are done anew."
+                    : "No model from before them is kept, so it begins anew."};
+  }
+  answer.lines.emplace_back("What cannot be undone here:");
+  if (!carriers.empty()) {
+    answer.lines.push_back("- Models of " + joined(carriers) +
+                           " were averaged in what remains, and may have had " + name +
+                           "'s in them.");
+  }
+  if (found.count > 0) {
+    answer.lines.push_back("- Snapshots that this node published after round " +
+                           std::to_string(back_to) + " may be with others, with " + name +
+                           "'s models in them.");
+  }
+  answer.lines.push_back("- What " + name + " has of this node's snapshots, it keeps.");
+  if (options.deny) deny(store, state, id, name);
+  const bool denied = store.text("denied").value_or("").find(id) != std::string::npos;
+  const bool may_come_again = is_member(config, node) && !denied;
+  answer.value["may_come_again"] = may_come_again;
+  if (may_come_again) {
+    answer.lines.push_back(name +
+                           " is still a member and may be averaged with again; kith forget " +
+                           name + " --deny prevents that.");
+  }
+  return answer;
+}
+
+}  // namespace
+
+void add_forget_verb(CLI::App& app, std::function<int()>& chosen) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* const verb = app.add_subcommand(
+      "forget", "take a node's models out of this node's, and say what cannot be undone");
+  verb->final_callback([&chosen, options] {
+    chosen = [options] { return give(forget(*options), options->as_json); };
+  });
+  verb->add_option("NODE", options->who, "its name, or its node id or the beginning of it")
+      ->required();
+  verb->add_option("--from", options->from, "only what was averaged in this round or later")
+      ->capture_default_str();
+  verb->add_flag("--deny", options->deny, "and have nothing to do with it from now on");
+  options->place.add_to(*verb);
+  verb->add_flag("--json", options->as_json, "print JSON");
+}
+
+}  // namespace kith::daemon
