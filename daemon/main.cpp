@@ -9,6 +9,7 @@
 #include "daemon/control.hpp"
 #include "daemon/demo.hpp"
 #include "daemon/disk.hpp"
+#include "daemon/export_verbs.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/forget_verb.hpp"
 #include "daemon/limit_views.hpp"
@@ -258,6 +259,8 @@ int main(int argc, char** argv) {
               "have nothing to do with a peer, whatever the charter says, or with who applies");
   add_consent("allow", "undo deny");
   add_forget_verb(app, chosen);
+
+  add_export_verbs(app, chosen);
 
   std::size_t entries = 50;
   fs::path audit_file;

@@ -292,8 +292,11 @@ net::awaitable<std::vector<Candidate>> NetworkExchange::load(std::uint64_t round
     if (denied_.contains(arrival.head.origin)) continue;
     if (!arrival.loaded && !gossip.manifest(arrival.snapshot)) continue;  // just superseded
     std::optional<std::string> problem;
-    if (!arrival.loaded) problem = co_await load_one(peer, arrival.snapshot, worker);
-    if (!problem) loaded_[peer] = arrival.snapshot;
+    if (!arrival.loaded) {
+      const net::SignedHead head = *gossip.signed_head(arrival.snapshot);
+      problem = co_await load_one(peer, arrival.snapshot, worker);
+      if (!problem) loaded_[peer] = head;
+    }
     Arrival& now = arrivals_.at(peer);
     const std::uint64_t first_used = arrival.used ? std::min(arrival.round, round) : round;
     if (now.snapshot == arrival.snapshot) {
@@ -348,7 +351,17 @@ net::awaitable<bool> NetworkExchange::load_published(WorkerProcess& worker) {
 
 json NetworkExchange::loaded(const std::string& peer) const {
   const auto found = loaded_.find(peer);
-  return found == loaded_.end() ? json() : json(crypto::to_hex(found->second));
+  return found == loaded_.end() ? json() : json(crypto::to_hex(found->second.id()));
+}
+
+json NetworkExchange::loaded_head(const std::string& peer) const {
+  const auto found = loaded_.find(peer);
+  return found == loaded_.end() ? json() : json(crypto::to_hex(net::encode(found->second)));
+}
+
+json NetworkExchange::published_head() const {
+  const auto* const head = published_ ? host_->gossip().signed_head(*published_) : nullptr;
+  return head == nullptr ? json() : json(crypto::to_hex(net::encode(*head)));
 }
 
 void NetworkExchange::worker_replaced() {
@@ -763,6 +776,13 @@ json NetworkExchange::charter() const {
           {"fingerprint", fingerprint(newest.id)},
           {"expires", date(newest.charter.expires)},
           {"forked", charters.rival().has_value()}};
+}
+
+json NetworkExchange::charter_version() const {
+  const auto& chain = host_->gossip().charters().chain();
+  if (!chain) return nullptr;
+  return {{"number", chain->newest().charter.number},
+          {"version", crypto::to_hex(chain->newest().id)}};
 }
 
 net::Admission NetworkExchange::applied(const net::Apply& apply) {

@@ -57,8 +57,12 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   net::awaitable<bool> load_published(WorkerProcess& worker) override;
   void worker_replaced() override;
 
-  /// The snapshot of this peer that load() last put into the worker, in hexadecimal; null if none.
+  /// The snapshot of this peer that load() last put into the worker: its hash, and its signed head,
+  /// in hexadecimal; null if there is none.
   [[nodiscard]] nlohmann::json loaded(const std::string& peer) const;
+  [[nodiscard]] nlohmann::json loaded_head(const std::string& peer) const;
+  /// The signed head of what we published last, since we run; null if nothing.
+  [[nodiscard]] nlohmann::json published_head() const;
   [[nodiscard]] const crypto::Hash& task() const { return local_.task; }
   [[nodiscard]] std::vector<std::string> listening() const { return host_->listening(); }
   [[nodiscard]] std::size_t connected() const;
@@ -81,6 +85,8 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   [[nodiscard]] nlohmann::json other_tasks() const;
   /// Which version is followed, and whether it has a rival; null without a charter.
   [[nodiscard]] nlohmann::json charter() const;
+  /// Its number and hash, for programs; null without a charter.
+  [[nodiscard]] nlohmann::json charter_version() const;
 
  private:
   /// The newest complete snapshot of a peer.
@@ -162,7 +168,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   Subject subject_;
   std::uint64_t round_ = 0;
   std::map<std::string, Arrival> arrivals_;          // by peer
-  std::map<std::string, net::SnapshotId> loaded_;    // into the worker, by peer
+  std::map<std::string, net::SignedHead> loaded_;    // into the worker, by peer
   std::set<net::NodeId> denied_;                     // by our operator
   std::optional<net::SnapshotId> published_;         // since we run
   bool published_loaded_ = false;                    // into the worker

@@ -221,6 +221,9 @@ void Node::serve_control() {
         last == request.query.end() ? 20 : std::strtoul(last->second.c_str(), nullptr, 10);
     return json(store_.rounds(limit));
   });
+  routes.add("GET", "/v1/served", [this](const ControlRequest&) {
+    return json::parse(store_.text("served").value_or("null"));
+  });
   using Consent = NetworkExchange::Consent;
   const auto add_consent = [&](const char* path, Consent consent) {
     routes.add("POST", path, [this, consent](const ControlRequest& request) {
@@ -291,6 +294,7 @@ void Node::keep(json report) {
   for (json& member : averaged) member["snapshot"] = exchange_.loaded(member.at("id"));
   audit_.append("averaged",
                 {{"round", round_}, {"members", averaged}, {"served", report.at("served")}});
+  keep_served(report);
 
   const json& privacy = report.at("privacy");
   if (!privacy.is_null() && !privacy.at("published").get<bool>()) {
@@ -316,6 +320,22 @@ void Node::keep(json report) {
              {"train_seconds", report.at("seconds").at("train").get<double>()},
              {"choose_seconds", report.at("seconds").at("choose").get<double>()}});
   last_report_ = std::move(report);
+}
+
+// What kith export tells of the model.
+void Node::keep_served(const json& report) {
+  json averaged = report.at("members");
+  for (json& member : averaged) member["head"] = exchange_.loaded_head(member.at("id"));
+  json served{{"round", round_},
+              {"task", store_.text("manifest").value_or("")},
+              {"served", report.at("served")},
+              {"reason", report.at("served_reason")},
+              {"evaluations", report.at("models").at(report.at("served").get<std::string>())},
+              {"averaged", averaged},
+              {"published", exchange_.published_head()},
+              {"privacy", report.at("privacy")},
+              {"charter", exchange_.charter_version()}};
+  store_.put_text("served", served.dump());
 }
 
 net::awaitable<void> Node::pause(steady_clock::duration time) {

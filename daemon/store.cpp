@@ -441,7 +441,7 @@ void Store::forget_task() {
     for (const char* table : {"rounds", "peers", "heads"}) {
       database_->run("DELETE FROM " + std::string(table));
     }
-    database_->run("DELETE FROM texts WHERE key IN ('task', 'manifest', 'published')");
+    database_->run("DELETE FROM texts WHERE key IN ('task', 'manifest', 'published', 'served')");
   });
 }
 

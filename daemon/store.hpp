@@ -107,7 +107,7 @@ class Store {
   [[nodiscard]] std::optional<std::string> text(std::string_view key) const;
 
   /// Forgets what was learnt: rounds, peers and snapshots, so that another task may begin.  Where
-  /// we are in our log, evidence and all other texts than `task`, `manifest` and `published` stay.
+  /// we are in our log, evidence, and the texts that are not about the task stay.
   void forget_task();
 
   /// Forgets the reports after `round`, what we think of `peer`, and its snapshots; and our own

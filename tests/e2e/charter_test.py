@@ -214,6 +214,8 @@ class WithNodes(Charters):
                 used = lambda: {name for name, peer in node.peers().items() if peer["snapshot"]}
                 net.wait(f"{node.name} has models of both others", lambda: used() == others, 60)
 
+            self.check_export(net, steward)
+
             # While they run: nobody restarts anything, and only the steward's node is told.
             old = shutil.copy(third / "charter.kith", net.directory)
             expelled = net.nodes[2]
@@ -287,6 +289,27 @@ class WithNodes(Charters):
                 self.assertFalse(node.status()["charter"]["forked"])
             for node in net.nodes:
                 self.assertEqual(node.stop(), 0)
+
+    def check_export(self, net, steward):
+        """A model that leaves the consortium, checked by somebody who has nothing but the files."""
+        everybody = {"node-1", "node-2", "node-3"}
+        node = net.nodes[0]
+        served = lambda: node.status()["last_round"]["served"] == "averaged" and node.status()["last_round"]["members"]
+        net.wait("it serves an average", served, 60)
+        model, card = (net.directory / f"model.{kind}" for kind in ("safetensors", "card"))
+        told = json.loads(self.done("export", "--json", "--dir", steward, model))
+        self.assertIn("exists already", self.done("export", "--dir", steward, model, status=CANTCREAT))
+        verified = self.done("verify", card, "--charter", steward / "charter.kith")
+        self.assertNotIn("NO ", verified)
+        for member in told["averaged"]:
+            self.assertIn(f"{member['id']} was a member, {member['name']}", verified)
+        self.assertLessEqual({member["name"] for member in told["averaged"]}, everybody - {node.name})
+        for damaged, damage in ((model, b"\0" * 4), (card, b"x")):
+            before = damaged.read_bytes()
+            damaged.write_bytes(before[: len(before) // 2] + damage + before[len(before) // 2 + len(damage) :])
+            self.assertEqual(kith("verify", card).returncode, DATAERR)
+            damaged.write_bytes(before)
+        self.assertTrue(json.loads(self.done("verify", "--json", card))["good"])
 
     def check_audit_log(self, steward, second):
         """Both tell the same story: who belonged, what left, and whose snapshots were averaged with."""

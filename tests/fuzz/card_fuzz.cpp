@@ -1,0 +1,29 @@
+// Anybody's model card, whatever it says: it is signed by its node, or it is none; and what a node
+// signs is looked at and never trusted.
+#include "crypto/init.hpp"
+#include "daemon/model_card.hpp"
+
+#include <cstdint>
+
+namespace {
+
+using namespace kith;
+
+const crypto::Identity& node() {
+  static const crypto::Identity made = (crypto::init(), crypto::Identity::generate());
+  return made;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  static_cast<void>(daemon::parse_model_card(text));
+  nlohmann::json body = nlohmann::json::parse(text, nullptr, false);
+  if (!body.is_object()) return 0;
+  body["node"] = {{"name", "x"}, {"id", to_string(node().id())}};
+  const auto card = daemon::parse_model_card(daemon::make_model_card(body, node()));
+  if (!card) return 0;
+  static_cast<void>(daemon::check_model_card(*card, as_byte_view(text), nullptr));
+  return 0;
+}
