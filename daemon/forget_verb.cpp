@@ -29,6 +29,12 @@ struct Options {
   bool deny = false, as_json = false;
 };
 
+std::string joined(const std::set<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 /// Names by id: of everybody who is or was a member, as far as is known here.
 std::map<std::string, std::string> known_nodes(const Config& config,
                                                const std::vector<json>& rounds) {
@@ -52,15 +58,17 @@ std::map<std::string, std::string> known_nodes(const Config& config,
 /// The id of the one called `who`, or whose id begins so.  Throws Failure(EX_USAGE).
 std::string find_node(const std::map<std::string, std::string>& names, const std::string& who) {
   std::vector<std::string> found;
-  std::string all;
+  std::set<std::string> all;
   for (const auto& [id, name] : names) {
     if (name == who || (!who.empty() && id.starts_with(who))) found.push_back(id);
-    all += (all.empty() ? "" : ", ") + name;
+    all.insert(name);
   }
   if (found.size() == 1) return found.front();
+  const std::string quoted = "\"" + who + "\"";
   throw Failure(EX_USAGE,
-                (found.empty() ? "nobody here was ever called \"" + who + "\"; there are: " + all
-                               : "\"" + who + "\" is more than one; give the beginning of its id"));
+                found.empty()
+                    ? "nobody here was ever called " + quoted + "; there are: " + joined(all)
+                    : quoted + " is more than one; give the beginning of its id");
 }
 
 /// What a node's models did to this one's, from a round on.
@@ -93,12 +101,6 @@ std::set<std::string> others(const std::string& id, std::uint64_t last,
     }
   }
   return names;
-}
-
-std::string joined(const std::set<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
 }
 
 std::string count_of(std::uint64_t rounds) {
