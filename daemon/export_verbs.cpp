@@ -2,10 +2,10 @@
 
 #include "crypto/key_file.hpp"
 #include "daemon/answer.hpp"
+#include "daemon/ask_node.hpp"
 #include "daemon/audit_log.hpp"
 #include "daemon/charter_file.hpp"
 #include "daemon/config.hpp"
-#include "daemon/control.hpp"
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/history.hpp"
@@ -40,7 +40,7 @@ fs::path card_of(fs::path model) { return model.replace_extension(".card"); }
 /// What the node noted of the model that it serves; null if it has finished no round.
 json served_by(const Config& config) {
   try {
-    return control_request(config.node.control, "GET", "/v1/served");
+    return ask_node(config, "GET", "/v1/served");
   } catch (const Failure& failure) {
     if (failure.code() != EX_UNAVAILABLE) throw;
   }

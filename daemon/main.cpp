@@ -1,6 +1,7 @@
 // The command line: what `kith VERB` does, and what exit status every failure becomes.
 #include "crypto/init.hpp"
 #include "crypto/key_file.hpp"
+#include "daemon/ask_node.hpp"
 #include "daemon/audit_log.hpp"
 #include "daemon/charter_file.hpp"
 #include "daemon/charter_verbs.hpp"
@@ -105,7 +106,7 @@ int run_node(const Place& place) {
 // --- status, peers and why ---------------------------------------------------------------------
 
 json ask(const Place& place, const std::string& target) {
-  return control_request(load_config(place.config()).node.control, "GET", target);
+  return ask_node(load_config(place.config()), "GET", target);
 }
 
 void print(const Lines& lines) {
@@ -243,8 +244,8 @@ int main(int argc, char** argv) {
     CLI::App* consent = add(name, help, [&, name] {
       if (name == "deny" && deny_applicant(place.config(), peer)) return EX_OK;
       const std::string id = find_peer(ask(place, "/v1/peers"), peer).at("id");
-      const json done = control_request(load_config(place.config()).node.control, "POST",
-                                        "/v1/" + name, json{{"id", id}});
+      const json done =
+          ask_node(load_config(place.config()), "POST", "/v1/" + name, json{{"id", id}});
       print({as_json ? done.dump(2)
                      : (name == "deny" ? "Denied " : "Allowed ") + id +
                            (name == "deny" ? "; kith allow undoes it." : ".")});

@@ -32,6 +32,14 @@ json in_unit(const std::optional<net::Duration>& time) {
   return std::chrono::duration<double, Ratio>(*time).count();
 }
 
+json names_and_ids(const std::vector<net::Member>& members) {
+  json all = json::array();
+  for (const net::Member& member : members) {
+    all.push_back({{"name", member.name}, {"id", to_string(member.id)}});
+  }
+  return all;
+}
+
 /// Of a peer's own words: what could confuse a terminal becomes "?".
 std::string printable(std::string text) { return net::is_label(text) ? text : "?"; }
 
@@ -148,16 +156,20 @@ void NetworkExchange::audit_charter(const net::CharterChain& chain) {
   const auto& [charter, signed_charter, id] = chain.newest();
   const std::string text = crypto::to_hex(id);
   if (store_.text("audited_charter") == text) return;
-  json members = json::array(), signers = json::array();
-  for (const net::Member& member : charter.members) {
-    members.push_back({{"name", member.name}, {"id", to_string(member.id)}});
-  }
+  const json members = names_and_ids(charter.members);
+  json signers = json::array();
   for (const auto& signature : signed_charter.signatures) {
     signers.push_back(to_string(signature.steward));
   }
+  const auto& versions = chain.versions();
+  static const net::Charter none;
+  const net::CharterDiff changes =
+      diff(versions.size() > 1 ? versions[versions.size() - 2].charter : none, charter);
   audit_.append("charter", {{"number", charter.number},
                             {"version", text},
                             {"members", members},
+                            {"admitted", names_and_ids(changes.added)},
+                            {"expelled", names_and_ids(changes.removed)},
                             {"signed_by", signers}});
   store_.put_text("audited_charter", text);
 }

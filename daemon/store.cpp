@@ -7,6 +7,8 @@
 #include <bit>
 #include <cassert>
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <random>
 #include <sqlite3.h>
@@ -104,6 +106,17 @@ class Store::Lock {
  private:
   File file_;
 };
+
+// Trying the lock would be surer, but for that moment keep a node from starting.
+bool is_in_use(const fs::path& directory) {
+  try {
+    if (!fs::exists(directory / "lock")) return false;
+    const pid_t pid = std::atoi(read_text(directory / "lock", 64).c_str());
+    return pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM);
+  } catch (const Failure&) {  // it is not ours to know
+    return false;
+  }
+}
 
 /// The SQLite connection.
 class Store::Database {

@@ -58,6 +58,9 @@ struct StoredHead {
   std::uint64_t round = 0;
 };
 
+/// Whether a process seems to have a Store open there: that which had it last is still alive.
+[[nodiscard]] bool is_in_use(const std::filesystem::path& directory);
+
 /// One node's state: `DIR/kith.sqlite`, `DIR/blobs/` and `DIR/lock`.
 ///
 /// What a call stored is on the disk when it returns: `kill -9` or a power cut at any moment loses

@@ -1,5 +1,6 @@
 #include "daemon/store.hpp"
 
+#include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -352,6 +353,18 @@ BOOST_AUTO_TEST_CASE(opinions_and_texts_survive_reopening) {
   BOOST_TEST(*store.text("task") == "def");
   BOOST_TEST(store.text("empty")->empty());
   BOOST_TEST(!store.text("nothing"));
+}
+
+BOOST_AUTO_TEST_CASE(whether_a_process_has_it_is_seen_without_disturbing_it) {
+  BOOST_TEST(!is_in_use(path));
+  {
+    const Store store(path);
+    BOOST_TEST(is_in_use(path));
+  }
+  write_whole(path / "lock", as_byte_view("2147483646"));  // it was killed
+  BOOST_TEST(!is_in_use(path));
+  write_whole(path / "lock", as_byte_view("no number"));
+  BOOST_TEST(!is_in_use(path));
 }
 
 BOOST_AUTO_TEST_CASE(what_was_learnt_is_forgotten_but_not_where_we_are_nor_who_lied) {

@@ -284,6 +284,9 @@ class WithNodes(Charters):
                     f"{node.name} goes on", lambda: node.status()["finished_round"] >= finished[node.name] + 2, 60
                 )  # fmt: skip
                 self.charter(node.directory, "pin")
+            decided = time.time()
+            while time.time() < decided + 2:  # it takes it up meanwhile, and answers all along
+                self.done("status", "--dir", third)
             for node in net.nodes:
                 net.wait(f"{node.name} has its peers again", lambda: connected(node), 60)
                 self.assertFalse(node.status()["charter"]["forked"])
@@ -322,6 +325,9 @@ class WithNodes(Charters):
             charters = [[member["name"] for member in one["members"]] for one in entries if one["event"] == "charter"]
             self.assertEqual([set(names) for names in charters], [{"node-1", "node-2", "node-3"}, {"node-1", "node-2"}])
             self.assertEqual([len(one["readers"]) for one in entries if one["event"] == "published"][-1], 2)
+        newest = [one for one in first_log if one["event"] == "charter"][-1]
+        self.assertEqual([member["name"] for member in newest["expelled"]], ["node-3"])
+        self.assertEqual((newest["admitted"], len(newest["signed_by"])), ([], 1))
         expelled = max(one["n"] for one in first_log if one["event"] == "charter")
         averaged = [one for one in first_log if one["event"] == "averaged"]
         late = {member["name"] for one in averaged if one["n"] > expelled for member in one["members"]}
