@@ -36,6 +36,23 @@ constexpr std::size_t kFileSize = kChecksumAt + kDigits + kEnd.size();
 
 using FileText = Secret<kFileSize>;
 
+// A sealed one is these, likewise.
+constexpr std::string_view kSealedFamily = "kith-sealed-keys ";
+constexpr std::string_view kSalt =
+    "kith-sealed-keys 1\n"
+    "# The secret keys of a Kith node, sealed with a passphrase; kith key open takes it away.\n"
+    "salt ";
+constexpr std::string_view kNonce = "\nnonce ";
+constexpr std::string_view kBox = "\nbox ";
+constexpr std::size_t kBoxSize = kFileSize + crypto_secretbox_MACBYTES;
+constexpr std::size_t kSaltAt = kSalt.size();
+constexpr std::size_t kNonceAt = kSaltAt + 32 + kNonce.size();
+constexpr std::size_t kBoxAt = kNonceAt + 48 + kBox.size();
+constexpr std::size_t kSealedSize =
+    kBoxAt + 2 * kBoxSize + kEnd.size() + kChecksum.size() + kDigits + kEnd.size();
+static_assert(sizeof(SealedKeys::salt) == crypto_pwhash_SALTBYTES);
+static_assert(sizeof(SealedKeys::nonce) == crypto_secretbox_NONCEBYTES);
+
 FileText format(const Secret<32>& identity_seed, const Secret<32>& channel_secret) {
   FileText text;
   std::size_t size = 0;
@@ -66,10 +83,14 @@ bool read_number(ByteView digits, std::span<std::byte, 32> value) {
                         digits.size(), nullptr, nullptr, nullptr) == 0;
 }
 
-bool is_newer(ByteView text) {
-  const std::string_view all(reinterpret_cast<const char*>(text.data()), text.size());
-  if (!all.starts_with(kFamily)) return false;
-  const std::string_view version = all.substr(kFamily.size(), all.find('\n') - kFamily.size());
+std::string_view as_text(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+bool is_newer(ByteView text, std::string_view family) {
+  const std::string_view all = as_text(text);
+  if (!all.starts_with(family)) return false;
+  const std::string_view version = all.substr(family.size(), all.find('\n') - family.size());
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   return !version.empty() && version != "1" && std::ranges::all_of(version, is_digit);
 }
@@ -129,10 +150,40 @@ std::string octal(mode_t mode) {
   return text;
 }
 
-bool store(const std::filesystem::path& directory, const File& file, const FileText& text) {
-  if (!file.write(text.data()) || !file.sync()) return false;
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
+
+bool store(const std::filesystem::path& directory, const File& file, ByteView text) {
+  if (!file.write(text) || !file.sync()) return false;
   const File parent(directory, O_RDONLY | O_DIRECTORY);
   return parent && parent.sync();
+}
+
+std::string format(const SealedKeys& sealed) {
+  std::string text(kSalt);
+  text += to_hex(sealed.salt);
+  text += kNonce;
+  text += to_hex(sealed.nonce);
+  text += kBox;
+  text += to_hex(sealed.box);
+  text += kEnd;
+  const Hash checksum = hash(as_byte_view(text));
+  text += kChecksum;
+  text += to_hex(checksum);
+  text += kEnd;
+  return text;
+}
+
+Secret<crypto_secretbox_KEYBYTES> key_for(const SealedKeys& sealed, const Passphrase& passphrase) {
+  Secret<crypto_secretbox_KEYBYTES> key;
+  const int failed =
+      crypto_pwhash(raw(key.data()), key.data().size(),
+                    reinterpret_cast<const char*>(passphrase.text.data().data()), passphrase.size,
+                    raw(sealed.salt), crypto_pwhash_OPSLIMIT_MODERATE,
+                    crypto_pwhash_MEMLIMIT_MODERATE, crypto_pwhash_ALG_ARGON2ID13);
+  if (failed != 0) throw KeyFileError("a passphrase needs 256 MiB of free memory for a second");
+  return key;
 }
 
 }  // namespace
@@ -148,8 +199,7 @@ NodeKeys create_key_file(const std::filesystem::path& path) {
     fail(path, "cannot be created: " + std::string(std::strerror(errno)) +
                    "; choose a directory that this user may write to");
   }
-  const auto parent = path.has_parent_path() ? path.parent_path() : ".";
-  if (!store(parent, file, text)) {
+  if (!store(folder_of(path), file, text.data())) {
     const std::string reason = std::strerror(errno);
     ::unlink(path.c_str());
     fail(path, "could not be written: " + reason + "; mend that and try again");
@@ -157,7 +207,7 @@ NodeKeys create_key_file(const std::filesystem::path& path) {
   return keys;
 }
 
-NodeKeys load_key_file(const std::filesystem::path& path) {
+NodeKeys load_key_file(const std::filesystem::path& path, const AskPassphrase& ask) {
   const File file(path, O_RDONLY | O_NONBLOCK);  // a pipe would make us wait for ever
   if (!file && errno == ENOENT) fail(path, "does not exist: make it with kith init");
   struct stat status {};
@@ -175,19 +225,54 @@ NodeKeys load_key_file(const std::filesystem::path& path) {
          "is open to others (mode " + octal(status.st_mode) + "): run chmod 600 " + path.string());
   }
 
-  Secret<kFileSize + 1> text;  // so that a longer file shows
+  Secret<kSealedSize + 1> text;  // so that a longer file shows
+  static_assert(kSealedSize > kFileSize);
   const ssize_t size = file.read(text.data());
   if (size < 0) fail(path, "cannot be read: " + std::string(std::strerror(errno)));
-  auto parsed = parse_key_file(text.data().first(static_cast<std::size_t>(size)));
-  if (auto* const keys = std::get_if<NodeKeys>(&parsed)) return std::move(*keys);
-  if (std::get<KeyFileFault>(parsed) == KeyFileFault::newer_format) {
-    fail(path, "was made by a newer version of Kith: install that version");
+  const ByteView all = text.data().first(static_cast<std::size_t>(size));
+  const auto refuse = [&](KeyFileFault fault) {
+    if (fault == KeyFileFault::newer_format) {
+      fail(path, "was made by a newer version of Kith: install that version");
+    }
+    throw KeyFileDamaged(path.string() + " is damaged: restore it from a backup");
+  };
+  if (!is_sealed_key_file(all)) {
+    auto parsed = parse_key_file(all);
+    if (const auto* const fault = std::get_if<KeyFileFault>(&parsed)) refuse(*fault);
+    return std::move(std::get<NodeKeys>(parsed));
   }
-  throw KeyFileDamaged(path.string() + " is damaged: restore it from a backup");
+  const auto parsed = parse_sealed_key_file(all);
+  if (const auto* const fault = std::get_if<KeyFileFault>(&parsed)) refuse(*fault);
+  if (!ask) fail(path, "is sealed with a passphrase, which is not asked for here");
+  auto keys = open_keys(std::get<SealedKeys>(parsed), ask());
+  if (!keys) {
+    throw WrongPassphrase(path.string() + " was sealed with another passphrase: try again");
+  }
+  return std::move(*keys);
+}
+
+void replace_key_file(const std::filesystem::path& path, const NodeKeys& keys,
+                      const Passphrase* passphrase) {
+  const FileText open = format(keys.identity.seed(), keys.channel.secret());
+  const std::string sealed = passphrase ? format(seal_keys(keys, *passphrase)) : "";
+  const ByteView text = passphrase ? as_byte_view(sealed) : ByteView(open.data());
+  std::filesystem::path unfinished = path;
+  unfinished += ".tmp";
+  ::unlink(unfinished.c_str());  // of an earlier try
+  const File file(unfinished, O_WRONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+  if (!file || !store(folder_of(path), file, text) ||
+      ::rename(unfinished.c_str(), path.c_str()) != 0) {
+    const std::string reason = std::strerror(errno);
+    ::unlink(unfinished.c_str());
+    fail(path, "could not be written, and is as it was: " + reason);
+  }
+  const File parent(folder_of(path), O_RDONLY | O_DIRECTORY);
+  if (!parent || !parent.sync())
+    fail(path, "may not be on the disk: " + std::string(std::strerror(errno)));
 }
 
 std::variant<NodeKeys, KeyFileFault> parse_key_file(ByteView text) {
-  if (is_newer(text)) return KeyFileFault::newer_format;
+  if (is_newer(text, kFamily)) return KeyFileFault::newer_format;
   if (text.size() != kFileSize) return KeyFileFault::damaged;
   Secret<32> seed, secret;
   if (!read_number(text.subspan(kIdentityAt, kDigits), seed.data()) ||
@@ -197,6 +282,52 @@ std::variant<NodeKeys, KeyFileFault> parse_key_file(ByteView text) {
   // Sound is what we would write ourselves, to the byte: labels, checksum and all.
   if (format(seed, secret) != FileText(text.first<kFileSize>())) return KeyFileFault::damaged;
   return NodeKeys{Identity::from_seed(seed), ChannelKey::from_secret(secret)};
+}
+
+// --- Sealed with a passphrase --------------------------------------------------------------------
+
+bool is_sealed_key_file(ByteView text) { return as_text(text).starts_with(kSealedFamily); }
+
+std::variant<SealedKeys, KeyFileFault> parse_sealed_key_file(ByteView text) {
+  if (is_newer(text, kSealedFamily)) return KeyFileFault::newer_format;
+  if (text.size() != kSealedSize) return KeyFileFault::damaged;
+  const auto read = [&](std::size_t at, std::size_t size) {
+    return from_hex(as_text(text.subspan(at, 2 * size)));
+  };
+  SealedKeys sealed;
+  const auto salt = read(kSaltAt, sealed.salt.size()), nonce = read(kNonceAt, sealed.nonce.size());
+  auto box = read(kBoxAt, kBoxSize);
+  if (!salt || !nonce || !box) return KeyFileFault::damaged;
+  std::ranges::copy(*salt, sealed.salt.begin());
+  std::ranges::copy(*nonce, sealed.nonce.begin());
+  sealed.box = std::move(*box);
+  if (format(sealed) != as_text(text)) return KeyFileFault::damaged;
+  return sealed;
+}
+
+SealedKeys seal_keys(const NodeKeys& keys, const Passphrase& passphrase) {
+  SealedKeys sealed;
+  randombytes_buf(sealed.salt.data(), sealed.salt.size());
+  randombytes_buf(sealed.nonce.data(), sealed.nonce.size());
+  const FileText text = format(keys.identity.seed(), keys.channel.secret());
+  const auto key = key_for(sealed, passphrase);
+  sealed.box.resize(kBoxSize);
+  crypto_secretbox_easy(raw(sealed.box), raw(text.data()), text.data().size(), raw(sealed.nonce),
+                        raw(key.data()));
+  return sealed;
+}
+
+std::optional<NodeKeys> open_keys(const SealedKeys& sealed, const Passphrase& passphrase) {
+  if (sealed.box.size() != kBoxSize) return std::nullopt;
+  const auto key = key_for(sealed, passphrase);
+  FileText text;
+  if (crypto_secretbox_open_easy(raw(text.data()), raw(sealed.box), sealed.box.size(),
+                                 raw(sealed.nonce), raw(key.data())) != 0) {
+    return std::nullopt;
+  }
+  auto parsed = parse_key_file(text.data());
+  if (auto* const keys = std::get_if<NodeKeys>(&parsed)) return std::move(*keys);
+  return std::nullopt;
 }
 
 }  // namespace kith::crypto

@@ -1,10 +1,10 @@
 #include "daemon/charter_verbs.hpp"
 
-#include "crypto/key_file.hpp"
 #include "daemon/charter_file.hpp"
 #include "daemon/console.hpp"
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/keys.hpp"
 #include "daemon/views.hpp"
 #include "net/endpoint.hpp"
 #include "net/member_card.hpp"
@@ -456,7 +456,7 @@ Answer sign(const Options& options) {
   SignedCharter proposal = load_proposal(file);
   const net::Tally before = tally_of(chain, proposal, file);
   const fs::path keys_file = options.keys();
-  const auto keys = crypto::load_key_file(keys_file);
+  const auto keys = load_keys(keys_file);
   const crypto::NodeId self = keys.identity.id();
   const Charter charter = std::get<Charter>(net::parse(proposal));
   const auto is_steward = [&](const std::vector<Steward>& stewards) {
@@ -626,7 +626,7 @@ std::vector<std::string> reachable(const std::vector<std::string>& listen) {
 
 Answer request(const Options& options) {
   const auto config = options.config();
-  const auto keys = crypto::load_key_file(options.keys());
+  const auto keys = load_keys(options.keys());
   Member member;
   member.id = keys.identity.id();
   member.channel = keys.channel.public_key();
@@ -670,7 +670,7 @@ Answer admit(const fs::path& config, const Member& member) {
   const Answer proposed = propose(options);
   const fs::path file = proposed.value.at("file").get<std::string>();
   options.files = {file};
-  const auto keys = crypto::load_key_file(options.keys());
+  const auto keys = load_keys(options.keys());
   const bool steward =
       is_steward(open_charter(options.charter()).newest().charter, keys.identity.id());
   json signatures = proposed.value.at("signatures");

@@ -1,6 +1,5 @@
 #include "daemon/export_verbs.hpp"
 
-#include "crypto/key_file.hpp"
 #include "daemon/answer.hpp"
 #include "daemon/ask_node.hpp"
 #include "daemon/audit_log.hpp"
@@ -9,6 +8,7 @@
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/history.hpp"
+#include "daemon/keys.hpp"
 #include "daemon/model_card.hpp"
 #include "daemon/place.hpp"
 #include "daemon/store.hpp"
@@ -77,7 +77,7 @@ std::optional<Bytes> served_model(const fs::path& checkpoint, std::uint64_t roun
 
 Answer export_model(const Options& options) {
   const Config config = load_config(options.place.config());
-  const auto identity = crypto::load_key_file(config.node.keys).identity;
+  const auto identity = load_keys(config.node.keys).identity;
   const fs::path card_file = card_of(options.model);
   if (card_file == options.model) {
     throw Failure(EX_USAGE, "name the model's file like model.safetensors; its card is model.card");

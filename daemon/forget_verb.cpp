@@ -1,6 +1,5 @@
 #include "daemon/forget_verb.hpp"
 
-#include "crypto/key_file.hpp"
 #include "daemon/answer.hpp"
 #include "daemon/audit_log.hpp"
 #include "daemon/charter_file.hpp"
@@ -8,6 +7,7 @@
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/history.hpp"
+#include "daemon/keys.hpp"
 #include "daemon/place.hpp"
 #include "daemon/store.hpp"
 
@@ -134,7 +134,7 @@ Answer forget(const Options& options) {
   const auto names = known_nodes(config, rounds);
   const std::string id = find_node(names, options.who), name = names.at(id);
   const crypto::NodeId node = *crypto::parse_node_id(id);
-  const auto self = crypto::load_key_file(config.node.keys).identity.id();
+  const auto self = load_keys(config.node.keys).identity.id();
   if (node == self) throw Failure(EX_USAGE, name + " is this node");
 
   const Contributions found = contributions_of(id, options.from, rounds);

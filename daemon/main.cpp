@@ -13,6 +13,8 @@
 #include "daemon/export_verbs.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/forget_verb.hpp"
+#include "daemon/key_verbs.hpp"
+#include "daemon/keys.hpp"
 #include "daemon/limit_views.hpp"
 #include "daemon/log.hpp"
 #include "daemon/membership_verbs.hpp"
@@ -46,9 +48,9 @@ constexpr auto kCharterLook = 500ms;  // between looks at the charter's file
 
 /// The node, until it is stopped (false) or the charter names other members (true): then another
 /// one takes its place, made of what is on the disk.
-bool live(Config config, CharterWatch& charter) {
+bool live(Config config, const crypto::NodeKeys& keys, CharterWatch& charter) {
   net::asio::io_context io(1);  // the thread that thinks: this one
-  Node node(io, std::move(config));
+  Node node(io, std::move(config), keys);
   std::exception_ptr failed;
   bool ended = false, interrupted = false, renewed = false;
   net::asio::signal_set signals(io, SIGINT, SIGTERM);
@@ -98,8 +100,9 @@ int run_node(const Place& place) {
   Config configured = load_config(place.config());
   check_works_on_network(configured);
   log::configure(configured.log.level, configured.log.format);
+  const auto keys = load_keys(configured.node.keys);
   CharterWatch charter(std::move(configured));
-  while (live(charter.follow(std::chrono::system_clock::now()), charter)) continue;
+  while (live(charter.follow(std::chrono::system_clock::now()), keys, charter)) continue;
   return EX_OK;
 }
 
@@ -209,6 +212,7 @@ int main(int argc, char** argv) {
 
   add_charter_verbs(app, chosen);
   add_task_verbs(app, chosen);
+  add_key_verbs(app, chosen);
 
   verb = add("status", "how the node is doing: first of all, whether it is better than alone", [&] {
     const json status = ask(place, "/v1/status");

@@ -1,6 +1,5 @@
 #include "daemon/membership_verbs.hpp"
 
-#include "crypto/key_file.hpp"
 #include "crypto/secret.hpp"
 #include "daemon/answer.hpp"
 #include "daemon/charter_file.hpp"
@@ -9,6 +8,7 @@
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/invites.hpp"
+#include "daemon/keys.hpp"
 #include "daemon/place.hpp"
 #include "net/asio/applicant.hpp"
 #include "net/endpoint.hpp"
@@ -71,7 +71,7 @@ struct NewNode {
   [[nodiscard]] crypto::NodeKeys keys() const {
     if (!folder().empty()) on_disk("create", [&] { fs::create_directories(folder()); });
     const fs::path found = folder() / Config().node.keys;
-    return fs::exists(found) ? crypto::load_key_file(found) : crypto::create_key_file(found);
+    return fs::exists(found) ? load_keys(found) : crypto::create_key_file(found);
   }
 
   /// Throws Failure(EX_USAGE).
@@ -232,7 +232,7 @@ struct Inviting {
   [[nodiscard]] Answer run() const {
     const Config config = load_config(place.config());
     const net::CharterChain chain = charter_of(config);
-    const auto id = crypto::load_key_file(config.node.keys).identity.id();
+    const auto id = load_keys(config.node.keys).identity.id();
     const auto& members = chain.newest().charter.members;
     const auto self = std::ranges::find(members, id, &net::Member::id);
     if (self == members.end()) {
@@ -402,7 +402,7 @@ struct Join {
                  {"test", json::array()}});
     const Config settings = config ? *config : node.config(invite.consortium);
     node.check(invite.consortium);
-    const auto keys = config ? crypto::load_key_file(config->node.keys) : node.keys();
+    const auto keys = config ? load_keys(config->node.keys) : node.keys();
     const net::Member self = node.member(keys);
     json remembered = node.to_json();
     remembered["invitation"] = net::to_text(invite);

@@ -19,16 +19,6 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 using std::chrono::steady_clock;
 
-crypto::NodeKeys load_keys(const Config& config) {
-  try {
-    return crypto::load_key_file(config.node.keys);
-  } catch (const crypto::KeyFileDamaged& error) {
-    throw Failure(EX_DATAERR, error.what());
-  } catch (const crypto::KeyFileError& error) {
-    throw Failure(std::filesystem::exists(config.node.keys) ? EX_NOPERM : EX_NOINPUT, error.what());
-  }
-}
-
 /// While rival charters contest who belongs, a node that only its own names stays up, with whoever
 /// still talks to it: whoever makes a rival could stop every node else.
 net::Consortium make_consortium(const Config& config, const net::NodeId& self) {
@@ -102,9 +92,9 @@ std::string member_block(const Config& config, const crypto::NodeKeys& keys) {
 
 // --- Setting up --------------------------------------------------------------------------------
 
-Node::Node(net::asio::io_context& io, Config config)
+Node::Node(net::asio::io_context& io, Config config, const crypto::NodeKeys& keys)
     : config_(std::move(config)),
-      keys_(load_keys(config_)),
+      keys_(keys),
       store_(config_.node.state),
       audit_(config_.node.state / "audit.log"),
       consortium_(make_consortium(config_, keys_.identity.id())),

@@ -19,11 +19,11 @@ namespace kith::daemon {
 /// One running node: a learner whose exchange is the network; restarts its worker, keeps its
 /// reports, and answers the operator.
 ///
-/// Ownership: run the io_context it was made with; keep it until run() has ended.
+/// Ownership: run the io_context it was made with; keep it, and the keys, until run() has ended.
 /// Threads: the io thread.
 class Node final {
  public:
-  Node(net::asio::io_context& io, Config config);
+  Node(net::asio::io_context& io, Config config, const crypto::NodeKeys& keys);
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -48,7 +48,7 @@ class Node final {
   [[nodiscard]] nlohmann::json peers() const;
 
   Config config_;
-  crypto::NodeKeys keys_;
+  const crypto::NodeKeys& keys_;
   Store store_;
   AuditLog audit_;  // the lock of the store is also its own
   net::Consortium consortium_;

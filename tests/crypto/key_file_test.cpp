@@ -80,6 +80,13 @@ boost::test_tools::assertion_result as_root(boost::unit_test::test_unit_id) {
   return ::geteuid() == 0;
 }
 
+Passphrase passphrase(std::string_view text) {
+  Passphrase made;
+  std::ranges::copy(as_byte_view(text), made.text.data().begin());
+  made.size = text.size();
+  return made;
+}
+
 }  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(key_file_tests, WithFile)
@@ -192,6 +199,60 @@ BOOST_AUTO_TEST_CASE(every_cut_and_every_addition_is_noticed) {
   write(file, text + "\n");
   BOOST_CHECK_EXCEPTION((void)load_key_file(file), KeyFileError, says(file, "damaged"));
   BOOST_TEST(!is_sound(text + text));
+}
+
+// --- Sealed with a passphrase --------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(sealed_keys_need_the_passphrase_and_opened_ones_do_not) {
+  const Passphrase right = passphrase("correct horse");
+  replace_key_file(file, keys, &right);
+  BOOST_TEST(mode_of(file) == 0600U);
+  BOOST_CHECK_EXCEPTION((void)load_key_file(file), KeyFileError, says(file, "sealed"));
+  BOOST_TEST(same(load_key_file(file, [] { return passphrase("correct horse"); }), keys));
+  for (const char* wrong : {"correct horsE", "correct", "correct horse "}) {
+    BOOST_CHECK_EXCEPTION((void)load_key_file(file, [&] { return passphrase(wrong); }),
+                          WrongPassphrase, says(file, "another passphrase"));
+  }
+  replace_key_file(file, keys, nullptr);
+  bool asked = false;
+  const auto ask = [&] {
+    asked = true;
+    return passphrase("x");
+  };
+  BOOST_TEST(same(load_key_file(file, ask), keys));
+  BOOST_TEST(!asked);
+  BOOST_TEST(std::distance(fs::directory_iterator(path), {}) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(the_same_keys_are_never_sealed_alike) {
+  const Passphrase word = passphrase("word");
+  const SealedKeys one = seal_keys(keys, word), other = seal_keys(keys, word);
+  BOOST_TEST((one.salt != other.salt));
+  BOOST_TEST((one.nonce != other.nonce));
+  BOOST_TEST((one.box != other.box));
+}
+
+BOOST_AUTO_TEST_CASE(every_changed_byte_of_a_sealed_file_is_damage) {
+  const Passphrase word = passphrase("word");
+  replace_key_file(file, keys, &word);
+  const std::string good = contents(file);
+  BOOST_TEST(is_sealed_key_file(as_byte_view(good)));
+  BOOST_TEST(std::holds_alternative<SealedKeys>(parse_sealed_key_file(as_byte_view(good))));
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string altered = good;
+    altered[i] = static_cast<char>(altered[i] ^ 1);
+    BOOST_TEST(!std::holds_alternative<SealedKeys>(parse_sealed_key_file(as_byte_view(altered))),
+               "byte " << i);
+  }
+  BOOST_TEST((std::get<KeyFileFault>(parse_sealed_key_file(as_byte_view("kith-sealed-keys 2\n"))) ==
+              KeyFileFault::newer_format));
+}
+
+BOOST_AUTO_TEST_CASE(keys_that_cannot_be_replaced_stay_as_they_were) {
+  fs::create_directories(path / "keys.tmp" / "in the way");  // of what is written first
+  const Passphrase word = passphrase("word");
+  BOOST_CHECK_THROW(replace_key_file(file, keys, &word), KeyFileError);
+  BOOST_TEST(same(load_key_file(file), keys));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -47,14 +47,14 @@ class TestNode {
     config.learning.strategy = StrategyName::fedavg;
     config.learning.gather = 10s;
     config.learning.rounds = 1;
-    const auto keys = crypto::create_key_file(config.node.keys);
-    self.id = keys.identity.id();
-    self.channel = keys.channel.public_key();
+    keys.emplace(crypto::create_key_file(config.node.keys));
+    self.id = keys->identity.id();
+    self.channel = keys->channel.public_key();
     self.name = name;
     self.addresses = config.node.listen;
   }
   void start(asio::io_context& io) {
-    node_ = std::make_unique<Node>(io, config);
+    node_ = std::make_unique<Node>(io, config, *keys);
     auto life = [this]() -> net::awaitable<void> { co_await node_->run(); };
     asio::co_spawn(io, std::move(life), [this](std::exception_ptr error) {
       ended = true;
@@ -70,6 +70,7 @@ class TestNode {
   std::size_t rounds() const { return Store(config.node.state).rounds(100).size(); }
 
   Config config;
+  std::optional<crypto::NodeKeys> keys;
   net::Member self;
   bool ended = false;
   std::exception_ptr failure;

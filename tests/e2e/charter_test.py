@@ -1,7 +1,10 @@
 """A consortium that is made and changed with the verbs alone: no file is edited, but for [task] and [data]."""
 
+import contextlib
 import json
+import os
 import pathlib
+import pty
 import shutil
 import tempfile
 import time
@@ -91,6 +94,57 @@ class OnFilesAlone(Charters):
         self.assertEqual(shown["threshold"], 2)
         self.charter(offline, "merge", self.alice / "charter.kith")
         self.assertEqual(self.json(offline, "verify")["number"], 2)
+
+    def test_a_steward_signs_with_a_passphrase_from_a_file_or_the_terminal(self):
+        word = self.folder / "word"
+        word.write_text("correct horse\n")
+        proposal = self.json(self.alice, "propose", "--renew", 100)["file"]
+        id = json.loads(self.done("key", "show", "--json", "--dir", self.alice))["id"]
+        with self.passphrase(word):
+            self.assertIn(id, self.done("key", "seal", "--dir", self.alice))
+        self.assertEqual((self.alice / "node.keys").stat().st_mode & 0o777, 0o600)
+        for verb in (["charter", "sign", "--dir", self.alice, proposal], ["run", "--dir", self.alice]):
+            refused = kith(*verb, start_new_session=True)  # without the terminal that this may run on
+            self.assertEqual(refused.returncode, NOPERM)
+            self.assertIn("no terminal", refused.stderr)
+        with self.passphrase(self.folder / "nothing"):
+            self.assertIn("No such file", self.charter(self.alice, "sign", proposal, status=NOINPUT))
+        wrong = self.folder / "wrong"
+        wrong.write_text("wrong horse\n")
+        with self.passphrase(wrong):
+            self.assertIn("another passphrase", self.charter(self.alice, "sign", proposal, status=NOPERM))
+        said = self.typed(["charter", "sign", "--dir", self.alice, proposal], "correct horse\n")
+        self.assertIn("Passphrase of", said)
+        self.assertIn("Signed version 2", said)
+        self.assertNotIn("correct", said)
+        with self.passphrase(word):
+            self.assertIn(id, self.done("key", "open", "--dir", self.alice))
+        self.assertIn(id, self.done("key", "show", "--dir", self.alice))
+        self.assertIn("differ", self.typed(["key", "seal", "--dir", self.alice], "one\n", "other\n"))
+        self.assertIn(id, self.done("key", "show", "--dir", self.alice))
+
+    @contextlib.contextmanager
+    def passphrase(self, file):
+        os.environ["KITH_PASSPHRASE_FILE"] = str(file)
+        try:
+            yield
+        finally:
+            del os.environ["KITH_PASSPHRASE_FILE"]
+
+    def typed(self, arguments, *lines):
+        """What `kith ARGUMENTS` shows on a terminal on which somebody types these lines, each when asked."""
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv(testnet.KITH, [str(part) for part in (testnet.KITH, *arguments)])
+        shown, left = b"", list(lines)
+        with contextlib.suppress(OSError):  # the terminal is gone when its program is
+            while part := os.read(terminal, 1024):
+                shown += part
+                if left and shown.count(b": ") > len(lines) - len(left):
+                    os.write(terminal, left.pop(0).encode())
+        os.close(terminal)
+        os.waitpid(child, 0)
+        return shown.decode()
 
     def test_a_key_signs_one_of_two_rivals(self):
         one = self.json(self.alice, "propose", "--renew", 100)["file"]

@@ -28,6 +28,9 @@ std::string with_right_checksum(std::string_view text) {
 }
 
 void parse(std::string_view text) {
+  const auto sealed = crypto::parse_sealed_key_file(as_byte_view(text));
+  assert(!std::holds_alternative<crypto::SealedKeys>(sealed) ||
+         crypto::is_sealed_key_file(as_byte_view(text)));
   const auto parsed = crypto::parse_key_file(as_byte_view(text));
   const auto* const keys = std::get_if<crypto::NodeKeys>(&parsed);
   if (keys == nullptr) return;
