@@ -277,7 +277,8 @@ const std::vector<Section<Config>>& sections() {
                Rule<unsigned>{"0 or from 2 to 64", [](unsigned n) { return n != 1 && n <= 64; }},
                "Models of earlier rounds that are kept, for kith forget to go "
                "back to: the fewer the longer ago. Each takes three times the "
-               "model's size.")}),
+               "model's size; all together at most limits.disk, and nothing of "
+               "limits.disk_free.")}),
   };
   return table;
 }

@@ -276,10 +276,7 @@ void Node::keep(json report) {
     }
   });
   finished_round_ = round_;
-  const std::filesystem::path checkpoint = config_.node.state / kCheckpoint;
-  if (std::filesystem::exists(checkpoint)) {  // another worker may keep its own
-    History(config_.node.state / kHistory).keep(round_, checkpoint, config_.limits.history);
-  }
+  keep_history();
   json averaged = report.at("members");
   for (json& member : averaged) member["snapshot"] = exchange_.loaded(member.at("id"));
   audit_.append("averaged",
@@ -310,6 +307,20 @@ void Node::keep(json report) {
              {"train_seconds", report.at("seconds").at("train").get<double>()},
              {"choose_seconds", report.at("seconds").at("choose").get<double>()}});
   last_report_ = std::move(report);
+}
+
+// As many as fit into limits.disk; none rather than too little room for all else.
+void Node::keep_history() {
+  const std::filesystem::path checkpoint = config_.node.state / kCheckpoint;
+  std::error_code failed;
+  const std::uint64_t size = std::filesystem::file_size(checkpoint, failed);
+  if (failed) return;  // another worker may keep its own
+  const std::uint64_t free = std::filesystem::space(config_.node.state, failed).available;
+  std::uint64_t most = std::min<std::uint64_t>(config_.limits.history,
+                                               config_.limits.disk.bytes / std::max<std::uint64_t>(size, 1));
+  const bool room = !failed && free >= config_.limits.disk_free.bytes + 2 * size;
+  if (most < 2 || !room) most = 0;
+  History(config_.node.state / kHistory).keep(round_, checkpoint, most);
 }
 
 // What kith export tells of the model.

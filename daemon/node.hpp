@@ -40,6 +40,7 @@ class Node final {
   void serve_control();
   net::awaitable<void> learn();
   void keep(nlohmann::json report);
+  void keep_history();
   void keep_served(const nlohmann::json& report);
   /// Ends early only with the node.
   net::awaitable<void> pause(std::chrono::steady_clock::duration time);

@@ -1,6 +1,8 @@
 #include "daemon/node.hpp"
 
+#include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/history.hpp"
 #include "tests/crypto_ready.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
@@ -422,6 +424,31 @@ BOOST_AUTO_TEST_CASE(the_disk_quota_is_kept_and_the_operator_told_and_what_fits_
   }
   BOOST_TEST(told);
   BOOST_TEST(most == 1200U);
+}
+
+BOOST_AUTO_TEST_CASE(earlier_models_are_kept_as_far_as_there_is_room) {
+  struct Case {
+    unsigned history;
+    std::uint64_t disk, disk_free;
+    std::size_t kept;
+  };
+  for (const auto& [history, disk, disk_free, kept] :
+       {Case{8, 1 << 20, 0, 5}, Case{3, 1 << 20, 0, 3}, Case{8, 1100, 0, 2}, Case{8, 900, 0, 0},
+        Case{0, 1 << 20, 0, 0}, Case{8, 1 << 20, 1ULL << 60, 0}}) {
+    TestNode& node = add("honest");
+    node.config.limits.history = history;
+    node.config.limits.disk.bytes = disk;
+    node.config.limits.disk_free.bytes = disk_free;
+    node.config.learning.rounds = 5;
+    fs::create_directories(node.config.node.state);
+    write_whole(node.config.node.state / kCheckpoint, Bytes(500));  // the worker writes none
+    node.config.consortium.members = {node.self};
+    node.start(io);
+    BOOST_TEST(finishes(node, 5));
+    BOOST_TEST(History(node.config.node.state / kHistory).rounds().size() == kept);
+    node.stop();
+    BOOST_TEST(run_until([&] { return node.ended; }));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_averaged_with_or_sealed_to_a_denied_peer_also_after_a_restart) {
