@@ -83,8 +83,7 @@ NetworkExchange::NetworkExchange(net::asio::io_context& io, const Config& config
       invites_(config.consortium.charter),
       local_{keys.identity.id(), &keys.channel, &consortium, {}, "kith " + version()},
       wake_(io),
-      keep_again_(io),
-      random_(config.learning.seed) {}
+      keep_again_(io) {}
 
 NetworkExchange::~NetworkExchange() {
   host_.reset();
@@ -100,7 +99,7 @@ void NetworkExchange::join(const Subject& subject) {
       return invites_.any_open(std::chrono::system_clock::now());
     };
   }
-  host_ = std::make_unique<net::Host>(io_, local_, *this, random_());
+  host_ = std::make_unique<net::Host>(io_, local_, *this);
   store_.open_log();
   for (const Bytes& stored : store_.evidence()) {
     const auto evidence = net::decode<net::Evidence>(stored);

@@ -16,7 +16,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <random>
 #include <set>
 #include <string>
 
@@ -164,7 +163,6 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
 
   net::asio::steady_timer keep_again_;
 
-  std::mt19937_64 random_;
   Subject subject_;
   std::uint64_t round_ = 0;
   std::map<std::string, Arrival> arrivals_;          // by peer

@@ -4,6 +4,7 @@
 #include "net/endpoint.hpp"
 
 #include <algorithm>
+#include <random>
 #include <stdexcept>
 
 namespace kith::net {
@@ -30,14 +31,21 @@ std::vector<NodeId> reachable(const LocalNode& local) {
   return ids;
 }
 
+std::uint64_t random_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
 }  // namespace
 
-Host::Host(asio::io_context& io, const LocalNode& local, HostOwner& owner, std::uint64_t seed)
+// Chance must differ from node to node: those who ask for the same chunks in the same order have
+// nothing to give one another.
+Host::Host(asio::io_context& io, const LocalNode& local, HostOwner& owner)
     : io_(io),
       local_(local),
       owner_(owner),
-      gossip_(*local.consortium, local.id, local.task, seed),
-      dialler_(local.consortium->members().size(), reachable(local), seed ^ 0x9e3779b97f4a7c15),
+      gossip_(*local.consortium, local.id, local.task, random_seed()),
+      dialler_(local.consortium->members().size(), reachable(local), random_seed()),
       dial_clock_(io),
       clock_(io) {
   for (const Member& member : local.consortium->members()) {

@@ -97,7 +97,7 @@ class Host {
   };
 
   /// `local`, what it borrows, and `owner` must outlive the host.
-  Host(asio::io_context& io, const LocalNode& local, HostOwner& owner, std::uint64_t seed);
+  Host(asio::io_context& io, const LocalNode& local, HostOwner& owner);
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;

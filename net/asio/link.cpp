@@ -1,11 +1,15 @@
 #include "net/asio/link.hpp"
 
 #include <array>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 namespace kith::net {
 namespace {
 
 constexpr std::size_t kReadBuffer = 64 << 10;
+constexpr int kUnsent = 128 << 10;  // bytes that the kernel takes before it can send them
 constexpr Duration kFarewell = std::chrono::seconds(1);
 
 }  // namespace
@@ -34,6 +38,9 @@ Link::Link(asio::ip::tcp::socket socket, const LocalNode& local, const Member* e
       rate_out_(Clock::now()) {
   error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  // What the kernel has taken cannot be taken back, and says nothing of the line: the swarm sends
+  // a piece when those before it have left.
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsent, sizeof kUnsent);
 }
 
 void Link::send(const Message& message) {

@@ -8,14 +8,11 @@
 #include "crypto/seal.hpp"
 #include "daemon/sealed_snapshot.hpp"
 #include "daemon/store.hpp"
-#include "model/pipe/memfd.hpp"
-#include "model/snapshot.hpp"
-#include "net/asio/host.hpp"
+#include "tests/bench/bench_node.hpp"
 
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,85 +22,14 @@ namespace {
 namespace fs = std::filesystem;
 using namespace kith;
 using namespace kith::daemon;
+using bench::Clock;
+using bench::End;
+using bench::Keys;
 using nlohmann::json;
-using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-struct Keys {
-  crypto::Identity identity = crypto::Identity::generate();
-  crypto::ChannelKey channel = crypto::ChannelKey::generate();
-  [[nodiscard]] net::Member member(const std::string& name) const {
-    return {identity.id(), channel.public_key(), name, {}};
-  }
-};
-
-/// A node without a learner: serves what it has, or fetches what it hears of.
-class End final : public net::HostOwner {
- public:
-  End(net::asio::io_context& io, const Keys& keys, const net::Consortium& consortium, Blobs& blobs)
-      : io_(io),
-        blobs_(blobs),
-        local_{keys.identity.id(), &keys.channel, &consortium, {}, "bench"},
-        host_(io, local_, *this, 1) {}
-  ~End() override {
-    host_.stop();
-    disk_.join();
-  }
-  net::Host& host() { return host_; }
-
-  std::function<void()> on_connected = [] {};
-  std::function<void()> on_completed = [] {};
-  Clock::time_point discovered_at;
-
-  void read_piece(const net::SnapshotId& snapshot, std::uint32_t piece, PieceRead done) override {
-    const crypto::Hash chunk = host_.gossip().manifest(snapshot)->chunks.at(piece);
-    net::asio::post(disk_, [this, chunk, done = std::move(done)] {
-      auto data = blobs_.read(chunk);
-      net::asio::post(io_, [done, data = std::move(data)]() mutable { done(std::move(data)); });
-    });
-  }
-  void write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data,
-                   std::function<void()> written) override {
-    const crypto::Hash chunk = host_.gossip().manifest(snapshot)->chunks.at(piece);
-    net::asio::post(disk_, [this, chunk, data = std::move(data), written = std::move(written)] {
-      blobs_.write(chunk, data, Blobs::Durability::refetchable);
-      net::asio::post(io_, written);
-    });
-  }
-  void discovered(const net::SnapshotId& snapshot, const net::Head&) override {
-    discovered_at = Clock::now();
-    host_.want(snapshot);
-  }
-  void begun(const net::SnapshotId&, const net::Head&) override {}
-  void needed(const net::SnapshotId&, const net::Head&) override {}
-  void completed(const net::SnapshotId& snapshot, const net::Head&) override {
-    manifest = *host_.gossip().manifest(snapshot);
-    net::asio::post(disk_, [this] { net::asio::post(io_, [this] { on_completed(); }); });
-  }
-  void dropped(const net::SnapshotId&, const net::Head&, const std::vector<net::Hash>&) override {}
-  void peer_connected(const net::Member&, const net::Hello&) override { on_connected(); }
-  void peer_disconnected(const net::Member&, const net::Trouble&) override { io_.stop(); }
-  void peer_failed(const net::Member*, const net::Trouble&) override {}
-  void peer_accused(const net::Member&, const std::string& what) override { give_up(what); }
-  void peer_convicted(const net::Member&, const net::Evidence&) override { give_up("convicted"); }
-  void outrun(const net::LogPosition&) override {}
-
-  [[noreturn]] static void give_up(const std::string& what) {
-    std::cerr << "transfer: " << what << "\n";
-    std::exit(1);
-  }
-  net::Manifest manifest;
-
- private:
-  net::asio::io_context& io_;
-  Blobs& blobs_;
-  net::LocalNode local_;
-  net::asio::thread_pool disk_{1};
-  net::Host host_;
-};
 
 /// What the receiver's cryptography takes, one thing after the other on this core.
 json ceiling(const net::Manifest& manifest, const SnapshotForm& form, const Keys& reader,
@@ -161,17 +87,6 @@ json ceiling(const net::Manifest& manifest, const SnapshotForm& form, const Keys
           {"total", channel + hashing + decryption + decoding}};
 }
 
-/// Weights as a trained model has them.
-pipe::Fd model_of(std::size_t mebibytes, SnapshotForm& form, model::Encoding encoding) {
-  std::vector<float> values((mebibytes << 20) / sizeof(float));
-  std::mt19937 random(1);
-  std::normal_distribution<float> weight(0, 0.05F);
-  std::ranges::generate(values, [&] { return weight(random); });
-  const Bytes file = model::write_snapshot({{{"w", {values.size()}}}}, values);
-  form = form_of(file, encoding);
-  return pipe::sealed_memfd("bench", file);
-}
-
 /// Fetches, opens, and prints.
 void receive(net::asio::io_context& io, End& end, const SnapshotForm& form, const Keys& keys,
              const Blobs& blobs) {
@@ -189,20 +104,6 @@ void receive(net::asio::io_context& io, End& end, const SnapshotForm& form, cons
   io.run();
   result["ceiling"] = ceiling(end.manifest, form, keys, blobs);
   std::cout << result.dump() << std::endl;
-}
-
-net::SignedHead head_of(const net::Manifest& manifest, const SnapshotForm& form, const Keys& keys,
-                        const net::Consortium& consortium) {
-  const Bytes encoded = net::encode(manifest);
-  net::Head head;
-  head.origin = keys.identity.id();
-  head.position = {1, 1};
-  head.round = 1;
-  head.examples = 1;
-  head.size = form.encoded_size();
-  head.manifest = crypto::hash(encoded);
-  head.manifest_size = static_cast<std::uint32_t>(encoded.size());
-  return net::sign_head(head, keys.identity, consortium.id());
 }
 
 }  // namespace
@@ -228,7 +129,7 @@ int main(int argc, char** argv) {
   {
     Blobs blobs(folder / (child == 0 ? "receiver" : "sender"));
     SnapshotForm form;
-    const pipe::Fd file = model_of(mebibytes, form, *encoding);
+    const pipe::Fd file = bench::model_of(mebibytes, form, *encoding);
     net::asio::io_context io(1);
     net::Member listening = sender.member("sender");
     if (child == 0) {
@@ -246,7 +147,7 @@ int main(int argc, char** argv) {
     const net::Manifest manifest = seal_snapshot(file, form, consortium, blobs);
     End end(io, sender, consortium, blobs);
     end.on_connected = [&] {
-      end.host().publish(head_of(manifest, form, sender, consortium), manifest);
+      end.host().publish(bench::head_of(manifest, form, sender, consortium), manifest);
     };
     end.host().listen("127.0.0.1:0");
     const std::string address = end.host().listening().at(0);

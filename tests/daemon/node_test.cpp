@@ -162,7 +162,7 @@ class Stranger : public net::HostOwner {
            crypto::Hash task)
       : keys_(keys), consortium_(std::move(consortium)) {
     local_ = {keys_.identity.id(), &keys_.channel, &consortium_, task, "stranger"};
-    host_ = std::make_unique<net::Host>(io, local_, *this, 1);
+    host_ = std::make_unique<net::Host>(io, local_, *this);
     host_->connect();
   }
   void read_piece(const net::SnapshotId&, std::uint32_t, PieceRead) override { asked = true; }

@@ -36,7 +36,7 @@ class TestHost : public HostOwner {
     io_ = &io;
     local_ = {identity_.id(), &channel_, &consortium, task, "test", version, oldest};
     if (answers_applicants) local_.takes_applications = [] { return true; };
-    host_ = std::make_unique<Host>(io, local_, *this, 1);
+    host_ = std::make_unique<Host>(io, local_, *this);
     if (listen) host_->listen("127.0.0.1:0");
   }
   void publish(std::uint64_t sequence) {

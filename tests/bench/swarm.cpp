@@ -1,0 +1,98 @@
+// One node of a real swarm: the first publishes a snapshot when a line comes on its standard input,
+// the others fetch it; each serves what it has.  Prints a line of JSON when it is ready, when it
+// has published or has it all, and, with what that took, when its standard input ends.
+// tests/bench/swarm.py runs many, each behind a slow line.
+//
+//     build/release/bin/swarm NUMBER MEBIBYTES FOLDER ADDRESS...       NUMBER: whose ADDRESS is
+//     ours
+#include "crypto/init.hpp"
+#include "daemon/sealed_snapshot.hpp"
+#include "tests/bench/bench_node.hpp"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace kith;
+using nlohmann::json;
+
+/// The same in every process.
+bench::Keys keys_of(std::size_t node) {
+  crypto::Secret<32> seed, secret;
+  seed.data()[1] = secret.data()[1] =
+      static_cast<std::byte>(node + 1);  // X25519 ignores some bits of [0]
+  return {crypto::Identity::from_seed(seed), crypto::ChannelKey::from_secret(secret)};
+}
+
+void say(const json& what) { std::cout << what.dump() << std::endl; }
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+/// The most that this process had resident since the last look, in MiB.
+double peak_memory() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  double kilobytes = 0;
+  while (status >> word) {
+    if (word == "VmHWM:") status >> kilobytes;
+  }
+  return kilobytes / 1024;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  crypto::init();
+  const std::size_t nodes = argc > 4 ? static_cast<std::size_t>(argc) - 4 : 0;
+  const std::size_t self = argc > 4 ? std::strtoul(argv[1], nullptr, 10) : 0;
+  const std::size_t mebibytes = argc > 4 ? std::strtoul(argv[2], nullptr, 10) : 0;
+  if (self >= nodes || mebibytes == 0 || nodes > 200) {
+    std::cerr << "usage: swarm NUMBER MEBIBYTES FOLDER ADDRESS...\n";
+    return 64;
+  }
+  std::vector<net::Member> members;
+  for (std::size_t node = 0; node < nodes; ++node) {
+    members.push_back(keys_of(node).member("node-" + std::to_string(node)));
+    members.back().addresses = {argv[4 + node]};
+  }
+  const net::Consortium consortium("bench", members);
+  const bench::Keys keys = keys_of(self);
+  daemon::Blobs blobs(argv[3]);
+  daemon::SnapshotForm form;
+  net::Manifest manifest;
+  if (self == 0) {
+    const pipe::Fd file = bench::model_of(mebibytes, form, model::Encoding::fp32);
+    manifest = daemon::seal_snapshot(file, form, consortium, blobs);
+  }
+  std::ofstream("/proc/self/clear_refs") << 5;  // the model is the worker's, not ours
+  net::asio::io_context io(1);
+  bench::End end(io, keys, consortium, blobs);
+  const auto publish = [&] {
+    say({{"published", now()}, {"bytes", form.encoded_size()}});
+    end.host().publish(bench::head_of(manifest, form, keys, consortium), manifest);
+  };
+  end.on_completed = [&] { say({{"completed", now()}}); };
+  end.on_disconnected = [] {};
+  net::asio::posix::stream_descriptor input(io, ::dup(STDIN_FILENO));
+  std::array<char, 16> ignored{};
+  const std::function<void()> wait = [&] {
+    input.async_read_some(net::asio::buffer(ignored), [&](net::error_code ec, std::size_t) {
+      if (ec) return io.stop();
+      if (self == 0) publish();
+      wait();
+    });
+  };
+  wait();
+  end.host().listen(members[self].addresses[0]);
+  end.host().connect();
+  say({{"ready", now()}});
+  io.run();
+  const auto traffic = end.host().traffic();
+  say({{"memory_mebibytes", peak_memory()}, {"in", traffic.in}, {"out", traffic.out}});
+  ::_exit(0);
+}
