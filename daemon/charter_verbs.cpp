@@ -657,6 +657,27 @@ Answer request(const Options& options) {
   return answer;
 }
 
+/// For those whom no node of theirs can tell: a running node tells the others by itself.
+Answer publish(const Options& options) {
+  const CharterChain chain = open_charter(options.charter());
+  const auto& newest = chain.newest();
+  if (const auto fork = known_fork(options.charter(), chain)) {
+    throw Failure(EX_DATAERR, "it has a rival, " + rival_file(options.charter()).string() +
+                                  ": decide with kith charter pin before it is passed on");
+  }
+  if (fs::exists(options.out)) {
+    throw Failure(EX_CANTCREAT, options.out.string() + " exists already");
+  }
+  write_whole(options.out, chain.encode());
+  const std::string name = fingerprint(newest.id);
+  return {
+      {{"file", options.out.string()}, {"number", newest.charter.number}, {"fingerprint", name}},
+      {"Wrote version " + std::to_string(newest.charter.number) + " of \"" +
+           newest.charter.consortium + "\", and all before it, to " + options.out.string() + ".",
+       "Whoever gets it takes it with kith charter merge FILE, and compares on the telephone:",
+       "  fingerprint  " + name, "  founded as   " + fingerprint(chain.versions().front().id)}};
+}
+
 bool is_steward(const Charter& charter, const crypto::NodeId& id) {
   return std::ranges::find(charter.stewards, id, &Steward::id) != charter.stewards.end();
 }
@@ -752,6 +773,9 @@ void add_charter_verbs(CLI::App& app, std::function<int()>& chosen) {
   add_keys(verb);
   verb = add("merge", "put signatures together, and take newer versions", merge);
   add_file(verb, "proposals, and charter files of others")->required();
+  verb = add("publish", "a file with the newest version, for who cannot get it from a running node",
+             publish);
+  verb->add_option("--out", options->out, "where to write it")->required();
   verb = add("pin", "follow this charter from now on, although another was followed before", pin);
   add_file(verb, "the charter to follow, if it is not in place already")->expected(0, 1);
 }

@@ -70,6 +70,12 @@ class OnFilesAlone(Charters):
         self.assertEqual(third["changes"]["threshold"], [1, 2])
         self.assertIn("+ member  bob", self.charter(self.bob, "diff", "--from", 1))
         self.assertEqual(self.json(self.carol, "verify")["fingerprint"], third["fingerprint"])
+        published = self.folder / "for dave.kith"
+        self.assertIn(third["fingerprint"], self.charter(self.bob, "publish", "--out", published))
+        self.assertIn("exists already", self.charter(self.bob, "publish", "--out", published, status=CANTCREAT))
+        dave = self.folder / "dave"
+        self.done("init", "--join", "--dir", dave, "--name", "dave", "--consortium", "study", "--address", "h:1")
+        self.assertIn(first["fingerprint"], self.charter(dave, "merge", published))
 
     def test_one_signature_of_two_changes_nothing_and_two_on_copies_do(self):
         self.three_stewards()
@@ -166,6 +172,7 @@ class OnFilesAlone(Charters):
         self.assertEqual([steward["name"] for steward in fork["signed_twice"]], ["bob"])
         self.assertEqual({member["name"] for member in fork["members"]}, {"alice", "bob"})
         self.assertIn("FORKED", self.charter(self.alice, "show"))
+        self.assertIn("has a rival", self.charter(self.alice, "publish", "--out", self.folder / "x", status=DATAERR))
         verified = kith("charter", "verify", "--dir", self.alice)
         self.assertEqual(verified.returncode, DATAERR)
         self.charter(self.alice, "pin", self.carol / "charter.kith")
