@@ -6,7 +6,6 @@
 #include <cmath>
 #include <iterator>
 #include <map>
-#include <ranges>
 #include <span>
 #include <string_view>
 
@@ -220,9 +219,10 @@ std::string manifest(const Task& task, const crypto::Hash& initial_model) {
 
 std::vector<TaskDifference> differences(std::string_view ours, std::string_view theirs) {
   std::map<std::string, TaskDifference> fields;
-  const auto read = [&](std::string_view text, std::string TaskDifference::* side) {
-    for (const auto& line : text | std::views::split('\n')) {
-      const std::string_view field(line.begin(), line.end());
+  const auto read = [&](std::string_view text, std::string TaskDifference::*side) {
+    while (!text.empty()) {
+      const std::string_view field = text.substr(0, text.find('\n'));
+      text.remove_prefix(std::min(field.size() + 1, text.size()));
       const std::size_t equals = field.find('=');
       if (equals == std::string_view::npos) continue;
       const std::string key(field.substr(0, equals));

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <ranges>
 #include <set>
 
 namespace kith::net {
@@ -358,14 +357,16 @@ std::vector<NodeId> signed_twice(const SignedCharter& one, const SignedCharter& 
 
 namespace {
 
-/// Whether enough stewards of the version before `first` (counted from 0), but for `convicted`, have
-/// signed something from there on.
+/// Whether enough stewards of the version before `first` (counted from 0), but for `convicted`,
+/// have signed something from there on.
 bool has_quorum(const CharterChain& chain, std::size_t first,
                 const std::vector<NodeId>& convicted) {
   if (first == 0) return false;
   const Charter& trusted = chain.versions()[first - 1].charter;
   const auto signed_here = [&](const Steward& steward) {
-    return std::ranges::any_of(chain.versions() | std::views::drop(first), [&](const auto& each) {
+    const auto& versions = chain.versions();
+    const auto begin = versions.begin() + static_cast<std::ptrdiff_t>(first);
+    return std::any_of(begin, versions.end(), [&](const auto& each) {
       return std::ranges::find(each.signed_charter.signatures, steward.id,
                                &SignedCharter::Signature::steward) !=
              each.signed_charter.signatures.end();
