@@ -5,6 +5,7 @@
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/keys.hpp"
+#include "daemon/store.hpp"
 #include "daemon/views.hpp"
 #include "net/endpoint.hpp"
 #include "net/member_card.hpp"
@@ -26,6 +27,7 @@ using nlohmann::json;
 using std::chrono::system_clock;
 
 constexpr std::size_t kCardSize = 8 << 10;
+constexpr std::size_t kConfigSize = 1 << 20;
 constexpr unsigned kMaxDays = 3650;
 
 /// What all these verbs are told.
@@ -37,7 +39,7 @@ struct Options {
   std::vector<fs::path> add{};
   std::vector<Member> members{};  ///< to add, as if by their cards
   std::vector<std::string> remove{}, steward_add{}, steward_remove{}, addresses{};
-  std::string name{};
+  std::string name{}, consortium{};
   fs::path out{};
   std::uint64_t from = 0;
   std::uint32_t threshold = 0;
@@ -624,21 +626,32 @@ std::vector<std::string> reachable(const std::vector<std::string>& listen) {
   return found;
 }
 
-Answer request(const Options& options) {
+/// This node as its card says: with what the options say, or else its charter, or configuration.
+Member own_member(const Options& options, const crypto::NodeKeys& keys) {
   const auto config = options.config();
-  const auto keys = load_keys(options.keys());
   Member member;
   member.id = keys.identity.id();
   member.channel = keys.channel.public_key();
   member.name = options.name.empty() && config ? config->node.name : options.name;
   member.addresses = options.addresses;
   if (options.addresses.empty() && config) member.addresses = reachable(config->node.listen);
+  if (member.addresses.empty() && options.addresses.empty() && fs::exists(options.charter())) {
+    const auto& members = load_charter(options.charter()).newest().charter.members;
+    const auto known = std::ranges::find(members, member.id, &Member::id);
+    if (known != members.end()) member.addresses = known->addresses;
+  }
   if (!net::is_label(member.name)) {
     throw Failure(EX_USAGE, "a card needs a name of 1 to 64 printable characters: --name NAME");
   }
   if (!net::are_addresses(member.addresses)) {
     throw Failure(EX_USAGE, "a card has at most 4 addresses, each like \"host:7700\"");
   }
+  return member;
+}
+
+Answer request(const Options& options) {
+  const auto keys = load_keys(options.keys());
+  const Member member = own_member(options, keys);
   const std::string card = net::to_text(net::make_card(member, keys.identity));
   Answer answer{to_json(member), {}};
   answer.value["card"] = card;
@@ -654,6 +667,80 @@ Answer request(const Options& options) {
     answer.lines.emplace_back(
         "It names no address: nobody can dial this node, unless you give --address HOST:PORT.");
   }
+  return answer;
+}
+
+/// A new consortium with the keys that this node has, to which it then moves: a part that goes its
+/// own way.
+Answer found(const Options& options) {
+  const auto keys = load_keys(options.keys());
+  if (fs::exists(options.out)) {
+    throw Failure(EX_CANTCREAT, options.out.string() + " exists already");
+  }
+  if (!net::is_label(options.consortium)) {
+    throw Failure(EX_USAGE, "--consortium is 1 to 64 printable characters");
+  }
+  found_consortium(options.out, options.consortium, own_member(options, keys), keys.identity,
+                   options.keys(), system_clock::now());
+  const std::string name = fingerprint(load_charter(options.out).newest().id);
+  return {{{"file", options.out.string()}, {"consortium", options.consortium}, {"founded", name}},
+          {"Founded \"" + options.consortium + "\" in " + options.out.string() + ".",
+           "  founded as   " + name,
+           "Take others in with kith charter propose, sign and merge, each with --charter " +
+               options.out.string() + ";",
+           "then every one of them, this node too: kith charter move FILE"}};
+}
+
+/// Into the consortium whose charter this is, with all that was learnt.
+Answer move(const Options& options) {
+  const fs::path file = options.files.front(), own = options.charter();
+  const fs::path config_file =
+      options.config_file.empty() ? options.directory / "kith.toml" : options.config_file;
+  const Config config = load_config(config_file);
+  const CharterChain chain = load_charter(file);
+  const auto& [charter, signed_charter, id] = chain.newest();
+  const auto keys = load_keys(options.keys());
+  const auto self = std::ranges::find(charter.members, keys.identity.id(), &Member::id);
+  if (self == charter.members.end() || self->channel != keys.channel.public_key()) {
+    throw Failure(EX_NOPERM, file.string() + " does not name this node, " +
+                                 to_string(keys.identity.id()) +
+                                 ": let its stewards take in what kith charter request prints");
+  }
+  if (config.consortium.charter.empty()) {
+    throw Failure(
+        EX_USAGE,
+        config_file.string() + " has a list of members; set consortium.charter in its place first");
+  }
+  if (is_in_use(config.node.state)) {
+    throw Failure(EX_TEMPFAIL, "this node runs; stop it first");
+  }
+  const net::Hash& founded = chain.versions().front().id;
+  fs::path aside;
+  if (fs::exists(own)) {
+    const CharterChain before = load_charter(own);
+    const net::Hash& old = before.versions().front().id;
+    if (old == founded) {
+      throw Failure(EX_USAGE,
+                    "this node is in that consortium already; kith charter merge takes "
+                    "newer versions");
+    }
+    aside = own.parent_path() / ("charter-" + crypto::to_hex(old).substr(0, 8) + ".kith");
+    write_whole(aside, before.encode());
+  }
+  // If we are interrupted, the same again finishes it.
+  const std::string text = read_text(config_file, kConfigSize);
+  write_whole(config_file, as_byte_view(replace_consortium(text, config_file, charter.consortium)));
+  decide_for(own, chain);
+  Answer answer{
+      {{"consortium", charter.consortium},
+       {"number", charter.number},
+       {"fingerprint", fingerprint(id)},
+       {"aside", aside.empty() ? json() : json(aside.string())}},
+      {"This node is in \"" + charter.consortium + "\" from now on, version " +
+           std::to_string(charter.number) + ".  Compare with a steward, on the telephone:",
+       "  fingerprint  " + fingerprint(id), "  founded as   " + fingerprint(founded)}};
+  if (!aside.empty()) answer.lines.push_back("The charter of before: " + aside.string());
+  answer.lines.emplace_back("What it has learnt stays, if the task is the same: kith task diff.");
   return answer;
 }
 
@@ -773,6 +860,16 @@ void add_charter_verbs(CLI::App& app, std::function<int()>& chosen) {
   add_keys(verb);
   verb = add("merge", "put signatures together, and take newer versions", merge);
   add_file(verb, "proposals, and charter files of others")->required();
+  verb = add("found", "a new consortium of this node alone, in a file: a part goes its own way",
+             found);
+  verb->add_option("--consortium", options->consortium, "its id")->required();
+  verb->add_option("--out", options->out, "the charter's file")->required();
+  verb->add_option("--name", options->name, "the node's name, if not the configuration's");
+  verb->add_option("--address", options->addresses, "host:port at which the others reach it");
+  add_keys(verb);
+  verb = add("move", "take this node, which must not run, into another consortium", move);
+  add_file(verb, "the other's charter, which names this node")->required()->expected(1);
+  add_keys(verb);
   verb = add("publish", "a file with the newest version, for who cannot get it from a running node",
              publish);
   verb->add_option("--out", options->out, "where to write it")->required();

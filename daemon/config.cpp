@@ -460,6 +460,13 @@ Config parse_config(std::string_view text, const fs::path& file) {
 
 namespace {
 
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  std::istringstream in{std::string(text)};
+  for (std::string line; std::getline(in, line);) lines.push_back(line + "\n");
+  return lines;
+}
+
 std::string section_toml(const Section<Config>& section, const Config& config) {
   std::string text = commented(section.summary) + "[" + section.name + "]\n";
   for (const auto& key : section.keys) {
@@ -497,9 +504,7 @@ std::string replace_task(std::string_view text, const fs::path& file, const mode
   const auto section = std::ranges::find(sections(), "task", &Section<Config>::name);
   const toml::table table = parse_toml(text, file);
   const auto header = table.at_path("task").node()->source().begin.line;
-  std::vector<std::string> lines;
-  std::istringstream in{std::string(text)};
-  for (std::string line; std::getline(in, line);) lines.push_back(line + "\n");
+  const std::vector<std::string> lines = lines_of(text);
   const auto is_header = [](const std::string& line) { return line.starts_with('['); };
   const auto begin = lines.begin() + header - 1;
   auto end = std::find_if(std::next(begin), lines.end(), is_header);
@@ -516,6 +521,16 @@ std::string replace_task(std::string_view text, const fs::path& file, const mode
        ++line) {
     made += *line;
   }
+  return made;
+}
+
+std::string replace_consortium(std::string_view text, const fs::path& file, const std::string& id) {
+  const toml::table table = parse_toml(text, file);
+  std::vector<std::string> lines = lines_of(text);
+  const auto line = table.at_path("consortium.id").node()->source().begin.line;
+  lines.at(line - 1) = "id = " + show(id) + "\n";
+  std::string made;
+  for (const std::string& each : lines) made += each;
   return made;
 }
 

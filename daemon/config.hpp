@@ -146,6 +146,11 @@ struct Config {
 [[nodiscard]] std::string replace_task(std::string_view text, const std::filesystem::path& file,
                                        const model::Task& task);
 
+/// The same with another `consortium.id`, which must be there.
+[[nodiscard]] std::string replace_consortium(std::string_view text,
+                                             const std::filesystem::path& file,
+                                             const std::string& id);
+
 /// docs/configuration.md.
 [[nodiscard]] std::string configuration_markdown();
 

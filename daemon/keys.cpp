@@ -74,6 +74,13 @@ class QuietTerminal {
   termios before_{};
 };
 
+/// What was typed last: a verb may need the keys more than once.
+Passphrase typed(const std::string& prompt) {
+  static std::optional<Passphrase> last;
+  if (!last) last = QuietTerminal().ask(prompt);
+  return {crypto::Secret<Passphrase::kMost>(last->text.data()), last->size};
+}
+
 std::optional<Passphrase> passphrase_of_file() {
   const char* const named = std::getenv(kVariable);
   if (named == nullptr || *named == '\0') return std::nullopt;
@@ -94,7 +101,7 @@ std::optional<Passphrase> passphrase_of_file() {
 crypto::NodeKeys load_keys(const fs::path& file) {
   const auto ask = [&] {
     if (auto found = passphrase_of_file()) return std::move(*found);
-    return QuietTerminal().ask("Passphrase of " + file.string() + ": ");
+    return typed("Passphrase of " + file.string() + ": ");
   };
   try {
     return crypto::load_key_file(file, ask);

@@ -334,6 +334,14 @@ BOOST_AUTO_TEST_CASE(another_task_takes_the_place_of_the_old_and_every_other_lin
   BOOST_TEST(replaced.ends_with("\n# of learning\n[learning] # here\nepochs = 7\n"), replaced);
 }
 
+BOOST_AUTO_TEST_CASE(another_consortium_takes_the_place_of_the_old_and_every_other_line_stays) {
+  const std::string text = "# mine\n" + to_toml(parse(kLeast + member("b", 2)));
+  const std::string replaced = replace_consortium(text, "kith.toml", "an \"other\"");
+  BOOST_TEST(parse_config(replaced, "kith.toml").consortium.id == "an \"other\"");
+  BOOST_TEST(replace_consortium(replaced, "kith.toml", parse_config(text, "").consortium.id) ==
+             text);
+}
+
 BOOST_AUTO_TEST_CASE(defaults_are_written_as_comments_that_may_be_uncommented) {
   Config config;
   config.node.name = "a";

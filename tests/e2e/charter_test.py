@@ -320,6 +320,53 @@ class WithNodes(Charters):
                 self.assertEqual(node.stop(), 0)
             self.check_audit_log(steward, second)
 
+    def test_two_consortia_become_one_and_one_becomes_two_and_what_was_learnt_stays(self):
+        with Testnet(nodes=3) as net:
+            first, second, third = self.founded(net)
+            self.change(first, "--add", second / "node.card")
+            self.charter(second, "merge", first / "charter.kith")
+            alone = net.directory / "alone.kith"
+            self.charter(third, "found", "--consortium", "alone", "--out", alone)
+            self.assertIn("alone", self.charter(third, "move", alone))
+            net.start()
+            net.wait_for_rounds(3, 60)
+            connected = lambda node: {name for name, peer in node.peers().items() if peer["connected"]}
+            for node, others in zip(net.nodes, ({"node-2"}, {"node-1"}, set())):
+                net.wait(f"{node.name} is in its own consortium", lambda: connected(node) == others, 60)
+
+            # Together: the others take it in while they run, and it moves.
+            self.assertIn("does not name this node", self.charter(third, "move", first / "charter.kith", status=NOPERM))
+            card, grown = net.directory / "node-3.card", net.directory / "grown.kith"
+            self.charter(third, "request", "--out", card)
+            self.change(first, "--add", card)
+            self.charter(first, "publish", "--out", grown)
+            self.assertIn("stop it first", self.charter(third, "move", grown, status=testnet.TEMPFAIL))
+            self.assertEqual(net.nodes[2].stop(), 0)
+            learnt = max(event["round"] for event in net.nodes[2].events("round_finished"))
+            moved = json.loads(self.charter(third, "move", "--json", grown))
+            self.assertEqual((moved["consortium"], moved["number"]), ("e2e", 3))
+            self.assertTrue(pathlib.Path(moved["aside"]).exists())
+            self.assertIn("already", self.charter(third, "move", grown, status=USAGE))
+            net.nodes[2].start()
+            for node in net.nodes:
+                net.wait(f"{node.name} is with the others", lambda: len(connected(node)) == 2, 60)
+            self.assertGreaterEqual(net.nodes[2].events("opened")[-1]["round"], learnt)
+
+            # Apart: the last two go their own way.
+            apart = net.directory / "apart.kith"
+            self.charter(second, "found", "--consortium", "apart", "--out", apart)
+            proposal = json.loads(self.charter(second, "propose", "--json", "--charter", apart, "--add", card))["file"]
+            self.charter(second, "sign", "--charter", apart, proposal)
+            self.charter(second, "merge", "--charter", apart, proposal)
+            for node in net.nodes[1:]:
+                self.assertEqual(node.stop(), 0)
+                self.charter(node.directory, "move", apart)
+                node.start()
+            for node, others in zip(net.nodes, (set(), {"node-3"}, {"node-2"})):
+                net.wait(f"{node.name} is where it belongs", lambda: connected(node) == others, 60)
+            for node in net.nodes:
+                self.assertEqual(node.stop(), 0)
+
     def test_a_rival_that_leaves_nodes_out_stops_none_of_them(self):
         with Testnet(nodes=3) as net:
             steward, second, third = self.founded(net)
