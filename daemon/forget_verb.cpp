@@ -57,12 +57,14 @@ std::map<std::string, std::string> known_nodes(const Config& config,
 
 /// The id of the one called `who`, or whose id begins so.  Throws Failure(EX_USAGE).
 std::string find_node(const std::map<std::string, std::string>& names, const std::string& who) {
-  std::vector<std::string> found;
+  std::vector<std::string> found, by_id;
   std::set<std::string> all;
   for (const auto& [id, name] : names) {
-    if (name == who || (!who.empty() && id.starts_with(who))) found.push_back(id);
+    if (name == who) found.push_back(id);
+    if (!who.empty() && id.starts_with(who)) by_id.push_back(id);
     all.insert(name);
   }
+  if (found.empty()) found = by_id;  // a short name may begin an id by chance
   if (found.size() == 1) return found.front();
   const std::string quoted = "\"" + who + "\"";
   throw Failure(EX_USAGE,

@@ -158,16 +158,18 @@ void Invites::used(const net::Token& token, system_clock::time_point now) {
 
 OpenInvite Invites::find(std::string_view who, Which which, const net::CharterChain& chain,
                          system_clock::time_point now) const {
-  std::vector<OpenInvite> matching;
+  std::vector<OpenInvite> matching, by_id;
   std::string names;
   for (const OpenInvite& invite : pending(chain, now)) {
     if (which == Which::applied && !invite.applicant) continue;
     if (invite.number() == who) return invite;
-    const bool by_id =
+    const bool begins =
         !who.empty() && invite.applicant && to_string(invite.applicant->member.id).starts_with(who);
-    if (invite.name() == who || by_id) matching.push_back(invite);
+    if (invite.name() == who) matching.push_back(invite);
+    if (begins) by_id.push_back(invite);
     names += (names.empty() ? "" : ", ") + (invite.name().empty() ? "-" : invite.name());
   }
+  if (matching.empty()) matching = by_id;  // a short name may begin an id by chance
   if (matching.size() == 1) return matching.front();
   const std::string quoted = "\"" + std::string(who) + "\"";
   if (matching.empty()) {

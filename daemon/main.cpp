@@ -45,11 +45,14 @@ using nlohmann::json;
 // --- run ---------------------------------------------------------------------------------------
 
 constexpr auto kCharterLook = 500ms;  // between looks at the charter's file
+constexpr auto kTellOfRival = 2s;     // to those who do not count any more, before we hang up
 
 /// The node, until it is stopped (false) or the charter names other members (true): then another
 /// one takes its place, made of what is on the disk.
 bool live(Config config, const crypto::NodeKeys& keys, CharterWatch& charter) {
   net::asio::io_context io(1);  // the thread that thinks: this one
+  const fs::path rival = rival_file(config.consortium.charter);
+  const bool forked_before = fs::exists(rival);
   Node node(io, std::move(config), keys);
   std::exception_ptr failed;
   bool ended = false, interrupted = false, renewed = false;
@@ -73,7 +76,12 @@ bool live(Config config, const crypto::NodeKeys& keys, CharterWatch& charter) {
         failed = std::current_exception();
       }
       if (!renewed && !failed) return watch();
-      node.stop();
+      if (failed || forked_before || !fs::exists(rival)) return node.stop();
+      node.follow_charter();  // tells the peers of the rival
+      tick.expires_after(kTellOfRival);
+      tick.async_wait([&](net::error_code over) {
+        if (!over && !ended) node.stop();
+      });
     });
   };
   if (charter.watches()) watch();

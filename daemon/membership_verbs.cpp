@@ -587,8 +587,10 @@ bool deny_applicant(const fs::path& config_file, const std::string& who) {
   const net::CharterChain chain = charter_of(config);
   const auto& members = chain.newest().charter.members;
   const auto pending = invites.pending(chain, now);
+  const bool is_name = std::ranges::find(members, who, &net::Member::name) != members.end() ||
+                       std::ranges::find(pending, who, &OpenInvite::name) != pending.end();
   const auto is_member = [&](const net::Member& member) {
-    return member.name == who || to_string(member.id).starts_with(who);
+    return member.name == who || (!is_name && to_string(member.id).starts_with(who));
   };
   const bool by_number = std::ranges::find(pending, who, &OpenInvite::number) != pending.end();
   if (!by_number && std::ranges::any_of(members, is_member)) {

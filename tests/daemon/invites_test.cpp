@@ -157,6 +157,16 @@ BOOST_AUTO_TEST_CASE(two_invitations_for_one_name_are_told_apart_by_their_number
       (invites.find("hospital-b", Which::applied, chain, now).token == net::token_hash(token)));
 }
 
+BOOST_AUTO_TEST_CASE(a_name_that_begins_another_applicants_id_is_that_of_whom_it_names) {
+  const auto b = crypto::Identity::generate(), c = crypto::Identity::generate();
+  const net::Token second{std::byte{2}};
+  invites.keep(invitation(second, "c"), now);
+  const std::string name = to_string(c.id()).substr(0, 1);
+  (void)invites.consider(application(token, b, name), chain, now);
+  (void)invites.consider(application(second, c, "another"), chain, now);
+  BOOST_TEST((invites.find(name, Invites::Which::all, chain, now).applicant->member.id == b.id()));
+}
+
 BOOST_AUTO_TEST_CASE(whether_any_is_open_follows_the_folder_and_the_time) {
   BOOST_TEST(invites.any_open(now));
   BOOST_TEST(!invites.any_open(now + 25h));
