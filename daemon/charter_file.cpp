@@ -248,6 +248,9 @@ std::optional<net::CharterChain> settle_fork(const fs::path& file, const net::Ch
   net::CharterChain rival = load_charter(rival_file(file));
   const auto fork = find_fork(chain, rival);
   if (!fork || fork->prevails == Side::neither) return std::nullopt;
+  // The keys of stewards of long ago must not undo what their successors have built.
+  const bool built_upon = chain.versions().size() > fork->number;
+  if (fork->prevails == Side::other && built_upon) return std::nullopt;
   net::CharterChain right = fork->prevails == Side::one ? chain : std::move(rival);
   decide_for(file, right);
   return right;

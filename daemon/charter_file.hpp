@@ -50,7 +50,8 @@ void keep_rival(const std::filesystem::path& file, const net::CharterChain& riva
                                                          const net::CharterChain& chain);
 
 /// If a quorum stands behind `chain`, which is followed here, or behind the rival kept beside it
-/// (CharterFork::prevails), decides for that one and returns it.
+/// (CharterFork::prevails), decides for that one and returns it; for the rival only if nothing was
+/// built yet upon the version that parts from it.
 std::optional<net::CharterChain> settle_fork(const std::filesystem::path& file,
                                              const net::CharterChain& chain);
 

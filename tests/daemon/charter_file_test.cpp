@@ -2,6 +2,7 @@
 
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "tests/charters.hpp"
 #include "tests/crypto_ready.hpp"
 #include "tests/model/worker/temporary_directory.hpp"
 
@@ -155,6 +156,29 @@ BOOST_AUTO_TEST_CASE(with_a_known_rival_only_the_members_of_both_count) {
   use_charter(made, now);
   BOOST_TEST_REQUIRE(made.consortium.members.size() == 1U);
   BOOST_TEST(made.consortium.members[0].name == "alice");
+}
+
+/// Three stewards, two of whom must sign; the second signs both rivals, the others come to stand
+/// behind one.
+BOOST_AUTO_TEST_CASE(a_quorum_settles_a_fork_but_does_not_undo_what_was_built_since) {
+  net::CharterChain right = test::study(), wrong = right;
+  test::extend(right, test::kExpires + 1, {1, 2});
+  test::extend(wrong, test::kExpires + 2, {2, 3});
+  const auto settle = [&](const net::CharterChain& ours, const net::CharterChain& rival) {
+    fs::remove(rival_file(file));
+    follow_charter(file, ours);
+    keep_rival(file, rival);
+    return settle_fork(file, ours);
+  };
+  BOOST_TEST(!settle(wrong, right).has_value());
+  test::extend(right, test::kExpires + 3, {1, 3});
+  BOOST_TEST((settle(right, wrong)->encode() == right.encode()));
+  BOOST_TEST(!fs::exists(rival_file(file)));
+  BOOST_TEST((settle(wrong, right)->encode() == right.encode()));
+  BOOST_TEST((load_charter(file).encode() == right.encode()));
+  test::extend(wrong, test::kExpires + 4, {2, 3});  // somebody has gone on with it
+  BOOST_TEST(!settle(wrong, right).has_value());
+  BOOST_TEST((load_charter(file).encode() == wrong.encode()));
 }
 
 BOOST_AUTO_TEST_CASE(who_was_a_member_once_and_is_named_by_the_configuration_stops_nobody) {
