@@ -150,13 +150,9 @@ std::string octal(mode_t mode) {
   return text;
 }
 
-std::filesystem::path folder_of(const std::filesystem::path& path) {
-  return path.has_parent_path() ? path.parent_path() : ".";
-}
-
-bool store(const std::filesystem::path& directory, const File& file, ByteView text) {
-  if (!file.write(text) || !file.sync()) return false;
-  const File parent(directory, O_RDONLY | O_DIRECTORY);
+bool sync_folder_of(const std::filesystem::path& path) {
+  const auto folder = path.has_parent_path() ? path.parent_path() : ".";
+  const File parent(folder, O_RDONLY | O_DIRECTORY);
   return parent && parent.sync();
 }
 
@@ -199,7 +195,7 @@ NodeKeys create_key_file(const std::filesystem::path& path) {
     fail(path, "cannot be created: " + std::string(std::strerror(errno)) +
                    "; choose a directory that this user may write to");
   }
-  if (!store(folder_of(path), file, text.data())) {
+  if (!file.write(text.data()) || !file.sync() || !sync_folder_of(path)) {
     const std::string reason = std::strerror(errno);
     ::unlink(path.c_str());
     fail(path, "could not be written: " + reason + "; mend that and try again");
@@ -253,22 +249,22 @@ NodeKeys load_key_file(const std::filesystem::path& path, const AskPassphrase& a
 
 void replace_key_file(const std::filesystem::path& path, const NodeKeys& keys,
                       const Passphrase* passphrase) {
-  const FileText open = format(keys.identity.seed(), keys.channel.secret());
-  const std::string sealed = passphrase ? format(seal_keys(keys, *passphrase)) : "";
-  const ByteView text = passphrase ? as_byte_view(sealed) : ByteView(open.data());
   std::filesystem::path unfinished = path;
   unfinished += ".tmp";
   ::unlink(unfinished.c_str());  // of an earlier try
   const File file(unfinished, O_WRONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
-  if (!file || !store(folder_of(path), file, text) ||
-      ::rename(unfinished.c_str(), path.c_str()) != 0) {
+  const auto write = [&] {
+    if (passphrase) return file.write(as_byte_view(format(seal_keys(keys, *passphrase))));
+    return file.write(format(keys.identity.seed(), keys.channel.secret()).data());
+  };
+  if (!file || !write() || !file.sync() || ::rename(unfinished.c_str(), path.c_str()) != 0) {
     const std::string reason = std::strerror(errno);
     ::unlink(unfinished.c_str());
     fail(path, "could not be written, and is as it was: " + reason);
   }
-  const File parent(folder_of(path), O_RDONLY | O_DIRECTORY);
-  if (!parent || !parent.sync())
+  if (!sync_folder_of(path)) {
     fail(path, "may not be on the disk: " + std::string(std::strerror(errno)));
+  }
 }
 
 std::variant<NodeKeys, KeyFileFault> parse_key_file(ByteView text) {

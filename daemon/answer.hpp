@@ -1,6 +1,9 @@
 #pragma once
 
+#include <CLI/CLI.hpp>
+#include <functional>
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <sysexits.h>
@@ -22,6 +25,16 @@ inline int give(const Answer& answer, bool as_json) {
     for (const std::string& line : answer.lines) std::cout << line << "\n";
   }
   return answer.code;
+}
+
+/// If `verb` is what the command line asks for, `chosen` becomes what runs it and prints its
+/// answer; as JSON if options->as_json.
+template <class Options>
+void on_parsed(CLI::App& verb, std::function<int()>& chosen, std::shared_ptr<Options> options,
+               Answer (*run)(const Options&)) {
+  verb.final_callback([&chosen, options, run] {
+    chosen = [options, run] { return give(run(*options), options->as_json); };
+  });
 }
 
 }  // namespace kith::daemon

@@ -21,6 +21,9 @@
 /// changed.  Who keeps the hash of a line elsewhere can prove all before it.
 namespace kith::daemon {
 
+/// In a state folder.
+inline constexpr const char* kAuditLog = "audit.log";
+
 /// Appends.  Ownership: one a file; whoever holds the lock of the state folder.  Threads: any, one
 /// at a time.  Errors: what the disk refuses is a Failure.
 class AuditLog {

@@ -47,9 +47,11 @@ struct Options {
 
   /// Of this node, if it has a configuration: a steward's machine needs none.
   [[nodiscard]] std::optional<Config> config() const {
-    const fs::path file = config_file.empty() ? directory / "kith.toml" : config_file;
-    if (config_file.empty() && !fs::exists(file)) return std::nullopt;
-    return load_config(file);
+    if (config_file.empty() && !fs::exists(config_path())) return std::nullopt;
+    return load_config(config_path());
+  }
+  [[nodiscard]] fs::path config_path() const {
+    return config_file.empty() ? directory / "kith.toml" : config_file;
   }
   [[nodiscard]] fs::path charter() const {
     if (!charter_file.empty()) return charter_file;
@@ -694,8 +696,7 @@ Answer found(const Options& options) {
 /// Into the consortium whose charter this is, with all that was learnt.
 Answer move(const Options& options) {
   const fs::path file = options.files.front(), own = options.charter();
-  const fs::path config_file =
-      options.config_file.empty() ? options.directory / "kith.toml" : options.config_file;
+  const fs::path config_file = options.config_path();
   const Config config = load_config(config_file);
   const CharterChain chain = load_charter(file);
   const auto& [charter, signed_charter, id] = chain.newest();
@@ -815,9 +816,7 @@ void add_charter_verbs(CLI::App& app, std::function<int()>& chosen) {
                      "the charter file, if not the one that the configuration names, or "
                      "DIR/charter.kith");
     verb->add_flag("--json", options->as_json, "print JSON");
-    verb->final_callback([&chosen, options, run] {
-      chosen = [options, run] { return give(run(*options), options->as_json); };
-    });
+    on_parsed(*verb, chosen, options, run);
     return verb;
   };
   const auto add_file = [&](CLI::App* verb, const std::string& help) {

@@ -97,7 +97,7 @@ Answer export_model(const Options& options) {
   if (!model) {
     throw Failure(EX_TEMPFAIL, "the node finishes a round at every look; try again, or stop it");
   }
-  const auto audited = verify_audit_log(config.node.state / "audit.log");
+  const auto audited = verify_audit_log(config.node.state / kAuditLog);
   json audit = nullptr;
   if (const auto* log = std::get_if<AuditSummary>(&audited)) {
     audit = {{"entries", log->entries}, {"last", crypto::to_hex(log->last)}};
@@ -166,9 +166,7 @@ void add_export_verbs(CLI::App& app, std::function<int()>& chosen) {
   const auto add = [&](const std::string& name, const std::string& help,
                        Answer (*run)(const Options&)) {
     CLI::App* const verb = app.add_subcommand(name, help);
-    verb->final_callback([&chosen, options, run] {
-      chosen = [options, run] { return give(run(*options), options->as_json); };
-    });
+    on_parsed(*verb, chosen, options, run);
     verb->add_flag("--json", options->as_json, "print JSON");
     return verb;
   };

@@ -11,6 +11,8 @@
 #include "daemon/place.hpp"
 #include "daemon/store.hpp"
 
+#include <boost/algorithm/string/join.hpp>
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -29,28 +31,35 @@ struct Options {
   bool deny = false, as_json = false;
 };
 
-std::string joined(const std::set<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
+/// Whom the charter names, in all its versions, or the configuration.
+struct Members {
+  std::map<std::string, std::string> ever;  ///< names by id
+  std::set<crypto::NodeId> now;
+};
+
+Members members_of(const Config& config) {
+  Members members;
+  const auto take = [&](const std::vector<net::Member>& all) {
+    members.now.clear();
+    for (const net::Member& member : all) {
+      members.ever[to_string(member.id)] = member.name;
+      members.now.insert(member.id);
+    }
+  };
+  take(config.consortium.members);
+  if (config.consortium.charter.empty()) return members;
+  const net::CharterChain chain = load_charter(config.consortium.charter);
+  for (const auto& version : chain.versions()) take(version.charter.members);
+  return members;
 }
 
 /// Names by id: of everybody who is or was a member, as far as is known here.
-std::map<std::string, std::string> known_nodes(const Config& config,
+std::map<std::string, std::string> known_nodes(const Members& members,
                                                const std::vector<json>& rounds) {
-  std::map<std::string, std::string> names;
+  std::map<std::string, std::string> names = members.ever;  // come before those of the reports
   for (const json& round : rounds) {
-    for (const json& member : round.at("members")) names[member.at("id")] = member.at("name");
-  }
-  for (const net::Member& member : config.consortium.members) {
-    names[to_string(member.id)] = member.name;
-  }
-  if (config.consortium.charter.empty()) return names;
-  const net::CharterChain chain = load_charter(config.consortium.charter);
-  for (const auto& version : chain.versions()) {
-    for (const net::Member& member : version.charter.members) {
-      names[to_string(member.id)] = member.name;
-    }
+    for (const json& member : round.at("members"))
+      names.emplace(member.at("id"), member.at("name"));
   }
   return names;
 }
@@ -67,10 +76,10 @@ std::string find_node(const std::map<std::string, std::string>& names, const std
   if (found.empty()) found = by_id;  // a short name may begin an id by chance
   if (found.size() == 1) return found.front();
   const std::string quoted = "\"" + who + "\"";
-  throw Failure(EX_USAGE,
-                found.empty()
-                    ? "nobody here was ever called " + quoted + "; there are: " + joined(all)
-                    : quoted + " is more than one; give the beginning of its id");
+  throw Failure(EX_USAGE, found.empty()
+                              ? "nobody here was ever called " + quoted +
+                                    "; there are: " + boost::algorithm::join(all, ", ")
+                              : quoted + " is more than one; give the beginning of its id");
 }
 
 /// What a node's models did to this one's, from a round on.
@@ -109,20 +118,14 @@ std::string count_of(std::uint64_t rounds) {
   return std::to_string(rounds) + (rounds == 1 ? " round" : " rounds");
 }
 
-bool is_member(const Config& config, const crypto::NodeId& node) {
-  const auto& file = config.consortium.charter;
-  const auto members =
-      file.empty() ? config.consortium.members : load_charter(file).newest().charter.members;
-  return std::ranges::find(members, node, &net::Member::id) != members.end();
-}
-
 /// As kith deny does with a running node.
-void deny(Store& store, const fs::path& state, const std::string& id, const std::string& name) {
-  json denied = json::parse(store.text("denied").value_or("[]"));
-  if (std::ranges::find(denied, json(id)) != denied.end()) return;
-  denied.push_back(id);
-  store.put_text("denied", denied.dump());
-  AuditLog(state / "audit.log").append("denied", {{"name", name}, {"id", id}}, Sync::yes);
+void deny(Store& store, const fs::path& state, const crypto::NodeId& node,
+          const std::string& name) {
+  auto denied = store.denied();
+  if (!denied.insert(node).second) return;
+  store.put_denied(denied);
+  AuditLog(state / kAuditLog)
+      .append("denied", {{"name", name}, {"id", to_string(node)}}, Sync::yes);
 }
 
 Answer forget(const Options& options) {
@@ -133,7 +136,8 @@ Answer forget(const Options& options) {
   }
   Store store(state);  // nobody runs this node meanwhile
   const auto rounds = store.rounds(SIZE_MAX);
-  const auto names = known_nodes(config, rounds);
+  const Members members = members_of(config);
+  const auto names = known_nodes(members, rounds);
   const std::string id = find_node(names, options.who), name = names.at(id);
   const crypto::NodeId node = *crypto::parse_node_id(id);
   const auto self = load_keys(config.node.keys).identity.id();
@@ -167,7 +171,7 @@ Answer forget(const Options& options) {
         (options.from > 1 ? " from round " + std::to_string(options.from) + " on" : "") +
         "; nothing is changed."};
   } else {
-    AuditLog(state / "audit.log").append("forgot", answer.value, Sync::yes);
+    AuditLog(state / kAuditLog).append("forgot", answer.value, Sync::yes);
     // The model first: if we are interrupted, the same again finishes it.
     if (back_to > 0) history.restore(back_to, state / kCheckpoint);
     if (back_to == 0) on_disk("remove", [&] { fs::remove(state / kCheckpoint); });
@@ -182,7 +186,7 @@ Answer forget(const Options& options) {
   }
   answer.lines.emplace_back("What cannot be undone here:");
   if (!carriers.empty()) {
-    answer.lines.push_back("- Models of " + joined(carriers) +
+    answer.lines.push_back("- Models of " + boost::algorithm::join(carriers, ", ") +
                            " were averaged in what remains, and may have had " + name +
                            "'s in them.");
   }
@@ -192,9 +196,8 @@ Answer forget(const Options& options) {
                            "'s models in them.");
   }
   answer.lines.push_back("- What " + name + " has of this node's snapshots, it keeps.");
-  if (options.deny) deny(store, state, id, name);
-  const bool denied = store.text("denied").value_or("").find(id) != std::string::npos;
-  const bool may_come_again = is_member(config, node) && !denied;
+  if (options.deny) deny(store, state, node, name);
+  const bool may_come_again = members.now.contains(node) && !store.denied().contains(node);
   answer.value["may_come_again"] = may_come_again;
   if (may_come_again) {
     answer.lines.push_back(name +
@@ -210,9 +213,7 @@ void add_forget_verb(CLI::App& app, std::function<int()>& chosen) {
   const auto options = std::make_shared<Options>();
   CLI::App* const verb = app.add_subcommand(
       "forget", "take a node's models out of this node's, and say what cannot be undone");
-  verb->final_callback([&chosen, options] {
-    chosen = [options] { return give(forget(*options), options->as_json); };
-  });
+  on_parsed(*verb, chosen, options, forget);
   verb->add_option("NODE", options->who, "its name, or its node id or the beginning of it")
       ->required();
   verb->add_option("--from", options->from, "only what was averaged in this round or later")

@@ -69,9 +69,7 @@ void add_key_verbs(CLI::App& app, std::function<int()>& chosen) {
                      "the key file, if not the one that the configuration names, or DIR/node.keys");
     options->place.add_to(*verb);
     verb->add_flag("--json", options->as_json, "print JSON");
-    verb->final_callback([&chosen, options, run] {
-      chosen = [options, run] { return give(run(*options), options->as_json); };
-    });
+    on_parsed(*verb, chosen, options, run);
   };
   add("show", "whose keys they are", show);
   add("seal", "seal them with a passphrase, or with another one", seal);

@@ -1,14 +1,13 @@
 #include "daemon/keys.hpp"
 
-#include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "model/pipe/fd.hpp"
 
-#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <string>
-#include <sys/mman.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -37,9 +36,8 @@ Passphrase read_line(int descriptor, const std::string& where) {
 /// The terminal, which shows nothing of what is typed as long as this lives.
 class QuietTerminal {
  public:
-  QuietTerminal() : descriptor_(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)) {
-    if (descriptor_ < 0 || ::tcgetattr(descriptor_, &before_) != 0) {
-      if (descriptor_ >= 0) ::close(descriptor_);
+  QuietTerminal() : terminal_(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)) {
+    if (!terminal_ || ::tcgetattr(terminal_.get(), &before_) != 0) {
       throw Failure(EX_NOPERM,
                     std::string("the key file is sealed with a passphrase, and there is no "
                                 "terminal to ask for it: let ") +
@@ -47,30 +45,27 @@ class QuietTerminal {
     }
     termios quiet = before_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    ::tcsetattr(descriptor_, TCSAFLUSH, &quiet);
+    ::tcsetattr(terminal_.get(), TCSAFLUSH, &quiet);
   }
-  ~QuietTerminal() {
-    ::tcsetattr(descriptor_, TCSAFLUSH, &before_);
-    ::close(descriptor_);
-  }
+  ~QuietTerminal() { ::tcsetattr(terminal_.get(), TCSAFLUSH, &before_); }
   QuietTerminal(const QuietTerminal&) = delete;
   QuietTerminal& operator=(const QuietTerminal&) = delete;
 
   Passphrase ask(const std::string& prompt) const {
     say(prompt);
-    Passphrase answer = read_line(descriptor_, "terminal");
+    Passphrase answer = read_line(terminal_.get(), "terminal");
     say("\n");
     return answer;
   }
 
  private:
   void say(const std::string& text) const {
-    if (::write(descriptor_, text.data(), text.size()) < 0) {
+    if (::write(terminal_.get(), text.data(), text.size()) < 0) {
       throw Failure(EX_IOERR, "the terminal cannot be written to");
     }
   }
 
-  int descriptor_;
+  pipe::Fd terminal_;
   termios before_{};
 };
 
@@ -84,16 +79,12 @@ Passphrase typed(const std::string& prompt) {
 std::optional<Passphrase> passphrase_of_file() {
   const char* const named = std::getenv(kVariable);
   if (named == nullptr || *named == '\0') return std::nullopt;
-  const int descriptor = ::open(named, O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
+  const pipe::Fd file(::open(named, O_RDONLY | O_CLOEXEC));
+  if (!file) {
     throw Failure(EX_NOINPUT,
                   std::string(kVariable) + " names " + named + ": " + std::strerror(errno));
   }
-  struct Closing {
-    int descriptor;
-    ~Closing() { ::close(descriptor); }
-  } closing{descriptor};
-  return read_line(descriptor, named);
+  return read_line(file.get(), named);
 }
 
 }  // namespace

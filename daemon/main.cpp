@@ -278,7 +278,7 @@ int main(int argc, char** argv) {
   std::size_t entries = 50;
   fs::path audit_file;
   const auto audit_log = [&] {
-    return audit_file.empty() ? load_config(place.config()).node.state / "audit.log" : audit_file;
+    return audit_file.empty() ? load_config(place.config()).node.state / kAuditLog : audit_file;
   };
   verb = app.add_subcommand("log", "the audit log: what came in, was averaged, left the building");
   verb->require_subcommand(1);

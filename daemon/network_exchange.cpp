@@ -127,7 +127,8 @@ void NetworkExchange::join(const Subject& subject) {
     arrivals_[peer] = std::move(arrival);
   }
   forget_unknown_blobs();
-  restore_denied();
+  denied_ = store_.denied();
+  for (const net::NodeId& id : denied_) host_->deny(id);
   audit_.append("started", {{"version", version()},
                             {"id", to_string(local_.id)},
                             {"consortium", consortium_.id()},
@@ -182,16 +183,6 @@ void NetworkExchange::forget_unknown_blobs() {
   }
   for (const crypto::Hash& name : store_.blobs().names()) {
     if (!known.contains(name)) store_.blobs().remove(name);
-  }
-}
-
-void NetworkExchange::restore_denied() {
-  const json stored = json::parse(store_.text("denied").value_or("[]"));
-  for (const json& text : stored) {
-    const auto id = crypto::parse_node_id(text.get<std::string>());
-    if (!id) continue;
-    denied_.insert(*id);
-    host_->deny(*id);
   }
 }
 
@@ -653,9 +644,7 @@ void NetworkExchange::set_consent(const std::string& id, Consent consent) {
   const bool denied = consent == Consent::denied;
   const bool news = denied ? denied_.insert(*parsed).second : denied_.erase(*parsed) > 0;
   if (!news) return;
-  json ids = json::array();
-  for (const net::NodeId& each : denied_) ids.push_back(to_string(each));
-  store_.put_text("denied", ids.dump());
+  store_.put_denied(denied_);
   log::info(denied ? "peer_denied" : "peer_allowed", {{"peer", member->name}, {"id", id}});
   audit_.append(denied ? "denied" : "allowed", {{"name", member->name}, {"id", id}});
   if (!denied) return host_->allow(*parsed);

@@ -63,6 +63,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   /// The signed head of what we published last, since we run; null if nothing.
   [[nodiscard]] nlohmann::json published_head() const;
   [[nodiscard]] const crypto::Hash& task() const { return local_.task; }
+  [[nodiscard]] const std::string& manifest() const { return local_.manifest; }  ///< of the task
   [[nodiscard]] std::vector<std::string> listening() const { return host_->listening(); }
   [[nodiscard]] std::size_t connected() const;
   [[nodiscard]] std::size_t queued_bytes() const { return host_->queued(); }  ///< for all peers
@@ -118,7 +119,6 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   [[nodiscard]] nlohmann::json standing_of(const std::optional<net::CharterPlace>& place) const;
   /// The fields of the peer's task that differ from ours; null if it did not tell.
   [[nodiscard]] nlohmann::json differs(const net::Host::PeerStatus& peer) const;
-  void restore_denied();
   /// Writes down what was heard of the charter, if it is news here; tries again until it can.
   void keep_charters();
   /// Records which version of the charter counts from now on, if that is news.

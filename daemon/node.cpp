@@ -96,7 +96,7 @@ Node::Node(net::asio::io_context& io, Config config, const crypto::NodeKeys& key
     : config_(std::move(config)),
       keys_(keys),
       store_(config_.node.state),
-      audit_(config_.node.state / "audit.log"),
+      audit_(config_.node.state / kAuditLog),
       consortium_(make_consortium(config_, keys_.identity.id())),
       exchange_(io, config_, keys_, consortium_, store_, audit_),
       learner_(io, config_, peer_of(consortium_, keys_.identity.id()),
@@ -175,7 +175,7 @@ net::awaitable<void> Node::open() {
                        {"round", opened.round},
                        {"task", crypto::to_hex(task)}});
   check_task(task);
-  store_.put_text("manifest", manifest);
+  if (store_.text("manifest") != manifest) store_.put_text("manifest", manifest);
   const auto& [noise, clip, delta, epsilon, seed] = config_.privacy;
   if (noise > 0 && delta * static_cast<double>(opened.train) >= 1) {
     log::warn("delta_is_large", {{"delta", delta},
@@ -270,6 +270,7 @@ void Node::keep(json report) {
   report["bytes_out"] = traffic.out;
   store_.atomically([&] {
     store_.put_round(round_, std::chrono::system_clock::now(), report);
+    store_.put_text("served", served(report).dump());
     for (const net::Member& member : consortium_.members()) {
       const json opinion = learner_.strategy().opinion(to_string(member.id));
       if (!opinion.is_null()) store_.put_peer(member.id, opinion);
@@ -281,7 +282,6 @@ void Node::keep(json report) {
   for (json& member : averaged) member["snapshot"] = exchange_.loaded(member.at("id"));
   audit_.append("averaged",
                 {{"round", round_}, {"members", averaged}, {"served", report.at("served")}});
-  keep_served(report);
 
   const json& privacy = report.at("privacy");
   if (!privacy.is_null() && !privacy.at("published").get<bool>()) {
@@ -316,27 +316,26 @@ void Node::keep_history() {
   const std::uint64_t size = std::filesystem::file_size(checkpoint, failed);
   if (failed) return;  // another worker may keep its own
   const std::uint64_t free = std::filesystem::space(config_.node.state, failed).available;
-  std::uint64_t most = std::min<std::uint64_t>(config_.limits.history,
-                                               config_.limits.disk.bytes / std::max<std::uint64_t>(size, 1));
+  std::uint64_t most = std::min<std::uint64_t>(
+      config_.limits.history, config_.limits.disk.bytes / std::max<std::uint64_t>(size, 1));
   const bool room = !failed && free >= config_.limits.disk_free.bytes + 2 * size;
   if (most < 2 || !room) most = 0;
   History(config_.node.state / kHistory).keep(round_, checkpoint, most);
 }
 
 // What kith export tells of the model.
-void Node::keep_served(const json& report) {
+json Node::served(const json& report) const {
   json averaged = report.at("members");
   for (json& member : averaged) member["head"] = exchange_.loaded_head(member.at("id"));
-  json served{{"round", round_},
-              {"task", store_.text("manifest").value_or("")},
-              {"served", report.at("served")},
-              {"reason", report.at("served_reason")},
-              {"evaluations", report.at("models").at(report.at("served").get<std::string>())},
-              {"averaged", averaged},
-              {"published", exchange_.published_head()},
-              {"privacy", report.at("privacy")},
-              {"charter", exchange_.charter_version()}};
-  store_.put_text("served", served.dump());
+  return {{"round", round_},
+          {"task", exchange_.manifest()},
+          {"served", report.at("served")},
+          {"reason", report.at("served_reason")},
+          {"evaluations", report.at("models").at(report.at("served").get<std::string>())},
+          {"averaged", averaged},
+          {"published", exchange_.published_head()},
+          {"privacy", report.at("privacy")},
+          {"charter", exchange_.charter_version()}};
 }
 
 net::awaitable<void> Node::pause(steady_clock::duration time) {

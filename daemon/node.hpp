@@ -41,7 +41,7 @@ class Node final {
   net::awaitable<void> learn();
   void keep(nlohmann::json report);
   void keep_history();
-  void keep_served(const nlohmann::json& report);
+  [[nodiscard]] nlohmann::json served(const nlohmann::json& report) const;
   /// Ends early only with the node.
   net::awaitable<void> pause(std::chrono::steady_clock::duration time);
 

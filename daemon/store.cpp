@@ -439,6 +439,20 @@ std::map<crypto::NodeId, nlohmann::json> Store::peers() const {
   return peers;
 }
 
+std::set<crypto::NodeId> Store::denied() const {
+  std::set<crypto::NodeId> peers;
+  for (const nlohmann::json& each : nlohmann::json::parse(text("denied").value_or("[]"))) {
+    if (const auto id = crypto::parse_node_id(each.get<std::string>())) peers.insert(*id);
+  }
+  return peers;
+}
+
+void Store::put_denied(const std::set<crypto::NodeId>& peers) {
+  nlohmann::json ids = nlohmann::json::array();
+  for (const crypto::NodeId& id : peers) ids.push_back(to_string(id));
+  put_text("denied", ids.dump());
+}
+
 void Store::put_text(std::string_view key, std::string_view text) {
   database_->run("INSERT OR REPLACE INTO texts VALUES (?, ?)", key, text);
 }

@@ -13,6 +13,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -105,6 +106,10 @@ class Store {
   /// What we think of a peer: a JSON object with scores and admission.
   void put_peer(const crypto::NodeId& peer, const nlohmann::json& opinion);
   [[nodiscard]] std::map<crypto::NodeId, nlohmann::json> peers() const;
+
+  /// The peers that the operator has denied.
+  [[nodiscard]] std::set<crypto::NodeId> denied() const;
+  void put_denied(const std::set<crypto::NodeId>& peers);
 
   void put_text(std::string_view key, std::string_view text);
   [[nodiscard]] std::optional<std::string> text(std::string_view key) const;

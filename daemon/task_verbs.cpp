@@ -138,7 +138,7 @@ Answer accept(const Options& options) {
     answer.lines = {"It is the task of this node already: " + name};
     return answer;
   }
-  AuditLog(config.node.state / "audit.log")
+  AuditLog(config.node.state / kAuditLog)
       .append("task_accepted", {{"fingerprint", name}, {"differs", to_json(differences)}},
               Sync::yes);
   if (!differences.empty()) write_whole(options.place.config(), as_byte_view(found.text));
@@ -166,9 +166,7 @@ void add_task_verbs(CLI::App& app, std::function<int()>& chosen) {
     CLI::App* const verb = task->add_subcommand(name, help);
     options->place.add_to(*verb);
     verb->add_flag("--json", options->as_json, "print JSON");
-    verb->final_callback([&chosen, options, run] {
-      chosen = [options, run] { return give(run(*options), options->as_json); };
-    });
+    on_parsed(*verb, chosen, options, run);
     return verb;
   };
   add("show", "this node's task as a file for the others, and its fingerprint", show)

@@ -3,6 +3,8 @@
 #include "daemon/console.hpp"
 #include "daemon/failure.hpp"
 
+#include <boost/algorithm/string/join.hpp>
+
 #include <algorithm>
 #include <cstdio>
 #include <optional>
@@ -165,8 +167,7 @@ Lines status_lines(const json& status) {
                  (fields.empty() ? "" : " (" + fields + ")") + "; see kith task --help");
   }
   if (const json& by = status.at("refused_by"); !by.empty()) {
-    std::string names;
-    for (const json& name : by) names += (names.empty() ? "" : ", ") + name.get<std::string>();
+    const std::string names = boost::algorithm::join(by.get<std::vector<std::string>>(), ", ");
     line("", "NOT A MEMBER, say " + names +
                  ": they follow a charter without this node; ask a steward for the newest");
   }

@@ -79,7 +79,7 @@ void Session::handle_timeout(Instant now) {
   if (closed_) return;
   if (!established()) {
     if (now < next_timeout()) return;
-    if (parting_) return close(CloseReason::other_task);
+    if (parting()) return close(CloseReason::other_task);
     return finish(CloseReason::handshake_timeout, false);
   }
   if (now >= at_.heard + limits::kIdle) return finish(CloseReason::idle, false);
@@ -206,7 +206,7 @@ void Session::handle_message(Instant now, ByteView bytes) {
     if (!peer_) return close(CloseReason::not_a_member);
     return handle_hello(now, *hello);
   }
-  if (parting_) {
+  if (parting()) {
     if (auto* manifest = std::get_if<TaskManifest>(&*message)) return handle_manifest(*manifest);
   }
   if (!open() || std::holds_alternative<TaskManifest>(*message)) {
@@ -231,7 +231,6 @@ void Session::handle_hello(Instant now, const Hello& hello) {
     if ((hello.features & kTellsTask) == 0 || local_.manifest.empty()) {
       return close(CloseReason::other_task);
     }
-    parting_ = true;
     return write_message(now, TaskManifest{local_.manifest});
   }
   welcome_ = true;

@@ -123,6 +123,8 @@ class Session {
   void handle_manifest(TaskManifest& manifest);
   void handle_apply(Apply& apply);
   [[nodiscard]] bool open() const { return established() || applying(); }
+  /// It learns something else, and we wait for it to say what.
+  [[nodiscard]] bool parting() const { return hello_ && !welcome_ && !applying_ && !closed_; }
   void handshake_done(Instant now);
   void write_frame(ByteView frame);
   void write_message(Instant now, const Message& message);
@@ -140,7 +142,6 @@ class Session {
   bool applying_ = false;
   std::optional<Hello> hello_;
   bool welcome_ = false;  // its hello suits us
-  bool parting_ = false;  // it does not; we wait for what the peer learns
   std::optional<std::string> other_task_;
   std::optional<CloseReason> closed_;
   bool closed_by_peer_ = false;

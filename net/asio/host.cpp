@@ -329,8 +329,10 @@ void Host::link_closed(const std::shared_ptr<Link>& link, const Member* expected
   peer.settled->cancel();
   if (peer.link != link) {
     if (peer.link || reason == CloseReason::duplicate) return;  // the other connection lives
-    if (hello) peer.hello = hello;
-    if (hello) peer.other_task = link->session().other_task();
+    if (hello) {
+      peer.hello = hello;
+      peer.other_task = link->session().other_task();
+    }
     return attempt_failed(peer, std::move(trouble));
   }
   peer.link.reset();

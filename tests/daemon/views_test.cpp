@@ -217,9 +217,9 @@ BOOST_AUTO_TEST_CASE(status_says_loudly_when_nothing_is_fetched) {
 
 BOOST_AUTO_TEST_CASE(status_says_loudly_who_learns_something_else_and_in_which_field) {
   json odd = status(nullptr);
-  const json fields = json::array(
-      {{{"field", "learning_rate"}, {"ours", "0.05"}, {"theirs", "0.1"}},
-       {{"field", "columns"}, {"ours", ""}, {"theirs", "age: 1..2"}}});
+  const json fields =
+      json::array({{{"field", "learning_rate"}, {"ours", "0.05"}, {"theirs", "0.1"}},
+                   {{"field", "columns"}, {"ours", ""}, {"theirs", "age: 1..2"}}});
   const char* told = "learning_rate 0.1, here 0.05; columns age: 1..2, here not there";
   odd["other_tasks"] = {{{"name", "ana"}, {"differs", fields}}, {{"name", "ben"}, {"differs", {}}}};
   BOOST_TEST(any_line(status_lines(odd), std::string("OTHER TASK: ana (") + told + ")"));

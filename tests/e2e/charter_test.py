@@ -261,12 +261,17 @@ class WithNodes(Charters):
         net.nodes = nodes
         return [node.directory for node in nodes]
 
+    def three_members(self, net):
+        """The same, all of whom the charter has taken in; the first is the steward."""
+        steward, second, third = self.founded(net)
+        self.change(steward, "--add", second / "node.card", "--add", third / "node.card")
+        for place in (second, third):
+            self.charter(place, "merge", steward / "charter.kith")
+        return steward, second, third
+
     def test_three_nodes_learn_together_and_who_is_expelled_on_one_node_is_refused_by_all(self):
         with Testnet(nodes=3) as net:
-            steward, second, third = self.founded(net)
-            self.change(steward, "--add", second / "node.card", "--add", third / "node.card")
-            for place in (second, third):
-                self.charter(place, "merge", steward / "charter.kith")
+            steward, second, third = self.three_members(net)
             net.start()
             net.wait_for_rounds(2, 60)
             everybody = {"node-1", "node-2", "node-3"}
@@ -369,10 +374,7 @@ class WithNodes(Charters):
 
     def test_a_rival_that_leaves_nodes_out_stops_none_of_them(self):
         with Testnet(nodes=3) as net:
-            steward, second, third = self.founded(net)
-            self.change(steward, "--add", second / "node.card", "--add", third / "node.card")
-            for place in (second, third):
-                self.charter(place, "merge", steward / "charter.kith")
+            steward, second, third = self.three_members(net)
             forger = net.directory / "forger"
             shutil.copytree(steward, forger)  # with the only steward's key
             self.change(forger, "--remove", "node-2", "--remove", "node-3")

@@ -14,7 +14,8 @@ struct Parties : CryptoReady {
   crypto::ChannelKey alice = crypto::ChannelKey::generate(), bob = crypto::ChannelKey::generate();
   Member alice_member = make(1, alice), bob_member = make(2, bob);
   Consortium consortium{"fuzz", {alice_member, bob_member}};
-  LocalNode bob_node{bob_member.id, &bob, &consortium, {}, "fuzz", kProtocolVersion, kOldestVersion, {}, "a=1"};
+  LocalNode bob_node{bob_member.id,    &bob,           &consortium, {},   "fuzz",
+                     kProtocolVersion, kOldestVersion, {},          "a=1"};
 
   static Member make(int number, const crypto::ChannelKey& key) {
     Member member;

@@ -1,5 +1,5 @@
-// A peer's manifest, whatever it says, differs in fields that differ, each named once; from itself in
-// none.
+// A peer's manifest, whatever it says, differs in fields that differ, each named once; from itself
+// in none.
 #include "model/task.hpp"
 
 #include <cstdint>

@@ -246,7 +246,8 @@ BOOST_AUTO_TEST_CASE(rivals_convict_who_signed_both_and_leave_the_members_of_bot
 }
 
 // Three stewards, two of whom must sign; the second signs both.
-BOOST_AUTO_TEST_CASE(of_rivals_that_one_prevails_behind_which_a_quorum_stands_without_the_convicted) {
+BOOST_AUTO_TEST_CASE(
+    of_rivals_that_one_prevails_behind_which_a_quorum_stands_without_the_convicted) {
   using Side = CharterFork::Side;
   CharterChain one = study(), other = study();
   extend(one, kExpires + 1, {1, 2});
