@@ -277,7 +277,7 @@ std::variant<NodeKeys, KeyFileFault> parse_key_file(ByteView text) {
   }
   // Sound is what we would write ourselves, to the byte: labels, checksum and all.
   if (format(seed, secret) != FileText(text.first<kFileSize>())) return KeyFileFault::damaged;
-  return NodeKeys{Identity::from_seed(seed), ChannelKey::from_secret(secret)};
+  return NodeKeys{Identity::from_seed(seed), ChannelKey::from_secret(secret), std::nullopt};
 }
 
 // --- Sealed with a passphrase --------------------------------------------------------------------

@@ -18,6 +18,8 @@ namespace kith::crypto {
 struct NodeKeys {
   Identity identity;
   ChannelKey channel;
+  /// Before the last renewal; in a file of its own.
+  std::optional<ChannelKey> former{};
 };
 
 /// One sentence for the operator: what is wrong with which file, and what to do.

@@ -2,7 +2,9 @@
 
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/keys.hpp"
 #include "daemon/log.hpp"
+#include "daemon/renewals.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -397,6 +399,7 @@ Config CharterWatch::follow(std::chrono::system_clock::time_point now) {
 CharterWatch::Change CharterWatch::look(std::chrono::system_clock::time_point now) {
   const Stamp current = stamp();
   if (current == seen_ && now >= looked_ && now - looked_ < kLook) return Change::none;
+  const bool same_keys = current.keys == seen_.keys;
   seen_ = current;
   looked_ = now;
   Config config = configured_;
@@ -408,13 +411,16 @@ CharterWatch::Change CharterWatch::look(std::chrono::system_clock::time_point no
     looked_ = now - kLook + kLookAgain;  // it may have been half written
     return Change::none;
   }
-  return config.consortium.members != members_ ? Change::members : Change::files;
+  return config.consortium.members != members_ || !same_keys ? Change::node : Change::files;
 }
 
 CharterWatch::Stamp CharterWatch::stamp() const {
   const fs::path& file = configured_.consortium.charter;
   std::error_code ignored;  // no file has the least time
-  return {fs::last_write_time(file, ignored), fs::last_write_time(rival_file(file), ignored)};
+  const auto time_of = [&](const fs::path& path) { return fs::last_write_time(path, ignored); };
+  const fs::path& keys = configured_.node.keys;
+  return {{time_of(file), time_of(rival_file(file)), time_of(renewals_file(file))},
+          {time_of(keys), time_of(former_keys(keys))}};
 }
 
 }  // namespace kith::daemon

@@ -81,8 +81,8 @@ void found_consortium(const std::filesystem::path& file, const std::string& id,
 /// forked, expires or has expired.  Throws Failure if it cannot be followed.
 void use_charter(Config& config, std::chrono::system_clock::time_point now);
 
-/// A configuration whose charter may change while the node runs.  Without a charter nothing
-/// happens.
+/// A configuration whose charter, or keys, may change while the node runs.  Without a charter
+/// nothing happens.
 class CharterWatch {
  public:
   explicit CharterWatch(Config configured) : configured_(std::move(configured)) {}
@@ -92,8 +92,8 @@ class CharterWatch {
   [[nodiscard]] Config follow(std::chrono::system_clock::time_point now);
   enum class Change {
     none,
-    files,    ///< they tell of a newer version or of a rival, but the same members count
-    members,  ///< others count than those that follow() returned
+    files,  ///< they tell of a newer version or of a rival, but the same members count
+    node,   ///< others count than those that follow() returned, or its keys are other ones
   };
   /// What has changed on the disk.  A file that is damaged, or lacks what was followed, is logged
   /// and ignored.  Throws Failure(EX_CONFIG) if the node must not go on: the charter has expired,
@@ -101,7 +101,11 @@ class CharterWatch {
   [[nodiscard]] Change look(std::chrono::system_clock::time_point now);
 
  private:
-  using Stamp = std::array<std::filesystem::file_time_type, 2>;
+  struct Stamp {
+    std::array<std::filesystem::file_time_type, 3> charter;
+    std::array<std::filesystem::file_time_type, 2> keys;
+    bool operator==(const Stamp&) const = default;
+  };
   [[nodiscard]] Stamp stamp() const;
 
   Config configured_;

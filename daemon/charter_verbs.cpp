@@ -5,6 +5,7 @@
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/keys.hpp"
+#include "daemon/renewals.hpp"
 #include "daemon/store.hpp"
 #include "daemon/views.hpp"
 #include "net/endpoint.hpp"
@@ -280,6 +281,17 @@ Answer show(const Options& options) {
     table.add({"member", member.name, to_string(member.id), joined(member.addresses)});
   }
   for (const std::string& line : table.lines()) answer.lines.push_back(line);
+  for (const net::Renewal& renewal : load_renewals(renewals_file(file), charter)) {
+    const auto& entry = *std::ranges::find(charter.members, renewal.member, &Member::id);
+    answer.value["renewed"].push_back({{"name", entry.name},
+                                       {"id", to_string(entry.id)},
+                                       {"issued", renewal.issued},
+                                       {"channel", crypto::to_hex(renewal.channel)},
+                                       {"addresses", renewal.addresses}});
+    answer.lines.push_back(entry.name + " renewed itself on " + date(renewal.issued) + ": " +
+                           (renewal.channel == entry.channel ? "" : "another channel key, ") +
+                           joined(renewal.addresses));
+  }
   if (const auto fork = known_fork(file, chain)) {
     answer.value["fork"] = {{"number", fork->number}, {"evidence", rival_file(file).string()}};
     answer.lines.push_back("\nFORKED: " + rival_file(file).string() +
@@ -529,6 +541,22 @@ Answer raise_alarm(const fs::path& own, const CharterChain& ours, const net::Cha
           EX_DATAERR};
 }
 
+/// Takes what is news in `file`, and says so.
+std::string take_renewals(const fs::path& own, const Charter& charter, const fs::path& file) {
+  const fs::path kept = renewals_file(own);
+  const auto here = load_renewals(kept, charter);
+  auto all = load_renewals(file, charter);
+  all.insert(all.begin(), here.begin(), here.end());
+  all = in_force(charter, std::move(all));
+  if (all == here) return file.string() + ": nobody has renewed more than is known here.";
+  save_renewals(kept, all);
+  const auto is_news = [&](const net::Renewal& renewal) {
+    return std::ranges::find(here, renewal) == here.end();
+  };
+  return file.string() + ": " + std::to_string(std::ranges::count_if(all, is_news)) +
+         " renewed since, and signed it; a running node takes that up within a second.";
+}
+
 Answer merge(const Options& options) {
   const fs::path own = options.charter();
   CharterChain chain;
@@ -541,6 +569,7 @@ Answer merge(const Options& options) {
   auto files = options.files;
   std::stable_partition(files.begin(), files.end(), std::not_fn(is_proposal));
   for (const fs::path& file : files) {
+    if (is_renewals_file(file)) continue;  // when it is known which charter is followed
     if (is_proposal(file)) {
       const SignedCharter found = load_proposal(file);
       if (proposal && proposal->body != found.body) {
@@ -581,7 +610,11 @@ Answer merge(const Options& options) {
     if (!tally.enough()) answer.lines.push_back(tally_text(tally));
     if (tally.enough()) (void)chain.append(*proposal);
   }
+  if (chain.versions().empty()) (void)load_charter(own);  // says how to get one
   const auto& newest = chain.newest();
+  for (const fs::path& file : files) {
+    if (is_renewals_file(file)) answer.lines.push_back(take_renewals(own, newest.charter, file));
+  }
   const bool changed = before != newest.id;
   if (changed) {
     follow_charter(own, chain);
@@ -702,7 +735,7 @@ Answer move(const Options& options) {
   const auto& [charter, signed_charter, id] = chain.newest();
   const auto keys = load_keys(options.keys());
   const auto self = std::ranges::find(charter.members, keys.identity.id(), &Member::id);
-  if (self == charter.members.end() || self->channel != keys.channel.public_key()) {
+  if (self == charter.members.end()) {
     throw Failure(EX_NOPERM, file.string() + " does not name this node, " +
                                  to_string(keys.identity.id()) +
                                  ": let its stewards take in what kith charter request prints");

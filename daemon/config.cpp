@@ -218,6 +218,9 @@ const std::vector<Section<Config>>& sections() {
                "The folder with everything that this node remembers. One node, one folder."),
            key("listen", &Node::listen, addresses(),
                "Where to wait for peers. Port 0 takes any free one; an empty list only dials out."),
+           key("addresses", &Node::addresses, addresses(),
+               "Where the others reach it, if it is not as the charter says any more: it tells "
+               "them. Empty: as the charter says."),
            key("control", &Node::control, not_empty(),
                "The unix socket at which kith status and the like reach this node.")}),
       section<Config, Consortium>(

@@ -45,6 +45,7 @@ struct Config {
     std::filesystem::path keys = "node.keys";
     std::filesystem::path state = "state";
     std::vector<std::string> listen{"127.0.0.1:7700"};
+    std::vector<std::string> addresses;  ///< empty: those in the charter
     std::filesystem::path control = "control.sock";
   };
   /// Who takes part: by the charter, or by this list.

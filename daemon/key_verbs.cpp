@@ -2,7 +2,9 @@
 
 #include "crypto/hash.hpp"
 #include "daemon/answer.hpp"
+#include "daemon/charter_file.hpp"
 #include "daemon/config.hpp"
+#include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/keys.hpp"
 #include "daemon/place.hpp"
@@ -35,14 +37,21 @@ Answer describe(const fs::path& file, const crypto::NodeKeys& keys, const std::s
 }
 
 Answer show(const Options& options) {
-  return describe(options.file(), load_keys(options.file()), "These are the keys of ");
+  const auto keys = load_keys(options.file());
+  Answer answer = describe(options.file(), keys, "These are the keys of ");
+  if (keys.former) {
+    const std::string until = date(seconds_of(overlap_end(former_keys(options.file()))));
+    answer.value["former_until"] = until;
+    answer.lines.push_back("It answers to its former channel key as well, until " + until + ".");
+  }
+  return answer;
 }
 
 Answer seal(const Options& options) {
   const fs::path file = options.file();
   const auto keys = load_keys(file);
   const auto passphrase = new_passphrase();
-  crypto::replace_key_file(file, keys, &passphrase);
+  seal_keys(file, keys, &passphrase);
   Answer answer = describe(file, keys, "From now on a passphrase is needed for the keys of ");
   answer.lines.emplace_back(
       "Whoever had the file before, or a backup of it, needs none: keep no copy.");
@@ -52,8 +61,40 @@ Answer seal(const Options& options) {
 Answer open(const Options& options) {
   const fs::path file = options.file();
   const auto keys = load_keys(file);
-  crypto::replace_key_file(file, keys, nullptr);
+  seal_keys(file, keys, nullptr);
   return describe(file, keys, "No passphrase is needed any more for the keys of ");
+}
+
+Answer renew(const Options& options) {
+  const fs::path file = options.file();
+  if (options.keys_file.empty() && fs::exists(options.place.config())) {
+    if (load_config(options.place.config()).consortium.charter.empty()) {
+      throw Failure(EX_USAGE,
+                    "this node has no charter, but a list of members in its configuration: "
+                    "the others would not know it by another key");
+    }
+  }
+  const bool again = fs::exists(former_keys(file));
+  const auto keys = renew_keys(file);
+  Answer answer = describe(file, keys, "There is a new channel key for ");
+  const std::string until = date(seconds_of(overlap_end(former_keys(file))));
+  answer.value["former_until"] = until;
+  answer.lines.emplace_back(
+      "The node, if it runs, takes it up within a second, else when it starts; then it tells the "
+      "others.");
+  answer.lines.push_back("Until " + until + " it answers to the former key as well" +
+                         (again ? ", and no longer to the one before that." : "."));
+  answer.lines.emplace_back("If that was stolen: kith key retire ends it at once.");
+  return answer;
+}
+
+Answer retire(const Options& options) {
+  const fs::path file = options.file(), former = former_keys(file);
+  if (!fs::exists(former)) throw Failure(EX_USAGE, "there is no former key; nothing is changed");
+  on_disk("remove", [&] { fs::remove(former); });
+  return {{{"file", former.string()}},
+          {"The former channel key is gone. Who knows this node only by that one cannot dial it; "
+           "this node dials him, if he has an address."}};
 }
 
 }  // namespace
@@ -74,6 +115,8 @@ void add_key_verbs(CLI::App& app, std::function<int()>& chosen) {
   add("show", "whose keys they are", show);
   add("seal", "seal them with a passphrase, or with another one", seal);
   add("open", "take the passphrase away", open);
+  add("renew", "make a new channel key: no steward is asked, and the others learn of it", renew);
+  add("retire", "answer to the former channel key no longer", retire);
 }
 
 }  // namespace kith::daemon

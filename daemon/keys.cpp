@@ -1,7 +1,10 @@
 #include "daemon/keys.hpp"
 
+#include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/log.hpp"
 #include "model/pipe/fd.hpp"
+#include "net/limits.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -69,11 +72,15 @@ class QuietTerminal {
   termios before_{};
 };
 
+Passphrase copy_of(const Passphrase& passphrase) {
+  return {crypto::Secret<Passphrase::kMost>(passphrase.text.data()), passphrase.size};
+}
+
 /// What was typed last: a verb may need the keys more than once.
 Passphrase typed(const std::string& prompt) {
   static std::optional<Passphrase> last;
   if (!last) last = QuietTerminal().ask(prompt);
-  return {crypto::Secret<Passphrase::kMost>(last->text.data()), last->size};
+  return copy_of(*last);
 }
 
 std::optional<Passphrase> passphrase_of_file() {
@@ -87,12 +94,12 @@ std::optional<Passphrase> passphrase_of_file() {
   return read_line(file.get(), named);
 }
 
-}  // namespace
-
-crypto::NodeKeys load_keys(const fs::path& file) {
+/// The keys in exactly this file, and the passphrase that it took, if it did.
+crypto::NodeKeys load(const fs::path& file, std::optional<Passphrase>& passphrase) {
   const auto ask = [&] {
-    if (auto found = passphrase_of_file()) return std::move(*found);
-    return typed("Passphrase of " + file.string() + ": ");
+    passphrase = passphrase_of_file();
+    if (!passphrase) passphrase = typed("Passphrase of " + file.string() + ": ");
+    return copy_of(*passphrase);
   };
   try {
     return crypto::load_key_file(file, ask);
@@ -101,6 +108,76 @@ crypto::NodeKeys load_keys(const fs::path& file) {
   } catch (const crypto::KeyFileError& error) {
     throw Failure(fs::exists(file) ? EX_NOPERM : EX_NOINPUT, error.what());
   }
+}
+
+/// A former key that cannot be had costs a few members a while: the node goes on without.
+std::optional<crypto::ChannelKey> load_former(const fs::path& file, const crypto::NodeKeys& keys) {
+  const fs::path former = former_keys(file);
+  std::error_code none;
+  if (!fs::exists(former, none)) return std::nullopt;
+  if (std::chrono::system_clock::now() > overlap_end(former)) {
+    fs::remove(former, none);
+    return std::nullopt;
+  }
+  try {
+    std::optional<Passphrase> passphrase;
+    crypto::NodeKeys found = load(former, passphrase);
+    const bool useful = found.identity.id() == keys.identity.id() &&
+                        found.channel.public_key() != keys.channel.public_key();
+    if (useful) return std::move(found.channel);
+  } catch (const Failure& failure) {
+    log::warn("former_key_ignored", {{"what", failure.what()}});
+  }
+  return std::nullopt;
+}
+
+void replace(const fs::path& file, const crypto::NodeKeys& keys, const Passphrase* passphrase) {
+  try {
+    crypto::replace_key_file(file, keys, passphrase);
+  } catch (const crypto::KeyFileError& error) {
+    throw Failure(EX_IOERR, error.what());
+  }
+}
+
+}  // namespace
+
+crypto::NodeKeys load_keys(const fs::path& file) {
+  std::optional<Passphrase> passphrase;
+  crypto::NodeKeys keys = load(file, passphrase);
+  keys.former = load_former(file, keys);
+  return keys;
+}
+
+fs::path former_keys(const fs::path& file) { return fs::path(file) += ".former"; }
+
+std::chrono::system_clock::time_point overlap_end(const fs::path& former) {
+  std::error_code none;
+  const auto since = fs::last_write_time(former, none);
+  if (none) return {};
+  return std::chrono::file_clock::to_sys(since) + net::limits::kKeyOverlap;
+}
+
+crypto::NodeKeys renew_keys(const fs::path& file) {
+  std::optional<Passphrase> passphrase;
+  const crypto::NodeKeys before = load(file, passphrase);
+  // The former one first: in between, the two are the same.
+  replace(former_keys(file), before, passphrase ? &*passphrase : nullptr);
+  crypto::NodeKeys keys{crypto::Identity::from_seed(before.identity.seed()),
+                        crypto::ChannelKey::generate()};
+  replace(file, keys, passphrase ? &*passphrase : nullptr);
+  return keys;
+}
+
+void seal_keys(const fs::path& file, const crypto::NodeKeys& keys, const Passphrase* passphrase) {
+  if (keys.former) {
+    const crypto::NodeKeys former{crypto::Identity::from_seed(keys.identity.seed()),
+                                  crypto::ChannelKey::from_secret(keys.former->secret())};
+    const fs::path beside = former_keys(file);
+    const auto since = fs::last_write_time(beside);
+    replace(beside, former, passphrase);
+    fs::last_write_time(beside, since);  // its time goes on
+  }
+  replace(file, keys, passphrase);
 }
 
 crypto::Passphrase new_passphrase() {

@@ -47,7 +47,8 @@ using nlohmann::json;
 constexpr auto kCharterLook = 500ms;  // between looks at the charter's file
 constexpr auto kTellOfRival = 2s;     // to those who do not count any more, before we hang up
 
-/// The node, until it is stopped (false) or the charter names other members (true): then another
+/// The node, until it is stopped (false), or the charter names other members or its keys are other
+/// ones (true): then another
 /// one takes its place, made of what is on the disk.
 bool live(Config config, const crypto::NodeKeys& keys, CharterWatch& charter) {
   net::asio::io_context io(1);  // the thread that thinks: this one
@@ -70,7 +71,7 @@ bool live(Config config, const crypto::NodeKeys& keys, CharterWatch& charter) {
       if (ec || ended) return;
       try {
         const auto change = charter.look(std::chrono::system_clock::now());
-        renewed = change == CharterWatch::Change::members;
+        renewed = change == CharterWatch::Change::node;
         if (change == CharterWatch::Change::files) node.follow_charter();  // warns, if it cannot
       } catch (const Failure&) {
         failed = std::current_exception();
@@ -108,9 +109,19 @@ int run_node(const Place& place) {
   Config configured = load_config(place.config());
   check_works_on_network(configured);
   log::configure(configured.log.level, configured.log.format);
-  const auto keys = load_keys(configured.node.keys);
+  const fs::path key_file = configured.node.keys;
+  crypto::NodeKeys keys = load_keys(key_file);
   CharterWatch charter(std::move(configured));
-  while (live(charter.follow(std::chrono::system_clock::now()), keys, charter)) continue;
+  Config config = charter.follow(std::chrono::system_clock::now());
+  while (live(std::move(config), keys, charter)) {
+    config = charter.follow(std::chrono::system_clock::now());
+    try {
+      keys = load_keys(key_file);
+    } catch (const Failure& failure) {
+      log::error("keys_not_read",
+                 {{"what", failure.what()}, {"help", "the node goes on with those it has"}});
+    }
+  }
   return EX_OK;
 }
 

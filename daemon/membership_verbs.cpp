@@ -10,6 +10,7 @@
 #include "daemon/invites.hpp"
 #include "daemon/keys.hpp"
 #include "daemon/place.hpp"
+#include "daemon/renewals.hpp"
 #include "net/asio/applicant.hpp"
 #include "net/endpoint.hpp"
 #include "net/member_card.hpp"
@@ -233,7 +234,7 @@ struct Inviting {
     const Config config = load_config(place.config());
     const net::CharterChain chain = charter_of(config);
     const auto id = load_keys(config.node.keys).identity.id();
-    const auto& members = chain.newest().charter.members;
+    const auto members = renewed_members(config.consortium.charter, chain.newest().charter);
     const auto self = std::ranges::find(members, id, &net::Member::id);
     if (self == members.end()) {
       throw Failure(EX_NOPERM, "this node is no member of \"" + config.consortium.id +

@@ -4,8 +4,11 @@
 #include "daemon/failure.hpp"
 #include "daemon/log.hpp"
 #include "daemon/network_note.hpp"
+#include "daemon/renewals.hpp"
 #include "daemon/sealed_snapshot.hpp"
 #include "daemon/version.hpp"
+
+#include <boost/algorithm/string/join.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -72,12 +75,13 @@ json ignored(const net::Host::PeerStatus& peer, bool denied_here, bool quarantin
 // --- Setting up --------------------------------------------------------------------------------
 
 NetworkExchange::NetworkExchange(net::asio::io_context& io, const Config& config,
-                                 const crypto::NodeKeys& keys, const net::Consortium& consortium,
-                                 Store& store, AuditLog& audit)
+                                 const crypto::NodeKeys& keys, net::Consortium& consortium,
+                                 std::vector<net::Renewal> renewals, Store& store, AuditLog& audit)
     : io_(io),
       config_(config),
       keys_(keys),
       consortium_(consortium),
+      renewals_(std::move(renewals)),
       store_(store),
       audit_(audit),
       invites_(config.consortium.charter),
@@ -98,6 +102,12 @@ void NetworkExchange::join(const Subject& subject) {
     local_.takes_applications = [this] {
       return invites_.any_open(std::chrono::system_clock::now());
     };
+    local_.takes_renewal = [this](const net::Renewal& renewal) {
+      return host_->take_proved(renewal);
+    };
+    local_.former_channel = keys_.former ? &*keys_.former : nullptr;
+    const auto own = std::ranges::find(renewals_, local_.id, &net::Renewal::member);
+    if (own != renewals_.end()) local_.renewal = *own;
   }
   host_ = std::make_unique<net::Host>(io_, local_, *this);
   store_.open_log();
@@ -147,9 +157,14 @@ void NetworkExchange::join(const Subject& subject) {
 
 void NetworkExchange::follow_charter() {
   if (config_.consortium.charter.empty() || !host_) return;
-  KnownCharters known = known_charters(config_.consortium.charter);
+  const auto& file = config_.consortium.charter;
+  KnownCharters known = known_charters(file);
   audit_charter(known.chain);
+  auto renewals = load_renewals(renewals_file(file), known.chain.newest().charter);
+  const bool first = !host_->gossip().charters().follows();
   host_->follow(std::move(known.chain), std::move(known.rival), std::move(known.settled));
+  if (first) return host_->gossip().restore(renewals_);
+  host_->offer(renewals);  // an operator may have put some there
 }
 
 void NetworkExchange::audit_charter(const net::CharterChain& chain) {
@@ -325,7 +340,7 @@ net::awaitable<std::optional<std::string>> NetworkExchange::load_one(std::string
                                                                      WorkerProcess& worker) {
   const auto* manifest = host_->gossip().manifest(snapshot);
   auto job = [this, copy = *manifest] {
-    return open_snapshot(copy, subject_.form, local_.id, keys_.channel, store_.blobs());
+    return open_snapshot(copy, subject_.form, keys_, store_.blobs());
   };
   auto opened = co_await net::offload(disk_, std::move(job));
   if (stopping_) throw WorkerLost("stopping");
@@ -378,7 +393,10 @@ std::string NetworkExchange::note_for_us(const net::Manifest& manifest,
   const std::string& convenor = config_.learning.convenor;
   if (convenor.empty() || origin == nullptr || self == nullptr) return {};
   const bool heard = manifest.note_sealed ? self->name == convenor : origin->name == convenor;
-  return heard ? note_text(manifest, head, keys_.channel).value_or("") : "";
+  if (!heard) return {};
+  auto text = note_text(manifest, head, keys_.channel);
+  if (!text && keys_.former) text = note_text(manifest, head, *keys_.former);
+  return text.value_or("");
 }
 
 // --- Whose snapshots to fetch ------------------------------------------------------------------
@@ -819,6 +837,32 @@ net::Admission NetworkExchange::applied(const net::Apply& apply) {
 }
 
 // --- The charter -------------------------------------------------------------------------------
+
+void NetworkExchange::renewed(const net::RenewalSync::Renewed& renewed) {
+  if (!consortium_.renew(renewed.member, renewed.channel, renewed.addresses)) return;
+  const std::string id = to_string(renewed.member), name = name_of(id);
+  log::info(
+      "peer_renewed",
+      {{"peer", name}, {"id", id}, {"addresses", boost::algorithm::join(renewed.addresses, ", ")}});
+  audit_.append("renewed", {{"name", name},
+                            {"id", id},
+                            {"channel", crypto::to_hex(renewed.channel)},
+                            {"addresses", renewed.addresses}});
+  try {
+    save_renewals(renewals_file(config_.consortium.charter), host_->gossip().renewals().all());
+  } catch (const Failure& failure) {  // the others will tell it again
+    log::error("renewal_not_kept", {{"peer", name}, {"what", failure.what()}});
+  }
+}
+
+void NetworkExchange::renewed_elsewhere() {
+  log::error(
+      "renewed_elsewhere",
+      {{"help",
+        "another channel key than this node's was signed with its node key, and later: does "
+        "the key run on two machines, or was it restored from a backup? kith key renew makes "
+        "the others listen to this one again; if the key was stolen, tell the stewards"}});
+}
 
 void NetworkExchange::charter_grown(const net::Member& peer, const net::CharterChain& chain) {
   log::info("charter_received", {{"from", peer.name},

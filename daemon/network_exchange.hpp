@@ -24,12 +24,13 @@ namespace kith::daemon {
 /// The exchange of a running node: seals, signs and publishes its partials, fetches and keeps its
 /// peers', and serves both to whoever asks, over the consortium's network.
 ///
-/// Ownership: borrows all it is made with; stop() before destroying it.  Threads: the io thread;
-/// disk work goes to a pool of one thread of its own.
+/// Ownership: borrows all it is made with, and is the one to renew() the consortium; stop() before
+/// destroying it.  Threads: the io thread; disk work goes to a pool of one thread of its own.
 class NetworkExchange final : public Exchange, public net::HostOwner {
  public:
   NetworkExchange(net::asio::io_context& io, const Config& config, const crypto::NodeKeys& keys,
-                  const net::Consortium& consortium, Store& store, AuditLog& audit);
+                  net::Consortium& consortium, std::vector<net::Renewal> renewals, Store& store,
+                  AuditLog& audit);
   ~NetworkExchange() override;
   NetworkExchange(const NetworkExchange&) = delete;
   NetworkExchange& operator=(const NetworkExchange&) = delete;
@@ -147,12 +148,15 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void outrun(const net::LogPosition& position) override;
   void charter_grown(const net::Member& peer, const net::CharterChain& chain) override;
   void charter_forked(const net::Member& peer, const net::CharterChain& rival) override;
+  void renewed(const net::RenewalSync::Renewed& renewed) override;
+  void renewed_elsewhere() override;
   net::Admission applied(const net::Apply& apply) override;
 
   net::asio::io_context& io_;
   const Config& config_;
   const crypto::NodeKeys& keys_;
-  const net::Consortium& consortium_;
+  net::Consortium& consortium_;               // changed when members renew themselves
+  const std::vector<net::Renewal> renewals_;  // known when we began
   Store& store_;
   AuditLog& audit_;
   Invites invites_;

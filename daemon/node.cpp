@@ -4,6 +4,7 @@
 #include "daemon/failure.hpp"
 #include "daemon/history.hpp"
 #include "daemon/log.hpp"
+#include "daemon/renewals.hpp"
 #include "daemon/version.hpp"
 #include "model/pipe/memfd.hpp"
 #include "model/task.hpp"
@@ -21,7 +22,8 @@ using std::chrono::steady_clock;
 
 /// While rival charters contest who belongs, a node that only its own names stays up, with whoever
 /// still talks to it: whoever makes a rival could stop every node else.
-net::Consortium make_consortium(const Config& config, const net::NodeId& self) {
+net::Consortium make_consortium(const Config& config, const net::NodeId& self,
+                                const std::vector<net::Renewal>& renewals) {
   std::vector<net::Member> members = config.consortium.members;
   const auto& file = config.consortium.charter;
   if (!file.empty() && std::ranges::find(members, self, &net::Member::id) == members.end()) {
@@ -30,7 +32,11 @@ net::Consortium make_consortium(const Config& config, const net::NodeId& self) {
     if (found != named.end()) members.push_back(*found);
   }
   try {
-    return {config.consortium.id, std::move(members)};
+    net::Consortium consortium(config.consortium.id, std::move(members));
+    for (const net::Renewal& renewal : renewals) {
+      consortium.renew(renewal.member, renewal.channel, renewal.addresses);
+    }
+    return consortium;
   } catch (const std::invalid_argument& error) {
     throw Failure(EX_CONFIG, error.what());
   }
@@ -97,8 +103,9 @@ Node::Node(net::asio::io_context& io, Config config, const crypto::NodeKeys& key
       keys_(keys),
       store_(config_.node.state),
       audit_(config_.node.state / kAuditLog),
-      consortium_(make_consortium(config_, keys_.identity.id())),
-      exchange_(io, config_, keys_, consortium_, store_, audit_),
+      renewals_(renew_node(config_, keys_, audit_, std::chrono::system_clock::now())),
+      consortium_(make_consortium(config_, keys_.identity.id(), renewals_)),
+      exchange_(io, config_, keys_, consortium_, renewals_, store_, audit_),
       learner_(io, config_, peer_of(consortium_, keys_.identity.id()),
                others(consortium_, keys_.identity.id()), exchange_),
       io_(io),

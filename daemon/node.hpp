@@ -51,7 +51,8 @@ class Node final {
   Config config_;
   const crypto::NodeKeys& keys_;
   Store store_;
-  AuditLog audit_;  // the lock of the store is also its own
+  AuditLog audit_;                      // the lock of the store is also its own
+  std::vector<net::Renewal> renewals_;  // in force when we began
   net::Consortium consortium_;
   NetworkExchange exchange_;
   Learner learner_;

@@ -14,11 +14,12 @@ static_assert(net::limits::kChunk == model::kEncodedChunk);
 static_assert(net::Piece::kMaximum == net::limits::kChunk + crypto::kChunkOverhead);
 
 std::optional<crypto::ContentKey> content_key(const net::Manifest& manifest,
-                                              const net::NodeId& self,
-                                              const crypto::ChannelKey& key) {
-  const auto mine = std::ranges::find(manifest.keys, self, &net::Manifest::SealedKey::member);
+                                              const crypto::NodeKeys& self) {
+  const auto mine =
+      std::ranges::find(manifest.keys, self.identity.id(), &net::Manifest::SealedKey::member);
   if (mine == manifest.keys.end()) return std::nullopt;
-  const auto opened = crypto::open_sealed(key, mine->sealed);
+  auto opened = crypto::open_sealed(self.channel, mine->sealed);
+  if (!opened && self.former) opened = crypto::open_sealed(*self.former, mine->sealed);
   if (!opened || opened->size() != 32) return std::nullopt;
   return crypto::ContentKey(std::span<const std::byte, 32>(*opened));
 }
@@ -50,9 +51,9 @@ net::Manifest seal_snapshot(const pipe::Fd& file, const SnapshotForm& form,
 }
 
 std::variant<pipe::Fd, Unopened> open_snapshot(const net::Manifest& manifest,
-                                               const SnapshotForm& form, const net::NodeId& self,
-                                               const crypto::ChannelKey& key, const Blobs& blobs) {
-  const auto content = content_key(manifest, self, key);
+                                               const SnapshotForm& form,
+                                               const crypto::NodeKeys& self, const Blobs& blobs) {
+  const auto content = content_key(manifest, self);
   if (!content) return Unopened{"it is not sealed to this node"};
   if (manifest.chunks.size() != form.chunks()) {
     return Unopened{"it has the wrong number of chunks"};

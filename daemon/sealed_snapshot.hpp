@@ -1,6 +1,6 @@
 #pragma once
 
-#include "crypto/noise.hpp"
+#include "crypto/key_file.hpp"
 #include "daemon/encoded_snapshot.hpp"
 #include "daemon/store.hpp"
 #include "net/consortium.hpp"
@@ -28,12 +28,12 @@ struct Unopened {
   bool lost = false;  ///< a chunk is gone from our disk, or damaged there: fetch it again
 };
 
-/// The other way, into a sealed file in memory.  Checks every length and every chunk, not whether
+/// The other way, into a sealed file in memory: of what is sealed to this node by its channel key,
+/// or by its former one.  Checks every length and every chunk, not whether
 /// the values are finite.  May block: not for the io thread.
 [[nodiscard]] std::variant<pipe::Fd, Unopened> open_snapshot(const net::Manifest& manifest,
                                                              const SnapshotForm& form,
-                                                             const net::NodeId& self,
-                                                             const crypto::ChannelKey& key,
+                                                             const crypto::NodeKeys& self,
                                                              const Blobs& blobs);
 
 }  // namespace kith::daemon

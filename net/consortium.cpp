@@ -79,6 +79,16 @@ const Member* Consortium::find(const crypto::ChannelPublicKey& channel) const {
   return find_in(members_, channel, &Member::channel);
 }
 
+bool Consortium::renew(const NodeId& id, const crypto::ChannelPublicKey& channel,
+                       std::vector<std::string> addresses) {
+  Member* const member = find_in(members_, id, &Member::id);
+  const Member* const holder = find(channel);
+  if (member == nullptr || (holder != nullptr && holder != member)) return false;
+  member->channel = channel;
+  member->addresses = std::move(addresses);
+  return true;
+}
+
 Bytes Consortium::prologue() const {
   const std::string text = "kith/1 " + id_;
   const ByteView view = as_byte_view(text);

@@ -37,7 +37,7 @@ struct Member {
 
 /// Who takes part: from the newest version of the charter, or from a list in the configuration.
 ///
-/// Ownership: a value.  Threads: immutable once made.
+/// Ownership: a value.  Threads: one at a time; immutable but for renew().
 class Consortium {
  public:
   /// Throws std::invalid_argument if the id is empty or longer than 64 bytes, there are more than
@@ -49,6 +49,10 @@ class Consortium {
   /// nullptr if there is no such member.
   [[nodiscard]] const Member* find(const NodeId& id) const;
   [[nodiscard]] const Member* find(const crypto::ChannelPublicKey& channel) const;
+  /// Gives a member another channel key and other addresses, in its place: pointers to it hold.
+  /// False, and nothing is changed, if there is no such member, or another one has that key.
+  bool renew(const NodeId& id, const crypto::ChannelPublicKey& channel,
+             std::vector<std::string> addresses);
   /// What both sides of a handshake must agree on: the wire format and the consortium.
   [[nodiscard]] Bytes prologue() const;
 

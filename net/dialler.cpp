@@ -87,6 +87,13 @@ void Dialler::failed(Instant now, const NodeId& id) {
   rest(now, peer);
 }
 
+void Dialler::renewed(Instant now, const NodeId& id, bool reachable) {
+  Peer& peer = peers_[id];
+  peer.reachable = reachable;
+  peer.pause = {};
+  peer.due = now;
+}
+
 std::optional<Instant> Dialler::next_attempt(const NodeId& id) const {
   const auto found = peers_.find(id);
   if (found == peers_.end() || !is_choice(found->second)) return std::nullopt;

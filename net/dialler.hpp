@@ -54,6 +54,8 @@ class Dialler {
   /// Nobody answered, or who answered was not him, or sent us away.
   void failed(Instant now, const NodeId& peer);
 
+  /// It has other addresses from now on, or none: no pause is left over from the former ones.
+  void renewed(Instant now, const NodeId& peer, bool reachable);
   /// `peer` is not dialled until allow(), whatever else.
   void deny(const NodeId& peer) { peers_[peer].denied = true; }
   void allow(const NodeId& peer) { peers_[peer].denied = false; }

@@ -31,7 +31,8 @@ Gossip::Gossip(const Consortium& consortium, NodeId self, Hash task, std::uint64
       task_(task),
       settings_(settings),
       random_(seed),
-      swarm_(self, conduct_, seed ^ 0x9e3779b97f4a7c15, settings.swarm) {}
+      swarm_(self, conduct_, seed ^ 0x9e3779b97f4a7c15, settings.swarm),
+      renewals_(self, conduct_) {}
 
 // --- What the owner starts ---------------------------------------------------------------------
 
@@ -88,12 +89,14 @@ void Gossip::handle_connected(Instant now, const NodeId& id, std::uint64_t featu
   if (!anti_entropy_at_) anti_entropy_at_ = now + settings_.anti_entropy;
   swarm_.handle_connected(now, id);
   if ((features & kFollowsCharter) != 0) charters_.handle_connected(now, id);
+  if ((features & kTakesRenewals) != 0 && charters_.follows()) renewals_.handle_connected(now, id);
 }
 
 void Gossip::handle_disconnected(Instant now, const NodeId& id) {
   if (peers_.erase(id) == 0) return;
   swarm_.handle_disconnected(now, id);
   charters_.handle_disconnected(now, id);
+  renewals_.handle_disconnected(now, id);
 }
 
 void Gossip::handle_message(Instant now, const NodeId& from, Message message) {
@@ -104,6 +107,9 @@ void Gossip::handle_message(Instant now, const NodeId& from, Message message) {
         if constexpr (requires { swarm_.handle(now, from, body); }) swarm_.handle(now, from, body);
         if constexpr (requires { charters_.handle(now, from, body); }) {
           charters_.handle(now, from, body);
+        }
+        if constexpr (requires { renewals_.handle(now, from, body); }) {
+          renewals_.handle(now, from, body);
         }
       },
       message);
@@ -134,6 +140,7 @@ std::optional<Gossip::Event> Gossip::poll_event() {
   if (events_.empty()) {
     const auto as_ours = [](auto& body) -> Event { return std::move(body); };
     if (auto event = charters_.poll_event()) return std::visit(as_ours, *event);
+    if (auto event = renewals_.poll_event()) return std::visit(as_ours, *event);
     if (auto event = swarm_.poll_event()) return std::visit(as_ours, *event);
     return std::nullopt;
   }

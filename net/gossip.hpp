@@ -3,6 +3,7 @@
 #include "net/charter_sync.hpp"
 #include "net/consortium.hpp"
 #include "net/message.hpp"
+#include "net/renewal_sync.hpp"
 #include "net/swarm.hpp"
 #include "net/time.hpp"
 
@@ -58,8 +59,11 @@ class Gossip {
   };
   using CharterGrown = CharterSync::Grown;
   using CharterForked = CharterSync::Forked;
+  using Renewed = RenewalSync::Renewed;
+  using RenewedElsewhere = RenewalSync::RenewedElsewhere;
   using Event = std::variant<Transmit, ReadPiece, WritePiece, Discovered, Begun, Needed, Completed,
-                             Dropped, Accused, Convicted, Outrun, CharterGrown, CharterForked>;
+                             Dropped, Accused, Convicted, Outrun, CharterGrown, CharterForked,
+                             Renewed, RenewedElsewhere>;
 
   /// `consortium` is borrowed and must outlive this.  `seed` makes every choice reproducible.
   Gossip(const Consortium& consortium, NodeId self, Hash task, std::uint64_t seed,
@@ -73,7 +77,14 @@ class Gossip {
   /// See CharterSync.  Whoever belongs to `consortium` is not changed by it.
   void follow(Instant now, CharterChain chain, std::optional<CharterChain> rival,
               std::set<Hash> settled) {
+    renewals_.follow(chain.newest().charter);
     charters_.follow(now, std::move(chain), std::move(rival), std::move(settled));
+  }
+  /// See RenewalSync.  After follow().
+  void restore(const std::vector<Renewal>& renewals) { renewals_.restore(renewals); }
+  void offer(Instant now, const std::vector<Renewal>& renewals) { renewals_.offer(now, renewals); }
+  bool take_proved(Instant now, const Renewal& renewal) {
+    return renewals_.take_proved(now, renewal);
   }
   /// Announces our own snapshot, all of whose pieces the owner can read from now on.
   void publish(Instant now, const SignedHead& head, const Manifest& manifest);
@@ -116,6 +127,7 @@ class Gossip {
   /// Bytes of all snapshots that are complete or being fetched: what they take, or will, on disk.
   [[nodiscard]] std::uint64_t held_bytes() const { return swarm_.held_bytes(); }
   [[nodiscard]] const CharterSync& charters() const { return charters_; }
+  [[nodiscard]] const RenewalSync& renewals() const { return renewals_; }
   /// Who lied, and the proof.
   [[nodiscard]] const std::map<NodeId, Evidence>& quarantined() const { return quarantined_; }
   /// For people: what we think of a peer's conduct, positive for good.
@@ -167,6 +179,7 @@ class Gossip {
   Conduct conduct_;
   Swarm swarm_;
   CharterSync charters_{conduct_};
+  RenewalSync renewals_;
   std::deque<Event> events_;
   std::optional<Instant> flood_at_;
   std::optional<Instant> anti_entropy_at_;

@@ -157,6 +157,17 @@ std::vector<Limit> limit_table() {
            "age_has_a_warning_before_and_a_grace_after")
       .add("charter_grace", time(kCharterGrace), "after it has expired", "no node starts",
            "age_has_a_warning_before_and_a_grace_after");
+  Group(table, "who renews its keys")
+      .add("renewals_per_message", count(kRenewalsPerMessage), "renewals in a message",
+           "closed: malformed", "length_over_the_maximum_is_refused_before_allocating")
+      .add("renewal_pause", time(kRenewalPause), "between two renewals of a member",
+           "the later one is not heard, until somebody tells of it again",
+           "member_that_renews_itself_without_end_is_heard_a_few_times")
+      .add("renewals_at_once", count(kRenewalsAtOnce), "that may come sooner", "as above",
+           "member_that_renews_itself_without_end_is_heard_a_few_times")
+      .add("key_overlap", time(kKeyOverlap), "for which a node answers to its former key",
+           "who knows only that one is refused",
+           "former_key_is_answered_to_for_a_while_and_then_gone");
   Group(table, "who wants to become a member")
       .add("invites", count(kInvites), "open invitations", "no more are made",
            "no_more_than_sixty_four_invitations_are_open")

@@ -78,6 +78,12 @@ inline constexpr std::size_t kCharterFile = 32 << 20;     ///< bytes of all vers
 inline constexpr hours kCharterWarning = hours(24 * 30);  ///< before it expires, we say so
 inline constexpr hours kCharterGrace = hours(24 * 14);    ///< after it has, nodes still start
 
+// Who renews its keys.
+inline constexpr std::size_t kRenewalsPerMessage = 16;
+inline constexpr Duration kRenewalPause = seconds(60);  ///< of one member: one in that time ...
+inline constexpr int kRenewalsAtOnce = 4;               ///< ... after so many more
+inline constexpr hours kKeyOverlap = hours(24 * 14);    ///< the former key is still answered to
+
 // Who wants to become a member.
 inline constexpr std::size_t kInvites = 64;            ///< that wait for whom they were made
 inline constexpr Duration kApplication = seconds(60);  ///< for one connection of an applicant

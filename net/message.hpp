@@ -4,6 +4,7 @@
 #include "net/close_reason.hpp"
 #include "net/head.hpp"
 #include "net/member_card.hpp"
+#include "net/renewal.hpp"
 
 #include <array>
 #include <cstdint>
@@ -23,6 +24,8 @@ inline constexpr std::uint64_t kNeedsCompany = 1;
 inline constexpr std::uint64_t kFollowsCharter = 2;
 /// ... says what it learns to who learns something else.
 inline constexpr std::uint64_t kTellsTask = 4;
+/// ... takes what is said of members that have renewed their keys.
+inline constexpr std::uint64_t kTakesRenewals = 8;
 
 /// The first message of each side, inside the encrypted channel.
 struct Hello {
@@ -250,10 +253,29 @@ struct TaskManifest {
   }
 };
 
+/// The renewals that the sender has: the first thing said of them on a connection.
+struct RenewalList {
+  std::vector<Hash> renewals;  ///< Renewal::id()
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(at_most<limits::kMembers>(renewals));
+  }
+};
+
+/// Renewals that the receiver lacks.  Before Hello, from who has dialled: its own.
+struct Renewals {
+  std::vector<Renewal> renewals;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(at_most<limits::kRenewalsPerMessage>(renewals));
+  }
+};
+
 /// Everything two nodes say to each other.  The index is the type byte on the wire: append only.
-using Message = std::variant<Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece,
-                             Unavailable, Have, Wanted, Cancel, Evidence, CharterHeads,
-                             CharterWanted, CharterVersion, Apply, Admission, TaskManifest>;
+using Message =
+    std::variant<Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece, Unavailable,
+                 Have, Wanted, Cancel, Evidence, CharterHeads, CharterWanted, CharterVersion, Apply,
+                 Admission, TaskManifest, RenewalList, Renewals>;
 
 /// Bytes of the largest encoding of any message: what a session will wait for.
 inline constexpr std::size_t kLargestMessage = 1 + 32 + 4 + 4 + Piece::kMaximum;

@@ -127,17 +127,22 @@ void Session::close(CloseReason reason) {
 
 void Session::handle_frame(Instant now, ByteView frame) {
   if (transport_) return handle_record(now, frame);
-  if (!handshake_) {  // somebody's first message
-    if (frame.size() != kFirstMessage) return finish(CloseReason::handshake_failed, false);
-    standing_ = Standing::wrong;  // until it proves right
-    handshake_.emplace(
-        crypto::Handshake::responder(*local_.channel, local_.consortium->prologue()));
+  if (handshake_) {
+    return handle_handshake(now, handshake_->my_turn() ? std::nullopt : handshake_->read(frame));
   }
-  handle_handshake(now, frame);
+  // Somebody's first message: it can be read with the key that he knows us by.
+  if (frame.size() != kFirstMessage) return finish(CloseReason::handshake_failed, false);
+  standing_ = Standing::wrong;  // until it proves right
+  std::optional<Bytes> payload;
+  for (const auto* key : {local_.channel, local_.former_channel}) {
+    if (payload || key == nullptr) continue;
+    handshake_.emplace(crypto::Handshake::responder(*key, local_.consortium->prologue()));
+    payload = handshake_->read(frame);
+  }
+  handle_handshake(now, payload);
 }
 
-void Session::handle_handshake(Instant now, ByteView frame) {
-  const auto payload = handshake_->my_turn() ? std::nullopt : handshake_->read(frame);
+void Session::handle_handshake(Instant now, const std::optional<Bytes>& payload) {
   if (!payload || !payload->empty()) return finish(CloseReason::handshake_failed, false);
   standing_ = Standing::plausible;
   if (handshake_->my_turn()) write_frame(handshake_->write({}));
@@ -151,10 +156,10 @@ void Session::handshake_done(Instant now) {
   transport_.emplace(handshake_->split());
   handshake_.reset();
   at_.heard = now;
-  if (!proved && role_ == Role::responder && local_.takes_applications &&
-      local_.takes_applications()) {
+  const bool applies = local_.takes_applications && local_.takes_applications();
+  if (!proved && role_ == Role::responder && (applies || local_.takes_renewal)) {
     standing_ = Standing::wrong;  // members come first
-    return;                       // it has until kHandshake to apply
+    return;                       // it has until kHandshake to apply, or to show its renewal
   }
   if (!proved || proved->id == local_.id) return close(CloseReason::not_a_member);
   assert(!peer_ || peer_ == proved);  // an initiator authenticates the key it dialled
@@ -163,6 +168,11 @@ void Session::handshake_done(Instant now) {
     applying_ = true;
     return write_message(now, *std::exchange(application_, std::nullopt));
   }
+  greet(now);
+}
+
+void Session::greet(Instant now) {
+  if (role_ == Role::initiator && local_.renewal) write_message(now, Renewals{{*local_.renewal}});
   write_message(now, Hello{.version = local_.version,
                            .oldest = local_.oldest,
                            .features = features_ | (local_.manifest.empty() ? 0 : kTellsTask),
@@ -206,6 +216,10 @@ void Session::handle_message(Instant now, ByteView bytes) {
     if (!peer_) return close(CloseReason::not_a_member);
     return handle_hello(now, *hello);
   }
+  const auto* renewals = std::get_if<Renewals>(&*message);
+  if (renewals && role_ == Role::responder && messages_ == 1) {
+    return handle_renewals(now, *renewals);
+  }
   if (parting()) {
     if (auto* manifest = std::get_if<TaskManifest>(&*message)) return handle_manifest(*manifest);
   }
@@ -242,6 +256,19 @@ void Session::handle_manifest(TaskManifest& manifest) {
     other_task_ = std::move(manifest.text);
   }
   close(CloseReason::other_task);
+}
+
+void Session::handle_renewals(Instant now, const Renewals& message) {
+  if (message.renewals.size() != 1 || message.renewals.front().channel != *proved_) {
+    return close(CloseReason::malformed);
+  }
+  if (peer_) return;  // known by that key already
+  if (!local_.takes_renewal || !local_.takes_renewal(message.renewals.front())) {
+    return close(CloseReason::not_a_member);
+  }
+  peer_ = local_.consortium->find(*proved_);
+  if (!peer_ || peer_->id == local_.id) return close(CloseReason::not_a_member);
+  greet(now);
 }
 
 void Session::handle_apply(Apply& apply) {

@@ -27,6 +27,12 @@ struct LocalNode {
   /// Whether who is no member may apply now; asked when such a one has dialled us.
   std::function<bool()> takes_applications{};
   std::string manifest{};  ///< what `task` is the hash of; empty: nobody is told
+  /// Answered to as well; borrowed; nullptr if there is none.
+  const crypto::ChannelKey* former_channel = nullptr;
+  std::optional<Renewal> renewal{};  ///< our own, shown to whom we dial
+  /// Of who has dialled us, and proved to have the key in it, but is no member by that key: whether
+  /// it is one now.
+  std::function<bool(const Renewal&)> takes_renewal{};
 };
 
 /// One connection without its socket: handshake, hello, framing, keep-alive, and the end.
@@ -43,8 +49,9 @@ struct LocalNode {
 ///
 /// Who learns something else is told what we learn, and asked for what it does, and sent away then.
 ///
-/// Who is no member, or not yet, may say Apply in place of hello: such a session is never
-/// established(), but applying(), and ends after limits::kApplication.
+/// Who has dialled us with a key that we do not know may show, before its hello, that it is a
+/// member who has renewed its key.  Who is no member, or not yet, may say Apply in place of hello:
+/// such a session is never established(), but applying(), and ends after limits::kApplication.
 ///
 /// Memory: at most one message of the peer is held, and only the bytes of it that arrived.
 /// Threads: none of its own; use from one thread.  Errors: whatever the peer does ends in closed().
@@ -116,12 +123,14 @@ class Session {
     Instant started, heard, spoke, drained;
   };
   void handle_frame(Instant now, ByteView frame);
-  void handle_handshake(Instant now, ByteView frame);
+  void handle_handshake(Instant now, const std::optional<Bytes>& payload);
   void handle_record(Instant now, ByteView record);
   void handle_message(Instant now, ByteView bytes);
   void handle_hello(Instant now, const Hello& hello);
   void handle_manifest(TaskManifest& manifest);
   void handle_apply(Apply& apply);
+  void handle_renewals(Instant now, const Renewals& message);
+  void greet(Instant now);
   [[nodiscard]] bool open() const { return established() || applying(); }
   /// It learns something else, and we wait for it to say what.
   [[nodiscard]] bool parting() const { return hello_ && !welcome_ && !applying_ && !closed_; }

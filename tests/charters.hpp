@@ -23,6 +23,7 @@ inline constexpr std::uint64_t kExpires = 2'000'000'000;
 inline crypto::Identity identity(int number) {
   crypto::Secret<32> seed;
   seed.data()[0] = static_cast<std::byte>(number);
+  seed.data()[1] = static_cast<std::byte>(number >> 8);
   return crypto::Identity::from_seed(seed);
 }
 

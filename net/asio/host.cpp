@@ -236,7 +236,7 @@ std::shared_ptr<Link> Host::start_link(tcp::socket socket, const Member* expecte
           [=, this](CloseReason reason) {
             with_link([&](auto& link) { link_closed(link, expected, address, reason); });
           }};
-  std::uint64_t features = gossip_.charters().follows() ? kFollowsCharter : 0;
+  std::uint64_t features = gossip_.charters().follows() ? kFollowsCharter | kTakesRenewals : 0;
   if (dialler_.company() == Dialler::Company::none) features |= kNeedsCompany;
   auto link = Link::start(std::move(socket), local_, expected, std::move(callbacks), features);
   *self = link;
@@ -381,6 +381,17 @@ void Host::follow(CharterChain chain, std::optional<CharterChain> rival, std::se
   pump();
 }
 
+void Host::offer(const std::vector<Renewal>& renewals) {
+  gossip_.offer(Clock::now(), renewals);
+  pump();
+}
+
+bool Host::take_proved(const Renewal& renewal) {
+  const bool taken = gossip_.take_proved(Clock::now(), renewal);
+  pump();
+  return taken;
+}
+
 void Host::publish(const SignedHead& head, const Manifest& manifest) {
   gossip_.publish(Clock::now(), head, manifest);
   pump();
@@ -456,6 +467,14 @@ void Host::carry_out(Gossip::Event& event) {
       owner_.charter_grown(*local_.consortium->find(body.from), body.chain);
     } else if constexpr (std::is_same_v<Body, Gossip::CharterForked>) {
       owner_.charter_forked(*local_.consortium->find(body.from), body.rival);
+    } else if constexpr (std::is_same_v<Body, Gossip::Renewed>) {
+      owner_.renewed(body);
+      dialler_.renewed(Clock::now(), body.member, !body.addresses.empty());
+      asio::post(io_, [this, alive = alive_] {
+        if (*alive) pump_dialler();
+      });
+    } else if constexpr (std::is_same_v<Body, Gossip::RenewedElsewhere>) {
+      owner_.renewed_elsewhere();
     } else {
       static_assert(std::is_same_v<Body, Gossip::Outrun>);
       owner_.outrun(body.position);

@@ -61,6 +61,11 @@ class HostOwner {
   virtual void charter_grown(const Member& /*peer*/, const CharterChain& /*chain*/) {}
   /// ... or a rival of it, which is the evidence.
   virtual void charter_forked(const Member& /*peer*/, const CharterChain& /*rival*/) {}
+  /// A member has another key and other addresses from now on: renew() the consortium, and write
+  /// all renewals() down.
+  virtual void renewed(const RenewalSync::Renewed& /*renewed*/) {}
+  /// Somebody else has our node key, or we forgot what we did with it.
+  virtual void renewed_elsewhere() {}
   /// Somebody proved to have the key in the card, which is sound, and wants to become a member.
   /// Not asked unless LocalNode::takes_applications, or it is one.
   [[nodiscard]] virtual Admission applied(const Apply& /*apply*/) {
@@ -114,6 +119,10 @@ class Host {
 
   /// See CharterSync.  For the first time before listen() and connect().
   void follow(CharterChain chain, std::optional<CharterChain> rival, std::set<Hash> settled);
+  /// See RenewalSync.
+  void offer(const std::vector<Renewal>& renewals);
+  /// For LocalNode::takes_renewal.
+  [[nodiscard]] bool take_proved(const Renewal& renewal);
   void publish(const SignedHead& head, const Manifest& manifest);
   void want(const SnapshotId& snapshot);
   void relay(const SnapshotId& snapshot);

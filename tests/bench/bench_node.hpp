@@ -21,9 +21,9 @@ using Clock = std::chrono::steady_clock;
 using daemon::Blobs;
 using daemon::SnapshotForm;
 
-struct Keys {
-  crypto::Identity identity = crypto::Identity::generate();
-  crypto::ChannelKey channel = crypto::ChannelKey::generate();
+struct Keys : crypto::NodeKeys {
+  Keys() : Keys(crypto::Identity::generate(), crypto::ChannelKey::generate()) {}
+  Keys(crypto::Identity node, crypto::ChannelKey key) : NodeKeys{std::move(node), std::move(key)} {}
   [[nodiscard]] net::Member member(const std::string& name) const {
     return {identity.id(), channel.public_key(), name, {}};
   }

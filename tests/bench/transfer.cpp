@@ -93,7 +93,7 @@ void receive(net::asio::io_context& io, End& end, const SnapshotForm& form, cons
   json result;
   end.on_completed = [&] {
     const double fetched = seconds_since(end.discovered_at);
-    const auto opened = open_snapshot(end.manifest, form, keys.identity.id(), keys.channel, blobs);
+    const auto opened = open_snapshot(end.manifest, form, keys, blobs);
     if (const auto* failure = std::get_if<Unopened>(&opened)) End::give_up(failure->why);
     result = {{"fetch_seconds", fetched},
               {"seconds", seconds_since(end.discovered_at)},

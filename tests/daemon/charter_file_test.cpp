@@ -261,7 +261,7 @@ BOOST_AUTO_TEST_CASE(other_members_are_noticed_while_a_node_runs_and_damage_is_n
   replace(as_byte_view("damage"));
   BOOST_TEST((watch.look(now) == Change::none));
   replace(second.encode());
-  BOOST_TEST((watch.look(now) == Change::members));
+  BOOST_TEST((watch.look(now) == Change::node));
   BOOST_TEST(watch.follow(now).consortium.members.size() == 2U);
   replace(first.encode());  // an older one
   BOOST_TEST((watch.look(now) == Change::none));

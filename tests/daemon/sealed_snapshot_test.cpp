@@ -50,10 +50,10 @@ struct Circle : CryptoReady {
   }
   ~Circle() { fs::remove_all(folder); }
 
-  static net::Member member(const crypto::Identity& identity, const crypto::ChannelKey& channel) {
+  static net::Member member(const crypto::NodeKeys& keys) {
     net::Member made;
-    made.id = identity.id();
-    made.channel = channel.public_key();
+    made.id = keys.identity.id();
+    made.channel = keys.channel.public_key();
     return made;
   }
   /// All of them are as fp32 here, to be compared byte for byte; encodings have their own tests.
@@ -62,7 +62,7 @@ struct Circle : CryptoReady {
     return seal_snapshot(pipe::sealed_memfd("test", file), form, consortium, *blobs);
   }
   std::variant<pipe::Fd, Unopened> open(const net::Manifest& manifest) {
-    return open_snapshot(manifest, form, bob.id(), bob_channel, *blobs);
+    return open_snapshot(manifest, form, bob, *blobs);
   }
   /// Why not; a Fd is a failed test.
   Unopened refusal(const std::variant<pipe::Fd, Unopened>& opened) {
@@ -70,10 +70,9 @@ struct Circle : CryptoReady {
     return std::get<Unopened>(opened);
   }
 
-  crypto::Identity alice = crypto::Identity::generate(), bob = crypto::Identity::generate();
-  crypto::ChannelKey alice_channel = crypto::ChannelKey::generate(),
-                     bob_channel = crypto::ChannelKey::generate();
-  net::Consortium consortium{"ours", {member(alice, alice_channel), member(bob, bob_channel)}};
+  crypto::NodeKeys alice{crypto::Identity::generate(), crypto::ChannelKey::generate()},
+      bob{crypto::Identity::generate(), crypto::ChannelKey::generate()};
+  net::Consortium consortium{"ours", {member(alice), member(bob)}};
   SnapshotForm form;  ///< of the last that was sealed
   fs::path folder;
   std::optional<Blobs> blobs;
@@ -141,12 +140,18 @@ BOOST_AUTO_TEST_CASE(what_lies_on_disk_is_not_the_model_and_never_the_same_twice
 
 BOOST_AUTO_TEST_CASE(somebody_else_cannot_open_it) {
   const auto sealed = seal(content(1000));
-  const auto eve = crypto::Identity::generate();
-  const auto eve_channel = crypto::ChannelKey::generate();
-  const auto as_eve = open_snapshot(sealed, form, eve.id(), eve_channel, *blobs);
+  const crypto::NodeKeys eve{crypto::Identity::generate(), crypto::ChannelKey::generate()};
+  const auto as_eve = open_snapshot(sealed, form, eve, *blobs);
   BOOST_TEST(refusal(as_eve).why == "it is not sealed to this node");
-  const auto as_bob = open_snapshot(sealed, form, bob.id(), eve_channel, *blobs);
-  BOOST_TEST(refusal(as_bob).why == "it is not sealed to this node");
+  bob.channel = crypto::ChannelKey::generate();
+  BOOST_TEST(refusal(open(sealed)).why == "it is not sealed to this node");
+}
+
+BOOST_AUTO_TEST_CASE(what_was_sealed_to_the_former_key_is_opened) {
+  const Bytes file = content(1000);
+  const auto sealed = seal(file);
+  bob.former = std::exchange(bob.channel, crypto::ChannelKey::generate());
+  BOOST_TEST(std::holds_alternative<pipe::Fd>(open(sealed)));
 }
 
 BOOST_AUTO_TEST_CASE(chunk_that_is_gone_or_damaged_is_lost_not_refused_for_ever) {

@@ -372,6 +372,68 @@ class WithNodes(Charters):
             for node in net.nodes:
                 self.assertEqual(node.stop(), 0)
 
+    def test_nodes_renew_their_keys_and_move_and_no_steward_is_asked(self):
+        with Testnet(nodes=3) as net:
+            steward, second, third = self.three_members(net)
+            one, two, three = net.nodes
+            net.start()
+            net.wait_for_rounds(2, 60)
+            before = json.loads(self.done("key", "show", "--dir", third, "--json"))
+
+            # While it runs; the others have used none of its snapshots sealed to them anew.
+            told = self.done("key", "renew", "--dir", third)
+            self.assertIn("answers to the former key as well", told)
+            after = json.loads(self.done("key", "show", "--dir", third, "--json"))
+            self.assertEqual(after["id"], before["id"])
+            self.assertNotEqual(after["channel"], before["channel"])
+            self.assertIn("former_until", after)
+            for node in (one, two):
+                net.wait(f"{node.name} hears of it", lambda: node.events("peer_renewed"), 30)
+            heard = three.peers()["node-1"]["snapshot"]["round"]
+            used = one.peers()["node-3"]["snapshot"]["round"]
+            newer = lambda: three.peers()["node-1"]["snapshot"]["round"] > heard + 1
+            net.wait("node-3 reads what is sealed to its new key", newer, 60)
+            net.wait("and is read", lambda: one.peers()["node-3"]["snapshot"]["round"] > used + 1, 60)
+            for node in net.nodes:
+                self.assertEqual([], node.events("snapshot_refused"))
+
+            # node-2 gets another address, and node-1, which has only the charter, hears of it.
+            self.done("key", "retire", "--dir", third)
+            two.stop()
+            address = two.config()["node"]["listen"][0].replace("127.0.0.1", "localhost")
+            two.configure({"node.addresses": [address]})
+            two.start()
+            moved = lambda: any(address in event["addresses"] for event in one.events("peer_renewed"))
+            net.wait("node-1 hears where node-2 is", moved, 30)
+            one.stop()
+            one.start()
+            connected = lambda: all(peer["connected"] for node in net.nodes for peer in node.peers().values())
+            net.wait("all are connected", connected, 60)
+            shown = self.json(steward, "show")["renewed"]
+            self.assertEqual({"node-2", "node-3"}, {member["name"] for member in shown})
+            self.assertIn("renewed itself on", self.charter(steward, "show"))
+
+            # Whoever was away for too long takes the file of another member.
+            three.stop()
+            renewals = third / "charter.kith.renewals"
+            renewals.unlink()
+            self.assertIn("2 renewed since", self.charter(third, "merge", f"{steward / 'charter.kith'}.renewals"))
+            self.assertIn("nobody has renewed more", self.charter(third, "merge", f"{steward / 'charter.kith'}.renewals"))
+            whole = renewals.read_bytes()
+            renewals.write_bytes(whole[:-1])
+            self.assertIn("is damaged; remove it", self.charter(third, "show", status=DATAERR))
+            renewals.write_bytes(whole)
+
+            # The stewards may take the new key into the charter: then that counts.
+            self.charter(third, "request", "--out", third / "new.card")
+            self.change(steward, "--add", third / "new.card")
+            self.charter(third, "merge", steward / "charter.kith")
+            three.start()
+            net.wait("all are connected again", connected, 60)
+            self.assertEqual(["node-2"], [member["name"] for member in self.json(third, "show")["renewed"]])
+            verified = self.done("log", "verify", "--dir", third)
+            self.assertIn("whole", verified)
+
     def test_a_rival_that_leaves_nodes_out_stops_none_of_them(self):
         with Testnet(nodes=3) as net:
             steward, second, third = self.three_members(net)

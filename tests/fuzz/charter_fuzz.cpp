@@ -1,9 +1,10 @@
-// Charter files, single versions, member cards and invitations, as they come from anybody.  What is
-// taken must encode to the same bytes, and what one version says must be sound.
+// Charter files, single versions, renewals, member cards and invitations, as they come from
+// anybody.  What is taken must encode to the same bytes, and what one version says must be sound.
 #include "crypto/init.hpp"
 #include "net/charter.hpp"
 #include "net/invite.hpp"
 #include "net/member_card.hpp"
+#include "net/renewal.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -28,6 +29,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto signed_charter = net::decode<net::SignedCharter>(bytes)) {
     (void)net::CharterChain().tally(*signed_charter);
     (void)net::signed_twice(*signed_charter, *signed_charter);
+  }
+  if (const auto renewals = net::parse_renewals_file(bytes)) {
+    if (!std::ranges::equal(net::renewals_file(*renewals), bytes)) std::abort();
+    net::Charter charter;  // that names whoever they are of
+    for (const net::Renewal& renewal : *renewals) charter.members.push_back({renewal.member});
+    if (net::in_force(charter, *renewals).size() > charter.members.size()) std::abort();
   }
   const std::string_view text{reinterpret_cast<const char*>(data), size};
   (void)net::parse_card(text);

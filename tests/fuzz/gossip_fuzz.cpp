@@ -4,7 +4,10 @@
 #include "crypto/init.hpp"
 #include "net/gossip.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <set>
+#include <string>
 
 namespace {
 
@@ -23,6 +26,7 @@ struct World {
       Member member;
       member.id = identities.back().id();
       member.channel[0] = static_cast<std::byte>(i);
+      member.name = std::to_string(i);
       members.push_back(member);
     }
     manifest.chunks.assign(2, crypto::hash(chunk));
@@ -31,6 +35,13 @@ struct World {
     }
     for (std::size_t origin = 0; origin < 3; ++origin) heads.push_back(sign(origin, 2, 1));
     charters = {charter(0, 0), charter(0, 1), charter(1, 1)};
+    for (std::size_t of = 0; of < 3; ++of) {
+      for (std::uint64_t issued = 1; issued < 4; ++issued) {
+        crypto::ChannelPublicKey channel{};
+        channel[0] = static_cast<std::byte>(issued + of);  // some are another's, too
+        renewals.push_back(renew(members[of], issued, channel, {}, identities[of]));
+      }
+    }
   }
   /// One version, then `more` others; the last differs by `rival`.
   CharterChain charter(std::uint64_t rival, std::size_t more) const {
@@ -38,8 +49,9 @@ struct World {
     next.consortium = "fuzz";
     next.expires = 1;
     next.stewards = {{identities[0].id(), "steward"}};
-    next.members = {members[0]};
-    next.members[0].name = "member";
+    next.members = members;
+    std::sort(next.members.begin(), next.members.end(),
+              [](const Member& a, const Member& b) { return a.id < b.id; });
     CharterChain chain;
     for (std::size_t i = 0; i <= more; ++i) {
       next.expires += i == more ? rival : 0;
@@ -68,6 +80,7 @@ struct World {
   std::vector<crypto::Identity> identities;
   std::vector<Member> members;
   std::vector<SignedHead> heads;
+  std::vector<Renewal> renewals;
   std::vector<CharterChain> charters;  // one version, two, and two of which the second is a rival
 };
 
@@ -85,7 +98,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint8_t step = next();
     const NodeId peer = world.members[1 + step / 128].id;
     const SignedHead& head = world.heads[next() % world.heads.size()];
-    switch (step % 22) {
+    switch (step % 24) {
       case 0:
         gossip.handle_connected(now, peer);
         break;
@@ -139,7 +152,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
       case 18:
         gossip.follow(now, world.charters[0], std::nullopt, {});
-        gossip.handle_connected(now, peer, kFollowsCharter);
+        gossip.handle_connected(now, peer, kFollowsCharter | kTakesRenewals);
+        break;
+      case 22:
+        gossip.handle_message(now, peer, Renewals{{world.renewals[next() % 9U]}});
+        break;
+      case 23:
+        (void)gossip.take_proved(now, world.renewals[next() % 9U]);
         break;
       case 19: {
         const CharterChain& told = world.charters[next() % world.charters.size()];
@@ -183,6 +202,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (write->data != world.chunk) std::abort();  // nothing unverified leaves
       }
     }
+    std::set<crypto::ChannelPublicKey> keys;
+    const auto renewals = gossip.renewals().all();
+    for (const Renewal& renewal : renewals) keys.insert(renewal.channel);
+    if (keys.size() < renewals.size()) std::abort();  // no key is two members'
     if (gossip.snapshot_count() > 2 * limits::kSnapshotsPerOrigin) std::abort();
     if (gossip.next_timeout() < now) now = gossip.next_timeout();
   }

@@ -1,5 +1,5 @@
-// A genuine member turned hostile: the input is cut into plaintexts of records after the handshake,
-// and a first byte may instead aim it at the raw socket.
+// A genuine member turned hostile, or a stranger who says that he is one: the input is cut into
+// plaintexts of records after the handshake, and a first byte may instead aim it at the raw socket.
 #include "net/session.hpp"
 #include "tests/crypto_ready.hpp"
 
@@ -16,6 +16,10 @@ struct Parties : CryptoReady {
   Consortium consortium{"fuzz", {alice_member, bob_member}};
   LocalNode bob_node{bob_member.id,    &bob,           &consortium, {},   "fuzz",
                      kProtocolVersion, kOldestVersion, {},          "a=1"};
+  crypto::ChannelKey stranger = crypto::ChannelKey::generate();
+  Parties() {
+    bob_node.takes_renewal = [](const Renewal&) { return false; };
+  }
 
   static Member make(int number, const crypto::ChannelKey& key) {
     Member member;
@@ -48,8 +52,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (session.established()) std::abort();
     return 0;
   }
-  auto handshake = crypto::Handshake::initiator(parties.alice, parties.bob.public_key(),
-                                                parties.consortium.prologue());
+  const bool unknown = size > 0 && data[0] == 1;
+  auto handshake =
+      crypto::Handshake::initiator(unknown ? parties.stranger : parties.alice,
+                                   parties.bob.public_key(), parties.consortium.prologue());
   send(session, handshake.write({}));
   const Bytes answer = session.take_output();
   if (!handshake.read(ByteView(answer).subspan(2))) std::abort();
@@ -64,6 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     drain(session);
     input = input.subspan(length);
   }
+  if (unknown && session.established()) std::abort();
   session.handle_timeout(Instant{} + limits::kHandshake);
   drain(session);
   return 0;

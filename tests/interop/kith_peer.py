@@ -35,6 +35,7 @@ CHUNK = 524288  # bytes before compression, of every chunk but the last
 NEEDS_COMPANY = 1  # a feature: fewer than two connections
 FOLLOWS_CHARTER = 2  # another
 TELLS_TASK = 4  # another
+TAKES_RENEWALS = 8  # another
 MANIFEST = 0xFFFFFFFF  # the "piece" that is the manifest
 LARGEST_RECORD = 65519  # bytes of plaintext
 LARGEST_MESSAGE = 524345  # bytes, type included
@@ -206,6 +207,13 @@ class Identity:
         member = self.member()
         usual = {"token": token, "member": member, "signature": self.sign(b"kith member 1\n" + member.encode())}
         return Apply(**usual | liberties)
+
+    def renewed(self, entry, issued, generation=1, **liberties):
+        """The same node with another channel key, and its renewal of the charter's `entry`."""
+        other = Identity(self.name)
+        other.channel_secret = digest(f"channel {self.name} {generation}".encode())
+        other.channel_key = bytes(PrivateKey(other.channel_secret).public_key)
+        return other, Renewal.of(self, entry, issued, **{"channel_key": other.channel_key} | liberties)
 
     def unseal(self, sealed):
         return SealedBox(PrivateKey(self.channel_secret)).decrypt(sealed)
@@ -662,9 +670,33 @@ class TaskManifest(Record):
     manifest: Text(61440)
 
 
+class Renewal(Record):
+    member: KEY
+    entry: HASH
+    issued: U64
+    channel_key: KEY
+    addresses: ListOf(Text(255), 4)
+    signature: SIGNATURE
+
+    @staticmethod
+    def of(identity, entry, issued, channel_key, addresses=()):
+        """Signed by `identity`, whatever member `entry` is of."""
+        hashed = digest(b"kith entry 1\n" + entry.encode())
+        renewal = Renewal(identity.node_key, hashed, issued, channel_key, list(addresses), bytes(64))
+        return renewal.but(signature=identity.sign(b"kith renewal 1\n" + renewal.encode()[:-64]))
+
+
+class RenewalList(Record):
+    renewals: ListOf(HASH, 512)
+
+
+class Renewals(Record):
+    renewals: ListOf(Renewal, 16)
+
+
 MESSAGES = [
     Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece, Unavailable, Have, Wanted, Cancel, Evidence,
-    CharterHeads, CharterWanted, CharterVersion, Apply, Admission, TaskManifest,
+    CharterHeads, CharterWanted, CharterVersion, Apply, Admission, TaskManifest, RenewalList, Renewals,
 ]  # fmt: skip, by type
 
 
@@ -825,8 +857,11 @@ class Connection(Wire):
 class Link(Connection):
     """A connection of a peer that behaves: `wait` receives, and answers what is to be answered."""
 
-    def __init__(self, peer, wire, remote=None, greet=True, features=NEEDS_COMPANY):
+    def __init__(self, peer, wire, remote=None, greet=True, features=NEEDS_COMPANY, first=()):
+        """`first` is said before Hello."""
         super().__init__(wire, peer.identity, peer.consortium, remote)
+        if first:
+            self.send(*first)
         self.peer = peer
         self.hello = None  # the other's
         self.goodbye = None
@@ -841,6 +876,8 @@ class Link(Connection):
         self.told_charters = []  # the versions that it follows, as it said last
         self.charters = {}  # signed versions that we hand out, by their ids
         self.given_charters = []  # what it handed out
+        self.told_renewals = None  # the list that it has sent
+        self.given_renewals = []
         if greet:
             self.greet(features)
 
@@ -923,6 +960,13 @@ class Link(Connection):
 
     def on_charterversion(self, message):
         self.given_charters.append(message.charter)
+
+    def on_renewallist(self, message):
+        check(self.told_renewals is None, "a second RenewalList")
+        self.told_renewals = message.renewals
+
+    def on_renewals(self, message):
+        self.given_renewals += message.renewals
 
     def on_cancel(self, message):
         pass  # it is answered already

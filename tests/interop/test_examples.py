@@ -118,6 +118,10 @@ def test_charter(examples, identity):
     card_signature = examples["member card"][-64:]
     assert examples["apply"] == encode_message(Apply(SEED[:16], member, card_signature))
     assert examples["task"] == encode_message(TaskManifest("kith task\na=1"))
+    renewal = kith_peer.Renewal.of(identity, member, 1900000000, b"\x11" * 32, ["ward:7701"])
+    assert examples["entry"] == renewal.entry
+    assert examples["renewals"] == encode_message(kith_peer.Renewals([renewal]))
+    assert examples["renew list"] == encode_message(kith_peer.RenewalList([digest(renewal.encode())]))
     assert examples["admission"] == encode_message(Admission(1, "", 1, version.id(), "[task]\n"))
     assert Member.of_card("kith-member-1 " + examples["member card"].hex()) == member
     assert signed_by(identity.node_key, examples["member card"][-64:], b"kith member 1\n" + member.encode())

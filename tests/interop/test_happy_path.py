@@ -9,10 +9,11 @@ import time
 import scene as stage
 import kith_peer
 import pytest
+from nacl.exceptions import CryptoError
 from scene import SHAPES, Scene
 from kith_peer import (
-    CHUNK, FOLLOWS_CHARTER, MANIFEST, TELLS_TASK, VERSION, Admission, CharterHeads, CharterPlace, CharterVersion, CharterWanted, Evidence, Fetch, Have,
-    Head, Heads, Hello, Holding, Identity, Manifest, Ping, TaskManifest, Wanted, charter_file, digest, node_id, sign_version, write_tensors,
+    CHUNK, FOLLOWS_CHARTER, MANIFEST, TAKES_RENEWALS, TELLS_TASK, VERSION, Admission, CharterHeads, CharterPlace, CharterVersion, CharterWanted, Evidence, Fetch, Have,
+    Head, Heads, Hello, Holding, Identity, Manifest, Peer, Ping, RenewalList, Renewals, TaskManifest, Wanted, charter_file, digest, node_id, sign_version, write_tensors,
 )  # fmt: skip
 
 PATIENCE = 60  # seconds for what the node does at its own pace, on a busy machine
@@ -26,7 +27,7 @@ def listener():
 
 @pytest.fixture(scope="module")
 def scene(listener):
-    names = "dialled caller asker versatile splitter rekeyer source reader bystander late busy liar".split()
+    names = "dialled caller asker versatile splitter rekeyer renewed source reader bystander late busy liar".split()
     with Scene(names, {"dialled": listener.getsockname()[1]}) as scene:
         yield scene
 
@@ -79,6 +80,45 @@ def test_newer_versions_of_the_charter_are_asked_for_followed_and_handed_out():
             reader.send(CharterWanted(bytes(32)))
             reader.ping()
             assert len(reader.given_charters) == 2
+
+
+def test_member_that_has_renewed_its_key_is_let_in_and_the_others_hear_of_it(scene):
+    entry = next(member for member in scene.readers if member.name == "renewed")
+    before = scene.identities["renewed"]
+    now, renewal = before.renewed(entry, int(time.time()), addresses=["elsewhere:7000"])
+    with scene.join("reader", features=FOLLOWS_CHARTER | TAKES_RENEWALS) as reader:
+        reader.wait("its list", lambda: reader.told_renewals == [])
+        for _ in range(2):  # it shows it each time
+            with Peer(now, stage.CONSORTIUM).dial(
+                scene.node.port, scene.itself.channel_key, first=[Renewals([renewal])], features=FOLLOWS_CHARTER
+            ) as link:
+                link.ping()
+                assert link.told_renewals is None  # it does not take any
+        reader.wait("the news", lambda: reader.given_renewals == [renewal])
+    assert len(scene.log("peer_renewed", "renewed")) == 1
+
+    # What is published from now on is sealed to the new key.
+    def sealed_anew():
+        with scene.join("late") as late:
+            late.wait("the node's head", lambda: late.peer.newest(scene.itself.node_key), PATIENCE)
+            newest = late.peer.newest(scene.itself.node_key)
+            manifest = Manifest.decode(late.fetch(newest.id(), MANIFEST))
+        sealed = next(key.sealed for key in manifest.keys if key.reader == before.node_key)
+        try:
+            return now.unseal(sealed)
+        except CryptoError:
+            return None
+
+    scene.until("a snapshot is sealed to the new key", sealed_anew, PATIENCE)
+
+    # Who connects later is sent what it lacks; the former key is nobody's.
+    with scene.join("late", features=FOLLOWS_CHARTER | TAKES_RENEWALS) as late:
+        late.wait("its list", lambda: late.told_renewals == [digest(renewal.encode())])
+        late.send(RenewalList([]))
+        late.wait("the renewal", lambda: late.given_renewals == [renewal])
+    with scene.knock(before) as link:
+        link.send(Hello(VERSION, VERSION, 0, scene.task, "python"))
+        assert link.end() == "not_a_member"
 
 
 def test_who_learns_something_else_is_told_the_task_and_asked_for_its_own(scene):

@@ -17,9 +17,9 @@ import kith_peer
 import pytest
 from scene import CONSORTIUM, Scene
 from kith_peer import (
-    CHUNK, FOLLOWS_CHARTER, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, TELLS_TASK, VERSION, Cancel, CharterHeads, CharterPlace, CharterVersion,
+    CHUNK, FOLLOWS_CHARTER, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, TAKES_RENEWALS, TELLS_TASK, VERSION, Cancel, CharterHeads, CharterPlace, CharterVersion,
     CharterWanted, Closed, Evidence, Fetch, Goodbye, Head, Heads, Hello, Holding, Have, Identity, Known, Link, Peer, Piece, Ping, Pong,
-    SignedVersion, Summary, TaskManifest, Unavailable, Wanted, Wire, digest, encode_message, encrypt, sign_head, sign_version,
+    RenewalList, Renewals, SignedVersion, Summary, TaskManifest, Unavailable, Wanted, Wire, digest, encode_message, encrypt, sign_head, sign_version,
 )  # fmt: skip
 
 MIB = 1 << 20
@@ -243,6 +243,7 @@ def test_replayed_handshake(scene):
 def test_who_is_not_a_member(scene):
     stranger = Peer(Identity("stranger"), CONSORTIUM)
     with stranger.dial(scene.node.port, scene.itself.channel_key, greet=False) as link:
+        link.send(Hello(VERSION, VERSION, 0, scene.task, "python"))
         assert link.end(5) == "not_a_member"
 
 
@@ -921,6 +922,116 @@ def test_applicants_who_stay(scene, invitation):
                 stack.enter_context(scene.knock(Identity(f"stranger-{number}")))
         with scene.attacker() as link:
             link.ping()
+
+
+# --- Renewals ------------------------------------------------------------------------------------
+
+
+def entry_of(scene, name):
+    return next(member for member in scene.readers if member.name == name)
+
+
+RENEWALS = {
+    "signed_by_another_member": (
+        "not_a_member",
+        lambda scene, me, entry, renewal: renewal.but(signature=scene.identities["honest"].sign(b"kith renewal 1\n" + renewal.encode()[:-64])),
+    ),
+    "of_another_entry_than_the_charters": (
+        "not_a_member",
+        lambda scene, me, entry, renewal: me.renewed(entry.but(name="other"), 2000000000)[1],
+    ),
+    "of_a_stranger": (
+        "not_a_member",
+        lambda scene, me, entry, renewal: Identity("nobody").renewed(entry, 2000000000, channel_key=renewal.channel_key)[1],
+    ),
+    "with_an_address_that_is_none": (
+        "not_a_member",
+        lambda scene, me, entry, renewal: me.renewed(entry, 2000000000, addresses=["no port"])[1],
+    ),
+    "with_another_key_than_was_proved": (
+        "malformed",
+        lambda scene, me, entry, renewal: me.renewed(entry, 2000000000, channel_key=bytes(32))[1],
+    ),
+    "with_the_key_of_another_member": (
+        "malformed",  # and who has no other member's key cannot prove that he has
+        lambda scene, me, entry, renewal: me.renewed(entry, 2000000000, channel_key=scene.identities["honest"].channel_key)[1],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("malice", RENEWALS)
+def test_renewal(scene, malice):
+    reason, make = RENEWALS[malice]
+    me = scene.identities[scene.name()]
+    entry = entry_of(scene, me.name)
+    renewed, sound = me.renewed(entry, 2000000000)
+    with scene.knock(renewed) as link:
+        link.send(Renewals([make(scene, me, entry, sound)]))
+        assert link.end() == reason
+    assert not scene.log("peer_renewed", me.name)
+    with scene.join(me.name) as link:  # as ever
+        link.ping()
+
+
+def test_older_renewal_shown_again_by_who_has_the_former_key(scene):
+    me = scene.identities[scene.name()]
+    entry = entry_of(scene, me.name)
+    (old, first), (new, second) = (me.renewed(entry, 2000000000 + i, i) for i in range(2))
+    for identity, renewal in ((old, first), (new, second)):
+        with Peer(identity, CONSORTIUM).dial(scene.node.port, scene.itself.channel_key, first=[Renewals([renewal])]) as link:
+            link.ping()
+    with scene.knock(old) as link:
+        link.send(Renewals([first]))
+        assert link.end() == "not_a_member"
+    assert len(scene.log("peer_renewed", me.name)) == 2
+
+
+@pytest.mark.parametrize("first", [[], "two"], ids=["none", "two"])
+def test_renewals_before_hello_that_are_not_one(scene, first):
+    me = scene.identities[scene.name()]
+    renewed, renewal = me.renewed(entry_of(scene, me.name), 2000000000)
+    with scene.knock(renewed) as link:
+        link.send(Renewals([renewal, renewal] if first else []))
+        assert link.end() == "malformed"
+
+
+def test_renewal_shown_twice_before_hello(scene):
+    me = scene.identities[scene.name()]
+    renewed, renewal = me.renewed(entry_of(scene, me.name), 2000000000)
+    with scene.knock(renewed) as link:
+        link.send(Renewals([renewal]), Renewals([renewal]))
+        assert link.end() == "malformed"
+
+
+def test_forged_renewals_of_others_are_reported_a_few_times(scene):
+    with scene.attacker(features=FOLLOWS_CHARTER | TAKES_RENEWALS) as link:
+        victim = scene.identities["honest"]
+        _, renewal = victim.renewed(entry_of(scene, "honest"), 2000000000)
+        for number in range(200):
+            link.send(Renewals([renewal.but(issued=renewal.issued + number + 1)] * 16))
+        link.ping(20)
+        assert 0 < len(scene.log("peer_accused", link.peer.identity.name)) < 12
+    assert not scene.log("peer_renewed", "honest")
+
+
+def test_member_that_renews_itself_without_end(scene):
+    """It is heard a few times; nobody else is disturbed."""
+    me = scene.identities[scene.name()]
+    entry = entry_of(scene, me.name)
+    with scene.attacker(features=FOLLOWS_CHARTER | TAKES_RENEWALS) as link:
+        for number in range(1000):
+            link.send(Renewals([me.renewed(entry, 2000000000 + number, number)[1]]))
+        link.ping(30)
+    assert 1 <= len(scene.log("peer_renewed", me.name)) <= 6
+
+
+def test_asking_for_renewals_again_and_again(scene):
+    with scene.attacker(features=FOLLOWS_CHARTER | TAKES_RENEWALS) as link:
+        link.wait("its list", lambda: link.told_renewals is not None)
+        for _ in range(100):
+            link.send(RenewalList([]))
+        link.ping()
+        assert len(link.given_renewals) <= len(link.told_renewals)
 
 
 # --- Manifests and chunks ------------------------------------------------------------------------

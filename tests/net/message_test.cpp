@@ -33,7 +33,9 @@ std::vector<Message> one_of_each() {
           CharterVersion{{Bytes(50), {{}, {}}}},
           Apply{},
           Admission{Admission::State::admitted, "why", {4, {}}, "[task]"},
-          TaskManifest{"a=1\n"}};
+          TaskManifest{"a=1\n"},
+          RenewalList{{{}, {}}},
+          Renewals{{Renewal(), Renewal()}}};
 }
 
 }  // namespace

@@ -72,6 +72,17 @@ constexpr auto kSkews = {
     Skew{3, 4, 2, 3, 3}, Skew{1, 9, 4, 5, 5}, Skew{2, 2, 3, 3, 0}, Skew{3, 4, 1, 2, 0},
 };
 
+/// Alice, with another channel key than in the consortium.
+struct Renewing {
+  explicit Renewing(const Parties& parties) : node(parties.alice_node) {
+    node.channel = &channel;
+    node.renewal = renew(*parties.consortium.find(node.id), 1, channel.public_key(), {},
+                         parties.alice.identity);
+  }
+  crypto::ChannelKey channel = crypto::ChannelKey::generate();
+  LocalNode node;
+};
+
 struct Connected : Parties {
   Session a{alice_node, bob_as_member(), now}, b{bob_node, nullptr, now};
   Connected() { talk(a, b); }
@@ -117,6 +128,69 @@ BOOST_AUTO_TEST_CASE(stranger_is_told_that_he_is_no_member) {
   BOOST_TEST((a.closed() == CloseReason::not_a_member));
   BOOST_TEST(a.closed_by_peer());
   BOOST_TEST(!b.closed_by_peer());
+}
+
+BOOST_AUTO_TEST_CASE(member_with_a_renewed_key_shows_it_and_is_let_in) {
+  Consortium as_bob_knows_it = consortium;
+  bob_node.consortium = &as_bob_knows_it;
+  bob_node.takes_renewal = [&](const Renewal& renewal) {
+    return is_sound(renewal) && as_bob_knows_it.renew(renewal.member, renewal.channel, {});
+  };
+  const Renewing renewing(*this);
+  Session a(renewing.node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST(a.established());
+  BOOST_TEST(b.established());
+  BOOST_TEST((b.peer() && b.peer()->id == alice.identity.id()));
+  Session again(renewing.node, bob_as_member(), now), c(bob_node, nullptr, now);
+  talk(again, c);  // by now it is known, and shows it all the same
+  BOOST_TEST(again.established());
+  BOOST_TEST(c.established());
+}
+
+BOOST_AUTO_TEST_CASE(renewed_key_that_is_refused_is_no_members) {
+  bob_node.takes_renewal = [](const Renewal&) { return false; };
+  const Renewing renewing(*this);
+  Session a(renewing.node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST((b.closed() == CloseReason::not_a_member));
+  BOOST_TEST((a.closed() == CloseReason::not_a_member));
+  BOOST_TEST(a.closed_by_peer());
+}
+
+BOOST_AUTO_TEST_CASE(renewal_of_another_key_than_the_one_proved_is_malformed) {
+  bool asked = false;
+  bob_node.takes_renewal = [&](const Renewal&) { return asked = true; };
+  Renewing renewing(*this);
+  renewing.node.renewal->channel[0] ^= std::byte{1};
+  Session a(renewing.node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST((b.closed() == CloseReason::malformed));
+  BOOST_TEST(!asked);
+}
+
+BOOST_AUTO_TEST_CASE(stranger_that_says_hello_in_place_of_a_renewal_is_no_member) {
+  bob_node.takes_renewal = [](const Renewal&) { return true; };
+  Renewing renewing(*this);
+  renewing.node.renewal.reset();
+  Session a(renewing.node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST((b.closed() == CloseReason::not_a_member));
+}
+
+BOOST_AUTO_TEST_CASE(former_key_is_answered_to_for_a_while_and_then_gone) {
+  const auto renewed = crypto::ChannelKey::generate();
+  bob_node.channel = &renewed;
+  bob_node.former_channel = &bob.channel;
+  Session a(alice_node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST(a.established());
+  BOOST_TEST(b.established());
+  bob_node.former_channel = nullptr;
+  Session late(alice_node, bob_as_member(), now), c(bob_node, nullptr, now);
+  c.handle_bytes(now, late.take_output());
+  BOOST_TEST((c.closed() == CloseReason::handshake_failed));
+  BOOST_TEST(c.take_output().empty());
 }
 
 BOOST_AUTO_TEST_CASE(other_consortium_gets_no_answer) {

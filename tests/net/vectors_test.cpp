@@ -137,6 +137,12 @@ BOOST_AUTO_TEST_CASE(documented_charter_and_member_card_are_ours) {
   BOOST_TEST(documented("invite") == to_text(invite));
   BOOST_TEST(documented("apply") == message(Apply{token, card}));
   BOOST_TEST(documented("task") == message(TaskManifest{"kith task\na=1"}));
+  crypto::ChannelPublicKey channel{};
+  channel.fill(std::byte{0x11});
+  const Renewal renewal = renew(member, 1'900'000'000, channel, {"ward:7701"}, identity);
+  BOOST_TEST(documented("entry") == hex(renewal.entry));
+  BOOST_TEST(documented("renewals") == message(Renewals{{renewal}}));
+  BOOST_TEST(documented("renew list") == message(RenewalList{{renewal.id()}}));
   BOOST_TEST(documented("admission") ==
              message(Admission{Admission::State::admitted, "", {1, version.id()}, "[task]\n"}));
 }
