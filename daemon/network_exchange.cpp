@@ -103,7 +103,7 @@ void NetworkExchange::join(const Subject& subject) {
       return invites_.any_open(std::chrono::system_clock::now());
     };
     local_.takes_renewal = [this](const net::Renewal& renewal) {
-      return host_->take_proved(renewal);
+      return host_->take_shown(renewal);
     };
     local_.former_channel = keys_.former ? &*keys_.former : nullptr;
     const auto own = std::ranges::find(renewals_, local_.id, &net::Renewal::member);

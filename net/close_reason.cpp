@@ -23,7 +23,7 @@ constexpr std::array<Text, kLastCloseReason + 1> kTexts{{
     {"not_a_member",
      "The key presented is not of a member, for the node that refused: compare the versions of the "
      "charter (kith charter show), or the member lists, of both nodes; if this node was expelled, "
-     "ask a steward."},
+     "ask a steward; if its key file came out of a backup, kith key renew helps."},
     {"wrong_peer", "Another member answers at this address: correct the member's addresses."},
     {"version_mismatch",
      "The two nodes have no protocol version in common: upgrade the older one."},

@@ -76,14 +76,14 @@ const Member* Consortium::find(const NodeId& id) const {
 }
 
 const Member* Consortium::find(const crypto::ChannelPublicKey& channel) const {
+  if (std::ranges::count(members_, channel, &Member::channel) > 1) return nullptr;
   return find_in(members_, channel, &Member::channel);
 }
 
 bool Consortium::renew(const NodeId& id, const crypto::ChannelPublicKey& channel,
                        std::vector<std::string> addresses) {
   Member* const member = find_in(members_, id, &Member::id);
-  const Member* const holder = find(channel);
-  if (member == nullptr || (holder != nullptr && holder != member)) return false;
+  if (member == nullptr) return false;
   member->channel = channel;
   member->addresses = std::move(addresses);
   return true;

@@ -46,11 +46,11 @@ class Consortium {
 
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] const std::vector<Member>& members() const { return members_; }
-  /// nullptr if there is no such member.
+  /// nullptr if there is no such member, or if more than one says that it has this key.
   [[nodiscard]] const Member* find(const NodeId& id) const;
   [[nodiscard]] const Member* find(const crypto::ChannelPublicKey& channel) const;
   /// Gives a member another channel key and other addresses, in its place: pointers to it hold.
-  /// False, and nothing is changed, if there is no such member, or another one has that key.
+  /// False if there is no such member.
   bool renew(const NodeId& id, const crypto::ChannelPublicKey& channel,
              std::vector<std::string> addresses);
   /// What both sides of a handshake must agree on: the wire format and the consortium.

@@ -127,10 +127,12 @@ void Gossip::handle_timeout(Instant now) {
   }
   swarm_.handle_timeout(now);
   charters_.handle_timeout(now);
+  renewals_.handle_timeout(now);
 }
 
 Instant Gossip::next_timeout() const {
-  Instant next = std::min(swarm_.next_timeout(), charters_.next_timeout());
+  Instant next =
+      std::min({swarm_.next_timeout(), charters_.next_timeout(), renewals_.next_timeout()});
   if (flood_at_) next = std::min(next, *flood_at_);
   if (anti_entropy_at_) next = std::min(next, *anti_entropy_at_);
   return next;

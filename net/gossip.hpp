@@ -83,8 +83,8 @@ class Gossip {
   /// See RenewalSync.  After follow().
   void restore(const std::vector<Renewal>& renewals) { renewals_.restore(renewals); }
   void offer(Instant now, const std::vector<Renewal>& renewals) { renewals_.offer(now, renewals); }
-  bool take_proved(Instant now, const Renewal& renewal) {
-    return renewals_.take_proved(now, renewal);
+  bool take_shown(Instant now, const Renewal& renewal) {
+    return renewals_.take_shown(now, renewal);
   }
   /// Announces our own snapshot, all of whose pieces the owner can read from now on.
   void publish(Instant now, const SignedHead& head, const Manifest& manifest);

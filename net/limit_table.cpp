@@ -160,6 +160,9 @@ std::vector<Limit> limit_table() {
   Group(table, "who renews its keys")
       .add("renewals_per_message", count(kRenewalsPerMessage), "renewals in a message",
            "closed: malformed", "length_over_the_maximum_is_refused_before_allocating")
+      .add("renewal_list", time(kRenewalList), "between lists of renewals to a peer",
+           "who sends them more than twice as often is not answered",
+           "asking_for_renewals_again_and_again_is_answered_as_often_as_lists_are_sent")
       .add("renewal_pause", time(kRenewalPause), "between two renewals of a member",
            "the later one is not heard, until somebody tells of it again",
            "member_that_renews_itself_without_end_is_heard_a_few_times")

@@ -80,6 +80,7 @@ inline constexpr hours kCharterGrace = hours(24 * 14);    ///< after it has, nod
 
 // Who renews its keys.
 inline constexpr std::size_t kRenewalsPerMessage = 16;
+inline constexpr Duration kRenewalList = std::chrono::minutes(10);  ///< until it is sent again
 inline constexpr Duration kRenewalPause = seconds(60);  ///< of one member: one in that time ...
 inline constexpr int kRenewalsAtOnce = 4;               ///< ... after so many more
 inline constexpr hours kKeyOverlap = hours(24 * 14);    ///< the former key is still answered to

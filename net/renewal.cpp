@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <map>
-#include <set>
 #include <tuple>
 #include <utility>
 
@@ -75,20 +74,17 @@ std::optional<std::vector<Renewal>> parse_renewals_file(ByteView bytes) {
 
 std::vector<Renewal> in_force(const Charter& charter, std::vector<Renewal> renewals) {
   std::map<NodeId, Renewal> newest;
-  std::map<crypto::ChannelPublicKey, NodeId> taken;
-  for (const Member& member : charter.members) taken.emplace(member.channel, member.id);
   for (Renewal& renewal : renewals) {
     const auto entry = std::ranges::find(charter.members, renewal.member, &Member::id);
     if (entry == charter.members.end() || entry_of(*entry) != renewal.entry) continue;
+    const auto holder = std::ranges::find(charter.members, renewal.channel, &Member::channel);
+    if (holder != charter.members.end() && holder != entry) continue;
     const auto known = newest.find(renewal.member);
     if (known != newest.end() && !supersedes(renewal, known->second)) continue;
     if (is_sound(renewal)) newest.insert_or_assign(renewal.member, std::move(renewal));
   }
   std::vector<Renewal> all;
-  for (auto& [member, renewal] : newest) {
-    if (taken.emplace(renewal.channel, member).first->second != member) continue;
-    all.push_back(std::move(renewal));
-  }
+  for (auto& [member, renewal] : newest) all.push_back(std::move(renewal));
   return all;
 }
 

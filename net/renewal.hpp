@@ -47,7 +47,8 @@ struct Renewal {
 [[nodiscard]] bool supersedes(const Renewal& renewal, const Renewal& other);
 
 /// At most one for each member: of `renewals`, wherever they come from, those that are sound, renew
-/// an entry of `charter`, are not superseded, and name no channel key of another member.
+/// an entry of `charter`, are not superseded, and name no channel key that the charter gives to
+/// another member.
 [[nodiscard]] std::vector<Renewal> in_force(const Charter& charter, std::vector<Renewal> renewals);
 
 /// A file of them, for who was away for too long.

@@ -30,10 +30,10 @@ std::vector<Renewal> RenewalSync::all() const {
   return all;
 }
 
-bool RenewalSync::take_proved(Instant now, const Renewal& renewal) {
+bool RenewalSync::take_shown(Instant now, const Renewal& renewal) {
   const auto entry = entries_.find(renewal.member);
   if (entry != entries_.end() && entry->second.renewal == renewal) return true;
-  if (!take(now, std::nullopt, renewal, Proof::of_key)) return false;
+  if (!take(now, std::nullopt, renewal)) return false;
   spread(std::nullopt, {renewal});
   return true;
 }
@@ -41,25 +41,25 @@ bool RenewalSync::take_proved(Instant now, const Renewal& renewal) {
 void RenewalSync::offer(Instant now, const std::vector<Renewal>& renewals) {
   std::vector<Renewal> news;
   for (const Renewal& renewal : renewals) {
-    if (take(now, std::nullopt, renewal, Proof::none)) news.push_back(renewal);
+    if (take(now, std::nullopt, renewal)) news.push_back(renewal);
   }
   spread(std::nullopt, std::move(news));
 }
 
 // --- What peers say ----------------------------------------------------------------------------
 
-void RenewalSync::handle_connected(Instant /*now*/, const NodeId& peer) {
-  peers_[peer] = false;
-  RenewalList list;
-  for (const Renewal& renewal : all()) list.renewals.push_back(renewal.id());
-  transmit(peer, std::move(list));
+void RenewalSync::handle_connected(Instant now, const NodeId& peer) {
+  peers_[peer] = now;
+  transmit(peer, list());
+  if (!remind_at_) remind_at_ = now + limits::kRenewalList;
 }
 
 void RenewalSync::handle_disconnected(Instant /*now*/, const NodeId& peer) { peers_.erase(peer); }
 
-void RenewalSync::handle(Instant /*now*/, const NodeId& from, const RenewalList& message) {
+void RenewalSync::handle(Instant now, const NodeId& from, const RenewalList& message) {
   const auto peer = peers_.find(from);
-  if (peer == peers_.end() || std::exchange(peer->second, true)) return;  // once a connection
+  if (peer == peers_.end() || now < peer->second) return;
+  peer->second = now + limits::kRenewalList / 2;
   const std::set<Hash> has(message.renewals.begin(), message.renewals.end());
   Renewals lacking;
   for (Renewal& renewal : all()) {
@@ -75,19 +75,30 @@ void RenewalSync::handle(Instant now, const NodeId& from, const Renewals& messag
   if (!peers_.contains(from)) return;
   std::vector<Renewal> news;
   for (const Renewal& renewal : message.renewals) {
-    if (take(now, from, renewal, Proof::none)) news.push_back(renewal);
+    if (take(now, from, renewal)) news.push_back(renewal);
   }
   spread(from, std::move(news));
 }
 
+void RenewalSync::handle_timeout(Instant now) {
+  if (now < next_timeout()) return;
+  remind_at_ = now + limits::kRenewalList;
+  for (const auto& [peer, answered] : peers_) transmit(peer, list());
+}
+
+Instant RenewalSync::next_timeout() const { return remind_at_.value_or(Instant::max()); }
+
 // --- What counts -------------------------------------------------------------------------------
 
-bool RenewalSync::take(Instant now, const std::optional<NodeId>& from, const Renewal& renewal,
-                       Proof proof) {
+bool RenewalSync::take(Instant now, const std::optional<NodeId>& from, const Renewal& renewal) {
   const auto found = entries_.find(renewal.member);
   if (found == entries_.end() || found->second.hash != renewal.entry) return false;
   Entry& entry = found->second;
   if (entry.renewal && !supersedes(renewal, *entry.renewal)) return false;
+  const auto holder = std::ranges::find_if(entries_, [&](const auto& item) {
+    return item.second.in_charter.channel == renewal.channel;
+  });
+  if (holder != entries_.end() && holder->first != renewal.member) return false;
   if (entry.indebted_until > now + limits::kRenewalsAtOnce * limits::kRenewalPause) return false;
   if (from && !conduct_.afford(now, *from, limits::kSignatureEffort)) return false;
   if (!is_sound(renewal)) {
@@ -103,31 +114,23 @@ bool RenewalSync::take(Instant now, const std::optional<NodeId>& from, const Ren
     entry.indebted_until = std::max(entry.indebted_until, now) + limits::kRenewalPause;
     return false;
   }
-  if (!claim(renewal.member, renewal.channel, proof)) return false;
   entry.indebted_until = std::max(entry.indebted_until, now) + limits::kRenewalPause;
   entry.renewal = renewal;
   events_.push_back(Renewed{renewal.member, renewal.channel, renewal.addresses});
   return true;
 }
 
-bool RenewalSync::claim(const NodeId& member, const crypto::ChannelPublicKey& channel,
-                        Proof proof) {
-  for (auto& [id, entry] : entries_) {
-    if (id == member) continue;
-    if (entry.in_charter.channel == channel) return false;
-    if (!entry.renewal || entry.renewal->channel != channel) continue;
-    if (proof == Proof::none || id == self_) return false;
-    entry.renewal.reset();
-    events_.push_back(Renewed{id, entry.in_charter.channel, entry.in_charter.addresses});
-  }
-  return true;
-}
-
 void RenewalSync::spread(const std::optional<NodeId>& from, std::vector<Renewal> news) {
   if (news.empty()) return;
-  for (const auto& [peer, told] : peers_) {
+  for (const auto& [peer, answered] : peers_) {
     if (peer != from) transmit(peer, Renewals{news});
   }
+}
+
+RenewalList RenewalSync::list() const {
+  RenewalList list;
+  for (const Renewal& renewal : all()) list.renewals.push_back(renewal.id());
+  return list;
 }
 
 std::optional<RenewalSync::Event> RenewalSync::poll_event() {

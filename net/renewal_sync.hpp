@@ -16,9 +16,9 @@ namespace kith::net {
 
 /// Brings everyone the newest renewal of every member.
 ///
-/// Whoever connects says which ones it has, and is sent those that it lacks; one that is news goes
-/// to everybody.  A member that nobody knows by its new key shows its renewal on the connection
-/// that it makes with it, and so needs nobody else: take_proved().
+/// Whoever connects says which ones it has, and again from time to time, and is sent those that it
+/// lacks; one that is news goes to everybody.  A member that nobody knows by its new key shows its
+/// renewal on the connection that it makes with it, and so needs nobody else: take_shown().
 ///
 /// A pure state machine, as the Gossip, who owns this.  Memory: one renewal a member.
 class RenewalSync {
@@ -48,8 +48,8 @@ class RenewalSync {
   void offer(Instant now, const std::vector<Renewal>& renewals);
   [[nodiscard]] std::vector<Renewal> all() const;
 
-  /// Of who has just proved to have the key that the renewal names.  Whether it is in force now.
-  bool take_proved(Instant now, const Renewal& renewal);
+  /// Of who has dialled us with the key that it names.  Whether it is in force now.
+  bool take_shown(Instant now, const Renewal& renewal);
 
   /// Only of a peer whose hello has kTakesRenewals.
   void handle_connected(Instant now, const NodeId& peer);
@@ -57,6 +57,9 @@ class RenewalSync {
   void handle(Instant now, const NodeId& from, const RenewalList& message);
   void handle(Instant now, const NodeId& from, const Renewals& message);
 
+  void handle_timeout(Instant now);
+
+  [[nodiscard]] Instant next_timeout() const;
   [[nodiscard]] std::optional<Event> poll_event();
 
  private:
@@ -66,19 +69,17 @@ class RenewalSync {
     std::optional<Renewal> renewal{};
     Instant indebted_until{};  // a member renews itself as often as time pays for
   };
-  enum class Proof { none, of_key };
-
   /// Whether it was news, and counts now.
-  bool take(Instant now, const std::optional<NodeId>& from, const Renewal& renewal, Proof proof);
-  /// Whether no other member has that key.  Who has proved to have it takes it from who has not.
-  bool claim(const NodeId& member, const crypto::ChannelPublicKey& channel, Proof proof);
+  bool take(Instant now, const std::optional<NodeId>& from, const Renewal& renewal);
   void spread(const std::optional<NodeId>& from, std::vector<Renewal> news);
+  [[nodiscard]] RenewalList list() const;
   void transmit(const NodeId& to, Message message);
 
   NodeId self_;
   Conduct& conduct_;
   std::map<NodeId, Entry> entries_;
-  std::map<NodeId, bool> peers_;  // connected: whether it has said what it has
+  std::map<NodeId, Instant> peers_;  // connected: when it is answered again
+  std::optional<Instant> remind_at_;
   std::deque<Event> events_;
 };
 

@@ -152,7 +152,8 @@ void Session::handle_handshake(Instant now, const std::optional<Bytes>& payload)
 void Session::handshake_done(Instant now) {
   assert(handshake_->peer());
   proved_ = *handshake_->peer();
-  const Member* proved = local_.consortium->find(*proved_);
+  const bool dialled = role_ == Role::initiator && peer_->channel == *proved_;
+  const Member* proved = dialled ? peer_ : local_.consortium->find(*proved_);
   transport_.emplace(handshake_->split());
   handshake_.reset();
   at_.heard = now;
@@ -266,8 +267,11 @@ void Session::handle_renewals(Instant now, const Renewals& message) {
   if (!local_.takes_renewal || !local_.takes_renewal(message.renewals.front())) {
     return close(CloseReason::not_a_member);
   }
-  peer_ = local_.consortium->find(*proved_);
-  if (!peer_ || peer_->id == local_.id) return close(CloseReason::not_a_member);
+  const Member* shown = local_.consortium->find(message.renewals.front().member);
+  if (!shown || shown->channel != *proved_ || shown->id == local_.id) {
+    return close(CloseReason::not_a_member);
+  }
+  peer_ = shown;
   greet(now);
 }
 

@@ -386,8 +386,8 @@ void Host::offer(const std::vector<Renewal>& renewals) {
   pump();
 }
 
-bool Host::take_proved(const Renewal& renewal) {
-  const bool taken = gossip_.take_proved(Clock::now(), renewal);
+bool Host::take_shown(const Renewal& renewal) {
+  const bool taken = gossip_.take_shown(Clock::now(), renewal);
   pump();
   return taken;
 }

@@ -122,7 +122,7 @@ class Host {
   /// See RenewalSync.
   void offer(const std::vector<Renewal>& renewals);
   /// For LocalNode::takes_renewal.
-  [[nodiscard]] bool take_proved(const Renewal& renewal);
+  [[nodiscard]] bool take_shown(const Renewal& renewal);
   void publish(const SignedHead& head, const Manifest& manifest);
   void want(const SnapshotId& snapshot);
   void relay(const SnapshotId& snapshot);

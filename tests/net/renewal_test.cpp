@@ -62,8 +62,8 @@ class Town {
     sync(b).handle_connected(now, id(a));
     settle();
   }
-  bool prove(int to, const Renewal& renewal) {
-    const bool taken = sync(to).take_proved(now, renewal);
+  bool show(int to, const Renewal& renewal) {
+    const bool taken = sync(to).take_shown(now, renewal);
     settle();
     return taken;
   }
@@ -73,7 +73,14 @@ class Town {
     settle();
   }
 
+  void wait(Duration time) {
+    now += time;
+    for (const auto& node : nodes_) node->sync.handle_timeout(now);
+    settle();
+  }
+
   Instant now{};
+  bool deaf = false;  ///< all that is said gets lost
   std::size_t messages = 0, renewals_sent = 0;
 
  private:
@@ -113,7 +120,7 @@ class Town {
       if (const auto* renewals = std::get_if<Renewals>(&sent->message)) {
         renewals_sent += renewals->renewals.size();
       }
-      for (int to = 0; to < static_cast<int>(nodes_.size()); ++to) {
+      for (int to = 0; !deaf && to < static_cast<int>(nodes_.size()); ++to) {
         if (id(to) == sent->to && links_.contains({self, to})) deliver(self, to, sent->message);
       }
     } else if (const auto* renewed = std::get_if<RenewalSync::Renewed>(&event)) {
@@ -170,13 +177,13 @@ BOOST_AUTO_TEST_CASE(only_what_renews_an_entry_of_the_charter_is_in_force) {
   BOOST_TEST((found[0] == renewal(1, kFirst + 2, 50)));
 }
 
-BOOST_AUTO_TEST_CASE(no_renewal_in_force_has_the_channel_key_of_another_member) {
+BOOST_AUTO_TEST_CASE(no_renewal_in_force_has_a_key_that_the_charter_gives_to_another_member) {
   const Charter charter = charter_of(3);
   const auto theft = renew(member(1), kFirst, member(2).channel, {}, identity(1));
   BOOST_TEST(in_force(charter, {theft}).empty());
   const auto same = renew(member(1), kFirst, member(1).channel, {"other:1"}, identity(1));
   BOOST_TEST(in_force(charter, {same}).size() == 1U);  // new addresses only
-  BOOST_TEST(in_force(charter, {renewal(1, kFirst, 9), renewal(2, kFirst, 9)}).size() == 1U);
+  BOOST_TEST(in_force(charter, {renewal(1, kFirst, 9), renewal(2, kFirst, 9)}).size() == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(news_of_a_renewal_reaches_everybody_once) {
@@ -185,23 +192,23 @@ BOOST_AUTO_TEST_CASE(news_of_a_renewal_reaches_everybody_once) {
   town.connect(1, 2);
   town.connect(2, 3);
   town.connect(3, 0);
-  BOOST_TEST(town.prove(0, renewal(1)));
+  BOOST_TEST(town.show(0, renewal(1)));
   for (int node = 0; node < 4; ++node) {
     BOOST_TEST_REQUIRE(town.renewed(node).size() == 1U);
     BOOST_TEST((town.renewed(node)[0].member == member(1).id));
     BOOST_TEST((town.renewed(node)[0].channel == renewal(1).channel));
     BOOST_TEST((town.renewed(node)[0].addresses == renewal(1).addresses));
   }
-  BOOST_TEST(town.prove(0, renewal(1)));  // as on its next connection
+  BOOST_TEST(town.show(0, renewal(1)));  // as on its next connection
   BOOST_TEST(town.renewed(0).size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(who_comes_back_is_sent_what_it_lacks_and_nothing_else) {
   Town town(2);
-  BOOST_TEST(town.prove(0, renewal(1, kFirst + 1)));
-  BOOST_TEST(town.prove(0, renewal(2)));
-  BOOST_TEST(town.prove(1, renewal(1, kFirst)));
-  BOOST_TEST(town.prove(1, renewal(3)));
+  BOOST_TEST(town.show(0, renewal(1, kFirst + 1)));
+  BOOST_TEST(town.show(0, renewal(2)));
+  BOOST_TEST(town.show(1, renewal(1, kFirst)));
+  BOOST_TEST(town.show(1, renewal(3)));
   town.connect(0, 1);
   BOOST_TEST((town.sync(0).all() == town.sync(1).all()));
   BOOST_TEST(town.sync(0).all().size() == 3U);
@@ -223,9 +230,20 @@ BOOST_AUTO_TEST_CASE(two_hundred_renewals_arrive_in_messages_of_a_few) {
   BOOST_TEST(town.messages == 2U + 13U);
 }
 
-BOOST_AUTO_TEST_CASE(asking_for_renewals_is_answered_once_a_connection) {
+BOOST_AUTO_TEST_CASE(what_got_lost_on_its_way_arrives_when_lists_are_sent_again) {
   Town town(2);
-  BOOST_TEST(town.prove(0, renewal(1)));
+  town.connect(0, 1);
+  town.deaf = true;
+  BOOST_TEST(town.show(0, renewal(1)));
+  town.deaf = false;
+  BOOST_TEST(town.sync(1).all().empty());
+  town.wait(limits::kRenewalList);
+  BOOST_TEST(town.sync(1).all().size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(asking_for_renewals_again_and_again_is_answered_as_often_as_lists_are_sent) {
+  Town town(2);
+  BOOST_TEST(town.show(0, renewal(1)));
   town.connect(0, 1);
   const std::size_t before = town.messages;
   for (int i = 0; i < 100; ++i) town.say(1, 0, RenewalList{});
@@ -247,53 +265,56 @@ BOOST_AUTO_TEST_CASE(forged_renewal_is_refused_and_its_bringer_reported) {
 BOOST_AUTO_TEST_CASE(older_renewal_replayed_changes_nothing) {
   Town town(2);
   town.connect(0, 1);
-  BOOST_TEST(town.prove(0, renewal(1, kFirst + 1)));
+  BOOST_TEST(town.show(0, renewal(1, kFirst + 1)));
   town.say(1, 0, Renewals{{renewal(1, kFirst, 50)}});
   BOOST_TEST(town.renewed(0).size() == 1U);
-  BOOST_TEST(!town.prove(0, renewal(1, kFirst, 50)));
+  BOOST_TEST(!town.show(0, renewal(1, kFirst, 50)));
   BOOST_TEST(town.accusations(0).empty());  // it may not know better
 }
 
 BOOST_AUTO_TEST_CASE(of_two_renewals_of_one_second_everybody_takes_the_same) {
   Town town(2);
-  BOOST_TEST(town.prove(0, renewal(1, kFirst, 50)));
-  BOOST_TEST(town.prove(1, renewal(1, kFirst, 51)));
+  BOOST_TEST(town.show(0, renewal(1, kFirst, 50)));
+  BOOST_TEST(town.show(1, renewal(1, kFirst, 51)));
   town.connect(0, 1);
   BOOST_TEST((town.sync(0).all() == town.sync(1).all()));
 }
 
-BOOST_AUTO_TEST_CASE(nobody_claims_the_key_of_another_member_but_who_has_proved_to_have_it) {
+BOOST_AUTO_TEST_CASE(nobody_claims_a_key_that_the_charter_gives_to_another_member) {
   Town town(2);
   town.connect(0, 1);
-  town.say(1, 0, Renewals{{renew(member(1), kFirst, member(2).channel, {}, identity(1))}});
-  BOOST_TEST(town.renewed(0).empty());  // it stands in the charter
+  const auto theft = renew(member(1), kFirst, member(2).channel, {}, identity(1));
+  town.say(1, 0, Renewals{{theft}});
+  BOOST_TEST(!town.show(0, theft));
+  BOOST_TEST(town.show(0, renewal(2)));
+  BOOST_TEST(!town.show(0, theft));  // nor one that it had
+  BOOST_TEST(town.renewed(0).size() == 1U);
+}
+
+// It cannot prove to have it, so nobody takes it for the other; and the other is not shut out.
+BOOST_AUTO_TEST_CASE(who_claims_the_new_key_of_another_keeps_nobody_from_hearing_of_that_one) {
+  Town town(2);
+  town.connect(0, 1);
   town.say(1, 0, Renewals{{renewal(1, kFirst, 50)}});
   town.say(1, 0, Renewals{{renewal(2, kFirst, 50)}});
-  BOOST_TEST(town.renewed(0).size() == 1U);
-  BOOST_TEST(town.prove(0, renewal(2, kFirst, 50)));
-  BOOST_TEST_REQUIRE(town.renewed(0).size() == 3U);
-  BOOST_TEST((town.renewed(0)[1].member == member(1).id));
-  BOOST_TEST((town.renewed(0)[1].channel == member(1).channel));  // as in the charter
-  BOOST_TEST((town.renewed(0)[2].member == member(2).id));
-  town.say(1, 0, Renewals{{renewal(1, kFirst + 1, 50)}});
-  BOOST_TEST(town.renewed(0).size() == 3U);
+  BOOST_TEST(town.sync(0).all().size() == 2U);
 }
 
 BOOST_AUTO_TEST_CASE(member_that_renews_itself_without_end_is_heard_a_few_times) {
   Town town(2);
   town.connect(0, 1);
-  for (std::uint64_t i = 0; i < 1000; ++i) town.prove(0, renewal(1, kFirst + i));
+  for (std::uint64_t i = 0; i < 1000; ++i) town.show(0, renewal(1, kFirst + i));
   BOOST_TEST(town.renewed(0).size() == limits::kRenewalsAtOnce + 1U);
   town.now += limits::kRenewalPause;
-  for (std::uint64_t i = 0; i < 1000; ++i) town.prove(0, renewal(1, kFirst + 1000 + i));
+  for (std::uint64_t i = 0; i < 1000; ++i) town.show(0, renewal(1, kFirst + 1000 + i));
   BOOST_TEST(town.renewed(0).size() == limits::kRenewalsAtOnce + 2U);
-  BOOST_TEST(town.prove(0, renewal(2)));  // others are not kept waiting
+  BOOST_TEST(town.show(0, renewal(2)));  // others are not kept waiting
 }
 
 BOOST_AUTO_TEST_CASE(new_version_of_the_charter_voids_renewals_of_entries_that_it_changes) {
   Town town(1);
-  BOOST_TEST(town.prove(0, renewal(1)));
-  BOOST_TEST(town.prove(0, renewal(2)));
+  BOOST_TEST(town.show(0, renewal(1)));
+  BOOST_TEST(town.show(0, renewal(2)));
   Charter changed = charter_of(3);
   for (Member& each : changed.members) {
     if (each.id == member(2).id) each.channel = channel(9);
@@ -301,7 +322,7 @@ BOOST_AUTO_TEST_CASE(new_version_of_the_charter_voids_renewals_of_entries_that_i
   town.sync(0).follow(changed);
   BOOST_TEST_REQUIRE(town.sync(0).all().size() == 1U);
   BOOST_TEST((town.sync(0).all()[0] == renewal(1)));
-  BOOST_TEST(!town.prove(0, renewal(2, kFirst + 1)));
+  BOOST_TEST(!town.show(0, renewal(2, kFirst + 1)));
 }
 
 BOOST_AUTO_TEST_CASE(node_whose_key_was_renewed_elsewhere_hears_of_it_and_goes_on) {

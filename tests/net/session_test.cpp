@@ -148,6 +148,21 @@ BOOST_AUTO_TEST_CASE(member_with_a_renewed_key_shows_it_and_is_let_in) {
   BOOST_TEST(c.established());
 }
 
+BOOST_AUTO_TEST_CASE(who_has_the_key_that_two_members_claim_is_the_one_whose_renewal_it_shows) {
+  Party eve;
+  Consortium as_bob_knows_it("ours", {eve.member("eve"), alice.member("alice"), bob.member("bob")});
+  const Renewing renewing(*this);
+  const auto key = renewing.channel.public_key();
+  BOOST_TEST(as_bob_knows_it.renew(eve.identity.id(), key, {}));
+  BOOST_TEST(as_bob_knows_it.renew(alice.identity.id(), key, {}));
+  bob_node.consortium = &as_bob_knows_it;
+  bob_node.takes_renewal = [&](const Renewal& renewal) { return is_sound(renewal); };
+  Session a(renewing.node, bob_as_member(), now), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST(a.established());
+  BOOST_TEST((b.peer() && b.peer()->id == alice.identity.id()));
+}
+
 BOOST_AUTO_TEST_CASE(renewed_key_that_is_refused_is_no_members) {
   bob_node.takes_renewal = [](const Renewal&) { return false; };
   const Renewing renewing(*this);

@@ -126,9 +126,113 @@ class History {
   std::uint64_t changes_ = 0;
 };
 
+/// Members of one charter who renew their keys: with a steward, number 1, who is none of them.
+struct Renewing {
+  explicit Renewing(std::uint64_t seed)
+      : net(seed, kNodes, {.latency = 50ms, .jitter = 20ms, .loss_percent = 10}) {
+    Charter charter = first_version({1}, 1);
+    charter.members.clear();
+    for (Node node = 0; node < kNodes; ++node) {
+      Member member;
+      member.id = net.id(node);
+      member.name = std::to_string(node);
+      member.channel[0] = static_cast<std::byte>(node);
+      charter.members.push_back(member);
+    }
+    BOOST_TEST_REQUIRE(!chain.append(signed_by(ordered(charter), {1})));
+    for (Node node = 0; node < kNodes; ++node) net.follow(node, chain);
+    net.connect_randomly(1);
+  }
+  std::size_t any(std::size_t below) { return net.simulator().random()() % below; }
+  net::Renewal made_by(Node node, std::uint64_t issued, std::uint64_t key) const {
+    const auto& members = chain.newest().charter.members;
+    const auto entry = std::ranges::find(members, net.id(node), &Member::id);
+    crypto::ChannelPublicKey channel{};
+    channel[1] = static_cast<std::byte>(key);
+    channel[2] = static_cast<std::byte>(key >> 8);
+    return net::renew(*entry, issued, channel, {}, GossipNetwork::identity(node));
+  }
+  /// As kith key renew does: the node begins anew, and dials whom it was connected with.
+  void renew() {
+    const Node node = any(kNodes);
+    auto& known = net.disk(node).renewals;
+    std::erase_if(known, [&](const auto& old) { return old.member == net.id(node); });
+    ++made;
+    newest[node] = made_by(node, 1000 + made, made);
+    known.push_back(newest[node]);
+    restart(node);
+  }
+  /// The last node claims, as its own, a key that somebody else has renewed to.
+  void steal() {
+    if (newest.empty()) return;
+    const auto victim = std::next(newest.begin(), static_cast<std::ptrdiff_t>(any(newest.size())));
+    net::Renewal theft = made_by(kNodes - 1, 1000 + ++made, 0);
+    const auto& entry =
+        *std::ranges::find(chain.newest().charter.members, net.id(kNodes - 1), &Member::id);
+    theft = net::renew(entry, theft.issued, victim->second.channel, {},
+                       GossipNetwork::identity(kNodes - 1));
+    net.inject(kNodes - 1, any(kNodes - 1), net::Renewals{{theft}});
+  }
+  void restart(Node node) {
+    const auto before = net.connections();
+    net.restart(node);
+    for (const auto& [a, b] : before) {
+      if (a == node || b == node) connect(node, a == node ? b : a);
+    }
+  }
+  void connect(Node a, Node b) {
+    net.connect(a, b);
+    if (!std::ranges::count(net.connections(), std::pair<Node, Node>(std::minmax(a, b)))) {
+      refused.emplace_back(a, b);
+    }
+  }
+  void dial_again() {
+    for (const auto& [a, b] : std::exchange(refused, {})) connect(a, b);
+  }
+
+  GossipNetwork net;
+  CharterChain chain;
+  std::map<Node, net::Renewal> newest;
+  std::vector<std::pair<Node, Node>> refused;
+  std::uint64_t made = 0;
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(charter_gossip_tests)
+
+BOOST_DATA_TEST_CASE(newest_renewal_of_every_member_reaches_all_despite_loss_crashes_and_thieves,
+                     data::xrange<std::uint64_t>(1, 21), seed) {
+  Renewing town(seed);
+  for (int step = 0; step < 40; ++step) {
+    switch (town.any(4)) {
+      case 0:
+        town.renew();
+        break;
+      case 1:
+        town.steal();
+        break;
+      case 2:
+        town.restart(town.any(kNodes));
+        break;
+      default:
+        break;
+    }
+    town.net.simulator().run_for(std::chrono::seconds(town.any(90)));
+    town.dial_again();
+  }
+  BOOST_TEST(town.made > 0U);
+  town.net.simulator().run_for(5min);
+  town.dial_again();
+  town.net.simulator().run_for(1h);                 // lists get lost, too
+  for (Node node = 0; node < kNodes - 1; ++node) {  // the thief has shut itself out
+    const auto known = town.net.gossip(node).renewals().all();
+    for (const auto& [of, renewal] : town.newest) {
+      if (of == kNodes - 1) continue;
+      BOOST_TEST(std::ranges::count(known, renewal) == 1);
+    }
+  }
+}
 
 BOOST_DATA_TEST_CASE(version_merged_on_one_node_reaches_all_of_64_within_seconds,
                      data::xrange<std::uint64_t>(1, 6), seed) {

@@ -81,7 +81,8 @@ class GossipNetwork {
   }
 
   void connect(Node a, Node b) {
-    if (a == b || !connections_.insert(std::minmax(a, b)).second) return;
+    if (a == b || connections_.contains(std::minmax(a, b)) || !shows_renewal(a, b)) return;
+    connections_.insert(std::minmax(a, b));
     ++epoch_[std::minmax(a, b)];
     gossip(a).handle_connected(sim_.now(), id(b), features(b));
     gossip(b).handle_connected(sim_.now(), id(a), features(a));
@@ -199,6 +200,7 @@ class GossipNetwork {
     std::map<std::pair<net::SnapshotId, std::uint32_t>, Bytes> pieces;
     std::vector<net::Evidence> evidence;
     std::optional<net::CharterChain> charter, rival;
+    std::vector<net::Renewal> renewals;
     std::uint64_t log = 1;
   };
   Disk& disk(Node node) { return nodes_[node]->disk; }
@@ -212,6 +214,7 @@ class GossipNetwork {
     for (const net::Evidence& evidence : state.disk.evidence) state.gossip->restore(evidence);
     if (state.disk.charter) {
       state.gossip->follow(sim_.now(), *state.disk.charter, state.disk.rival, {});
+      state.gossip->restore(state.disk.renewals);
     }
     for (const auto& [id, stored] : state.disk.snapshots) {
       using net::Swarm;
@@ -242,7 +245,15 @@ class GossipNetwork {
     net::Instant alarm = net::Instant::max();
   };
 
-  std::uint64_t features(Node node) { return disk(node).charter ? net::kFollowsCharter : 0; }
+  std::uint64_t features(Node node) {
+    return disk(node).charter ? net::kFollowsCharter | net::kTakesRenewals : 0;
+  }
+  /// What `node`, who has dialled `to`, says before its hello; false: it is sent away.
+  bool shows_renewal(Node node, Node to) {
+    const auto& known = disk(node).renewals;
+    const auto own = std::ranges::find(known, id(node), &net::Renewal::member);
+    return own == known.end() || gossip(to).take_shown(sim_.now(), *own);
+  }
   std::unique_ptr<net::Gossip> make_gossip(Node node) {
     return std::make_unique<net::Gossip>(*consortium_, identities_[node].id(), task(),
                                          sim_.seed() * 1000 + node);
@@ -301,6 +312,8 @@ class GossipNetwork {
       node.disk.evidence.push_back(convicted->evidence);
     } else if (auto* grown = std::get_if<Gossip::CharterGrown>(&event)) {
       node.disk.charter = std::move(grown->chain);
+    } else if (std::holds_alternative<Gossip::Renewed>(event)) {
+      node.disk.renewals = node.gossip->renewals().all();
     } else if (auto* forked = std::get_if<Gossip::CharterForked>(&event)) {
       node.disk.rival = std::move(forked->rival);
     } else if (const auto* outrun = std::get_if<Gossip::Outrun>(&event)) {
