@@ -7,6 +7,7 @@
 #include "daemon/keys.hpp"
 #include "daemon/renewals.hpp"
 #include "daemon/store.hpp"
+#include "daemon/typed_id.hpp"
 #include "daemon/views.hpp"
 #include "net/endpoint.hpp"
 #include "net/member_card.hpp"
@@ -40,7 +41,7 @@ struct Options {
   std::vector<fs::path> add{};
   std::vector<Member> members{};  ///< to add, as if by their cards
   std::vector<std::string> remove{}, steward_add{}, steward_remove{}, addresses{};
-  std::string name{}, consortium{};
+  std::string name{}, consortium{}, fingerprint{};
   fs::path out{};
   std::uint64_t from = 0;
   std::uint32_t threshold = 0;
@@ -357,6 +358,7 @@ Answer verify(const Options& options) {
   const fs::path file = options.files.empty() ? options.charter() : options.files.front();
   const CharterChain chain = open_charter(file);
   const auto& newest = chain.newest();
+  if (!options.fingerprint.empty()) check_typed(crypto::NodeId{newest.id}, options.fingerprint);
   const std::string age = age_text(net::age(newest.charter, system_clock::now()));
   const auto fork = known_fork(file, chain);
   Answer answer{{{"number", newest.charter.number},
@@ -869,6 +871,8 @@ void add_charter_verbs(CLI::App& app, std::function<int()>& chosen) {
   verb->add_option("--from", options->from, "compare with this version");
   verb = add("verify", "check every signature, from the first version on", verify);
   add_file(verb, "another charter file")->expected(0, 1);
+  verb->add_option("--fingerprint", options->fingerprint,
+                   "of the newest version, as you heard it on the telephone");
 
   verb = add("request", "print this node's card, for a steward to add it", request);
   verb->add_option("--name", options->name, "its name, if not that of the configuration");

@@ -15,9 +15,6 @@ extern std::atomic<bool> interrupted;
 /// From now on these signals set `interrupted`; a second one ends the process.
 void catch_interrupts();
 
-/// Ended by Ctrl-C: exit status 130.
-struct Interrupted {};
-
 /// Watches running nodes until each has finished its rounds, showing live progress on `out`, and
 /// returns what they came to, which it also writes to DIR/<strategy>/outcome.json.
 /// `still_running` is called now and then and throws if it is no use to wait.

@@ -23,4 +23,7 @@ class Failure : public std::runtime_error {
   int code_;
 };
 
+/// Ended by Ctrl-C: exit status 130.
+struct Interrupted {};
+
 }  // namespace kith::daemon

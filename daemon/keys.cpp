@@ -23,9 +23,11 @@ using crypto::Passphrase;
 constexpr const char* kVariable = "KITH_PASSPHRASE_FILE";
 
 /// The first line of what can be read there; what comes after it stays unread.
-Passphrase read_line(int descriptor, const std::string& where) {
+/// Throws Interrupted at the character `interrupt`, if there is one.
+Passphrase read_line(int descriptor, const std::string& where, cc_t interrupt = 0) {
   Passphrase passphrase;
   for (std::byte byte{}; ::read(descriptor, &byte, 1) == 1 && byte != std::byte{'\n'};) {
+    if (interrupt != 0 && byte == std::byte{interrupt}) throw Interrupted();
     if (passphrase.size == Passphrase::kMost) {
       throw Failure(EX_USAGE, where + ": a passphrase has at most " +
                                   std::to_string(Passphrase::kMost) + " bytes");
@@ -47,7 +49,9 @@ class QuietTerminal {
                         kVariable + " name a file whose first line it is");
     }
     termios quiet = before_;
-    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    // Ctrl-C comes as a character, and ends the line: else the terminal would stay as it is now.
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+    quiet.c_cc[VEOL] = before_.c_cc[VINTR];
     ::tcsetattr(terminal_.get(), TCSAFLUSH, &quiet);
   }
   ~QuietTerminal() { ::tcsetattr(terminal_.get(), TCSAFLUSH, &before_); }
@@ -56,7 +60,7 @@ class QuietTerminal {
 
   Passphrase ask(const std::string& prompt) const {
     say(prompt);
-    Passphrase answer = read_line(terminal_.get(), "terminal");
+    Passphrase answer = read_line(terminal_.get(), "terminal", before_.c_cc[VINTR]);
     say("\n");
     return answer;
   }

@@ -10,7 +10,9 @@
 #include "daemon/invites.hpp"
 #include "daemon/keys.hpp"
 #include "daemon/place.hpp"
+#include "daemon/qr_code.hpp"
 #include "daemon/renewals.hpp"
+#include "daemon/typed_id.hpp"
 #include "net/asio/applicant.hpp"
 #include "net/endpoint.hpp"
 #include "net/member_card.hpp"
@@ -229,6 +231,7 @@ struct Inviting {
   std::string label, address;
   fs::path out;
   unsigned days = 7;
+  bool qr = false;
 
   [[nodiscard]] Answer run() const {
     const Config config = load_config(place.config());
@@ -281,6 +284,12 @@ struct Inviting {
       answer.lines = {"Wrote " + out.string() + "."};
     } else {
       answer.lines = {line};
+    }
+    if (qr) {
+      const auto code = qr_code(line);
+      if (!code)
+        throw Failure(EX_USAGE, "the invitation is too long for a QR code; leave out --qr");
+      answer.lines.insert(answer.lines.end(), code->begin(), code->end());
     }
     answer.lines.insert(
         answer.lines.end(),
@@ -339,7 +348,7 @@ Answer show_pending(const Place& place) {
   return answer;
 }
 
-Answer approve(const Place& place, const std::string& who) {
+Answer approve(const Place& place, const std::string& who, const std::string& id) {
   const fs::path file = place.config();
   const Config config = load_config(file);
   const net::CharterChain chain = charter_of(config);
@@ -347,6 +356,7 @@ Answer approve(const Place& place, const std::string& who) {
   const auto& members = chain.newest().charter.members;
   OpenInvite invite = invites.find(who, Invites::Which::applied, chain, system_clock::now());
   const net::Member& member = invite.applicant->member;
+  if (!id.empty()) check_typed(member.id, id);
   for (const net::Member& other : members) {
     if (other.name == member.name && other.id != member.id) {
       throw Failure(EX_USAGE, "there is a member \"" + member.name +
@@ -659,6 +669,7 @@ void add_membership_verbs(CLI::App& app, std::function<int()>& chosen) {
   verb->add_option("--address", inviting->address,
                    "host:port at which this node is reached, if not the charter's");
   verb->add_option("--out", inviting->out, "write it to this file");
+  verb->add_flag("--qr", inviting->qr, "show it as a QR code, too");
   verb->add_flag("--json", *as_json, "print JSON");
 
   const auto place = std::make_shared<Place>();
@@ -667,10 +678,12 @@ void add_membership_verbs(CLI::App& app, std::function<int()>& chosen) {
   place->add_to(*verb);
   verb->add_flag("--json", *as_json, "print JSON");
 
-  const auto who = std::make_shared<std::string>();
+  const auto who = std::make_shared<std::string>(), id = std::make_shared<std::string>();
   verb = add("approve", "take in who has applied: a new version of the charter",
-             [place, who, as_json] { return give(approve(*place, *who), *as_json); });
+             [place, who, id, as_json] { return give(approve(*place, *who, *id), *as_json); });
   verb->add_option("NAME", *who, "its name, or its node id or the beginning of it")->required();
+  verb->add_option("--id", *id,
+                   "its id as you heard it on the telephone: it is approved only if that is right");
   place->add_to(*verb);
   verb->add_flag("--json", *as_json, "print JSON");
 }

@@ -157,8 +157,7 @@ void Session::handshake_done(Instant now) {
   transport_.emplace(handshake_->split());
   handshake_.reset();
   at_.heard = now;
-  const bool applies = local_.takes_applications && local_.takes_applications();
-  if (!proved && role_ == Role::responder && (applies || local_.takes_renewal)) {
+  if (!proved && role_ == Role::responder && (may_apply() || local_.takes_renewal)) {
     standing_ = Standing::wrong;  // members come first
     return;                       // it has until kHandshake to apply, or to show its renewal
   }
@@ -277,6 +276,7 @@ void Session::handle_renewals(Instant now, const Renewals& message) {
 
 void Session::handle_apply(Apply& apply) {
   if (role_ == Role::initiator || hello_ || applying_) return close(CloseReason::malformed);
+  if (!peer_ && !may_apply()) return close(CloseReason::not_a_member);
   applying_ = true;
   inbox_.push_back(std::move(apply));
 }

@@ -132,6 +132,10 @@ class Session {
   void handle_renewals(Instant now, const Renewals& message);
   void greet(Instant now);
   [[nodiscard]] bool open() const { return established() || applying(); }
+  /// Somebody who is no member.
+  [[nodiscard]] bool may_apply() const {
+    return local_.takes_applications && local_.takes_applications();
+  }
   /// It learns something else, and we wait for it to say what.
   [[nodiscard]] bool parting() const { return hello_ && !welcome_ && !applying_ && !closed_; }
   void handshake_done(Instant now);

@@ -126,6 +126,22 @@ class OnFilesAlone(Charters):
         with self.passphrase(word):
             self.assertIn(id, self.done("key", "open", "--dir", self.alice))
         self.assertIn(id, self.done("key", "show", "--dir", self.alice))
+        with self.passphrase(word):
+            self.done("key", "seal", "--dir", self.alice)
+        self.assertIn("interrupted", self.typed(["key", "show", "--dir", self.alice], "corr\x03"))
+        with self.passphrase(word):  # the former key is as sealed as the new one
+            renewed = json.loads(self.done("key", "renew", "--json", "--dir", self.alice))
+            self.assertEqual(renewed["id"], id)
+        said = self.typed(["key", "show", "--dir", self.alice], "correct horse\n")
+        self.assertIn("its former channel key as well", said)
+        for name in ("node.keys", "node.keys.former"):
+            self.assertIn("kith-sealed-keys", (self.alice / name).read_text())
+        with self.passphrase(word):
+            self.done("key", "open", "--dir", self.alice)
+        for name in ("node.keys", "node.keys.former"):
+            self.assertIn("kith-keys", (self.alice / name).read_text())
+        self.done("key", "retire", "--dir", self.alice)
+        self.assertIn("no former key", self.done("key", "retire", "--dir", self.alice, status=USAGE))
         self.assertIn("differ", self.typed(["key", "seal", "--dir", self.alice], "one\n", "other\n"))
         self.assertIn(id, self.done("key", "show", "--dir", self.alice))
 

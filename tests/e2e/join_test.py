@@ -44,6 +44,8 @@ class Joining(testnet.Verbs):
 
     def test_an_invitation_and_an_approval_make_two_nodes_that_exchange_snapshots(self):
         first = self.founded()
+        self.assertIn("\u2588", self.done("invite", "--dir", self.folder / "a", "--qr", "--for", "nobody"))
+        self.done("deny", "--dir", self.folder / "a", "nobody")
         invited = self.json("invite", "a", "--for", "b")
         joining = subprocess.Popen([testnet.KITH, "join", invited["invite"], *self.there()], stdout=subprocess.PIPE, text=True)
         self.addCleanup(joining.kill)
@@ -51,7 +53,12 @@ class Joining(testnet.Verbs):
         self.net.wait("it has applied", applied, 30)
         pending = applied()[0]
         self.assertEqual((pending["name"], pending["for"], pending["addresses"]), ("b", "b", [self.ports[1]]))
-        approved = self.json("approve", "a", "b")
+        approve = ["approve", "--dir", self.folder / "a", "b", "--id"]
+        heard = pending["id"][:10] + ("7" if pending["id"][10] != "7" else "8") + pending["id"][11:]
+        self.assertIn("mistyped in group 2", self.done(*approve, heard, status=DATAERR))
+        own = json.loads(self.done("key", "show", "--json", "--dir", self.folder / "a"))["id"]
+        self.assertIn("ANOTHER one", self.done(*approve, own, status=DATAERR))
+        approved = json.loads(self.done(*approve, pending["id"], "--json"))
         self.assertEqual((approved["admitted"], approved["id"], approved["number"]), (True, pending["id"], 2))
         self.assertEqual(self.json("pending", "a"), [])
         said, _ = joining.communicate(timeout=60)

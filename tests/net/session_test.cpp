@@ -184,6 +184,16 @@ BOOST_AUTO_TEST_CASE(renewal_of_another_key_than_the_one_proved_is_malformed) {
   BOOST_TEST(!asked);
 }
 
+BOOST_AUTO_TEST_CASE(stranger_that_applies_where_only_renewals_are_taken_is_no_member) {
+  bob_node.takes_renewal = [](const Renewal&) { return true; };
+  bob_node.takes_applications = [] { return false; };
+  const Renewing renewing(*this);
+  Session a(renewing.node, bob_as_member(), now, 0, Apply{}), b(bob_node, nullptr, now);
+  talk(a, b);
+  BOOST_TEST((b.closed() == CloseReason::not_a_member));
+  BOOST_TEST(!b.applied());
+}
+
 BOOST_AUTO_TEST_CASE(stranger_that_says_hello_in_place_of_a_renewal_is_no_member) {
   bob_node.takes_renewal = [](const Renewal&) { return true; };
   Renewing renewing(*this);
