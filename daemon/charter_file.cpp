@@ -393,13 +393,13 @@ Config CharterWatch::follow(std::chrono::system_clock::time_point now) {
   Config config = configured_;
   use_charter(config, now);
   members_ = config.consortium.members;
+  keys_ = seen_.keys;
   return config;
 }
 
 CharterWatch::Change CharterWatch::look(std::chrono::system_clock::time_point now) {
   const Stamp current = stamp();
   if (current == seen_ && now >= looked_ && now - looked_ < kLook) return Change::none;
-  const bool same_keys = current.keys == seen_.keys;
   seen_ = current;
   looked_ = now;
   Config config = configured_;
@@ -411,7 +411,10 @@ CharterWatch::Change CharterWatch::look(std::chrono::system_clock::time_point no
     looked_ = now - kLook + kLookAgain;  // it may have been half written
     return Change::none;
   }
-  return config.consortium.members != members_ || !same_keys ? Change::node : Change::files;
+  const fs::path former = former_keys(configured_.node.keys);
+  const bool overlap_is_over = fs::exists(former) && now > overlap_end(former);
+  const bool other_members = config.consortium.members != members_;
+  return other_members || current.keys != keys_ || overlap_is_over ? Change::node : Change::files;
 }
 
 CharterWatch::Stamp CharterWatch::stamp() const {

@@ -111,6 +111,7 @@ class CharterWatch {
   Config configured_;
   std::vector<net::Member> members_;
   Stamp seen_{};
+  decltype(Stamp::keys) keys_{};  // when follow() was called
   std::chrono::system_clock::time_point looked_{};
 };
 

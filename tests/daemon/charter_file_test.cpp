@@ -2,6 +2,7 @@
 
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/keys.hpp"
 #include "tests/charters.hpp"
 #include "tests/crypto_ready.hpp"
 #include "tests/model/worker/temporary_directory.hpp"
@@ -269,6 +270,27 @@ BOOST_AUTO_TEST_CASE(other_members_are_noticed_while_a_node_runs_and_damage_is_n
   BOOST_TEST((watch.look(now) == Change::files));
   BOOST_TEST((watch.look(now + 23h) == Change::none));
   BOOST_CHECK_THROW((void)watch.look(now + 400 * kDay), Failure);
+}
+
+BOOST_AUTO_TEST_CASE(keys_that_change_or_whose_overlap_is_over_make_the_node_anew) {
+  using Change = CharterWatch::Change;
+  Config with_keys = config();
+  with_keys.node.keys = folder.path() / "node.keys";
+  (void)crypto::create_key_file(with_keys.node.keys);
+  const fs::path former = former_keys(with_keys.node.keys);
+  CharterWatch watch(with_keys);
+  (void)watch.follow(now);
+  BOOST_TEST((watch.look(now) == Change::none));
+  (void)renew_keys(with_keys.node.keys);
+  const auto charter = read_whole(file, 1 << 20).value();
+  write_whole(file, as_byte_view("damage"));
+  BOOST_TEST((watch.look(now) == Change::none));
+  write_whole(file, charter);
+  BOOST_TEST((watch.look(now + 2min) == Change::node));  // it is not forgotten meanwhile
+  (void)watch.follow(now);
+  BOOST_TEST((watch.look(now) == Change::none));
+  BOOST_TEST((watch.look(now + 13 * kDay) == Change::files));
+  BOOST_TEST((watch.look(now + 15 * kDay) == Change::node));
 }
 
 BOOST_AUTO_TEST_CASE(what_an_operator_decides_against_is_remembered_until_he_changes_his_mind) {
