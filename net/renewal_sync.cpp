@@ -109,12 +109,11 @@ bool RenewalSync::take(Instant now, const std::optional<NodeId>& from, const Ren
     }
     return false;
   }
+  entry.indebted_until = std::max(entry.indebted_until, now) + limits::kRenewalPause;
   if (renewal.member == self_) {
     events_.push_back(RenewedElsewhere{});
-    entry.indebted_until = std::max(entry.indebted_until, now) + limits::kRenewalPause;
     return false;
   }
-  entry.indebted_until = std::max(entry.indebted_until, now) + limits::kRenewalPause;
   entry.renewal = renewal;
   events_.push_back(Renewed{renewal.member, renewal.channel, renewal.addresses});
   return true;
