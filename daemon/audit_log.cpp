@@ -56,7 +56,7 @@ Tail tail_of(const fs::path& file) {
   return {text.substr(start, end - start), take - end - 1};
 }
 
-std::ifstream open(const fs::path& file) {
+std::ifstream open_log(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   if (!in) {
     throw Failure(EX_NOINPUT,
@@ -112,7 +112,7 @@ void AuditLog::append(std::string_view event, json fields, Sync sync) {
 }
 
 std::variant<AuditSummary, AuditFault> verify_audit_log(const fs::path& file) {
-  std::ifstream in = open(file);
+  std::ifstream in = open_log(file);
   AuditSummary summary;
   for (std::string line; std::getline(in, line);) {
     const std::uint64_t number = summary.entries + 1;
@@ -135,7 +135,7 @@ std::variant<AuditSummary, AuditFault> verify_audit_log(const fs::path& file) {
 }
 
 std::vector<json> read_audit_log(const fs::path& file, std::size_t count) {
-  std::ifstream in = open(file);
+  std::ifstream in = open_log(file);
   std::deque<std::string> lines;
   for (std::string line; std::getline(in, line);) {
     lines.push_back(std::move(line));

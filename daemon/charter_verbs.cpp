@@ -33,7 +33,7 @@ constexpr std::size_t kConfigSize = 1 << 20;
 constexpr unsigned kMaxDays = 3650;
 
 /// What all these verbs are told.
-struct Options {
+struct CharterOptions {
   fs::path directory = ".", config_file, charter_file, keys_file;
   bool as_json = false;
   // Those of one verb or the other:
@@ -246,7 +246,7 @@ Member load_card(const fs::path& file) {
                                 "what kith charter request prints");
 }
 
-Answer show(const Options& options) {
+Answer show(const CharterOptions& options) {
   const fs::path file = options.files.empty() ? options.charter() : options.files.front();
   if (is_proposal(file)) {
     const SignedCharter proposal = load_proposal(file);
@@ -301,7 +301,7 @@ Answer show(const Options& options) {
   return answer;
 }
 
-Answer log_versions(const Options& options) {
+Answer log_versions(const CharterOptions& options) {
   const CharterChain chain =
       load_charter(options.files.empty() ? options.charter() : options.files.front());
   Answer answer{json::array(), {}};
@@ -322,7 +322,7 @@ Answer log_versions(const Options& options) {
   return answer;
 }
 
-Answer show_diff(const Options& options) {
+Answer show_diff(const CharterOptions& options) {
   const CharterChain chain = load_charter(options.charter());
   const auto& versions = chain.versions();
   std::size_t from = versions.size() - (options.files.empty() && versions.size() > 1 ? 1 : 0);
@@ -354,7 +354,7 @@ Answer show_diff(const Options& options) {
   return answer;
 }
 
-Answer verify(const Options& options) {
+Answer verify(const CharterOptions& options) {
   const fs::path file = options.files.empty() ? options.charter() : options.files.front();
   const CharterChain chain = open_charter(file);
   const auto& newest = chain.newest();
@@ -404,7 +404,7 @@ Steward find_steward(const Charter& charter, const std::string& who) {
                               "kith charter request made");
 }
 
-void change(Charter& charter, const Options& options) {
+void change(Charter& charter, const CharterOptions& options) {
   for (const std::string& name : options.remove) remove_named(charter.members, "member", name);
   std::vector<Member> added = options.members;
   for (const fs::path& file : options.add) added.push_back(load_card(file));
@@ -431,7 +431,7 @@ void change(Charter& charter, const Options& options) {
   }
 }
 
-Answer propose(const Options& options) {
+Answer propose(const CharterOptions& options) {
   const fs::path file = options.charter();
   const CharterChain chain = open_charter(file);
   const Charter& before = chain.newest().charter;
@@ -468,7 +468,7 @@ Answer propose(const Options& options) {
   return answer;
 }
 
-Answer sign(const Options& options) {
+Answer sign(const CharterOptions& options) {
   const fs::path& file = options.files.front();
   const CharterChain chain = open_charter(options.charter());
   SignedCharter proposal = load_proposal(file);
@@ -500,7 +500,8 @@ Answer sign(const Options& options) {
   return answer;
 }
 
-void check_consortium(const Options& options, const CharterChain& chain, const fs::path& file) {
+void check_consortium(const CharterOptions& options, const CharterChain& chain,
+                      const fs::path& file) {
   const auto config = options.config();
   const std::string& id = chain.newest().charter.consortium;
   if (!config || config->consortium.id == id) return;
@@ -559,7 +560,7 @@ std::string take_renewals(const fs::path& own, const Charter& charter, const fs:
          " renewed since, and signed it; a running node takes that up within a second.";
 }
 
-Answer merge(const Options& options) {
+Answer merge(const CharterOptions& options) {
   const fs::path own = options.charter();
   CharterChain chain;
   if (fs::exists(own)) chain = open_charter(own);
@@ -642,7 +643,7 @@ Answer merge(const Options& options) {
   return answer;
 }
 
-Answer pin(const Options& options) {
+Answer pin(const CharterOptions& options) {
   const fs::path own = options.charter();
   const CharterChain chain = load_charter(options.files.empty() ? own : options.files.front());
   check_consortium(options, chain, own);
@@ -664,7 +665,7 @@ std::vector<std::string> reachable(const std::vector<std::string>& listen) {
 }
 
 /// This node as its card says: with what the options say, or else its charter, or configuration.
-Member own_member(const Options& options, const crypto::NodeKeys& keys) {
+Member own_member(const CharterOptions& options, const crypto::NodeKeys& keys) {
   const auto config = options.config();
   Member member;
   member.id = keys.identity.id();
@@ -686,7 +687,7 @@ Member own_member(const Options& options, const crypto::NodeKeys& keys) {
   return member;
 }
 
-Answer request(const Options& options) {
+Answer request(const CharterOptions& options) {
   const auto keys = load_keys(options.keys());
   const Member member = own_member(options, keys);
   const std::string card = net::to_text(net::make_card(member, keys.identity));
@@ -709,7 +710,7 @@ Answer request(const Options& options) {
 
 /// A new consortium with the keys that this node has, to which it then moves: a part that goes its
 /// own way.
-Answer found(const Options& options) {
+Answer found(const CharterOptions& options) {
   const auto keys = load_keys(options.keys());
   if (fs::exists(options.out)) {
     throw Failure(EX_CANTCREAT, options.out.string() + " exists already");
@@ -729,7 +730,7 @@ Answer found(const Options& options) {
 }
 
 /// Into the consortium whose charter this is, with all that was learnt.
-Answer move(const Options& options) {
+Answer move(const CharterOptions& options) {
   const fs::path file = options.files.front(), own = options.charter();
   const fs::path config_file = options.config_path();
   const Config config = load_config(config_file);
@@ -781,7 +782,7 @@ Answer move(const Options& options) {
 }
 
 /// For those whom no node of theirs can tell: a running node tells the others by itself.
-Answer publish(const Options& options) {
+Answer publish(const CharterOptions& options) {
   const CharterChain chain = open_charter(options.charter());
   const auto& newest = chain.newest();
   if (const auto fork = known_fork(options.charter(), chain)) {
@@ -808,7 +809,7 @@ bool is_steward(const Charter& charter, const crypto::NodeId& id) {
 }  // namespace
 
 Answer admit(const fs::path& config, const Member& member) {
-  Options options;
+  CharterOptions options;
   options.config_file = config;
   options.members = {member};
   const Answer proposed = propose(options);
@@ -840,9 +841,9 @@ void add_charter_verbs(CLI::App& app, std::function<int()>& chosen) {
   CLI::App* const charter = app.add_subcommand(
       "charter", "who belongs to the consortium, and how stewards change that; works on files");
   charter->require_subcommand(1);
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CharterOptions>();
   const auto add = [&](const std::string& name, const std::string& help,
-                       Answer (*run)(const Options&)) {
+                       Answer (*run)(const CharterOptions&)) {
     CLI::App* const verb = charter->add_subcommand(name, help);
     verb->add_option("--dir,-d", options->directory, "the node's folder")->capture_default_str();
     verb->add_option("--config,-c", options->config_file,

@@ -45,8 +45,8 @@ class Process {
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGTERM);  // not even kill -9 of the demo leaves nodes behind
       if (getppid() != parent) _exit(EX_TEMPFAIL);
-      const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-      const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+      const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+      const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
       dup2(null, STDIN_FILENO);
       dup2(file, STDOUT_FILENO);
       dup2(file, STDERR_FILENO);

@@ -4,12 +4,17 @@
 #include "model/encoding.hpp"
 #include "model/pipe/fd.hpp"
 #include "model/pipe/memfd.hpp"
+#include "net/limits.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <vector>
 
 namespace kith::daemon {
+
+/// Of a file with all values of a model, in bytes: more than these do not travel.
+inline constexpr std::size_t kLargestSnapshot = std::size_t{4} << 30;
+static_assert(kLargestSnapshot == net::limits::kChunksPerSnapshot * net::limits::kChunk);
 
 /// What all snapshot files of a task have in common, and how their values travel.  So only values
 /// travel: who learns the task knows the rest.

@@ -25,11 +25,11 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::size_t kCardSize = 4 << 20;
+constexpr std::size_t kModelCardSize = 4 << 20;
 constexpr std::size_t kModelSize = std::size_t{16} << 30;
 constexpr int kTries = 20;  // a running node may finish a round between our two looks
 
-struct Options {
+struct ExportOptions {
   Place place;
   fs::path model, card, charter;
   bool as_json = false;
@@ -75,7 +75,7 @@ std::optional<Bytes> served_model(const fs::path& checkpoint, std::uint64_t roun
   return model::write_snapshot(schema, values);
 }
 
-Answer export_model(const Options& options) {
+Answer export_model(const ExportOptions& options) {
   const Config config = load_config(options.place.config());
   const auto identity = load_keys(config.node.keys).identity;
   const fs::path card_file = card_of(options.model);
@@ -124,8 +124,8 @@ Answer export_model(const Options& options) {
   return answer;
 }
 
-Answer verify(const Options& options) {
-  const auto card = parse_model_card(read_text(options.card, kCardSize));
+Answer verify(const ExportOptions& options) {
+  const auto card = parse_model_card(read_text(options.card, kModelCardSize));
   if (!card) {
     throw Failure(EX_DATAERR, options.card.string() +
                                   " is no model card, or was altered since its node signed it");
@@ -162,9 +162,9 @@ Answer verify(const Options& options) {
 }  // namespace
 
 void add_export_verbs(CLI::App& app, std::function<int()>& chosen) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ExportOptions>();
   const auto add = [&](const std::string& name, const std::string& help,
-                       Answer (*run)(const Options&)) {
+                       Answer (*run)(const ExportOptions&)) {
     CLI::App* const verb = app.add_subcommand(name, help);
     on_parsed(*verb, chosen, options, run);
     verb->add_flag("--json", options->as_json, "print JSON");

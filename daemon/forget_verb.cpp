@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-struct Options {
+struct ForgetOptions {
   Place place;
   std::string who;
   std::uint64_t from = 1;
@@ -128,7 +128,7 @@ void deny(Store& store, const fs::path& state, const crypto::NodeId& node,
       .append("denied", {{"name", name}, {"id", to_string(node)}}, Sync::yes);
 }
 
-Answer forget(const Options& options) {
+Answer forget(const ForgetOptions& options) {
   const Config config = load_config(options.place.config());
   const fs::path state = config.node.state;
   if (!fs::exists(state)) {
@@ -210,7 +210,7 @@ Answer forget(const Options& options) {
 }  // namespace
 
 void add_forget_verb(CLI::App& app, std::function<int()>& chosen) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ForgetOptions>();
   CLI::App* const verb = app.add_subcommand(
       "forget", "take a node's models out of this node's, and say what cannot be undone");
   on_parsed(*verb, chosen, options, forget);

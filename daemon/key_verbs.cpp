@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct KeyOptions {
   Place place;
   fs::path keys_file;
   bool as_json = false;
@@ -36,7 +36,7 @@ Answer describe(const fs::path& file, const crypto::NodeKeys& keys, const std::s
       {what + id}};
 }
 
-Answer show(const Options& options) {
+Answer show(const KeyOptions& options) {
   const auto keys = load_keys(options.file());
   Answer answer = describe(options.file(), keys, "These are the keys of ");
   if (keys.former) {
@@ -47,7 +47,7 @@ Answer show(const Options& options) {
   return answer;
 }
 
-Answer seal(const Options& options) {
+Answer seal(const KeyOptions& options) {
   const fs::path file = options.file();
   const auto keys = load_keys(file);
   const auto passphrase = new_passphrase();
@@ -58,14 +58,14 @@ Answer seal(const Options& options) {
   return answer;
 }
 
-Answer open(const Options& options) {
+Answer open(const KeyOptions& options) {
   const fs::path file = options.file();
   const auto keys = load_keys(file);
   seal_keys(file, keys, nullptr);
   return describe(file, keys, "No passphrase is needed any more for the keys of ");
 }
 
-Answer renew(const Options& options) {
+Answer renew(const KeyOptions& options) {
   const fs::path file = options.file();
   if (options.keys_file.empty() && fs::exists(options.place.config())) {
     if (load_config(options.place.config()).consortium.charter.empty()) {
@@ -88,7 +88,7 @@ Answer renew(const Options& options) {
   return answer;
 }
 
-Answer retire(const Options& options) {
+Answer retire(const KeyOptions& options) {
   const fs::path file = options.file(), former = former_keys(file);
   if (!fs::exists(former)) throw Failure(EX_USAGE, "there is no former key; nothing is changed");
   on_disk("remove", [&] { fs::remove(former); });
@@ -102,9 +102,9 @@ Answer retire(const Options& options) {
 void add_key_verbs(CLI::App& app, std::function<int()>& chosen) {
   CLI::App* const key = app.add_subcommand("key", "the secret keys, and a passphrase for them");
   key->require_subcommand(1);
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<KeyOptions>();
   const auto add = [&](const std::string& name, const std::string& help,
-                       Answer (*run)(const Options&)) {
+                       Answer (*run)(const KeyOptions&)) {
     CLI::App* const verb = key->add_subcommand(name, help);
     verb->add_option("--keys", options->keys_file,
                      "the key file, if not the one that the configuration names, or DIR/node.keys");

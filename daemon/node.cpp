@@ -1,6 +1,7 @@
 #include "daemon/node.hpp"
 
 #include "daemon/charter_file.hpp"
+#include "daemon/encoded_snapshot.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/history.hpp"
 #include "daemon/log.hpp"
@@ -169,7 +170,7 @@ net::awaitable<void> Node::open() {
   const pipe::Fd file = co_await learner_.open(config_);
   const pipe::Opened& opened = learner_.opened();
   round_ = finished_round_ = opened.round;
-  const auto initial = pipe::SealedMap::open(file, std::size_t{4} << 30);
+  const auto initial = pipe::SealedMap::open(file, kLargestSnapshot);
   if (const auto* problem = std::get_if<std::string>(&initial)) throw WorkerLost(*problem);
   const ByteView initial_bytes = std::get<pipe::SealedMap>(initial).bytes();
   const std::string manifest = model::manifest(config_.task, crypto::hash(initial_bytes));

@@ -227,8 +227,8 @@ crypto::NodeId node_id(ByteView bytes) {
   return id;
 }
 
-std::string dump(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+std::string dump(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::uint64_t microseconds_since_1970() {
@@ -321,9 +321,9 @@ void Store::Database::damaged(const std::string& how) const {
 }
 
 nlohmann::json Store::Database::parse(const std::string& text) const {
-  auto json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object()) damaged("not a JSON object: " + text.substr(0, 40));
-  return json;
+  auto value = nlohmann::json::parse(text, nullptr, false);
+  if (!value.is_object()) damaged("not a JSON object: " + text.substr(0, 40));
+  return value;
 }
 
 Store::Store(const fs::path& directory)

@@ -22,7 +22,7 @@ using Differences = std::vector<model::TaskDifference>;
 
 constexpr std::size_t kFileSize = 1 << 20;
 
-struct Options {
+struct TaskOptions {
   Place place;
   fs::path file, out;
   bool as_json = false;
@@ -42,7 +42,7 @@ struct Change {
   }
 };
 
-Change change(const Options& options) {
+Change change(const TaskOptions& options) {
   const fs::path config = options.place.config();
   Change change{.text = {}, .before = load_config(config), .after = {}};
   change.text = read_text(config, kFileSize);
@@ -69,7 +69,7 @@ void say(Answer& answer, const Differences& differences) {
   }
 }
 
-Answer show(const Options& options) {
+Answer show(const TaskOptions& options) {
   const Config config = load_config(options.place.config());
   const std::string text = task_toml(config.task), name = fingerprint_of(config.task);
   Answer answer{{{"name", config.task.name}, {"fingerprint", name}, {"toml", text}}, {}};
@@ -85,7 +85,7 @@ Answer show(const Options& options) {
   return answer;
 }
 
-Answer show_difference(const Options& options) {
+Answer show_difference(const TaskOptions& options) {
   const Change found = change(options);
   const Differences differences = found.differences();
   Answer answer{
@@ -121,7 +121,7 @@ fs::path put_aside(const Config& config, Store& store) {
   return aside;
 }
 
-Answer accept(const Options& options) {
+Answer accept(const TaskOptions& options) {
   const Change found = change(options);
   const Config& config = found.after;
   const Differences differences = found.differences();
@@ -160,9 +160,9 @@ void add_task_verbs(CLI::App& app, std::function<int()>& chosen) {
   CLI::App* const task =
       app.add_subcommand("task", "what is learnt: a file that all members agree on");
   task->require_subcommand(1);
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<TaskOptions>();
   const auto add = [&](const std::string& name, const std::string& help,
-                       Answer (*run)(const Options&)) {
+                       Answer (*run)(const TaskOptions&)) {
     CLI::App* const verb = task->add_subcommand(name, help);
     options->place.add_to(*verb);
     verb->add_flag("--json", options->as_json, "print JSON");

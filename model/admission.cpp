@@ -11,14 +11,16 @@ namespace {
 
 using Decision = Admission::Decision;
 
-std::string text(double value) {
+std::string rho_text(double value) {
   char buffer[32];
   const auto end =
       std::to_chars(buffer, std::end(buffer), value, std::chars_format::general, 3).ptr;
   return {buffer, end};
 }
 
-std::string interval(double low, double high) { return "[" + text(low) + ", " + text(high) + "]"; }
+std::string interval(double low, double high) {
+  return "[" + rho_text(low) + ", " + rho_text(high) + "]";
+}
 
 std::string dropped(std::uint64_t round) {
   return "dropped in round " + std::to_string(round) + ": ";
@@ -81,30 +83,31 @@ void Admission::smooth(Decision& decision, std::uint64_t round,
 void Admission::decide(Decision& decision, std::uint64_t round) const {
   const bool was_admitted = std::exchange(decision.admitted, false);
   const auto stays_out = was_admitted ? dropped(round) : "not admitted: ";
-  const auto rho = "its smoothed rho " + text(decision.rho);
+  const auto rho = "its smoothed rho " + rho_text(decision.rho);
   const auto range = "interval " + interval(decision.low, decision.high);
   if (!decision.latest.objection.empty()) {
     decision.reason = stays_out + decision.latest.objection;
   } else if (decision.latest.high < settings_.drop_below) {
     decision.reason = stays_out + "the interval " +
                       interval(decision.latest.low, decision.latest.high) +
-                      " of its newest score is wholly below " + text(settings_.drop_below);
+                      " of its newest score is wholly below " + rho_text(settings_.drop_below);
   } else if (was_admitted && decision.rho < settings_.drop_below) {
-    decision.reason = stays_out + rho + " (" + range + ") is below " + text(settings_.drop_below);
+    decision.reason =
+        stays_out + rho + " (" + range + ") is below " + rho_text(settings_.drop_below);
   } else if (was_admitted) {
     decision.admitted = true;
-    decision.reason =
-        "still admitted: " + rho + " (" + range + ") is not below " + text(settings_.drop_below);
+    decision.reason = "still admitted: " + rho + " (" + range + ") is not below " +
+                      rho_text(settings_.drop_below);
   } else if (!(decision.rho > settings_.admit_above)) {
     decision.reason =
-        stays_out + rho + " (" + range + ") is not above " + text(settings_.admit_above);
+        stays_out + rho + " (" + range + ") is not above " + rho_text(settings_.admit_above);
   } else if (!(decision.low > 0)) {
-    decision.reason = stays_out + rho + " is above " + text(settings_.admit_above) + ", but its " +
-                      range + " reaches down to zero: too uncertain";
+    decision.reason = stays_out + rho + " is above " + rho_text(settings_.admit_above) +
+                      ", but its " + range + " reaches down to zero: too uncertain";
   } else {
     decision.admitted = true;
     decision.reason = "admitted in round " + std::to_string(round) + ": " + rho + " is above " +
-                      text(settings_.admit_above) + " and its " + range + " is above zero";
+                      rho_text(settings_.admit_above) + " and its " + range + " is above zero";
   }
   if (decision.admitted != was_admitted) decision.since = round;
 }

@@ -23,7 +23,7 @@ std::span<const float> losses_of(Served served, const ServingLosses& losses) {
   return losses.baseline;
 }
 
-std::string text(double value) {
+std::string loss_text(double value) {
   char buffer[32];
   const auto end =
       std::to_chars(buffer, std::end(buffer), value, std::chars_format::general, 4).ptr;
@@ -31,9 +31,9 @@ std::string text(double value) {
 }
 
 std::string numbers(const ServingLosses& losses) {
-  return "validation loss: baseline " + text(mean(losses.baseline)) + ", averaged " +
-         text(mean(losses.averaged)) + ", partial " + text(mean(losses.partial)) + ", on " +
-         std::to_string(losses.partial.size()) + " examples";
+  return "validation loss: baseline " + loss_text(mean(losses.baseline)) + ", averaged " +
+         loss_text(mean(losses.averaged)) + ", partial " + loss_text(mean(losses.partial)) +
+         ", on " + std::to_string(losses.partial.size()) + " examples";
 }
 
 }  // namespace

@@ -8,11 +8,11 @@
 namespace kith::net {
 namespace {
 
-struct Text {
+struct FaultText {
   std::string_view name, sentence;
 };
 
-constexpr std::array<Text, kCharterFaults> kTexts{{
+constexpr std::array<FaultText, kCharterFaults> kFaultTexts{{
     {"malformed",
      "these are not the bytes of a charter, or not all of them; get the file again, and never edit "
      "it"},
@@ -69,24 +69,24 @@ constexpr std::array<Text, kCharterFaults> kTexts{{
     {"no_versions", "it has no version"},
 }};
 
-const Text& text(CharterFault fault) {
+const FaultText& text(CharterFault fault) {
   const auto index = static_cast<std::size_t>(fault);
-  assert(index < kTexts.size());
-  return kTexts[index];
+  assert(index < kFaultTexts.size());
+  return kFaultTexts[index];
 }
 
 // Domain separation: these bytes are never the start of anything else that an identity signs.
-constexpr std::string_view kContext = "kith charter 1\n";
+constexpr std::string_view kCharterContext = "kith charter 1\n";
 
 Bytes signed_text(const Hash& id) {
   Bytes text;
   Writer writer(text);
-  writer.raw(kContext.data(), kContext.size());
+  writer.raw(kCharterContext.data(), kCharterContext.size());
   writer(id);
   return text;
 }
 
-constexpr std::string_view kMagic = "kith charter file 1\n";
+constexpr std::string_view kCharterMagic = "kith charter file 1\n";
 constexpr std::size_t kNumbers = 8;  // bytes: how long body and signatures are
 static_assert(sizeof(SignedCharter::Signature) == 96);
 
@@ -205,7 +205,7 @@ std::variant<Charter, CharterFault> parse(const SignedCharter& charter) {
 // --- The chain ---------------------------------------------------------------------------------
 
 std::variant<CharterChain, CharterChain::Refusal> CharterChain::decode(ByteView file) {
-  const ByteView magic = as_byte_view(kMagic);
+  const ByteView magic = as_byte_view(kCharterMagic);
   if (file.size() > limits::kCharterFile) return Refusal{CharterFault::too_many_versions};
   if (file.size() < magic.size() || !std::ranges::equal(file.first(magic.size()), magic)) {
     return Refusal{CharterFault::malformed};
@@ -226,7 +226,7 @@ std::variant<CharterChain, CharterChain::Refusal> CharterChain::decode(ByteView 
 Bytes CharterChain::encode() const {
   Bytes file;
   Writer writer(file);
-  writer.raw(kMagic.data(), kMagic.size());
+  writer.raw(kCharterMagic.data(), kCharterMagic.size());
   for (const Version& version : versions_) writer(version.signed_charter);
   return file;
 }

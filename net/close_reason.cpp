@@ -6,11 +6,11 @@
 namespace kith::net {
 namespace {
 
-struct Text {
+struct ReasonText {
   std::string_view name, sentence;
 };
 
-constexpr std::array<Text, kLastCloseReason + 1> kTexts{{
+constexpr std::array<ReasonText, kLastCloseReason + 1> kReasonTexts{{
     {"shutting_down", "The other side is shutting down; it will be dialled again."},
     {"connection_lost", "The connection broke; it will be dialled again."},
     {"handshake_timeout",
@@ -51,15 +51,15 @@ constexpr std::array<Text, kLastCloseReason + 1> kTexts{{
      "there."},
 }};
 
-const Text& text(CloseReason reason) {
+const ReasonText& text_of(CloseReason reason) {
   const auto index = static_cast<std::size_t>(reason);
-  assert(index < kTexts.size());
-  return kTexts[index];
+  assert(index < kReasonTexts.size());
+  return kReasonTexts[index];
 }
 
 }  // namespace
 
-std::string_view name(CloseReason reason) { return text(reason).name; }
-std::string_view explain(CloseReason reason) { return text(reason).sentence; }
+std::string_view name(CloseReason reason) { return text_of(reason).name; }
+std::string_view explain(CloseReason reason) { return text_of(reason).sentence; }
 
 }  // namespace kith::net

@@ -8,7 +8,7 @@ namespace kith::net {
 namespace {
 
 constexpr std::string_view kAny = "kith-invite-";
-constexpr std::string_view kMagic = "kith-invite-1-";
+constexpr std::string_view kInviteMagic = "kith-invite-1-";
 constexpr std::size_t kCheck = 4;  // bytes: one mistake in four thousand millions is not seen
 
 // What they are the hash of is nothing else that is hashed here.
@@ -28,9 +28,9 @@ bool is_sound(const Invite& invite) {
 std::string to_text(const Invite& invite) {
   assert(is_sound(invite));
   Bytes bytes = encode(invite);
-  const Hash check = hash_of(kMagic, bytes);
+  const Hash check = hash_of(kInviteMagic, bytes);
   bytes.insert(bytes.end(), check.begin(), check.begin() + kCheck);
-  return std::string(kMagic) + crypto::to_base64(bytes);
+  return std::string(kInviteMagic) + crypto::to_base64(bytes);
 }
 
 std::string_view explain(InviteFault fault) {
@@ -48,14 +48,14 @@ std::string_view explain(InviteFault fault) {
 std::variant<Invite, InviteFault> parse_invite(std::string_view given) {
   std::string text(given);
   std::erase_if(text, [](unsigned char c) { return std::isspace(c) != 0; });
-  if (!text.starts_with(kMagic)) {
-    return text.starts_with(kAny) && text.size() > kMagic.size() ? InviteFault::newer_format
-                                                                 : InviteFault::not_an_invite;
+  if (!text.starts_with(kInviteMagic)) {
+    return text.starts_with(kAny) && text.size() > kInviteMagic.size() ? InviteFault::newer_format
+                                                                       : InviteFault::not_an_invite;
   }
-  const auto bytes = crypto::from_base64(std::string_view(text).substr(kMagic.size()));
+  const auto bytes = crypto::from_base64(std::string_view(text).substr(kInviteMagic.size()));
   if (!bytes || bytes->size() <= kCheck) return InviteFault::altered;
   const ByteView body = ByteView(*bytes).first(bytes->size() - kCheck);
-  const Hash check = hash_of(kMagic, body);
+  const Hash check = hash_of(kInviteMagic, body);
   if (!std::ranges::equal(ByteView(*bytes).last(kCheck), ByteView(check).first(kCheck))) {
     return InviteFault::altered;
   }

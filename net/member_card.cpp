@@ -7,16 +7,16 @@
 namespace kith::net {
 namespace {
 
-constexpr std::string_view kMagic = "kith-member-1 ";
+constexpr std::string_view kCardMagic = "kith-member-1 ";
 constexpr std::string_view kSpace = " \t\r\n";
 
 // Domain separation: these bytes are never the start of anything else that an identity signs.
-constexpr std::string_view kContext = "kith member 1\n";
+constexpr std::string_view kCardContext = "kith member 1\n";
 
 Bytes signed_text(const Member& member) {
   Bytes text;
   Writer writer(text);
-  writer.raw(kContext.data(), kContext.size());
+  writer.raw(kCardContext.data(), kCardContext.size());
   writer(member);
   return text;
 }
@@ -38,15 +38,15 @@ bool is_sound(const Card& card) {
 }
 
 std::string to_text(const Card& card) {
-  return std::string(kMagic) + crypto::to_hex(encode(card)) + "\n";
+  return std::string(kCardMagic) + crypto::to_hex(encode(card)) + "\n";
 }
 
 std::optional<Card> parse_card(std::string_view text) {
   const std::size_t start = text.find_first_not_of(kSpace);
   if (start == std::string_view::npos) return std::nullopt;
   text = text.substr(start, text.find_last_not_of(kSpace) + 1 - start);
-  if (!text.starts_with(kMagic)) return std::nullopt;
-  const auto bytes = crypto::from_hex(text.substr(kMagic.size()));
+  if (!text.starts_with(kCardMagic)) return std::nullopt;
+  const auto bytes = crypto::from_hex(text.substr(kCardMagic.size()));
   if (!bytes) return std::nullopt;
   auto card = decode<Card>(*bytes);
   if (!card || !is_sound(*card)) return std::nullopt;

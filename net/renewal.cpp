@@ -11,7 +11,7 @@ namespace {
 
 // Domain separation: these bytes are never the start of anything else that is hashed or signed.
 constexpr std::string_view kEntry = "kith entry 1\n";
-constexpr std::string_view kContext = "kith renewal 1\n";
+constexpr std::string_view kRenewalContext = "kith renewal 1\n";
 constexpr std::string_view kFile = "kith renewals 1\n";
 
 struct Content {
@@ -31,7 +31,7 @@ Bytes text_of(std::string_view context, ByteView body) {
 
 Bytes signed_text(const Renewal& renewal) {
   const Bytes body = encode(renewal);
-  return text_of(kContext, ByteView(body).first(body.size() - renewal.signature.size()));
+  return text_of(kRenewalContext, ByteView(body).first(body.size() - renewal.signature.size()));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "daemon/simulation/attack.hpp"
 
+#include "daemon/encoded_snapshot.hpp"
 #include "daemon/worker_process.hpp"
 #include "model/pipe/memfd.hpp"
 
@@ -11,7 +12,6 @@
 namespace kith::daemon {
 namespace {
 
-constexpr std::size_t kLargest = std::size_t{4} << 30;  // bytes of a snapshot file
 constexpr float kScale = 100;
 
 struct Weights {
@@ -20,7 +20,7 @@ struct Weights {
 };
 
 Weights read(const pipe::Fd& file) {
-  const auto map = pipe::SealedMap::open(file, kLargest);
+  const auto map = pipe::SealedMap::open(file, kLargestSnapshot);
   if (const auto* problem = std::get_if<std::string>(&map)) throw WorkerLost(*problem);
   auto snapshot = model::read_snapshot(std::get<pipe::SealedMap>(map).bytes());
   if (const auto* error = std::get_if<model::SnapshotError>(&snapshot)) {

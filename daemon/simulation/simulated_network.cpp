@@ -1,6 +1,7 @@
 #include "daemon/simulation/simulated_network.hpp"
 
 #include "crypto/seal.hpp"
+#include "daemon/encoded_snapshot.hpp"
 #include "daemon/log.hpp"
 #include "model/data/sampling.hpp"
 
@@ -10,12 +11,6 @@
 namespace kith::daemon {
 
 using nlohmann::json;
-
-namespace {
-
-constexpr std::size_t kLargest = std::size_t{4} << 30;  // bytes of a snapshot file
-
-}  // namespace
 
 /// One node's end of the network.
 class SimulatedNetwork::Port final : public Exchange {
@@ -189,7 +184,7 @@ SimulatedNetwork::~SimulatedNetwork() = default;
 
 Exchange& SimulatedNetwork::exchange(std::size_t node) { return *ports_[node]; }
 void SimulatedNetwork::set_initial(std::size_t node, pipe::Fd initial) {
-  const auto map = pipe::SealedMap::open(initial, kLargest);
+  const auto map = pipe::SealedMap::open(initial, kLargestSnapshot);
   if (const auto* problem = std::get_if<std::string>(&map)) throw WorkerLost(*problem);
   form_ = form_of(std::get<pipe::SealedMap>(map).bytes(), conditions_.encoding);
   ports_[node]->initial_ = std::move(initial);

@@ -13,7 +13,7 @@ constexpr double kLeastLoss = 1e-6;  // a model without any loss is not infinite
 double similarity_at(double loss) { return 1 / std::max(loss, kLeastLoss); }
 
 /// What Dac::note() said; nothing of what does not read.
-model::Similarities from_note(const json& note) {
+model::Similarities similarities_in(const json& note) {
   model::Similarities similarities;
   const json said = note.is_object() ? note.value("similarities", json()) : json();
   if (!said.is_object()) return similarities;
@@ -47,7 +47,7 @@ net::awaitable<Choice> Dac::choose(Situation situation) {
   std::vector<model::Hearsay> heard;
   for (const Candidate& candidate : situation.candidates) {
     if (!losses.contains(candidate.peer)) continue;
-    heard.push_back({similarity(candidate.peer), from_note(candidate.note)});
+    heard.push_back({similarity(candidate.peer), similarities_in(candidate.note)});
   }
   const model::Similarities estimates = model::two_hop(heard);
   for (const std::string& peer : peers_) {

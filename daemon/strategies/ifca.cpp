@@ -11,7 +11,7 @@ using nlohmann::json;
 std::string model_name(std::uint64_t cluster) { return "cluster " + std::to_string(cluster); }
 
 /// The cluster of Ifca::note(), if it reads.
-std::optional<std::uint64_t> from_note(const json& note) {
+std::optional<std::uint64_t> cluster_in(const json& note) {
   const json cluster = note.is_object() ? note.value("cluster", json()) : json();
   if (!cluster.is_number_integer() || cluster < 0) return std::nullopt;
   return cluster.get<std::uint64_t>();
@@ -20,7 +20,7 @@ std::optional<std::uint64_t> from_note(const json& note) {
 std::vector<std::string> members_of(const Situation& situation, std::uint64_t cluster) {
   std::vector<std::string> members;
   for (const Candidate& candidate : situation.candidates) {
-    if (from_note(candidate.note) == cluster) members.push_back(candidate.peer);
+    if (cluster_in(candidate.note) == cluster) members.push_back(candidate.peer);
   }
   return members;
 }
@@ -57,7 +57,7 @@ net::awaitable<void> Ifca::prepare(Situation situation) {
 
 net::awaitable<Choice> Ifca::choose(Situation situation) {
   for (const Candidate& candidate : situation.candidates) {
-    if (const auto cluster = from_note(candidate.note)) taken_[candidate.peer] = *cluster;
+    if (const auto cluster = cluster_in(candidate.note)) taken_[candidate.peer] = *cluster;
   }
   co_await update(situation, cluster_);
   Choice choice;

@@ -1,9 +1,16 @@
 #pragma once
 
+#include <cerrno>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
 namespace kith::pipe {
+
+/// Throws std::system_error of what errno says.
+[[noreturn]] inline void throw_errno(const char* what) {
+  throw std::system_error(errno, std::system_category(), what);
+}
 
 /// Owns a file descriptor.
 class Fd {

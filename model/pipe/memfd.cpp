@@ -11,28 +11,24 @@ namespace {
 
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 
-[[noreturn]] void fail(const char* what) {
-  throw std::system_error(errno, std::system_category(), what);
-}
-
 }  // namespace
 
 MemfdWriter::MemfdWriter(const char* name)
     : file_(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
-  if (!file_) fail("cannot make a file in memory");
+  if (!file_) throw_errno("cannot make a file in memory");
 }
 
 void MemfdWriter::append(ByteView bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail("cannot fill a file in memory");
+    if (written < 0) throw_errno("cannot fill a file in memory");
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
 }
 
 Fd MemfdWriter::seal() {
-  if (fcntl(file_.get(), F_ADD_SEALS, kSeals) != 0) fail("cannot seal a file in memory");
+  if (fcntl(file_.get(), F_ADD_SEALS, kSeals) != 0) throw_errno("cannot seal a file in memory");
   return std::move(file_);
 }
 

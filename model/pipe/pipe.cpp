@@ -14,10 +14,6 @@ namespace {
 // Room for two, so that a second file is seen, and closed, rather than cut off by the kernel.
 constexpr std::size_t kFilesSeen = 2;
 
-[[noreturn]] void fail(const char* what) {
-  throw std::system_error(errno, std::system_category(), what);
-}
-
 union Control {
   cmsghdr header;
   std::array<char, CMSG_SPACE(kFilesSeen * sizeof(int))> bytes;
@@ -59,7 +55,7 @@ bool Pipe::send(const Message& message) {
   }
   while (!closed_ && sendmsg(socket_.get(), &header, MSG_NOSIGNAL) < 0) {
     if (errno == EINTR) continue;
-    if (errno != EPIPE && errno != ECONNRESET) fail("cannot write to the worker pipe");
+    if (errno != EPIPE && errno != ECONNRESET) throw_errno("cannot write to the worker pipe");
     closed_ = true;
   }
   return !closed_;
@@ -84,7 +80,7 @@ std::optional<Message> Pipe::read(int flags) {
   } while (size < 0 && errno == EINTR);
   if (size < 0) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
-    if (errno != ECONNRESET) fail("cannot read from the worker pipe");
+    if (errno != ECONNRESET) throw_errno("cannot read from the worker pipe");
     closed_ = true;
     return std::nullopt;
   }
@@ -101,7 +97,7 @@ std::optional<Message> Pipe::read(int flags) {
 std::pair<Fd, Fd> make_pipe() {
   std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    fail("cannot make the worker pipe");
+    throw_errno("cannot make the worker pipe");
   }
   return {Fd(ends[0]), Fd(ends[1])};
 }

@@ -16,7 +16,7 @@ namespace {
 
 using pipe::FailureKind;
 
-constexpr const char* kFormat = "kith checkpoint 1";
+constexpr const char* kCheckpointFormat = "kith checkpoint 1";
 constexpr std::array kPrefixes{"averaged.", "baseline.", "served."};  // sorted, as schemas are
 
 std::array<const Params*, kPrefixes.size()> models(const State& state) {
@@ -65,7 +65,7 @@ std::uint64_t save_checkpoint(const std::filesystem::path& directory, const Stat
   const model::Schema whole = three_times(schema);
   const std::string round = std::to_string(state.round), task_text = crypto::to_hex(task);
   const model::Metadata metadata{
-      {"format", kFormat},
+      {"format", kCheckpointFormat},
       {"round", round},
       {"task", task_text},
       {"digest", digest(round, task_text, whole, std::as_bytes(std::span(values)))}};
@@ -88,7 +88,8 @@ std::optional<State> load_checkpoint(const std::filesystem::path& directory,
     refuse(path, "is damaged (" + error->what + ")");
   }
   const auto& snapshot = std::get<model::Snapshot>(parsed);
-  if (entry(snapshot.metadata, "format") != kFormat) refuse(path, "is not of this version of kith");
+  if (entry(snapshot.metadata, "format") != kCheckpointFormat)
+    refuse(path, "is not of this version of kith");
   const std::string round = entry(snapshot.metadata, "round");
   const std::string its_task = entry(snapshot.metadata, "task");
   if (entry(snapshot.metadata, "digest") !=

@@ -15,7 +15,8 @@
 namespace kith::worker {
 namespace {
 
-constexpr const char* kFormat = "kith privacy ledger 1: sampling, noise, steps done, published";
+constexpr const char* kLedgerFormat =
+    "kith privacy ledger 1: sampling, noise, steps done, published";
 constexpr const char* kDigest = "digest ";
 
 /// The last line: whichever byte was damaged, the ledger is called damaged.
@@ -66,7 +67,7 @@ Ledger::Ledger(const std::filesystem::path& directory) : path_(path(directory)) 
   if (text != content + digest_of(content)) refuse("is damaged");
   std::istringstream lines(content);
   std::string line;
-  if (!std::getline(lines, line) || line != kFormat) refuse("is not of this version of kith");
+  if (!std::getline(lines, line) || line != kLedgerFormat) refuse("is not of this version of kith");
   while (std::getline(lines, line)) {
     std::istringstream words(line);
     Entry entry;
@@ -98,7 +99,7 @@ Ledger::Spent Ledger::spend(const model::PrivateSteps& steps, double delta, doub
 }
 
 void Ledger::save(const std::vector<Entry>& entries) const {
-  std::string text = std::string(kFormat) + "\n";
+  std::string text = std::string(kLedgerFormat) + "\n";
   for (const Entry& entry : entries) {
     text += text_of(entry.step.sampling) + " " + text_of(entry.step.noise) + " " +
             std::to_string(entry.done) + " " + std::to_string(entry.published) + "\n";

@@ -6,6 +6,8 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+namespace hash_test {
+
 using namespace kith;
 using namespace kith::crypto;
 
@@ -53,3 +55,5 @@ BOOST_AUTO_TEST_CASE(base64_reads_back_and_has_one_form_for_everything) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace hash_test

@@ -14,11 +14,11 @@
 #include <utility>
 #include <vector>
 
+namespace identity_test {
+
 using namespace kith;
 using namespace kith::crypto;
 namespace data = boost::unit_test::data;
-
-namespace {
 
 const std::string kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -39,8 +39,6 @@ std::vector<NodeId> samples() {
   }
   return ids;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(node_id_tests)
 
@@ -219,3 +217,5 @@ BOOST_AUTO_TEST_CASE(a_signer_of_small_order_is_refused) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace identity_test

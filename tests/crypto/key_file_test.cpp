@@ -16,12 +16,12 @@
 #include <unistd.h>
 #include <variant>
 
+namespace key_file_test {
+
 using namespace kith;
 using namespace kith::crypto;
 namespace data = boost::unit_test::data;
 namespace fs = std::filesystem;
-
-namespace {
 
 struct Directory {
   Directory() {
@@ -86,8 +86,6 @@ Passphrase passphrase(std::string_view text) {
   made.size = text.size();
   return made;
 }
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(key_file_tests, WithFile)
 
@@ -290,3 +288,5 @@ BOOST_AUTO_TEST_CASE(only_a_number_after_the_family_name_is_a_version) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace key_file_test

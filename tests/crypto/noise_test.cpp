@@ -13,11 +13,11 @@
 #include <utility>
 #include <vector>
 
+namespace noise_test {
+
 using namespace kith;
 using namespace kith::crypto;
 namespace data = boost::unit_test::data;
-
-namespace {
 
 constexpr std::array<std::string_view, 3> kPayloads = {"first", "", "third"};
 
@@ -106,8 +106,6 @@ Bytes first_message(const ChannelPublicKey& responder, const ChannelPublicKey& e
   aead::encrypt(k, 0, h, {}, std::span(message).last(aead::kTagSize));
   return message;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(handshake_tests)
 
@@ -347,3 +345,5 @@ BOOST_AUTO_TEST_CASE(a_transport_goes_on_where_it_was_moved_from) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace noise_test

@@ -9,9 +9,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-// The vectors were made by two implementations of Noise that are not ours: see tests/interop/.
-namespace {
+namespace noise_vectors_test {
 
+// The vectors were made by two implementations of Noise that are not ours: see tests/interop/.
 using namespace kith;
 using namespace kith::crypto;
 using Json = nlohmann::json;
@@ -82,8 +82,6 @@ void compare_records(const Json& expected, std::size_t sender, Transport& from, 
   BOOST_TEST(to_hex(hash(transcript)) == text(expected, "blake2b"));
 }
 
-}  // namespace
-
 BOOST_AUTO_TEST_SUITE(noise_vectors_tests)
 
 BOOST_AUTO_TEST_CASE(every_vector_is_reproduced_by_both_roles) {
@@ -110,3 +108,5 @@ BOOST_AUTO_TEST_CASE(vectors_cross_two_rekeys_in_each_direction) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace noise_vectors_test

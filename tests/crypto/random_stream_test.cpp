@@ -6,6 +6,8 @@
 #include <random>
 #include <set>
 
+namespace random_stream_test {
+
 using namespace kith::crypto;
 
 BOOST_AUTO_TEST_SUITE(random_stream_tests)
@@ -43,3 +45,5 @@ BOOST_AUTO_TEST_CASE(every_bit_is_set_half_of_the_time) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace random_stream_test

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+namespace seal_test {
+
 using namespace kith;
 using namespace kith::crypto;
 namespace data = boost::unit_test::data;
@@ -87,3 +89,5 @@ BOOST_AUTO_TEST_CASE(the_index_is_the_nonce_in_little_endian_order) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace seal_test

@@ -11,10 +11,10 @@
 #include <unistd.h>
 #include <utility>
 
+namespace secret_test {
+
 using namespace kith;
 using crypto::Secret;
-
-namespace {
 
 static_assert(!std::is_copy_constructible_v<Secret<32>> && !std::is_copy_assignable_v<Secret<32>>);
 static_assert(std::is_nothrow_move_constructible_v<Secret<32>>);
@@ -37,8 +37,6 @@ bool is_out_of_bounds(const volatile std::byte* address) {
   BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
   return WIFSIGNALED(status);
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(secret_tests)
 
@@ -94,3 +92,5 @@ BOOST_AUTO_TEST_CASE(reading_past_the_end_is_fatal) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace secret_test

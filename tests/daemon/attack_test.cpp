@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace {
+namespace attack_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -36,8 +36,6 @@ struct Attacker {
   pipe::Fd partial = file_of({2, 0, 1, 3});
   AttackMaterial material{&initial, &first, &other};
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(attack_tests, Attacker)
 
@@ -70,3 +68,5 @@ BOOST_AUTO_TEST_CASE(label_flip_leaves_the_model_as_it_was_learnt) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace attack_test

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <iterator>
 
-namespace {
+namespace audit_log_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -43,8 +43,6 @@ struct Audited : CryptoReady {
   }
   std::uint64_t entries() const { return std::get<AuditSummary>(verify_audit_log(file)).entries; }
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(audit_log_tests, Audited)
 
@@ -123,3 +121,5 @@ BOOST_AUTO_TEST_CASE(a_missing_file_is_said_so) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace audit_log_test

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 /// Strategies on a bench: a made-up worker whose models have the losses that a test wants.
-namespace kith::daemon::test {
+namespace kith::daemon::bench {
 
 using nlohmann::json;
 namespace asio = net::asio;
@@ -129,4 +129,4 @@ inline double weight(const pipe::Mixture& mixture, const std::string& member) {
   return mixture.weights[static_cast<std::size_t>(found - mixture.members.begin())];
 }
 
-}  // namespace kith::daemon::test
+}  // namespace kith::daemon::bench

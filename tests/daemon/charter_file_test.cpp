@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-namespace {
+namespace charter_file_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -78,8 +78,6 @@ struct Founded : CryptoReady {
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(charter_file_tests, Founded)
 
@@ -308,3 +306,5 @@ BOOST_AUTO_TEST_CASE(what_an_operator_decides_against_is_remembered_until_he_cha
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace charter_file_test

@@ -8,11 +8,11 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace comparator_strategies_test {
 
 using namespace kith;
 using namespace kith::daemon;
-using namespace kith::daemon::test;
+using namespace kith::daemon::bench;
 
 Config settings(StrategyName strategy) {
   Config config;
@@ -26,8 +26,6 @@ Config settings(StrategyName strategy) {
 }
 
 const Names kPeers{"a", "b", "c", "d"};
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(comparator_strategies_tests)
 
@@ -371,3 +369,5 @@ BOOST_AUTO_TEST_CASE(strategies_that_need_notes_or_the_truth_are_refused_on_the_
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace comparator_strategies_test

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace {
+namespace comparison_test {
 
 using namespace kith::daemon;
 using nlohmann::json;
@@ -62,8 +62,6 @@ struct Found {
   Testnet testnet;
   std::map<StrategyName, StrategyOutcome> outcomes;
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(comparison_tests, Found)
 
@@ -155,3 +153,5 @@ BOOST_AUTO_TEST_CASE(table_has_a_line_a_node_and_the_mean) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace comparison_test

@@ -11,7 +11,7 @@
 #include <fstream>
 #include <iterator>
 
-namespace {
+namespace config_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -57,8 +57,6 @@ std::string error_of(const std::string& text) {
     return failure.what();
   }
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(config_tests)
 
@@ -395,3 +393,5 @@ BOOST_AUTO_TEST_CASE(privacy_that_makes_no_sense_is_refused_by_its_key) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace config_test

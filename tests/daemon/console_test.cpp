@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-namespace {
+namespace console_test {
 
 using namespace kith::daemon;
 using namespace std::chrono_literals;
@@ -12,8 +12,6 @@ using namespace std::chrono_literals;
 const Terminal kPipe{};
 const Terminal kScreen{.interactive = true, .colour = true, .columns = 10, .rows = 4};
 const LiveBlock::Instant kStart{1000s};
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(console_tests)
 
@@ -98,3 +96,5 @@ BOOST_AUTO_TEST_CASE(durations_are_readable) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace console_test

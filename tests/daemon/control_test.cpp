@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <vector>
 
-namespace {
+namespace control_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -64,8 +64,6 @@ unsigned status_of(const std::string& response) {
 nlohmann::json body_of(const std::string& response) {
   return nlohmann::json::parse(response.substr(response.find("\r\n\r\n") + 4));
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(control_exchange_tests)
 
@@ -154,8 +152,6 @@ BOOST_AUTO_TEST_CASE(chunks_are_refused_before_they_are_parsed) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-namespace {
-
 /// A server in a folder of its own, on a thread of its own.
 struct Served {
   fs::path folder;
@@ -212,8 +208,6 @@ Failure failure_of(Body body) {
 bool contains(const Failure& failure, std::string_view text) {
   return std::string_view(failure.what()).find(text) != std::string_view::npos;
 }
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(control_server_tests, Served)
 
@@ -350,12 +344,9 @@ BOOST_AUTO_TEST_CASE(open_connections_end_with_the_server) {
   BOOST_TEST(read_all(client) == "");
 }
 
-namespace {
 boost::test_tools::assertion_result is_root(boost::unit_test::test_unit_id) {
   return ::geteuid() == 0;
 }
-}  // namespace
-
 BOOST_AUTO_TEST_CASE(another_user_is_not_answered, *boost::unit_test::precondition(is_root)) {
   start();
   fs::permissions(folder, fs::perms::all);
@@ -375,3 +366,5 @@ BOOST_AUTO_TEST_CASE(another_user_is_not_answered, *boost::unit_test::preconditi
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace control_test

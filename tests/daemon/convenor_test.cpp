@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace convenor_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -67,8 +67,6 @@ struct Heard {
   json why;
   std::optional<bool> assigned_c;
 };
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(convenor_tests)
 
@@ -291,3 +289,5 @@ BOOST_AUTO_TEST_CASE(numbers_beyond_all_measure_in_a_row_do_no_harm) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace convenor_test

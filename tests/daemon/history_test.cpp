@@ -5,7 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace history_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -23,8 +23,6 @@ struct State {
   }
   std::string model() const { return read_text(checkpoint, 100); }
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(history_tests, State)
 
@@ -77,3 +75,5 @@ BOOST_AUTO_TEST_CASE(other_files_are_left_alone) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace history_test

@@ -8,7 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace invites_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -56,8 +56,6 @@ struct Inviter : CryptoReady {
     return {with, make_card(member, who)};
   }
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(invites_tests, Inviter)
 
@@ -235,3 +233,5 @@ BOOST_AUTO_TEST_CASE(an_unknown_name_is_refused_with_those_that_there_are) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace invites_test

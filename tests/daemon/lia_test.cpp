@@ -2,11 +2,11 @@
 
 #include "tests/daemon/bench.hpp"
 
-namespace {
+namespace lia_test {
 
 using namespace kith;
 using namespace kith::daemon;
-using namespace kith::daemon::test;
+using namespace kith::daemon::bench;
 
 Config settings() {
   Config config;
@@ -19,8 +19,6 @@ const Names kPeers{"a", "b", "c", "d"};
 /// "a" is as useful as own training, "b" a little, "c" not at all and "d" harmful.
 const Script kLosses{{"M0", 1},  {"self", 0.2}, {"baseline", 0.9}, {"a", 0.2},
                      {"b", 0.8}, {"c", 1},      {"d", 1.5}};
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(lia_tests)
 
@@ -235,3 +233,5 @@ BOOST_AUTO_TEST_CASE(lia_averages_with_whom_the_convenor_assigned_and_tells_it_w
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace lia_test

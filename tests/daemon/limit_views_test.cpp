@@ -9,6 +9,8 @@
 #include <iterator>
 #include <string>
 
+namespace limit_views_test {
+
 using namespace kith::daemon;
 using nlohmann::json;
 
@@ -58,3 +60,5 @@ BOOST_AUTO_TEST_CASE(lines_show_every_limit_once_in_a_unit_for_people) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace limit_views_test

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace {
+namespace log_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -37,8 +37,6 @@ struct Captured {
   std::ostringstream out;
   ~Captured() { log::configure(log::Level::info, log::Format::text); }
 };
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(log_tests)
 
@@ -118,3 +116,5 @@ BOOST_AUTO_TEST_CASE(lines_of_several_threads_do_not_mix) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace log_test

@@ -6,7 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace model_card_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -58,8 +58,6 @@ struct Exported : CryptoReady {
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(model_card_tests, Exported)
 
@@ -126,3 +124,5 @@ BOOST_AUTO_TEST_CASE(a_card_that_says_nonsense_does_not_hold) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace model_card_test

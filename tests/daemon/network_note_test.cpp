@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <string>
 
-namespace {
+namespace network_note_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -49,8 +49,6 @@ struct Notes : CryptoReady {
       {as_member(alice, alice_channel), as_member(bob, bob_channel), as_member(eve, eve_channel)}};
   net::Head alice_head, eve_head;
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(network_note_tests, Notes)
 
@@ -144,3 +142,5 @@ BOOST_AUTO_TEST_CASE(note_with_too_many_values_is_null_however_short) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace network_note_test

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <thread>
 
-namespace {
+namespace node_test {
 
 using namespace std::chrono_literals;
 using namespace kith;
@@ -213,8 +213,6 @@ int code_of(const std::exception_ptr& error) {
   }
   return 0;
 }
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(node_tests, Nodes)
 
@@ -515,3 +513,5 @@ BOOST_AUTO_TEST_CASE(head_of_another_size_than_the_model_is_not_fetched) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace node_test

@@ -9,7 +9,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace renewals_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -47,8 +47,6 @@ struct Home : CryptoReady {
     keys = load_keys(config.node.keys);
   }
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(renewals_tests, Home)
 
@@ -132,3 +130,5 @@ BOOST_AUTO_TEST_CASE(former_key_that_is_damaged_or_anothers_keeps_no_node_from_i
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace renewals_test

@@ -5,9 +5,9 @@
 #include <limits>
 #include <string>
 
-namespace kith::daemon {
-namespace {
+namespace report_test {
 
+using namespace kith::daemon;
 using nlohmann::json;
 
 json results() {
@@ -49,8 +49,6 @@ std::size_t count(const std::string& page, const std::string& what) {
   }
   return found;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(report_tests)
 
@@ -118,4 +116,4 @@ BOOST_AUTO_TEST_CASE(results_without_a_run_make_a_page) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace kith::daemon
+}  // namespace report_test

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <iterator>
 
-namespace {
+namespace scenario_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -38,8 +38,6 @@ bool says(const std::string& text, const std::string& part) {
 
 const std::string kBegin = "<!-- keys: made from the parser's table -->\n";
 const std::string kEnd = "<!-- end of keys -->\n";
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(scenario_tests)
 
@@ -126,3 +124,5 @@ BOOST_AUTO_TEST_CASE(documented_keys_are_up_to_date) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace scenario_test

@@ -23,7 +23,7 @@ namespace kith::model {
 std::ostream& operator<<(std::ostream& out, Encoding encoding) { return out << name(encoding); }
 }  // namespace kith::model
 
-namespace {
+namespace sealed_snapshot_test {
 
 namespace data = boost::unit_test::data;
 namespace fs = std::filesystem;
@@ -77,8 +77,6 @@ struct Circle : CryptoReady {
   fs::path folder;
   std::optional<Blobs> blobs;
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(sealed_snapshot_tests, Circle)
 
@@ -219,3 +217,5 @@ BOOST_AUTO_TEST_CASE(model_of_more_than_4_gib_is_said_to_be_too_large) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace sealed_snapshot_test

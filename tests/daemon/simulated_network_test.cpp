@@ -10,7 +10,7 @@
 #include <random>
 #include <string>
 
-namespace {
+namespace simulated_network_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -84,8 +84,6 @@ void run(Network& test, std::uint64_t rounds) {
 
 using Lines = std::vector<std::string>;
 
-}  // namespace
-
 BOOST_AUTO_TEST_SUITE(simulated_network_tests)
 
 BOOST_AUTO_TEST_CASE(peers_in_step_get_each_others_newest_with_its_note) {
@@ -134,3 +132,5 @@ BOOST_AUTO_TEST_CASE(large_snapshot_takes_its_time) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace simulated_network_test

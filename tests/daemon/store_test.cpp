@@ -17,7 +17,7 @@
 #include <tuple>
 #include <unistd.h>
 
-namespace {
+namespace store_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -69,8 +69,6 @@ void run_sql(const fs::path& database, const char* sql) {
   sqlite3_close(connection);
 }
 
-}  // namespace
-
 BOOST_FIXTURE_TEST_SUITE(store_tests, Folder)
 
 BOOST_AUTO_TEST_CASE(sequences_rise_by_one_and_go_on_after_reopening) {
@@ -88,8 +86,6 @@ BOOST_AUTO_TEST_CASE(sequences_rise_by_one_and_go_on_after_reopening) {
   BOOST_TEST((store.last_position() == net::LogPosition{log, 2}));
   BOOST_TEST((store.take_position() == net::LogPosition{log, 3}));
 }
-
-namespace {
 
 /// Takes positions for ever and writes each to `acknowledgements`.
 [[noreturn]] void take_for_ever(const fs::path& directory, int acknowledgements) {
@@ -130,8 +126,6 @@ std::vector<net::LogPosition> taken_until_killed(const fs::path& directory,
   return taken;
 }
 
-}  // namespace
-
 BOOST_AUTO_TEST_CASE(no_acknowledged_sequence_is_lost_or_repeated_by_kill_9) {
   const unsigned seed = std::random_device()();
   BOOST_TEST_MESSAGE("seed " << seed);
@@ -151,8 +145,6 @@ BOOST_AUTO_TEST_CASE(no_acknowledged_sequence_is_lost_or_repeated_by_kill_9) {
     BOOST_TEST(stored.sequence <= last.sequence + 1);  // at most the one under way
   }
 }
-
-namespace {
 
 /// Counts how often SQLite makes sure that its files are on the disk.
 class SyncCounter {
@@ -194,8 +186,6 @@ class SyncCounter {
   static inline int (*system_sync_)(sqlite3_file*, int) = nullptr;
   static inline int count_ = 0;
 };
-
-}  // namespace
 
 BOOST_AUTO_TEST_CASE(a_position_is_on_the_disk_before_it_is_returned) {
   const SyncCounter counter;
@@ -417,12 +407,8 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(blobs_tests, Folder)
 
-namespace {
-
 const crypto::Hash kName = crypto::hash(as_byte_view("content"));
 constexpr auto kDurabilities = {Blobs::Durability::durable, Blobs::Durability::refetchable};
-
-}  // namespace
 
 BOOST_AUTO_TEST_CASE(what_is_written_is_read_again) {
   for (const auto durability : kDurabilities) {
@@ -473,3 +459,5 @@ BOOST_AUTO_TEST_CASE(a_failed_write_leaves_the_old_content_and_nothing_else) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace store_test

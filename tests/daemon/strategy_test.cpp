@@ -4,7 +4,7 @@
 
 #include <exception>
 
-namespace {
+namespace strategy_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -36,8 +36,6 @@ Names pulled(Strategy& strategy, const Names& peers) {
   std::mt19937_64 random(1);
   return strategy.pulls(1, peers, random);
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(strategy_tests)
 
@@ -85,3 +83,5 @@ BOOST_AUTO_TEST_CASE(mixture_begins_with_self_and_weighs_the_stale_less) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace strategy_test

@@ -9,7 +9,7 @@
 #include <cctype>
 #include <string>
 
-namespace {
+namespace typed_id_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -30,8 +30,6 @@ struct Typing : CryptoReady {
 
 /// Another digit than this one.
 char other(char digit) { return digit == '7' ? '8' : '7'; }
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(typed_id_tests, Typing)
 
@@ -88,3 +86,5 @@ BOOST_AUTO_TEST_CASE(qr_code_is_square_has_its_three_finders_and_a_limit) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace typed_id_test

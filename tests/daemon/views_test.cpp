@@ -6,10 +6,10 @@
 
 #include <algorithm>
 
+namespace views_test {
+
 using namespace kith::daemon;
 using nlohmann::json;
-
-namespace {
 
 json opinion(double rho, bool admitted) {
   return {{"admitted", admitted},
@@ -111,8 +111,6 @@ bool any_line(const Lines& lines, const std::string& part) {
   return std::ranges::any_of(
       lines, [&](const std::string& line) { return line.find(part) != std::string::npos; });
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(views_tests)
 
@@ -284,3 +282,5 @@ BOOST_AUTO_TEST_CASE(status_says_what_has_been_spent_of_privacy_and_when_nothing
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace views_test

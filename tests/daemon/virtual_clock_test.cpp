@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-namespace {
+namespace virtual_clock_test {
 
 using namespace kith;
 using namespace kith::daemon;
@@ -28,8 +28,6 @@ struct Clocked {
   VirtualClock clock{io, 2};
   std::string said;
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(virtual_clock_tests, Clocked)
 
@@ -106,3 +104,5 @@ BOOST_AUTO_TEST_CASE(waiting_for_the_past_does_not_turn_time_back) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace virtual_clock_test

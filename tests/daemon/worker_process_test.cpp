@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <optional>
 
-namespace {
+namespace worker_process_test {
 
 using namespace std::chrono_literals;
 using namespace kith;
@@ -30,8 +30,6 @@ void run(asio::io_context& io, Body body) {
   io.restart();
   io.run();
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(worker_process_tests)
 
@@ -93,3 +91,5 @@ BOOST_AUTO_TEST_CASE(program_that_does_not_exist_is_named) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace worker_process_test

@@ -10,9 +10,9 @@
 #include <stdexcept>
 #include <string>
 
-using namespace kith::model;
+namespace admission_test {
 
-namespace {
+using namespace kith::model;
 
 namespace data = boost::unit_test::data;
 
@@ -42,8 +42,6 @@ Admission::Decision after(Admission& admission, std::initializer_list<double> rh
   for (const double value : rhos) (void)admission.score("p", ++round, rho(value));
   return *admission.find("p");
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(admission_tests)
 
@@ -249,3 +247,5 @@ BOOST_DATA_TEST_CASE(whatever_the_scores_an_admitted_peer_was_never_condemned, d
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace admission_test

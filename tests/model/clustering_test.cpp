@@ -8,7 +8,7 @@
 #include <limits>
 #include <random>
 
-namespace {
+namespace clustering_test {
 
 using namespace kith::model;
 namespace data = boost::unit_test::data;
@@ -61,8 +61,6 @@ Rows without(Rows rows, double share, std::uint64_t seed) {
   }
   return rows;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(clustering_tests)
 
@@ -203,3 +201,5 @@ BOOST_DATA_TEST_CASE(liar_does_not_join_two_clusters_however_useful_he_is,
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace clustering_test

@@ -5,10 +5,10 @@
 
 #include <string>
 
+namespace column_test {
+
 using namespace kith::model;
 using Use = Column::Use;
-
-namespace {
 
 Column parsed(const std::string& declared) { return std::get<Column>(parse_column(declared)); }
 
@@ -30,8 +30,6 @@ const std::string kBad[] = {"",
                             "a\nb"};
 const std::string kGood[] = {"ward", "age: -1.5..80", "pain: none | mild/slight | 1e3 points",
                              "target sick: 0 | 1/2/3"};
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(column_tests)
 
@@ -65,3 +63,5 @@ BOOST_DATA_TEST_CASE(what_is_no_declaration_is_explained, kBad, declared) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace column_test

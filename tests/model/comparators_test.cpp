@@ -7,12 +7,12 @@
 #include <set>
 #include <stdexcept>
 
+namespace comparators_test {
+
 using namespace kith::model;
 namespace data = boost::unit_test::data;
 using Indices = std::vector<std::size_t>;
 using Numbers = std::vector<double>;
-
-namespace {
 
 constexpr int kDraws = 20'000;
 
@@ -24,8 +24,6 @@ Numbers frequencies(std::size_t size, Draw draw) {
   for (int i = 0; i < kDraws; ++i) counts[draw(random).front()] += 1.0 / kDraws;
   return counts;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(comparators_tests)
 
@@ -96,3 +94,5 @@ BOOST_AUTO_TEST_CASE(of_two_who_know_a_stranger_the_more_similar_is_believed) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace comparators_test

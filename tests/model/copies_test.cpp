@@ -2,15 +2,13 @@
 
 #include <boost/test/unit_test.hpp>
 
-using namespace kith::model;
+namespace copies_test {
 
-namespace {
+using namespace kith::model;
 
 using Losses = std::vector<float>;
 const Losses kOne{0.5F, 0.25F, 1.5F, 0.1F, 0.2F, 0.3F, 0.4F, 0.6F, 0.7F};
 const Losses kOther{0.5F, 0.25F, 1.5F, 0.1F, 0.2F, 0.3F, 0.4F, 0.5F, 0.7F};
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(copies_tests)
 
@@ -59,3 +57,5 @@ BOOST_AUTO_TEST_CASE(losses_of_fewer_examples_are_compared_as_far_as_they_go) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace copies_test

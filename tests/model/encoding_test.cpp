@@ -17,15 +17,15 @@
 #include <vector>
 #include <zstd.h>
 
-using namespace kith::model;
-using kith::Bytes;
-using kith::ByteView;
-
 namespace kith::model {
 std::ostream& operator<<(std::ostream& out, Encoding encoding) { return out << name(encoding); }
 }  // namespace kith::model
 
-namespace {
+namespace encoding_test {
+
+using namespace kith::model;
+using kith::Bytes;
+using kith::ByteView;
 
 namespace data = boost::unit_test::data;
 
@@ -92,8 +92,6 @@ std::string documented(const std::string& name) {
   }
   return "not there";
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(encoding_tests)
 
@@ -338,3 +336,5 @@ BOOST_AUTO_TEST_CASE(documented_chunks_are_ours) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace encoding_test

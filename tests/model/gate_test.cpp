@@ -8,9 +8,9 @@
 #include <random>
 #include <vector>
 
-using namespace kith::model;
+namespace gate_test {
 
-namespace {
+using namespace kith::model;
 
 namespace data = boost::unit_test::data;
 
@@ -28,8 +28,6 @@ Served served(const std::vector<float>& baseline, const std::vector<float>& aver
               const std::vector<float>& partial) {
   return choose_served({baseline, averaged, partial}).served;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(gate_tests)
 
@@ -98,3 +96,5 @@ BOOST_AUTO_TEST_CASE(the_reason_has_the_numbers) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace gate_test

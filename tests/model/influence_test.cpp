@@ -11,9 +11,9 @@
 #include <stdexcept>
 #include <vector>
 
-using namespace kith::model;
+namespace influence_test {
 
-namespace {
+using namespace kith::model;
 
 namespace data = boost::unit_test::data;
 using Losses = std::vector<float>;
@@ -56,8 +56,6 @@ Losses chosen(const Losses& losses, const std::vector<std::size_t>& rows) {
   for (const auto row : rows) result.push_back(losses[row]);
   return result;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(influence_tests)
 
@@ -271,3 +269,5 @@ BOOST_AUTO_TEST_CASE(all_together_is_the_same_as_one_by_one) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace influence_test

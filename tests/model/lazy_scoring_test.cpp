@@ -7,9 +7,9 @@
 #include <random>
 #include <vector>
 
-using namespace kith::model;
+namespace lazy_scoring_test {
 
-namespace {
+using namespace kith::model;
 
 namespace data = boost::unit_test::data;
 
@@ -52,8 +52,6 @@ enum class Verdict { in, between, out };
 Verdict verdict(double rho) {
   return rho > 0.5 ? Verdict::in : rho < 0.4 ? Verdict::out : Verdict::between;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(lazy_scoring_tests)
 
@@ -119,3 +117,5 @@ BOOST_AUTO_TEST_CASE(without_an_influence_of_our_own_nothing_is_settled) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace lazy_scoring_test

@@ -7,15 +7,13 @@
 #include <span>
 #include <vector>
 
-using namespace kith::model;
+namespace norm_test {
 
-namespace {
+using namespace kith::model;
 
 double norm_of(const std::vector<float>& values) {
   return parameter_norm(std::as_bytes(std::span(values)));
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(norm_tests)
 
@@ -58,3 +56,5 @@ BOOST_AUTO_TEST_CASE(against_models_of_zeros_every_finite_norm_passes) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace norm_test

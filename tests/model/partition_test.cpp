@@ -9,14 +9,12 @@
 #include <random>
 #include <stdexcept>
 
-using namespace kith::model;
+namespace partition_test {
 
-namespace {
+using namespace kith::model;
 
 namespace data = boost::unit_test::data;
 using Edges = std::vector<std::pair<std::size_t, std::size_t>>;
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(partition_tests)
 
@@ -105,3 +103,5 @@ BOOST_AUTO_TEST_CASE(unrelated_partitions_agree_by_zero_on_average) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace partition_test

@@ -8,10 +8,10 @@
 #include <numbers>
 #include <vector>
 
+namespace privacy_test {
+
 using namespace kith::model;
 using boost::test_tools::tolerance;
-
-namespace {
 
 namespace data = boost::unit_test::data;
 
@@ -50,8 +50,6 @@ double by_quadrature(const PrivateStep& step, double order) {
 const double kSamplings[] = {0.001, 0.04, 0.3, 0.9};
 const double kNoises[] = {0.4, 0.7, 1.1, 3, 20};
 const double kOrders[] = {1.3, 1.5, 2, 2.5, 5, 10.9, 32};
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(privacy_tests)
 
@@ -162,3 +160,5 @@ BOOST_AUTO_TEST_CASE(hardly_any_noise_costs_a_finite_lot) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace privacy_test

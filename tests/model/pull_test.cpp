@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-namespace {
+namespace pull_test {
 
 using kith::model::choose_pulls;
 using kith::model::PullCandidate;
@@ -22,8 +22,6 @@ struct Ten {
     peers.back().scored = 3;
   }
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(pull_tests, Ten)
 
@@ -61,3 +59,5 @@ BOOST_AUTO_TEST_CASE(budget_is_kept_and_nobody_is_named_twice) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace pull_test

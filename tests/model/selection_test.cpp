@@ -11,9 +11,9 @@
 #include <random>
 #include <vector>
 
-using namespace kith::model;
+namespace selection_test {
 
-namespace {
+using namespace kith::model;
 
 namespace data = boost::unit_test::data;
 using Settings = ForwardSelection::Settings;
@@ -62,8 +62,6 @@ double line_loss(const std::map<std::string, double>& points, const Members& mem
   const double mean = sum / static_cast<double>(members.size() + 1);
   return mean * mean;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(selection_tests)
 
@@ -208,3 +206,5 @@ BOOST_AUTO_TEST_CASE(both_find_the_partners_that_average_to_the_best_model) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace selection_test

@@ -13,10 +13,10 @@
 #include <utility>
 #include <vector>
 
+namespace snapshot_test {
+
 using namespace kith::model;
 using kith::Bytes;
-
-namespace {
 
 namespace data = boost::unit_test::data;
 
@@ -71,8 +71,6 @@ Schema random_schema(std::mt19937& random) {
   }
   return schema;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(snapshot_tests)
 
@@ -338,3 +336,5 @@ BOOST_AUTO_TEST_CASE(values_are_read_from_unaligned_bytes) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace snapshot_test

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-using namespace kith::model;
+namespace task_test {
 
-namespace {
+using namespace kith::model;
 
 using Change = std::function<void(Task&)>;
 
@@ -51,8 +51,6 @@ Task changed(const Change& change) {
   change(task);
   return task;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(task_tests)
 
@@ -230,3 +228,5 @@ BOOST_AUTO_TEST_CASE(an_mlp_without_hidden_layers_is_a_task) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace task_test

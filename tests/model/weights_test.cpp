@@ -9,15 +9,13 @@
 #include <numeric>
 #include <random>
 
-using namespace kith::model;
+namespace weights_test {
 
-namespace {
+using namespace kith::model;
 
 namespace data = boost::unit_test::data;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(weights_tests)
 
@@ -68,8 +66,6 @@ BOOST_DATA_TEST_CASE(weights_are_always_a_mean, data::xrange(30U), seed) {
              boost::test_tools::tolerance(1e-12));
 }
 
-namespace {
-
 /// Searches where the loss of example i is |weight of model 0 - best| + noise of its own.
 std::vector<double> searched(double best, double noise, unsigned seed) {
   std::mt19937 random(seed);
@@ -92,8 +88,6 @@ std::vector<double> searched(double best, double noise, unsigned seed) {
   return search.weights();
 }
 
-}  // namespace
-
 BOOST_AUTO_TEST_CASE(a_search_moves_weight_to_where_the_loss_is_lower) {
   BOOST_TEST(searched(0.8, 0, 1)[0] == 2.0 / 3, boost::test_tools::tolerance(0.15));
   BOOST_TEST(searched(0.1, 0, 1)[0] < 0.25);
@@ -107,8 +101,6 @@ BOOST_AUTO_TEST_CASE(a_search_leaves_the_weights_alone_where_chance_is_larger_th
   }
   BOOST_TEST(moved < 60);  // six looks at one standard error each
 }
-
-namespace {
 
 /// The own share of an average of 1 + `others` models, where the loss of an example is the distance
 /// of the own share from `best`, and noise of its own.
@@ -132,8 +124,6 @@ double share_found(double best, std::size_t others, double noise, unsigned seed)
   }
   return search.weights()[0];
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_CASE(who_would_drown_among_many_gets_the_share_that_suits_it_best) {
   BOOST_TEST(share_found(0.5, 14, 0, 1) == 0.5);
@@ -173,3 +163,5 @@ BOOST_AUTO_TEST_CASE(one_model_has_nothing_to_search) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace weights_test

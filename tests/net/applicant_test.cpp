@@ -5,7 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace applicant_test {
 
 using namespace kith;
 using namespace kith::net;
@@ -67,8 +67,6 @@ struct Invited : Loopback {
     BOOST_TEST_REQUIRE(run_until([&] { return result.has_value(); }));
   }
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(applicant_tests, Invited)
 
@@ -147,3 +145,5 @@ BOOST_AUTO_TEST_CASE(every_address_of_the_inviter_is_tried_and_the_last_trouble_
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace applicant_test

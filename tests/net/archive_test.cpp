@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace archive_test {
 
 namespace data = boost::unit_test::data;
 using kith::Bytes;
@@ -52,8 +52,6 @@ Outer example() {
           .items = {{1, "one"}, {2, ""}},
           .bytes = Bytes(5, std::byte{9})};
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(archive_tests)
 
@@ -104,3 +102,5 @@ BOOST_AUTO_TEST_CASE(length_over_what_is_left_is_refused) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace archive_test

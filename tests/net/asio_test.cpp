@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <thread>
 
-namespace {
+namespace asio_test {
 
 using namespace std::chrono_literals;
 using namespace kith::net;
@@ -19,8 +19,6 @@ void run(asio::io_context& io, Body body) {
   });
   io.run();
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(deadline_tests)
 
@@ -80,3 +78,5 @@ BOOST_AUTO_TEST_CASE(exception_reaches_the_caller) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace asio_test

@@ -9,7 +9,7 @@
 #include <map>
 #include <set>
 
-namespace {
+namespace charter_sync_test {
 
 using namespace kith;
 using namespace kith::net;
@@ -155,8 +155,6 @@ struct Liar : CryptoReady {
   }
   Town town;
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(charter_sync_tests, CryptoReady)
 
@@ -454,3 +452,5 @@ BOOST_AUTO_TEST_CASE(stranger_to_the_charter_is_neither_heard_nor_served) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace charter_sync_test

@@ -9,7 +9,7 @@
 #include <map>
 #include <random>
 
-namespace {
+namespace charter_test {
 
 using namespace kith;
 using namespace kith::net;
@@ -33,8 +33,6 @@ CharterChain::Refusal refusal_of(ByteView file) {
   BOOST_TEST_REQUIRE(std::holds_alternative<CharterChain::Refusal>(decoded));
   return std::get<CharterChain::Refusal>(decoded);
 }
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(charter_tests, CryptoReady)
 
@@ -375,3 +373,5 @@ BOOST_DATA_TEST_CASE(rival_charters_convict_a_malicious_steward, data::xrange(15
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace charter_test

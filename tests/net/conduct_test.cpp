@@ -4,6 +4,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace conduct_test {
+
 using namespace kith;
 using namespace kith::net;
 
@@ -45,3 +47,5 @@ BOOST_AUTO_TEST_CASE(effort_beyond_what_time_has_paid_off_is_refused) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace conduct_test

@@ -4,7 +4,7 @@
 
 #include <stdexcept>
 
-namespace {
+namespace consortium_test {
 
 using kith::net::Consortium;
 using kith::net::Member;
@@ -17,8 +17,6 @@ Member member(int number) {
   made.channel[1] = static_cast<std::byte>(number >> 8);
   return made;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(consortium_tests)
 
@@ -49,3 +47,5 @@ BOOST_AUTO_TEST_CASE(consortia_have_different_prologues) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace consortium_test

@@ -9,7 +9,7 @@
 #include <set>
 #include <vector>
 
-namespace {
+namespace dialler_test {
 
 using namespace std::chrono_literals;
 using namespace kith::net;
@@ -111,8 +111,6 @@ struct Network {
   std::set<std::pair<std::size_t, std::size_t>> links;
   std::size_t attempts = 0;
 };
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(dialler_tests)
 
@@ -253,3 +251,5 @@ BOOST_AUTO_TEST_CASE(a_dead_consortium_is_not_hammered) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace dialler_test

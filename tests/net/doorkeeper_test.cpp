@@ -7,7 +7,7 @@
 #include <chrono>
 #include <vector>
 
-namespace {
+namespace doorkeeper_test {
 
 using namespace std::chrono_literals;
 using namespace kith::net;
@@ -47,8 +47,6 @@ struct Door {
     return std::ranges::find(evicted, ticket) != evicted.end();
   }
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(doorkeeper_tests, Door)
 
@@ -158,3 +156,5 @@ BOOST_AUTO_TEST_CASE(offenders_from_everywhere_are_forgotten_before_they_fill_ou
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace doorkeeper_test

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace endpoint_test {
+
 using kith::net::parse_endpoint;
 
 BOOST_AUTO_TEST_SUITE(endpoint_tests)
@@ -17,3 +19,5 @@ BOOST_AUTO_TEST_CASE(host_and_port_are_split) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace endpoint_test

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <thread>
 
-namespace {
+namespace flood_test {
 
 using namespace kith;
 using namespace kith::net;
@@ -147,8 +147,6 @@ void Flooded::honest_peer_joins_despite(Vandal::From from) {
   BOOST_TEST(run_until([&] { return !bob.received(alice).empty(); }));
 }
 
-}  // namespace
-
 BOOST_FIXTURE_TEST_SUITE(flood_tests, Flooded)
 
 BOOST_AUTO_TEST_CASE(honest_peer_joins_within_five_seconds_despite_half_open_and_garbage) {
@@ -215,3 +213,5 @@ BOOST_AUTO_TEST_CASE(thirty_two_members_are_the_most_that_are_connected_at_once)
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace flood_test

@@ -4,7 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace head_test {
 
 using namespace kith;
 using namespace kith::net;
@@ -22,8 +22,6 @@ struct Signed : CryptoReady {
   }();
   SignedHead signed_head = sign_head(head, identity, "consortium");
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(head_tests, Signed)
 
@@ -86,3 +84,5 @@ BOOST_AUTO_TEST_CASE(chunks_cover_the_snapshot_exactly) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace head_test

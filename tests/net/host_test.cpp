@@ -5,14 +5,12 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace host_test {
 
 using namespace std::chrono_literals;
 using namespace kith;
 using namespace kith::net;
 using asio::ip::tcp;
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(host_tests, Loopback)
 
@@ -245,3 +243,5 @@ BOOST_AUTO_TEST_CASE(port_in_use_is_said_so) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace host_test

@@ -4,7 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace invite_test {
 
 using namespace kith;
 using namespace kith::net;
@@ -26,8 +26,6 @@ std::optional<InviteFault> fault(std::string_view text) {
   const auto* found = std::get_if<InviteFault>(&parsed);
   return found != nullptr ? std::optional(*found) : std::nullopt;
 }
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(invite_tests, CryptoReady)
 
@@ -73,3 +71,5 @@ BOOST_AUTO_TEST_CASE(no_invitation_leads_nowhere) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace invite_test

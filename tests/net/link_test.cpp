@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-namespace {
+namespace link_test {
 
 using namespace std::chrono_literals;
 using namespace kith;
@@ -79,8 +79,6 @@ struct Linked : CryptoReady {
   }
 };
 
-}  // namespace
-
 BOOST_FIXTURE_TEST_SUITE(link_tests, Linked)
 
 BOOST_AUTO_TEST_CASE(paused_link_reads_nothing_until_it_is_resumed) {
@@ -125,3 +123,5 @@ BOOST_AUTO_TEST_CASE(ten_thousand_messages_a_second_are_the_most_that_a_peer_is_
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace link_test

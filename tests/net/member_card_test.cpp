@@ -4,7 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace {
+namespace member_card_test {
 
 using namespace kith;
 using namespace kith::net;
@@ -17,8 +17,6 @@ Member ward(const crypto::Identity& identity) {
   made.addresses = {"ward.example:7700"};
   return made;
 }
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(member_card_tests, CryptoReady)
 
@@ -55,3 +53,5 @@ BOOST_AUTO_TEST_CASE(a_card_about_somebody_else_is_not_sound) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace member_card_test

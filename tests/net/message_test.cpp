@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace {
+namespace message_test {
 
 using namespace kith;
 using namespace kith::net;
@@ -37,8 +37,6 @@ std::vector<Message> one_of_each() {
           RenewalList{{{}, {}}},
           Renewals{{Renewal(), Renewal()}}};
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(message_tests)
 
@@ -100,3 +98,5 @@ BOOST_AUTO_TEST_CASE(every_reason_has_a_name_and_a_sentence) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace message_test

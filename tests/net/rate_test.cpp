@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+namespace rate_test {
+
 using namespace std::chrono_literals;
 using namespace kith::net;
 
@@ -34,3 +36,5 @@ BOOST_AUTO_TEST_CASE(nothing_is_nothing) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace rate_test

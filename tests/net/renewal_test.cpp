@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace renewal_test {
 
 using namespace kith;
 using namespace kith::net;
@@ -134,8 +134,6 @@ class Town {
   std::set<std::pair<int, int>> links_;
   std::size_t events_ = 0;
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(renewal_tests, CryptoReady)
 
@@ -344,3 +342,5 @@ BOOST_AUTO_TEST_CASE(node_whose_key_was_renewed_elsewhere_hears_of_it_and_goes_o
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace renewal_test

@@ -9,7 +9,7 @@
 #include <chrono>
 #include <ostream>
 
-namespace {
+namespace session_test {
 
 namespace data = boost::unit_test::data;
 using namespace std::chrono_literals;
@@ -87,8 +87,6 @@ struct Connected : Parties {
   Session a{alice_node, bob_as_member(), now}, b{bob_node, nullptr, now};
   Connected() { talk(a, b); }
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(session_tests, Parties)
 
@@ -693,3 +691,5 @@ BOOST_FIXTURE_TEST_CASE(replayed_record_is_refused, Hostile) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace session_test

@@ -16,7 +16,7 @@
 #include <string>
 #include <utility>
 
-namespace {
+namespace vectors_test {
 
 using namespace kith;
 using namespace kith::net;
@@ -64,8 +64,6 @@ struct Example : CryptoReady {
     head.manifest = crypto::hash(encoded);
   }
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(vectors_tests, Example)
 
@@ -148,3 +146,5 @@ BOOST_AUTO_TEST_CASE(documented_charter_and_member_card_are_ours) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace vectors_test

@@ -8,7 +8,7 @@
 #include <map>
 #include <set>
 
-namespace {
+namespace charter_gossip_test {
 
 namespace data = boost::unit_test::data;
 using namespace std::chrono_literals;
@@ -197,8 +197,6 @@ struct Renewing {
   std::uint64_t made = 0;
 };
 
-}  // namespace
-
 BOOST_AUTO_TEST_SUITE(charter_gossip_tests)
 
 BOOST_DATA_TEST_CASE(newest_renewal_of_every_member_reaches_all_despite_loss_crashes_and_thieves,
@@ -332,3 +330,5 @@ BOOST_DATA_TEST_CASE(no_two_honest_nodes_end_on_rivals_without_an_alarm_that_nam
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace charter_gossip_test

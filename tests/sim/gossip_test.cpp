@@ -7,7 +7,7 @@
 #include <chrono>
 #include <map>
 
-namespace {
+namespace gossip_test {
 
 namespace data = boost::unit_test::data;
 using namespace std::chrono_literals;
@@ -40,8 +40,6 @@ void nobody_was_accused(const GossipNetwork& network) {
     BOOST_TEST(network.accusations(node).empty());
   }
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(gossip_tests)
 
@@ -694,3 +692,5 @@ BOOST_AUTO_TEST_CASE(messages_for_a_head_do_not_grow_with_the_number_of_nodes) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace gossip_test

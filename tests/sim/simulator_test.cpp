@@ -4,6 +4,8 @@
 
 #include <string>
 
+namespace simulator_test {
+
 using namespace std::chrono_literals;
 using kith::sim::Simulator;
 
@@ -27,3 +29,5 @@ BOOST_AUTO_TEST_CASE(time_stops_exactly_where_asked) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace simulator_test

@@ -6,17 +6,15 @@
 
 #include <string>
 
+namespace cifar_test {
+
 using namespace kith;
 using namespace kith::data;
-
-namespace {
 
 /// A record whose planes are all red, green or blue values of its own.
 std::string record(const std::string& labels, char red, char green, char blue) {
   return labels + std::string(1024, red) + std::string(1024, green) + std::string(1024, blue);
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(cifar_tests)
 
@@ -53,3 +51,5 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_not_whole_records_is_refused_by_name) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace cifar_test

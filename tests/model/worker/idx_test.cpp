@@ -10,12 +10,12 @@
 #include <string>
 #include <zlib.h>
 
+namespace idx_test {
+
 using namespace kith;
 using namespace kith::data;
 using test::TemporaryDirectory;
 using namespace std::string_literals;
-
-namespace {
 
 const std::string kTwoByThree = "\0\0\x08\x02\0\0\0\x02\0\0\0\x03"s + "abcdef";
 
@@ -51,8 +51,6 @@ std::string complaint(const std::filesystem::path& path, std::size_t max_bytes =
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(idx_tests)
 
@@ -140,3 +138,5 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_reported) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace idx_test

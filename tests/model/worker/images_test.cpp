@@ -8,10 +8,10 @@
 #include <numeric>
 #include <string>
 
+namespace images_test {
+
 using namespace kith::data;
 using kith::test::TemporaryDirectory;
-
-namespace {
 
 Images picture(std::size_t height, std::size_t width, std::vector<std::uint8_t> pixels) {
   return {.count = 1, .channels = 1, .height = height, .width = width, .pixels = std::move(pixels)};
@@ -25,8 +25,6 @@ std::string complaint(const std::filesystem::path& images, const std::filesystem
   }
   return "nothing";
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(images_tests)
 
@@ -106,3 +104,5 @@ BOOST_AUTO_TEST_CASE(files_that_do_not_belong_together_are_refused) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace images_test

@@ -8,11 +8,11 @@
 #include <cmath>
 #include <span>
 
+namespace initial_test {
+
 using namespace kith;
 using worker::initial_model;
 using worker::Params;
-
-namespace {
 
 const model::Schema kSchema{{{"conv1.bias", {4}},
                              {"conv1.weight", {4, 3, 3, 3}},
@@ -28,8 +28,6 @@ float largest(std::span<const float> values) {
   for (const float value : values) result = std::max(result, std::abs(value));
   return result;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(initial_tests)
 
@@ -64,3 +62,5 @@ BOOST_AUTO_TEST_CASE(another_seed_is_another_model) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace initial_test

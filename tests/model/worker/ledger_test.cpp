@@ -9,10 +9,10 @@
 #include <iterator>
 #include <string>
 
+namespace ledger_test {
+
 using namespace kith;
 using worker::Ledger;
-
-namespace {
 
 constexpr double kDelta = 1e-5;
 const model::PrivateSteps kRound{{0.2, 1}, 10};
@@ -30,8 +30,6 @@ struct Folder {
   }
   test::TemporaryDirectory directory;
 };
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(ledger_tests, Folder)
 
@@ -115,3 +113,5 @@ BOOST_AUTO_TEST_CASE(round_that_cannot_be_written_down_is_not_begun) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace ledger_test

@@ -8,10 +8,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+namespace memfd_test {
+
 using namespace kith;
 using namespace kith::pipe;
-
-namespace {
 
 std::string why_refused(const Fd& file, std::size_t max_size = 1000) {
   const auto opened = SealedMap::open(file, max_size);
@@ -22,8 +22,6 @@ std::string why_refused(const Fd& file, std::size_t max_size = 1000) {
 bool contains(const std::string& text, const char* part) {
   return text.find(part) != std::string::npos;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(memfd_tests)
 
@@ -72,3 +70,5 @@ BOOST_AUTO_TEST_CASE(size_is_checked_before_mapping) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace memfd_test

@@ -8,10 +8,10 @@
 #include <stdexcept>
 #include <string>
 
+namespace messages_test {
+
 using namespace kith;
 using namespace kith::pipe;
-
-namespace {
 
 std::string why_bad(const std::string& text) {
   const auto parsed = parse_request(text);
@@ -70,8 +70,6 @@ const std::vector<Request> kRequests{
     {13, Serve{ModelName::baseline}},
     {14, Checkpoint{4}},
 };
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(messages_tests)
 
@@ -223,3 +221,5 @@ BOOST_AUTO_TEST_CASE(words_of_the_system_that_are_not_utf8_do_no_harm) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace messages_test

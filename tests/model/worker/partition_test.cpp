@@ -17,12 +17,12 @@
 #include <set>
 #include <string>
 
+namespace partition_test {
+
 using namespace kith;
 using namespace kith::data;
 using test::TemporaryDirectory;
 namespace fs = std::filesystem;
-
-namespace {
 
 /// Square pictures of 3 x 3, each with its own number in the middle, where turning leaves it, and
 /// a mark in the corner, which turning moves.
@@ -130,8 +130,6 @@ std::string complaint(const PartitionPlan& plan) {
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(partition_tests)
 
@@ -371,3 +369,5 @@ BOOST_AUTO_TEST_CASE(plans_that_cannot_be_are_refused) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace partition_test

@@ -13,10 +13,10 @@
 #include <unistd.h>
 #include <vector>
 
+namespace pipe_test {
+
 using namespace kith;
 using namespace kith::pipe;
-
-namespace {
 
 struct Ends {
   Ends() {
@@ -57,8 +57,6 @@ void send_raw(int socket, const std::string& text, std::vector<int> files) {
   }
   BOOST_REQUIRE(sendmsg(socket, &header, MSG_NOSIGNAL) >= 0);
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(pipe_tests)
 
@@ -154,3 +152,5 @@ BOOST_AUTO_TEST_CASE(neither_ends_nor_received_files_survive_exec) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace pipe_test

@@ -15,12 +15,12 @@
 #include <set>
 #include <string>
 
+namespace private_training_test {
+
 using namespace kith;
 using namespace kith::worker;
 using boost::test_tools::tolerance;
 namespace data_sets = boost::unit_test::data;
-
-namespace {
 
 constexpr std::int64_t kExamples = 24;
 constexpr double kHardlyAny = 1e-9;   // noise
@@ -93,8 +93,6 @@ struct Bench {
 };
 
 const std::string kModels[] = {"mlp", "cnn", "resnet", "gru-lm"};
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(private_training_tests)
 
@@ -251,3 +249,5 @@ BOOST_AUTO_TEST_CASE(each_example_is_drawn_with_its_chance_independently) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace private_training_test

@@ -6,6 +6,8 @@
 #include <array>
 #include <set>
 
+namespace sampling_test {
+
 using namespace kith::data;
 
 BOOST_AUTO_TEST_SUITE(sampling_tests)
@@ -66,3 +68,5 @@ BOOST_AUTO_TEST_CASE(shuffle_keeps_the_items) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace sampling_test

@@ -20,11 +20,11 @@
 #include <thread>
 #include <unistd.h>
 
+namespace sandbox_test {
+
 using namespace kith;
 using namespace std::chrono_literals;
 using test::WorkerProcess;
-
-namespace {
 
 /// True if `claim` holds in a child that has entered the sandbox.
 bool holds_in_sandbox(const std::function<bool()>& claim) {
@@ -68,8 +68,6 @@ int run_by_hand(const std::string& arguments) {
       std::system((std::string(KITH_WORKER) + " " + arguments + " >/dev/null 2>&1").c_str());
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(sandbox_tests)
 
@@ -183,3 +181,5 @@ BOOST_AUTO_TEST_CASE(run_by_hand_it_says_what_it_is) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace sandbox_test

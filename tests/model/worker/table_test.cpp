@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
+namespace table_test {
+
 using namespace kith;
 using namespace kith::data;
-
-namespace {
 
 const std::vector<model::Column>& columns() {
   static const std::vector<model::Column> declared = [] {
@@ -47,8 +47,6 @@ const std::pair<std::string, std::string> kBad[] = {
     {"50,\"x,none,0\n", "line 1 has a quotation mark"},
     {"50,x,none,0\nage,ward,pain,sick\n", "line 2 has \"age\""},
 };
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(table_tests)
 
@@ -101,3 +99,5 @@ BOOST_AUTO_TEST_CASE(errors_name_the_file) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace table_test

@@ -13,6 +13,8 @@
 #include <fstream>
 #include <string>
 
+namespace tasks_test {
+
 using namespace kith;
 using data::PartitionKind;
 using pipe::FailureKind;
@@ -22,8 +24,6 @@ using test::TemporaryDirectory;
 using test::WorkerProcess;
 namespace fs = std::filesystem;
 namespace utf = boost::unit_test;
-
-namespace {
 
 /// Data sets that are not Debian packages: the environment variable KITH_DATA names their folder.
 fs::path data_folder() {
@@ -121,8 +121,6 @@ std::string complaint(const model::Task& task, const pipe::DataFiles& files,
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(tasks_tests)
 
@@ -239,3 +237,5 @@ BOOST_AUTO_TEST_CASE(cifar_files_need_one_of_their_numbers_of_classes) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace tasks_test

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
+namespace text_test {
+
 using namespace kith;
 using namespace kith::data;
 using test::TemporaryDirectory;
-
-namespace {
 
 using Words = std::vector<std::string>;
 using Tokens = std::vector<std::int64_t>;
@@ -35,8 +35,6 @@ std::string complaint(Read read) {
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(text_tests)
 
@@ -119,3 +117,5 @@ BOOST_AUTO_TEST_CASE(common_words_come_by_rank_from_every_text) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace text_test

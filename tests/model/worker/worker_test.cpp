@@ -22,6 +22,8 @@
 #include <span>
 #include <string>
 
+namespace worker_test {
+
 using namespace kith;
 using namespace std::chrono_literals;
 using pipe::FailureKind;
@@ -30,8 +32,6 @@ using pipe::Split;
 using test::TemporaryDirectory;
 using test::WorkerProcess;
 namespace utf = boost::unit_test;
-
-namespace {
 
 const std::filesystem::path kFashion = "/usr/share/datasets/fashion-mnist";
 
@@ -83,7 +83,9 @@ struct Site {
     initial = worker->last_file();
   }
   pipe::Open request(std::size_t node) const {
-    return {task, nodes().files[node], state.path().string(), 1, 100 + node, 32, test::test_device(), privacy};
+    return {
+        task,   nodes().files[node], state.path().string(), 1, 100 + node, 32, test::test_device(),
+        privacy};
   }
   pipe::Opened open(std::size_t node) { return worker->ask(request(node)); }
   void restart() {
@@ -165,8 +167,6 @@ bool contains(const std::string& text, const std::string& part) {
 }
 
 const std::string kModels[] = {"mlp", "cnn", "resnet"};
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(worker_tests, *utf::precondition(data_set_is_installed))
 
@@ -655,7 +655,8 @@ BOOST_AUTO_TEST_CASE(data_that_does_not_fit_is_explained) {
 
 BOOST_AUTO_TEST_CASE(settings_that_make_no_sense_are_explained) {
   const TemporaryDirectory state;
-  const pipe::Open good{small_task(), nodes().files[0], state.path().string(), 1, 1, 32, test::test_device()};
+  const pipe::Open good{small_task(), nodes().files[0],   state.path().string(), 1, 1,
+                        32,           test::test_device()};
   WorkerProcess worker;
   const auto complaint = [&](auto change) {
     pipe::Open request = good;
@@ -808,7 +809,8 @@ BOOST_AUTO_TEST_CASE(model_trained_without_noise_is_not_published_with_it_nor_th
 
 BOOST_AUTO_TEST_CASE(privacy_that_makes_no_sense_is_refused_by_its_key) {
   const TemporaryDirectory state;
-  const pipe::Open good{small_task(), nodes().files[0], state.path().string(), 1, 1, 32, test::test_device()};
+  const pipe::Open good{small_task(), nodes().files[0],   state.path().string(), 1, 1,
+                        32,           test::test_device()};
   WorkerProcess worker;
   const auto complaint = [&](const pipe::Privacy& privacy) {
     pipe::Open request = good;
@@ -826,3 +828,5 @@ BOOST_AUTO_TEST_CASE(privacy_that_makes_no_sense_is_refused_by_its_key) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace worker_test
