@@ -65,21 +65,36 @@ std::optional<Pin> load_pin(const fs::path& file) {
   return pin;
 }
 
-std::set<crypto::Hash> load_settled(const fs::path& file) {
-  std::set<crypto::Hash> settled;
+std::string_view name(net::Verdict verdict) {
+  return verdict == net::Verdict::refused ? "refused" : "outvoted";
+}
+
+std::optional<net::Verdict> verdict_of(std::string_view text) {
+  for (const auto verdict : {net::Verdict::refused, net::Verdict::outvoted}) {
+    if (text == name(verdict)) return verdict;
+  }
+  return std::nullopt;
+}
+
+// A line for each: "refused" or "outvoted", and the hash.
+net::Verdicts load_verdicts(const fs::path& file) {
+  net::Verdicts verdicts;
   const auto bytes = read_whole(settled_file(file), kSettledSize);
-  if (!bytes) return settled;
+  if (!bytes) return verdicts;
   std::istringstream text{std::string(as_text(*bytes))};
   std::string line;
   bool sound = std::getline(text, line) && line == kSettled;
   while (sound && std::getline(text, line)) {
-    const auto id = crypto::from_hex(line);
+    const std::size_t space = line.find(' ');
+    const auto verdict = verdict_of(line.substr(0, space));
+    const auto id = crypto::from_hex(space == std::string::npos ? "" : line.substr(space + 1));
     crypto::Hash hash{};
-    sound = id && id->size() == hash.size();
-    if (sound) std::ranges::copy(*id, hash.begin());
-    if (sound) settled.insert(hash);
+    sound = verdict && id && id->size() == hash.size();
+    if (!sound) break;
+    std::ranges::copy(*id, hash.begin());
+    verdicts[hash] = *verdict;
   }
-  if (sound) return settled;
+  if (sound) return verdicts;
   throw Failure(EX_DATAERR, settled_file(file).string() +
                                 " is damaged; remove it, and decide again with kith charter pin "
                                 "if a rival charter turns up");
@@ -218,22 +233,27 @@ void keep_rival(const fs::path& file, const net::CharterChain& rival) {
   write_whole(rival_file(file), rival.encode());
 }
 
-void decide_for(const fs::path& file, const net::CharterChain& chain) {
-  std::set<crypto::Hash> settled = load_settled(file);
+void decide_for(const fs::path& file, const net::CharterChain& chain, net::Verdict verdict) {
+  net::Verdicts verdicts = load_verdicts(file);
   for (const fs::path& other : {file, rival_file(file)}) {
     if (!fs::exists(other)) continue;
     try {
-      if (const auto fork = find_fork(chain, load_charter(other))) settled.insert(fork->other);
+      if (const auto fork = find_fork(chain, load_charter(other))) {
+        auto& known = verdicts.emplace(fork->other, verdict).first->second;
+        if (verdict == net::Verdict::refused) known = verdict;  // no quorum undoes that
+      }
     } catch (const Failure&) {  // a damaged one decides nothing
     }
   }
-  std::erase_if(settled, [&](const crypto::Hash& id) {  // he may have changed his mind
-    return std::ranges::find(chain.versions(), id, &net::CharterChain::Version::id) !=
+  std::erase_if(verdicts, [&](const auto& each) {  // he may have changed his mind
+    return std::ranges::find(chain.versions(), each.first, &net::CharterChain::Version::id) !=
            chain.versions().end();
   });
   std::string text = std::string(kSettled) + "\n";
-  for (const crypto::Hash& id : settled) text += crypto::to_hex(id) + "\n";
-  if (!settled.empty() || fs::exists(settled_file(file))) {
+  for (const auto& [id, how] : verdicts) {
+    text += std::string(name(how)) + " " + crypto::to_hex(id) + "\n";
+  }
+  if (!verdicts.empty() || fs::exists(settled_file(file))) {
     write_whole(settled_file(file), as_byte_view(text));
   }
   follow_charter(file, chain);
@@ -245,21 +265,16 @@ void decide_for(const fs::path& file, const net::CharterChain& chain) {
 }
 
 std::optional<net::CharterChain> settle_fork(const fs::path& file, const net::CharterChain& chain) {
-  using Side = net::CharterFork::Side;
   if (!fs::exists(rival_file(file))) return std::nullopt;
-  net::CharterChain rival = load_charter(rival_file(file));
-  const auto fork = find_fork(chain, rival);
-  if (!fork || fork->prevails == Side::neither) return std::nullopt;
-  // The keys of stewards of long ago must not undo what their successors have built.
-  const bool built_upon = chain.versions().size() > fork->number;
-  if (fork->prevails == Side::other && built_upon) return std::nullopt;
-  net::CharterChain right = fork->prevails == Side::one ? chain : std::move(rival);
-  decide_for(file, right);
-  return right;
+  const net::CharterChain rival = load_charter(rival_file(file));
+  const net::CharterChain* const right = net::settle(chain, rival);
+  if (right == nullptr) return std::nullopt;
+  decide_for(file, *right, net::Verdict::outvoted);
+  return *right;
 }
 
 KnownCharters known_charters(const fs::path& file) {
-  KnownCharters known{load_charter(file), std::nullopt, load_settled(file)};
+  KnownCharters known{load_charter(file), std::nullopt, load_verdicts(file)};
   if (fs::exists(rival_file(file))) known.rival = load_charter(rival_file(file));
   return known;
 }
@@ -271,8 +286,32 @@ std::optional<net::CharterFork> known_fork(const fs::path& file, const net::Char
 
 // --- Signing -----------------------------------------------------------------------------------
 
-void sign_once(net::SignedCharter& proposal, const crypto::Identity& steward, const fs::path& keys,
-               const fs::path& source) {
+namespace {
+
+/// Of a ledger: what a key signed before, and from which file.
+struct SignedBefore {
+  std::uint64_t number = 0;
+  std::string id, file;
+};
+
+/// The newest that parts from `chain`, if nothing that `chain` has was signed after it.
+std::optional<SignedBefore> left_behind(const std::vector<SignedBefore>& ledger,
+                                        const net::CharterChain& chain) {
+  const auto& versions = chain.versions();
+  std::optional<SignedBefore> newest;
+  for (const SignedBefore& each : ledger) {
+    if (each.number == 0 || each.number > versions.size()) continue;
+    if (!newest || each.number >= newest->number) newest = each;
+  }
+  if (!newest || crypto::to_hex(versions[newest->number - 1].id) == newest->id) return std::nullopt;
+  return newest;
+}
+
+}  // namespace
+
+void sign_once(net::SignedCharter& proposal, const net::CharterChain& chain,
+               const crypto::Identity& steward, const fs::path& keys, const fs::path& source,
+               bool given_up) {
   const net::Charter charter = std::get<net::Charter>(net::parse(proposal));
   const fs::path ledger = beside(keys, ".signed");
   const json place{{"steward", to_string(steward.id())},
@@ -282,6 +321,7 @@ void sign_once(net::SignedCharter& proposal, const crypto::Identity& steward, co
   const std::string id = crypto::to_hex(proposal.id());
   Bytes bytes = read_whole(ledger, kLedgerSize).value_or(Bytes());
   bool known = false;
+  std::vector<SignedBefore> before;
   std::istringstream lines{std::string(as_text(bytes))};
   for (std::string line; std::getline(lines, line);) {
     const json entry = json::parse(line, nullptr, false);
@@ -290,7 +330,14 @@ void sign_once(net::SignedCharter& proposal, const crypto::Identity& steward, co
                                     " is damaged; nothing is signed with this key "
                                     "before it is restored from a backup");
     }
-    if (entry.at("place") != place) continue;
+    if (entry.at("place") != place) {
+      const json& other = entry.at("place");
+      if (other.value("steward", "") != place.at("steward")) continue;
+      if (other.value("consortium", "") != charter.consortium) continue;
+      before.push_back({other.value("number", std::uint64_t{0}), entry.value("id", ""),
+                        entry.value("file", "a file")});
+      continue;
+    }
     known = entry.at("id") == id;
     if (known) break;
     throw Failure(EX_NOPERM, "this key has signed another version " +
@@ -298,6 +345,16 @@ void sign_once(net::SignedCharter& proposal, const crypto::Identity& steward, co
                                  entry.value("file", "a file") +
                                  "; a second signature would convict its steward of working "
                                  "against the consortium: collect signatures for that one");
+  }
+  const auto other = left_behind(before, chain);
+  if (other && !known && !given_up) {
+    throw Failure(EX_NOPERM,
+                  "this key has signed another version " + std::to_string(other->number) +
+                      " than this charter has, from " + other->file +
+                      ": if others follow that one, there are two rivals, and who signs on both "
+                      "sides helps neither; look at kith charter log, and ask the other stewards. "
+                      "If that one came to nothing, or all of you leave it for this one: "
+                      "--given-up");
   }
   if (!known) {
     const json entry{{"place", place}, {"id", id}, {"file", fs::absolute(source).string()}};
@@ -321,8 +378,8 @@ void found_consortium(const fs::path& file, const std::string& id, const net::Me
     throw Failure(EX_USAGE, "no charter can be made of this: " + std::string(explain(*fault)));
   }
   net::SignedCharter first = net::unsigned_charter(charter);
-  sign_once(first, steward, keys, file);
   net::CharterChain chain;
+  sign_once(first, chain, steward, keys, file);
   if (const auto fault = chain.append(std::move(first))) {
     throw Failure(EX_SOFTWARE, std::string(explain(*fault)));
   }

@@ -15,7 +15,7 @@
 /// The charter on a disk.  Beside the file itself lie three others, with its name and
 ///
 ///   .pin     the newest version that was followed here: there is no way back behind it
-///   .settled the first versions of rivals that were decided against: they are no news any more
+///   .settled the first versions of rivals that were decided against, and by whom
 ///   .rival   a charter that parts from this one, kept as evidence; while it is there, only the
 ///            members of both count
 ///
@@ -39,8 +39,9 @@ void follow_charter(const std::filesystem::path& file, const net::CharterChain& 
 void pin_charter(const std::filesystem::path& file, const net::CharterChain& chain);
 
 /// Follows `chain` from now on, whatever was followed here before: every other charter that lies
-/// here, and all that continues it, is decided against.
-void decide_for(const std::filesystem::path& file, const net::CharterChain& chain);
+/// here, and all that continues it, is decided against, in the way that `verdict` says.
+void decide_for(const std::filesystem::path& file, const net::CharterChain& chain,
+                net::Verdict verdict);
 
 [[nodiscard]] std::filesystem::path rival_file(const std::filesystem::path& file);
 /// Keeps `rival` as evidence.
@@ -49,9 +50,8 @@ void keep_rival(const std::filesystem::path& file, const net::CharterChain& riva
 [[nodiscard]] std::optional<net::CharterFork> known_fork(const std::filesystem::path& file,
                                                          const net::CharterChain& chain);
 
-/// If a quorum stands behind `chain`, which is followed here, or behind the rival kept beside it
-/// (CharterFork::prevails), decides for that one and returns it; for the rival only if nothing was
-/// built yet upon the version that parts from it.
+/// net::settle() of `chain`, which is followed here, and the rival kept beside it: decides for the
+/// one that it names, and returns it.
 std::optional<net::CharterChain> settle_fork(const std::filesystem::path& file,
                                              const net::CharterChain& chain);
 
@@ -59,16 +59,18 @@ std::optional<net::CharterChain> settle_fork(const std::filesystem::path& file,
 struct KnownCharters {
   net::CharterChain chain;
   std::optional<net::CharterChain> rival;
-  std::set<crypto::Hash> settled;
+  net::Verdicts verdicts;
 };
 [[nodiscard]] KnownCharters known_charters(const std::filesystem::path& file);
 
-/// Signs `proposal`, at most one for each number and predecessor: what is about to be signed is on
-/// the disk, beside the key file `keys`, before it is.  `source` is named if another proposal
-/// comes. Throws Failure(EX_NOPERM) if one was signed already.  Requires a proposal without a
-/// problem().
-void sign_once(net::SignedCharter& proposal, const crypto::Identity& steward,
-               const std::filesystem::path& keys, const std::filesystem::path& source);
+/// Signs `proposal`, the next version of `chain`: at most one for each number and predecessor, and
+/// none where this key has signed another version since than `chain` has, unless that one is
+/// `given_up`.  What is about to be signed is on the disk, beside the key file `keys`, before it
+/// is. `source` is named if another proposal comes.  Throws Failure(EX_NOPERM) if it must not be
+/// signed. Requires a proposal without a problem().
+void sign_once(net::SignedCharter& proposal, const net::CharterChain& chain,
+               const crypto::Identity& steward, const std::filesystem::path& keys,
+               const std::filesystem::path& source, bool given_up = false);
 
 /// A new consortium's first version: one steward and one member, who are `member`; signed, and put
 /// into `file`.

@@ -35,7 +35,7 @@ constexpr unsigned kMaxDays = 3650;
 /// What all these verbs are told.
 struct CharterOptions {
   fs::path directory = ".", config_file, charter_file, keys_file;
-  bool as_json = false;
+  bool as_json = false, given_up = false;
   // Those of one verb or the other:
   std::vector<fs::path> files{};
   std::vector<fs::path> add{};
@@ -484,7 +484,7 @@ Answer sign(const CharterOptions& options) {
     throw Failure(EX_NOPERM, keys_file.string() + " is the key of " + to_string(self) +
                                  ", who is no steward; name a steward's key file with --keys");
   }
-  sign_once(proposal, keys.identity, keys_file, file);
+  sign_once(proposal, chain, keys.identity, keys_file, file, options.given_up);
   save_proposal(file, proposal);
   const net::Tally tally = tally_of(chain, proposal, file);
   Answer answer{
@@ -647,7 +647,7 @@ Answer pin(const CharterOptions& options) {
   const fs::path own = options.charter();
   const CharterChain chain = load_charter(options.files.empty() ? own : options.files.front());
   check_consortium(options, chain, own);
-  decide_for(own, chain);
+  decide_for(own, chain, net::Verdict::refused);
   const auto& newest = chain.newest();
   return {{{"number", newest.charter.number}, {"fingerprint", fingerprint(newest.id)}},
           {"From now on version " + std::to_string(newest.charter.number) + " is followed here:",
@@ -767,7 +767,7 @@ Answer move(const CharterOptions& options) {
   // If we are interrupted, the same again finishes it.
   const std::string text = read_text(config_file, kConfigSize);
   write_whole(config_file, as_byte_view(replace_consortium(text, config_file, charter.consortium)));
-  decide_for(own, chain);
+  decide_for(own, chain, net::Verdict::refused);
   Answer answer{
       {{"consortium", charter.consortium},
        {"number", charter.number},
@@ -894,6 +894,9 @@ void add_charter_verbs(CLI::App& app, std::function<int()>& chosen) {
 
   verb = add("sign", "add this steward's signature to a proposal", sign);
   add_file(verb, "the proposal")->required()->expected(1);
+  verb->add_flag(
+      "--given-up", options->given_up,
+      "another version that this key has signed, and the charter has not, counts no more");
   add_keys(verb);
   verb = add("merge", "put signatures together, and take newer versions", merge);
   add_file(verb, "proposals, and charter files of others")->required();

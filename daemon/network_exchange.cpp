@@ -162,7 +162,7 @@ void NetworkExchange::follow_charter() {
   audit_charter(known.chain);
   auto renewals = load_renewals(renewals_file(file), known.chain.newest().charter);
   const bool first = !host_->gossip().charters().follows();
-  host_->follow(std::move(known.chain), std::move(known.rival), std::move(known.settled));
+  host_->follow(std::move(known.chain), std::move(known.rival), std::move(known.verdicts));
   if (first) return host_->gossip().restore(renewals_);
   host_->offer(renewals);  // an operator may have put some there
 }

@@ -403,6 +403,14 @@ std::optional<CharterFork> find_fork(const CharterChain& one, const CharterChain
   return fork;
 }
 
+const CharterChain* settle(const CharterChain& followed, const CharterChain& rival) {
+  const auto fork = find_fork(followed, rival);
+  if (!fork || fork->prevails == CharterFork::Side::neither) return nullptr;
+  if (fork->prevails == CharterFork::Side::one) return &followed;
+  const bool built_upon = followed.versions().size() > fork->number;
+  return built_upon ? nullptr : &rival;
+}
+
 CharterAge age(const Charter& charter, std::chrono::system_clock::time_point now) {
   using std::chrono::seconds;
   const auto clock = std::chrono::duration_cast<seconds>(now.time_since_epoch()).count();

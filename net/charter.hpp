@@ -9,6 +9,7 @@
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -210,6 +211,20 @@ struct CharterFork {
 /// nullopt if one chain continues the other.
 [[nodiscard]] std::optional<CharterFork> find_fork(const CharterChain& one,
                                                    const CharterChain& other);
+
+/// Which of two rivals a node is to follow that follows `followed`: the one that prevails, and
+/// `rival` only if nothing was built yet upon the version that parts from it, so that the keys of
+/// stewards of long ago undo nothing.  nullptr if that is for an operator to decide, or they are no
+/// rivals.
+[[nodiscard]] const CharterChain* settle(const CharterChain& followed, const CharterChain& rival);
+
+/// How a node came to decide against a rival.
+enum class Verdict {
+  outvoted,  ///< a quorum stood behind the other; not if one stands behind this one as well
+  refused,   ///< an operator has pinned the other: whatever comes
+};
+/// By the first version that is not in the chain that is followed.
+using Verdicts = std::map<Hash, Verdict>;
 
 /// What the time makes of a version.
 enum class CharterAge {

@@ -28,12 +28,12 @@ bool contains(const std::optional<CharterChain>& chain, std::uint64_t number, co
 }  // namespace
 
 void CharterSync::follow(Instant now, CharterChain chain, std::optional<CharterChain> rival,
-                         std::set<Hash> settled) {
+                         Verdicts verdicts) {
   const CharterHeads before = heads();
   founded_.reset();
   chain_ = std::move(chain);
   rival_ = std::move(rival);
-  settled_ = std::move(settled);
+  verdicts_ = std::move(verdicts);
   refused_.clear();  // an operator may have changed what we make of them
   // What was asked for is on its way: asked again, it would come twice.
   if (pursuit_ && !is_news(pursuit_->from, pursuit_->goal)) pursuit_.reset();
@@ -172,7 +172,7 @@ void CharterSync::join(Instant now, const CharterChain& base, std::uint64_t numb
   if (chain.versions().size() == number) return abandon(now);
   const auto fork = chain_ ? find_fork(*chain_, chain) : std::nullopt;
   const bool another_rival = rival_ && find_fork(*rival_, chain);
-  if (fork && (another_rival || settled_.contains(fork->other))) {  // the alarm was raised
+  if (fork && (another_rival || decided_against(*fork, chain))) {  // the alarm was raised
     remember_refused(pursuit_->goal);
     return abandon(now);
   }
@@ -204,6 +204,12 @@ void CharterSync::refuse(Instant now, const std::string& why) {
 void CharterSync::remember_refused(const CharterPlace& place) {
   if (refused_.size() >= kRefused) refused_.clear();
   refused_.insert({pursuit_->from, place.version});
+}
+
+bool CharterSync::decided_against(const CharterFork& fork, const CharterChain& rival) const {
+  const auto verdict = verdicts_.find(fork.other);
+  if (verdict == verdicts_.end()) return false;
+  return verdict->second == Verdict::refused || settle(*chain_, rival) == &*chain_;
 }
 
 // It may tell of it again.

@@ -45,10 +45,9 @@ class CharterSync {
   /// `conduct` is borrowed and must outlive this.
   explicit CharterSync(Conduct& conduct) : conduct_(conduct) {}
 
-  /// What the owner follows, and the rival that it knows.  `settled` names the rivals that an
-  /// operator has decided against: the first version of each that is not in `chain`.
+  /// What the owner follows, the rival that it knows, and the rivals that it has decided against.
   void follow(Instant now, CharterChain chain, std::optional<CharterChain> rival,
-              std::set<Hash> settled);
+              Verdicts verdicts);
   /// Nothing is followed yet: the charter whose first version this is, from whoever has it.
   void await(const Hash& founded) { founded_ = founded; }
   [[nodiscard]] bool follows() const { return chain_.has_value(); }
@@ -92,13 +91,15 @@ class CharterSync {
   /// Ends the pursuit: its goal is not asked for again.
   void refuse(Instant now, const std::string& why);
   void remember_refused(const CharterPlace& place);
+  /// Whether the owner has decided against `rival`, and that still holds.
+  [[nodiscard]] bool decided_against(const CharterFork& fork, const CharterChain& rival) const;
   void abandon(Instant now);
   void transmit(const NodeId& to, Message message);
 
   Conduct& conduct_;
   std::optional<CharterChain> chain_, rival_;
   std::optional<Hash> founded_;  // what is awaited
-  std::set<Hash> settled_;
+  Verdicts verdicts_;
   std::set<std::pair<NodeId, Hash>> refused_;          // what a peer could not show: others may
   std::optional<NodeId> asked_last_;                   // all have their turn
   std::map<NodeId, std::vector<CharterPlace>> peers_;  // what they have told

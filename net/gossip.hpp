@@ -76,9 +76,9 @@ class Gossip {
   bool restore(const Evidence& evidence);
   /// See CharterSync.  Whoever belongs to `consortium` is not changed by it.
   void follow(Instant now, CharterChain chain, std::optional<CharterChain> rival,
-              std::set<Hash> settled) {
+              Verdicts verdicts) {
     renewals_.follow(chain.newest().charter);
-    charters_.follow(now, std::move(chain), std::move(rival), std::move(settled));
+    charters_.follow(now, std::move(chain), std::move(rival), std::move(verdicts));
   }
   /// See RenewalSync.  After follow().
   void restore(const std::vector<Renewal>& renewals) { renewals_.restore(renewals); }

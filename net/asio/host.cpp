@@ -376,8 +376,8 @@ void Host::stop() {
 
 // --- Gossip ------------------------------------------------------------------------------------
 
-void Host::follow(CharterChain chain, std::optional<CharterChain> rival, std::set<Hash> settled) {
-  gossip_.follow(Clock::now(), std::move(chain), std::move(rival), std::move(settled));
+void Host::follow(CharterChain chain, std::optional<CharterChain> rival, Verdicts verdicts) {
+  gossip_.follow(Clock::now(), std::move(chain), std::move(rival), std::move(verdicts));
   pump();
 }
 

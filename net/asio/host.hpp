@@ -118,7 +118,7 @@ class Host {
   void stop();
 
   /// See CharterSync.  For the first time before listen() and connect().
-  void follow(CharterChain chain, std::optional<CharterChain> rival, std::set<Hash> settled);
+  void follow(CharterChain chain, std::optional<CharterChain> rival, Verdicts verdicts);
   /// See RenewalSync.
   void offer(const std::vector<Renewal>& renewals);
   /// For LocalNode::takes_renewal.

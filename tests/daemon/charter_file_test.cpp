@@ -207,18 +207,44 @@ BOOST_AUTO_TEST_CASE(who_was_a_member_once_and_is_named_by_the_configuration_sto
 BOOST_AUTO_TEST_CASE(a_key_signs_one_version_of_a_number_and_says_which_it_signed_before) {
   const net::CharterChain chain = load_charter(file);
   net::SignedCharter one = next(chain), other = next(chain, 9);
-  sign_once(one, alice, keys, "one.proposal");
-  sign_once(one, alice, keys, "copy.proposal");  // the same once more
+  sign_once(one, chain, alice, keys, "one.proposal");
+  sign_once(one, chain, alice, keys, "copy.proposal");  // the same once more
   BOOST_TEST(one.signatures.size() == 1U);
   const auto names_the_first = [](const Failure& failure) {
     return failure.code() == EX_NOPERM && contains(failure.what(), "one.proposal") &&
            contains(failure.what(), "another version 2");
   };
-  BOOST_CHECK_EXCEPTION(sign_once(other, alice, keys, "other.proposal"), Failure, names_the_first);
+  BOOST_CHECK_EXCEPTION(sign_once(other, chain, alice, keys, "other.proposal"), Failure,
+                        names_the_first);
   BOOST_TEST(other.signatures.empty());
-  net::SignedCharter third = next(extended(chain));
-  sign_once(third, alice, keys, "third.proposal");
-  BOOST_TEST(third.signatures.size() == 1U);
+}
+
+/// Stewards who sign on both sides of a fork unawares could keep it open for ever.
+BOOST_AUTO_TEST_CASE(a_key_signs_upon_no_rival_of_what_it_signed_unless_that_is_given_up) {
+  const net::CharterChain chain = load_charter(file);
+  net::SignedCharter one = next(chain);
+  sign_once(one, chain, alice, keys, "one.proposal");
+  net::CharterChain with_it = chain;
+  BOOST_TEST_REQUIRE(!with_it.append(one));
+  const net::CharterChain rival = extended(chain, 9);
+  net::SignedCharter upon_rival = next(rival), upon_it = next(with_it);
+  const auto names_it = [](const Failure& failure) {
+    return failure.code() == EX_NOPERM && contains(failure.what(), "one.proposal") &&
+           contains(failure.what(), "another version 2") && contains(failure.what(), "--given-up");
+  };
+  BOOST_CHECK_EXCEPTION(sign_once(upon_rival, rival, alice, keys, "third.proposal"), Failure,
+                        names_it);
+  BOOST_TEST(upon_rival.signatures.empty());
+  sign_once(upon_rival, rival, alice, keys, "third.proposal", true);
+  BOOST_TEST(upon_rival.signatures.size() == 1U);
+  net::CharterChain longer = rival;
+  BOOST_TEST_REQUIRE(!longer.append(upon_rival));
+  net::SignedCharter fourth = next(longer);
+  sign_once(fourth, longer, alice, keys, "fourth.proposal");  // asked once is enough
+  BOOST_TEST(fourth.signatures.size() == 1U);
+  const net::CharterChain left = extended(with_it);
+  net::SignedCharter back = next(left);
+  BOOST_CHECK_THROW(sign_once(back, left, alice, keys, "back.proposal"), Failure);
 }
 
 BOOST_AUTO_TEST_CASE(a_second_consortium_may_be_founded_with_the_same_key) {
@@ -229,10 +255,11 @@ BOOST_AUTO_TEST_CASE(a_second_consortium_may_be_founded_with_the_same_key) {
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_signed_with_a_damaged_ledger) {
-  net::SignedCharter one = next(load_charter(file));
+  const net::CharterChain chain = load_charter(file);
+  net::SignedCharter one = next(chain);
   fs::path ledger = keys;
   write_whole(ledger += ".signed", as_byte_view("{\"place\":\n"));
-  BOOST_CHECK_THROW(sign_once(one, alice, keys, "one.proposal"), Failure);
+  BOOST_CHECK_THROW(sign_once(one, chain, alice, keys, "one.proposal"), Failure);
   BOOST_TEST(one.signatures.empty());
 }
 
@@ -297,11 +324,20 @@ BOOST_AUTO_TEST_CASE(what_an_operator_decides_against_is_remembered_until_he_cha
   follow_charter(file, ours);
   keep_rival(file, theirs);
   BOOST_TEST(known_charters(file).rival.has_value());
-  decide_for(file, ours);
+  using net::Verdict;
+  decide_for(file, ours, Verdict::outvoted);
   BOOST_TEST(!known_charters(file).rival.has_value());
-  BOOST_TEST((known_charters(file).settled == std::set{theirs.newest().id}));
-  decide_for(file, theirs);
-  BOOST_TEST((known_charters(file).settled == std::set{ours.newest().id}));
+  const auto& other = theirs.newest().id;
+  BOOST_TEST((known_charters(file).verdicts == net::Verdicts{{other, Verdict::outvoted}}));
+  keep_rival(file, theirs);
+  decide_for(file, ours, Verdict::refused);
+  BOOST_TEST((known_charters(file).verdicts == net::Verdicts{{other, Verdict::refused}}));
+  keep_rival(file, theirs);
+  decide_for(file, ours, Verdict::outvoted);  // no quorum undoes what an operator decided
+  BOOST_TEST((known_charters(file).verdicts == net::Verdicts{{other, Verdict::refused}}));
+  decide_for(file, theirs, Verdict::refused);
+  BOOST_TEST(
+      (known_charters(file).verdicts == net::Verdicts{{ours.newest().id, Verdict::refused}}));
   BOOST_TEST((known_charters(file).chain.newest().id == theirs.newest().id));
 }
 

@@ -206,7 +206,9 @@ class OnFilesAlone(Charters):
         kith("charter", "merge", "--dir", self.carol, self.alice / "charter.kith")  # the alarm
         proposal = self.json(self.alice, "propose", "--steward-remove", "bob")["file"]
         self.charter(self.alice, "sign", proposal)
-        self.charter(self.alice, "sign", "--keys", self.carol / "node.keys", proposal)  # she was deceived
+        deceived = ["sign", "--keys", self.carol / "node.keys", proposal]
+        self.assertIn("--given-up", self.charter(self.alice, *deceived, status=NOPERM))
+        self.charter(self.alice, *deceived, "--given-up")
         self.charter(self.alice, "merge", proposal)
         merged = self.charter(self.carol, "merge", self.alice / "charter.kith")
         self.assertIn("enough stewards who did not sign both", merged)

@@ -38,8 +38,8 @@ class Town {
   std::size_t forks(std::size_t seen_by) { return nodes_[seen_by]->forks; }
   std::size_t grown(std::size_t node) { return nodes_[node]->grown; }
 
-  void follow(std::size_t node, const CharterChain& chain, std::set<Hash> settled = {}) {
-    sync(node).follow(now, chain, std::nullopt, std::move(settled));
+  void follow(std::size_t node, const CharterChain& chain, Verdicts verdicts = {}) {
+    sync(node).follow(now, chain, std::nullopt, std::move(verdicts));
     settle();
   }
   /// As if `from` said it.
@@ -302,7 +302,7 @@ BOOST_AUTO_TEST_CASE(a_rival_that_grows_is_followed_as_evidence_and_a_second_one
 BOOST_AUTO_TEST_CASE(a_rival_that_was_decided_against_is_no_news_nor_is_what_continues_it) {
   const auto [one, other] = rivals(3);
   Town town({one, study_of(2)});
-  town.follow(0, one, {other.newest().id});
+  town.follow(0, one, {{other.newest().id, Verdict::refused}});
   town.follow(1, other);
   BOOST_TEST(town.forks(0) == 0U);
   CharterChain longer = other;
@@ -311,6 +311,24 @@ BOOST_AUTO_TEST_CASE(a_rival_that_was_decided_against_is_no_news_nor_is_what_con
   BOOST_TEST(town.forks(0) == 0U);
   BOOST_TEST(same(town.chain(0), one));
   BOOST_TEST(town.accusations(0).empty());
+}
+
+// Three stewards, two of whom must sign; the second signs both, the others come to stand behind
+// one: and then, whyever, behind the other too.
+BOOST_AUTO_TEST_CASE(a_rival_that_was_outvoted_is_news_again_when_a_quorum_stands_behind_it_too) {
+  auto [one, other] = rivals(3);
+  extend(one, kExpires + 3000, {1, 3});
+  Town town({one, study_of(2)});
+  town.follow(0, one, {{other.newest().id, Verdict::outvoted}});
+  town.follow(1, other);
+  BOOST_TEST(town.forks(0) == 0U);
+  extend(other, kExpires + 4000, {2, 3});
+  town.follow(1, other);
+  BOOST_TEST(town.forks(0) == 0U);
+  extend(other, kExpires + 5000, {1, 3});
+  town.follow(1, other);
+  BOOST_TEST(town.forks(0) == 1U);
+  BOOST_TEST(same(town.chain(0), one));
 }
 
 // --- Lies --------------------------------------------------------------------------------------

@@ -166,7 +166,7 @@ class GossipNetwork {
   /// The node's operator puts that charter there.
   void follow(Node node, const net::CharterChain& charter) {
     disk(node).charter = charter;
-    gossip(node).follow(sim_.now(), charter, disk(node).rival, {});
+    settle(node);
     drive(node);
   }
   /// Delivers `message` to `to` as if `from` had sent it: for liars.
@@ -200,6 +200,7 @@ class GossipNetwork {
     std::map<std::pair<net::SnapshotId, std::uint32_t>, Bytes> pieces;
     std::vector<net::Evidence> evidence;
     std::optional<net::CharterChain> charter, rival;
+    net::Verdicts verdicts;
     std::vector<net::Renewal> renewals;
     std::uint64_t log = 1;
   };
@@ -213,7 +214,7 @@ class GossipNetwork {
     ++state.disk.log;
     for (const net::Evidence& evidence : state.disk.evidence) state.gossip->restore(evidence);
     if (state.disk.charter) {
-      state.gossip->follow(sim_.now(), *state.disk.charter, state.disk.rival, {});
+      state.gossip->follow(sim_.now(), *state.disk.charter, state.disk.rival, state.disk.verdicts);
       state.gossip->restore(state.disk.renewals);
     }
     for (const auto& [id, stored] : state.disk.snapshots) {
@@ -312,13 +313,30 @@ class GossipNetwork {
       node.disk.evidence.push_back(convicted->evidence);
     } else if (auto* grown = std::get_if<Gossip::CharterGrown>(&event)) {
       node.disk.charter = std::move(grown->chain);
+      settle(self);
     } else if (std::holds_alternative<Gossip::Renewed>(event)) {
       node.disk.renewals = node.gossip->renewals().all();
     } else if (auto* forked = std::get_if<Gossip::CharterForked>(&event)) {
       node.disk.rival = std::move(forked->rival);
+      settle(self);
     } else if (const auto* outrun = std::get_if<Gossip::Outrun>(&event)) {
       node.disk.log = std::max(node.disk.log, outrun->position.log + 1);
     }
+  }
+
+  /// What the daemon does when a charter or a rival has come onto its disk.
+  void settle(Node self) {
+    Disk& disk = nodes_[self]->disk;
+    const net::CharterChain* const right =
+        disk.rival ? net::settle(*disk.charter, *disk.rival) : nullptr;
+    if (right != nullptr) {
+      if (right == &*disk.rival) std::swap(*disk.charter, *disk.rival);
+      const auto fork = find_fork(*disk.charter, *disk.rival);
+      disk.verdicts.erase(fork->one);
+      disk.verdicts.emplace(fork->other, net::Verdict::outvoted);
+      disk.rival.reset();
+    }
+    gossip(self).follow(sim_.now(), *disk.charter, disk.rival, disk.verdicts);
   }
 
   net::Instant post(Node from, Node to, const net::Message& message) {
