@@ -601,6 +601,10 @@ void Swarm::handle(Instant now, const NodeId& from, const Unavailable& message) 
     peers_.at(from).resting_until = now + settings_.retry;
   } else if (from == entry.head.origin) {
     entry.holders.at(from).resting_until = now + settings_.retry;
+    const auto lacking = std::ranges::find(entry.missing, message.piece);
+    if (lacking != entry.missing.end()) {
+      std::rotate(lacking, lacking + 1, entry.missing.end());  // the others before it
+    }
   } else if (holder != entry.holders.end()) {
     std::vector<bool>& some = holder->second.some;
     if (message.piece >= some.size()) {

@@ -362,6 +362,20 @@ BOOST_DATA_TEST_CASE(snapshot_reaches_who_is_not_connected_to_its_origin_over_re
   nobody_was_accused(network);
 }
 
+// In whatever order they are asked: it rests whenever one of those that it lost is among them.
+BOOST_DATA_TEST_CASE(origin_that_lost_some_chunks_is_asked_for_the_others,
+                     data::xrange<std::uint64_t>(1, 9), seed) {
+  GossipNetwork network(seed, 2, {.latency = 10ms});
+  network.chunks = 8;
+  const auto id = network.publish(0, 1);
+  for (std::uint32_t chunk = 0; chunk < 6; ++chunk) network.disk(0).pieces.erase({id, chunk});
+  network.connect(0, 1);
+  network.simulator().run_for(30s);
+  for (std::uint32_t chunk = 0; chunk < 8; ++chunk) {
+    BOOST_TEST(network.disk(1).pieces.contains({id, chunk}) == (chunk >= 6));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(relays_only_a_few_snapshots_at_once) {
   GossipNetwork network(1, 12, {.latency = 50ms});
   network.wants = [](auto, const auto&) { return false; };
