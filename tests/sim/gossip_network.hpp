@@ -64,7 +64,10 @@ class GossipNetwork {
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
   net::Gossip& gossip(Node node) { return *nodes_[node]->gossip; }
   net::NodeId id(Node node) const { return identities_[node].id(); }
+  Node index(const net::NodeId& id) const { return index_.at(id); }
   const std::vector<std::string>& accusations(Node by) const { return nodes_[by]->accusations; }
+  /// Whom it has accused.
+  const std::set<Node>& accused(Node by) const { return nodes_[by]->accused; }
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
   /// How often a message of this kind was sent.
   template <class Body>
@@ -82,6 +85,8 @@ class GossipNetwork {
 
   void connect(Node a, Node b) {
     if (a == b || connections_.contains(std::minmax(a, b)) || !shows_renewal(a, b)) return;
+    notice(a, b);
+    notice(b, a);
     connections_.insert(std::minmax(a, b));
     ++epoch_[std::minmax(a, b)];
     gossip(a).handle_connected(sim_.now(), id(b), features(b));
@@ -95,6 +100,18 @@ class GossipNetwork {
     gossip(b).handle_disconnected(sim_.now(), id(a));
     drive(a);
     drive(b);
+  }
+  /// The connection is gone, but `unaware` does not know: what it says is lost, until it has heard
+  /// nothing for limits::kIdle or is connected anew.
+  void break_silently(Node aware, Node unaware) {
+    if (connections_.erase(std::minmax(aware, unaware)) == 0) return;
+    half_open_.insert({unaware, aware});
+    gossip(aware).handle_disconnected(sim_.now(), id(unaware));
+    drive(aware);
+    const auto epoch = epoch_[std::minmax(aware, unaware)];
+    sim_.after(net::limits::kIdle, [this, aware, unaware, epoch] {
+      if (epoch_[std::minmax(aware, unaware)] == epoch) notice(unaware, aware);
+    });
   }
   /// Everyone gets `degree` random neighbours beside the ring that keeps the graph connected.
   void connect_randomly(std::size_t degree) {
@@ -119,6 +136,10 @@ class GossipNetwork {
   void isolate(Node node) {
     for (const auto& [a, b] : connections()) {
       if (a == node || b == node) disconnect(a, b);
+    }
+    for (Node other = 0; other < size(); ++other) {
+      notice(node, other);
+      notice(other, node);
     }
   }
   std::vector<std::pair<Node, Node>> connections() const {
@@ -221,13 +242,29 @@ class GossipNetwork {
       using net::Swarm;
       state.gossip->restore(stored.head, stored.manifest,
                             stored.complete ? Swarm::Stored::whole : Swarm::Stored::partly);
-      std::vector<bool> there;
-      for (std::uint32_t piece = 0; piece < stored.manifest.chunks.size(); ++piece) {
-        there.push_back(state.disk.pieces.contains({id, piece}));
-      }
-      if (!stored.complete) state.gossip->found(sim_.now(), id, there);
+      if (!stored.complete) state.gossip->found(sim_.now(), id, on_disk(node, id));
     }
     drive(node);
+  }
+
+  /// Which pieces of it are on the node's disk, and right.
+  std::vector<bool> on_disk(Node node, const net::SnapshotId& snapshot) {
+    std::vector<bool> there;
+    for (const net::Hash& chunk : gossip(node).manifest(snapshot)->chunks) {
+      const auto piece =
+          disk(node).pieces.find({snapshot, static_cast<std::uint32_t>(there.size())});
+      there.push_back(piece != disk(node).pieces.end() && crypto::hash(piece->second) == chunk);
+    }
+    return there;
+  }
+
+  /// The worker reads it: what is damaged is noticed, and fetched again.  Whether it is all there.
+  bool read(Node node, const net::SnapshotId& snapshot) {
+    if (!gossip(node).complete(snapshot)) return false;
+    const auto there = on_disk(node, snapshot);
+    gossip(node).found(sim_.now(), snapshot, there);
+    drive(node);
+    return std::ranges::find(there, false) == there.end();
   }
 
   std::uint32_t chunks = 3;  ///< of every snapshot published here
@@ -235,17 +272,26 @@ class GossipNetwork {
   std::map<Node, Nature> natures;  ///< of who is not honest
   /// Everything that reaches anyone passes here first.
   std::function<void(Node from, Node to, const net::Message&)> watch;
+  /// The node has all of it, as it says.
+  std::function<void(Node, const net::SnapshotId&)> on_completed = [](auto, const auto&) {};
 
  private:
   struct State {
     std::unique_ptr<net::Gossip> gossip;
     Disk disk;
     std::vector<std::string> accusations;
+    std::set<Node> accused;
     std::map<net::SnapshotId, net::Instant> completed;
     Traffic traffic;
     net::Instant alarm = net::Instant::max();
   };
 
+  /// `self` notices that it is connected with `other` no more.
+  void notice(Node self, Node other) {
+    if (half_open_.erase({self, other}) == 0) return;
+    gossip(self).handle_disconnected(sim_.now(), id(other));
+    drive(self);
+  }
   std::uint64_t features(Node node) {
     return disk(node).charter ? net::kFollowsCharter | net::kTakesRenewals : 0;
   }
@@ -286,11 +332,15 @@ class GossipNetwork {
         });
       }
     } else if (const auto* read = std::get_if<Gossip::ReadPiece>(&event)) {
-      const auto found = node.disk.pieces.find({read->snapshot, read->piece});
       std::optional<Bytes> data;
-      if (found != node.disk.pieces.end()) data = found->second;
       const auto* manifest = node.gossip->manifest(read->snapshot);
-      if (read->piece == net::kManifestPiece && manifest) data = net::encode(*manifest);
+      if (read->piece == net::kManifestPiece && manifest) {
+        data = net::encode(*manifest);
+      } else if (manifest) {
+        const std::vector<bool> there = on_disk(self, read->snapshot);
+        if (there[read->piece]) data = node.disk.pieces.at({read->snapshot, read->piece});
+        if (!data) node.gossip->found(sim_.now(), read->snapshot, there);
+      }
       node.gossip->handle_piece_read(sim_.now(), read->for_peer, read->snapshot, read->piece, data);
       if (!data) node.gossip->handle_drained(sim_.now(), read->for_peer);
     } else if (auto* write = std::get_if<Gossip::WritePiece>(&event)) {
@@ -305,10 +355,14 @@ class GossipNetwork {
     } else if (const auto* completed = std::get_if<Gossip::Completed>(&event)) {
       node.disk.snapshots.at(completed->snapshot).complete = true;
       node.completed.emplace(completed->snapshot, sim_.now());
+      on_completed(self, completed->snapshot);
     } else if (const auto* dropped = std::get_if<Gossip::Dropped>(&event)) {
       node.disk.snapshots.erase(dropped->snapshot);
+      std::erase_if(node.disk.pieces,
+                    [&](const auto& piece) { return piece.first.first == dropped->snapshot; });
     } else if (const auto* accused = std::get_if<Gossip::Accused>(&event)) {
       node.accusations.push_back(accused->what);
+      node.accused.insert(index_.at(accused->peer));
     } else if (const auto* convicted = std::get_if<Gossip::Convicted>(&event)) {
       node.disk.evidence.push_back(convicted->evidence);
     } else if (auto* grown = std::get_if<Gossip::CharterGrown>(&event)) {
@@ -390,6 +444,7 @@ class GossipNetwork {
   std::vector<std::unique_ptr<State>> nodes_;
   std::map<net::NodeId, Node> index_;
   std::set<std::pair<Node, Node>> connections_;
+  std::set<std::pair<Node, Node>> half_open_;  // the one that is unaware, and the other
   std::map<std::pair<Node, Node>, std::uint64_t> epoch_;
   std::uint64_t messages_ = 0;
   std::map<std::size_t, std::uint64_t> kinds_;  // by type

@@ -72,6 +72,8 @@ class Network {
   Network(Simulator& simulator, Link link) : simulator_(simulator), link_(link) {}
 
   Link& link() { return link_; }
+  /// Until then nothing leaves the node, and nothing reaches it: a process that is stopped.
+  void stall(Node node, Instant until) { stalled_[node] = std::max(stalled_[node], until); }
 
   /// Returns when the last of `size` bytes has left; `deliver` runs when it has arrived.
   Instant send(Node from, Node to, std::size_t size, std::function<void()> deliver) {
@@ -83,7 +85,7 @@ class Network {
     Instant& free = up_free_[from];
     Instant& said = said_[{from, to}];
     const Instant now = simulator_.now();
-    const Instant begin = std::max({now, said, size > kSmall ? free : now});
+    const Instant begin = std::max({now, said, stalled_[from], size > kSmall ? free : now});
     said = begin + time_for(size);
     free = std::max(free, begin) + time_for(size);
     if (lost) return said;
@@ -100,7 +102,7 @@ class Network {
     Instant& free = down_free_[to];
     Instant& heard = heard_[{from, to}];
     const Instant now = simulator_.now();
-    const Instant begin = std::max({now, heard, size > kSmall ? free : now});
+    const Instant begin = std::max({now, heard, stalled_[to], size > kSmall ? free : now});
     heard = begin + time_for(size);
     free = std::max(free, begin) + time_for(size);
     simulator_.at(heard, std::move(deliver));
@@ -113,7 +115,7 @@ class Network {
 
   Simulator& simulator_;
   Link link_;
-  std::map<Node, Instant> up_free_, down_free_;
+  std::map<Node, Instant> up_free_, down_free_, stalled_;
   std::map<std::pair<Node, Node>, Instant> said_, arrives_,
       heard_;  // the last of it, by from and to
 };

@@ -1,0 +1,406 @@
+#include "tests/sim/gossip_network.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <charconv>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Everything that can go wrong, in an order that a seed decides; and what must hold all the same.
+///
+///     sim_tests --run_test=storm_tests -- --seeds 10000        more of them
+///     sim_tests --run_test=storm_tests -- --first 17           one again
+namespace storm_test {
+
+using namespace std::chrono_literals;
+using namespace kith;
+using sim::GossipNetwork;
+using Node = GossipNetwork::Node;
+
+constexpr net::Duration kStorm = 5min;
+constexpr net::Duration kHealed = 5min;  // by then everyone has everything
+constexpr net::Duration kCalm = 2min;     // and then nobody has anything to ask for
+
+/// A few nodes for some minutes: they publish, lose connections, power and files, come out of
+/// backups, and a third of them at most lies.  Then it is over.
+class Storm {
+ public:
+  explicit Storm(std::uint64_t seed)
+      : random_(seed), network_(seed, 4 + random_() % 8, some_link()), state_(network_.size()) {
+    network_.chunks = static_cast<std::uint32_t>(1 + random_() % 10);
+    for (Node node = 0; node < network_.size(); ++node) {
+      if (3 * (liars_.size() + 1) < network_.size() && chance(4))
+        liars_.push_back(node);
+      else
+        honest_.push_back(node);
+    }
+    for (const Node liar : liars_) {
+      if (chance(3))
+        network_.natures[liar] = GossipNetwork::Nature::withholds;
+      else if (chance(2))
+        network_.natures[liar] = GossipNetwork::Nature::corrupts;
+    }
+    network_.wants = [this](Node node, const net::Head&) { return !state_[node].full; };
+    network_.on_completed = [this](Node node, const net::SnapshotId& id) { completed(node, id); };
+    network_.watch = [this](Node from, Node to, const net::Message& message) {
+      if (std::holds_alternative<net::Fetch>(message) && !is_liar(from) && !is_liar(to)) ++fetches_;
+    };
+  }
+
+  /// The first thing that did not hold; nullopt if all did.
+  std::optional<std::string> run() {
+    for (const Node node : honest_) round(node);
+    for (Node node = 0; node < network_.size(); ++node) dial_some(node);
+    const net::Instant end = now() + kStorm;
+    while (now() < end && !broken_) {
+      network_.simulator().run_for(std::chrono::milliseconds(random_() % 10000));
+      something_happens();
+      check_always();
+    }
+    heal();
+    pass(kHealed);
+    check_what_is_left();
+    for (std::size_t i = 0; i < net::limits::kSnapshotsPerOrigin; ++i) {
+      for (const Node node : honest_) publish(node);  // so that nobody asks for what is lost
+      pass(kHealed);
+    }
+    check_healed();
+    return broken_;
+  }
+
+  [[nodiscard]] std::string description() const {
+    std::ostringstream text;
+    text << network_.size() << " nodes, " << liars_.size() << " of them liars, " << network_.chunks
+         << " chunks";
+    return text.str();
+  }
+
+ private:
+  struct State {
+    std::uint64_t sequence = 0;
+    std::optional<net::SnapshotId> published;  // last
+    bool full = false;                         // its disk
+    std::optional<GossipNetwork::Disk> backup;
+    std::uint64_t sequence_of_backup = 0;
+  };
+
+  sim::Link some_link() {
+    sim::Link link;
+    link.latency = std::chrono::milliseconds(1 + random_() % 200);
+    link.jitter = std::chrono::milliseconds(random_() % 100);
+    if (chance(2)) link.loss_percent = static_cast<unsigned>(random_() % 20);
+    if (chance(2)) link.rate = 2'500'000 * (1 + random_() % 10);
+    return link;
+  }
+  bool chance(unsigned of) { return random_() % of == 0; }
+  net::Instant now() { return network_.simulator().now(); }
+  Node someone() { return random_() % network_.size(); }
+  Node someone_honest() { return honest_[random_() % honest_.size()]; }
+  [[nodiscard]] bool is_liar(Node node) const {
+    return std::ranges::find(liars_, node) != liars_.end();
+  }
+  void claim(bool holds, const std::string& otherwise) {
+    if (!holds && !broken_) broken_ = otherwise;
+  }
+
+  // --- What the nodes do ------------------------------------------------------------------------
+
+  /// Publishes, and wants what is newest, as the learner does; again and again.
+  void round(Node node) {
+    if (!over_ && chance(2)) publish(node);
+    want_newest(node);
+    network_.simulator().after(std::chrono::milliseconds(5000 + random_() % 30000),
+                               [this, node] { round(node); });
+  }
+  void publish(Node node) {
+    State& state = state_[node];
+    state.published = network_.publish(node, ++state.sequence, std::to_string(now_ms()));
+  }
+  void want_newest(Node node) {
+    if (state_[node].full) return;
+    auto newest = network_.gossip(node).newest();
+    if (state_[node].published) newest.push_back(*state_[node].published);
+    for (const net::SnapshotId& id : newest) {
+      network_.want(node, id);
+      network_.read(node, id);
+    }
+  }
+  void dial_some(Node node) {
+    for (auto times = random_() % 3; times > 0; --times) network_.connect(node, someone());
+  }
+  std::uint64_t now_ms() {
+    const auto since =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now() - net::Instant{});
+    return static_cast<std::uint64_t>(since.count());
+  }
+
+  // --- What happens to them ---------------------------------------------------------------------
+
+  void something_happens() {
+    const auto connections = network_.connections();
+    const auto some = [&] { return connections[random_() % connections.size()]; };
+    switch (random_() % 13) {
+      case 0:
+      case 1:
+        return dial_some(someone());
+      case 2:
+        if (!connections.empty()) network_.disconnect(some().first, some().second);
+        return;
+      case 3:
+        if (!connections.empty()) lose_silently(some());
+        return;
+      case 4:
+        return power_cut(someone_honest());
+      case 5:
+        return back_up(someone_honest());
+      case 6:
+        return restore_backup(someone_honest());
+      case 7:
+        return rot(someone_honest());
+      case 8:
+        return cut_in_two();
+      case 9:
+        return network_.network().stall(someone(), now() + std::chrono::seconds(random_() % 60));
+      case 10:
+        state_[someone_honest()].full ^= true;
+        return;
+      default:
+        if (!liars_.empty()) mischief(liars_[random_() % liars_.size()], someone_honest());
+    }
+  }
+  void lose_silently(std::pair<Node, Node> connection) {
+    if (chance(2)) std::swap(connection.first, connection.second);
+    network_.break_silently(connection.first, connection.second);
+  }
+  /// What was fetched is not synced to the disk: some of it is lost, or half written.
+  void power_cut(Node node) {
+    for (auto piece = network_.disk(node).pieces.begin();
+         piece != network_.disk(node).pieces.end();) {
+      const auto current = piece++;
+      const auto& snapshots = network_.disk(node).snapshots;
+      const auto snapshot = snapshots.find(current->first.first);
+      const bool own = snapshot != snapshots.end() &&
+                       net::parse_head(snapshot->second.head)->origin == network_.id(node);
+      if (own || !chance(4)) continue;
+      if (chance(2))
+        current->second.pop_back();
+      else
+        network_.disk(node).pieces.erase(current);
+    }
+    start_again(node);
+  }
+  void start_again(Node node) {
+    network_.restart(node);
+    if (!chance(4)) dial_some(node);
+    const auto& published = state_[node].published;
+    claim(!published || network_.gossip(node).complete(*published),
+          "node " + std::to_string(node) + " lost what it had published");
+  }
+  void back_up(Node node) {
+    state_[node].backup = network_.disk(node);
+    state_[node].sequence_of_backup = state_[node].sequence;
+  }
+  void restore_backup(Node node) {
+    State& state = state_[node];
+    if (!state.backup) return;
+    network_.disk(node) = *state.backup;
+    network_.disk(node).log = now_ms();  // as the daemon, whose clock is right
+    state.sequence = state.sequence_of_backup;
+    state.published.reset();
+    start_again(node);
+  }
+  void rot(Node node) {
+    auto& pieces = network_.disk(node).pieces;
+    if (pieces.empty()) return;
+    const auto piece =
+        std::next(pieces.begin(), static_cast<std::ptrdiff_t>(random_() % pieces.size()));
+    if (!piece->second.empty()) piece->second[0] ^= std::byte{1};
+    rotten_.insert({node, piece->first.first});
+  }
+  void cut_in_two() {
+    for (const auto& [a, b] : network_.connections()) {
+      if (a % 2 != b % 2) network_.disconnect(a, b);
+    }
+  }
+
+  /// What a liar may say.  It has honest things to say as well: the real gossip runs there, too.
+  void mischief(Node liar, Node victim) {
+    network_.connect(liar, victim);
+    net::Manifest manifest;
+    manifest.chunks.resize(network_.chunks);
+    const auto newest = network_.gossip(liar).newest(network_.id(victim));
+    const net::SnapshotId snapshot = newest.value_or(net::SnapshotId{});
+    const auto number = static_cast<std::uint32_t>(random_() % (network_.chunks + 2));
+    const auto say = [&](const net::Message& message) { network_.inject(liar, victim, message); };
+    switch (random_() % 11) {
+      case 0: {
+        net::SignedHead forged = network_.sign(victim, 1 + random_() % 100, manifest);
+        forged.signature[random_() % 64] ^= std::byte{4};
+        return say(net::Heads{std::vector(1 + random_() % 64, forged)});
+      }
+      case 1:
+        return equivocate(liar, victim, someone_honest());
+      case 2:  // a manifest that nobody has
+        return say(net::Heads{{network_.sign(liar, 500 + random_() % 500, manifest)}});
+      case 3:
+        return say(net::Have{snapshot, {number, number + 1}});
+      case 4:
+        for (int i = 0; i < 100; ++i) say(net::Fetch{snapshot, number});
+        return;
+      case 5:
+        return say(net::Unavailable{snapshot, number, chance(2)});
+      case 6:
+        return say(net::Piece{snapshot, chance(4) ? net::kManifestPiece : number, Bytes(100)});
+      case 7:
+        return say(net::Holding{snapshot});
+      case 8:
+        for (int i = 0; i < 200; ++i) say(net::Wanted{snapshot, chance(2)});
+        return;
+      case 9:
+        for (int i = 0; i < 50; ++i)
+          say(net::Summary{.entries = {{snapshot, true}}, .answer = false});
+        return;
+      default:
+        for (const auto& [id, stored] : network_.disk(liar).snapshots)
+          say(net::Heads{{stored.head}});
+    }
+  }
+  void equivocate(Node liar, Node one, Node other) {
+    net::Manifest first, second;
+    first.chunks.resize(network_.chunks);
+    second.chunks.assign(network_.chunks, crypto::hash(as_byte_view("other")));
+    const std::uint64_t sequence = 1000 + lies_++;
+    for (const Node node : {one, other}) network_.connect(liar, node);
+    network_.inject(liar, one, net::Heads{{network_.sign(liar, sequence, first)}});
+    network_.inject(liar, other, net::Heads{{network_.sign(liar, sequence, second)}});
+  }
+
+  void tell_alone(Node liar, Node node) {
+    net::Manifest manifest;
+    manifest.chunks.resize(network_.chunks);
+    network_.connect(liar, node);
+    network_.inject(liar, node, net::Heads{{network_.sign(liar, 1000 + lies_++, manifest)}});
+  }
+
+  /// The cables are mended, and the disks have room.
+  void heal() {
+    over_ = true;
+    for (State& state : state_) state.full = false;
+    for (std::size_t i = 0; i < honest_.size(); ++i) {
+      network_.connect(honest_[i], honest_[(i + 1) % honest_.size()]);
+    }
+    for (Node node = 0; node < network_.size(); ++node) dial_some(node);
+  }
+  void pass(net::Duration time) {
+    for (const net::Instant until = now() + time; now() < until && !broken_;) {
+      network_.simulator().run_for(10s);
+      check_always();
+    }
+  }
+
+  // --- What must hold ---------------------------------------------------------------------------
+
+  void completed(Node node, const net::SnapshotId& id) {
+    if (rotten_.contains({node, id})) return;  // which is noticed when it is read
+    const auto there = network_.on_disk(node, id);
+    claim(std::ranges::find(there, false) == there.end(),
+          "node " + std::to_string(node) + " takes a snapshot for complete that is not");
+  }
+
+  void check_always() {
+    for (const Node node : honest_) {
+      const std::string name = "node " + std::to_string(node);
+      net::Gossip& gossip = network_.gossip(node);
+      for (const Node other : network_.accused(node)) {
+        claim(is_liar(other), name + " accuses node " + std::to_string(other) +
+                                  ", which is honest: " + network_.accusations(node).back());
+      }
+      for (const auto& [liar, evidence] : gossip.quarantined()) {
+        claim(is_liar(network_.index(liar)), name + " has convicted an honest node");
+      }
+      const std::size_t most = net::limits::kSnapshotsPerOrigin * network_.size();
+      claim(gossip.snapshot_count() <= most, name + " keeps more heads than it should");
+      const std::uint64_t size = std::uint64_t{network_.chunks} * net::limits::kChunk;
+      claim(gossip.held_bytes() <= most * size, name + " holds more than it should");
+    }
+  }
+
+  /// If somebody still has all of what was published last, everybody does.
+  void check_what_is_left() {
+    for (const Node origin : honest_) {
+      const auto& published = state_[origin].published;
+      const auto has_all = [&](Node node) { return network_.read(node, *published); };
+      if (!published || std::ranges::none_of(honest_, has_all)) continue;
+      for (const Node node : honest_) {
+        claim(has_all(node), "node " + std::to_string(node) + " lacks what others have, of node " +
+                                 std::to_string(origin));
+      }
+    }
+  }
+
+  void check_healed() {
+    for (const Node origin : honest_) {
+      for (const Node node : honest_) {
+        claim(network_.gossip(node).complete(*state_[origin].published),
+              "node " + std::to_string(node) + " has not got what node " + std::to_string(origin) +
+                  " published last");
+      }
+    }
+    const auto before = fetches_;
+    network_.simulator().run_for(kCalm);
+    claim(fetches_ == before, "honest nodes ask one another for pieces, though all have all");
+    for (const Node liar : liars_) equivocate(liar, honest_.front(), honest_.back());
+    network_.simulator().run_for(1min);
+    for (const Node liar : liars_) {
+      for (const Node node : honest_) tell_alone(liar, node);  // who missed the news hears it now
+    }
+    network_.simulator().run_for(3min);
+    for (const Node node : honest_) {
+      for (const Node liar : liars_) {
+        claim(network_.gossip(node).quarantined().contains(network_.id(liar)),
+              "node " + std::to_string(node) + " has not heard who signed two heads");
+      }
+    }
+    check_always();
+  }
+
+  std::mt19937_64 random_;
+  GossipNetwork network_;
+  std::vector<State> state_;
+  std::vector<Node> honest_, liars_;
+  std::set<std::pair<Node, net::SnapshotId>> rotten_;
+  std::uint64_t lies_ = 0, fetches_ = 0;
+  bool over_ = false;
+  std::optional<std::string> broken_;
+};
+
+/// A number given after `--` on the command line.
+std::uint64_t option(std::string_view name, std::uint64_t otherwise) {
+  const auto& suite = boost::unit_test::framework::master_test_suite();
+  for (int i = 1; i + 1 < suite.argc; ++i) {
+    const std::string_view value = suite.argv[i + 1];
+    if (suite.argv[i] == name) std::from_chars(value.begin(), value.end(), otherwise);
+  }
+  return otherwise;
+}
+
+BOOST_AUTO_TEST_SUITE(storm_tests)
+
+BOOST_AUTO_TEST_CASE(whatever_happened_once_it_is_over_everyone_has_everything) {
+  const std::uint64_t first = option("--first", 1), seeds = option("--seeds", first > 1 ? 1 : 20);
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+    Storm storm(seed);
+    const auto broken = storm.run();
+    if (broken) BOOST_ERROR("seed " << seed << " (" << storm.description() << "): " << *broken);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace storm_test
