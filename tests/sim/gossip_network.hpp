@@ -3,6 +3,7 @@
 #include "crypto/init.hpp"
 #include "net/gossip.hpp"
 #include "tests/sim/simulator.hpp"
+#include "tests/sim/wire.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -16,8 +17,10 @@
 
 namespace kith::sim {
 
-/// N production Gossip objects on one simulated network.  Every message is encoded and decoded on
-/// its way, and the network may lose it; connections come and go as told.
+/// N production Gossip objects on one simulated network; connections come and go as told.
+///
+/// On messages alone: each is encoded and decoded on its way, and may be lost by itself, which TCP
+/// does not do.  Or over production Sessions: with handshakes, keep-alives and their ends.
 class GossipNetwork {
  public:
   using Node = Network::Node;
@@ -30,8 +33,10 @@ class GossipNetwork {
     std::uint64_t chunks = 0, manifests = 0, other = 0;  ///< bytes sent, as on the wire
   };
 
-  GossipNetwork(std::uint64_t seed, std::size_t size, Link link)
-      : sim_(seed), network_(sim_, link) {
+  enum class Over { messages, sessions };
+
+  GossipNetwork(std::uint64_t seed, std::size_t size, Link link, Over over = Over::messages)
+      : over_(over), sim_(seed), network_(sim_, link) {
     crypto::init();
     std::vector<net::Member> members;
     for (Node node = 0; node < size; ++node) {
@@ -39,24 +44,26 @@ class GossipNetwork {
       net::Member member;
       member.id = identities_.back().id();
       member.name = std::to_string(node);
-      member.channel[0] = static_cast<std::byte>(node);
-      member.channel[1] = static_cast<std::byte>(node >> 8);
+      channels_.push_back(crypto::ChannelKey::from_secret(numbered(node << 8)));
+      member.channel = channels_.back().public_key();
       members.push_back(member);
     }
     consortium_ = std::make_unique<net::Consortium>("simulated", members);
     for (Node node = 0; node < size; ++node) {
       nodes_.push_back(std::make_unique<State>());
       nodes_.back()->gossip = make_gossip(node);
+      nodes_.back()->local = {.id = id(node),
+                              .channel = &channels_[node],
+                              .consortium = consortium_.get(),
+                              .task = task(),
+                              .agent = "simulated"};
       index_[identities_[node].id()] = node;
     }
   }
 
   /// The same for every run, so that a seed repeats everything.
   static crypto::Identity identity(Node node) {
-    crypto::Secret<32> seed;
-    seed.data()[0] = static_cast<std::byte>(node);
-    seed.data()[1] = static_cast<std::byte>(node >> 8);
-    return crypto::Identity::from_seed(seed);
+    return crypto::Identity::from_seed(numbered(node));
   }
   static net::Hash task() { return crypto::hash(as_byte_view("task")); }
   Simulator& simulator() { return sim_; }
@@ -83,8 +90,15 @@ class GossipNetwork {
     return found == times.end() ? std::nullopt : std::optional(found->second);
   }
 
+  /// `a` dials `b`.
   void connect(Node a, Node b) {
     if (a == b || connections_.contains(std::minmax(a, b)) || !shows_renewal(a, b)) return;
+    if (over_ == Over::sessions) {
+      connections_.insert(std::minmax(a, b));
+      dialled_[std::minmax(a, b)] = Wire::dial(
+          sim_, network_, {a, b}, {&nodes_[a]->local, &nodes_[b]->local}, wire_callbacks_);
+      return;
+    }
     notice(a, b);
     notice(b, a);
     connections_.insert(std::minmax(a, b));
@@ -94,8 +108,13 @@ class GossipNetwork {
     drive(a);
     drive(b);
   }
+  /// `a` says goodbye to `b`.
   void disconnect(Node a, Node b) {
     if (connections_.erase(std::minmax(a, b)) == 0) return;
+    if (over_ == Over::sessions) {
+      dialled_.at(std::minmax(a, b))->close(a, net::CloseReason::shutting_down);
+      return;
+    }
     gossip(a).handle_disconnected(sim_.now(), id(b));
     gossip(b).handle_disconnected(sim_.now(), id(a));
     drive(a);
@@ -104,13 +123,18 @@ class GossipNetwork {
   /// The connection is gone, but `unaware` does not know: what it says is lost, until it has heard
   /// nothing for limits::kIdle or is connected anew.
   void break_silently(Node aware, Node unaware) {
-    if (connections_.erase(std::minmax(aware, unaware)) == 0) return;
+    const std::pair<Node, Node> edge = std::minmax(aware, unaware);
+    if (connections_.erase(edge) == 0) return;
+    if (over_ == Over::sessions) {
+      dialled_.at(edge)->cut();
+      dialled_.at(edge)->close(aware, net::CloseReason::connection_lost);
+      return;
+    }
     half_open_.insert({unaware, aware});
     gossip(aware).handle_disconnected(sim_.now(), id(unaware));
     drive(aware);
-    const auto epoch = epoch_[std::minmax(aware, unaware)];
-    sim_.after(net::limits::kIdle, [this, aware, unaware, epoch] {
-      if (epoch_[std::minmax(aware, unaware)] == epoch) notice(unaware, aware);
+    sim_.after(net::limits::kIdle, [this, aware, unaware, edge, epoch = epoch_[edge]] {
+      if (epoch_[edge] == epoch) notice(unaware, aware);
     });
   }
   /// Everyone gets `degree` random neighbours beside the ring that keeps the graph connected.
@@ -140,6 +164,8 @@ class GossipNetwork {
     for (Node other = 0; other < size(); ++other) {
       notice(node, other);
       notice(other, node);
+      if (const auto wire = end_of(node, other))
+        wire->close(node, net::CloseReason::connection_lost);
     }
   }
   std::vector<std::pair<Node, Node>> connections() const {
@@ -284,7 +310,46 @@ class GossipNetwork {
     std::map<net::SnapshotId, net::Instant> completed;
     Traffic traffic;
     net::Instant alarm = net::Instant::max();
+    net::LocalNode local{};
   };
+
+  static crypto::Secret<32> numbered(std::size_t number) {
+    crypto::Secret<32> secret;
+    for (const std::size_t i : {0U, 1U, 2U}) {
+      secret.data()[i] = static_cast<std::byte>(number >> 8 * i);
+    }
+    return secret;
+  }
+
+  // --- Over sessions: what net/asio/host.cpp does with its links -------------------------------
+
+  void established(const std::shared_ptr<Wire>& wire, Node self, Node other,
+                   std::uint64_t features) {
+    // The newer one counts; the other side of the older is long gone.
+    const auto older = std::exchange(ends_[{self, other}], wire);
+    if (older) {
+      older->close(self, net::CloseReason::duplicate);
+      gossip(self).handle_disconnected(sim_.now(), id(other));
+    }
+    gossip(self).handle_connected(sim_.now(), id(other), features);
+    drive(self);
+  }
+  void closed(const Wire* wire, Node self, Node other) {
+    const auto dialled = dialled_.find(std::minmax(self, other));
+    if (dialled != dialled_.end() && dialled->second.get() == wire) {
+      connections_.erase(std::minmax(self, other));
+    }
+    if (end_of(self, other).get() != wire) return;
+    ends_.erase({self, other});
+    gossip(self).handle_disconnected(sim_.now(), id(other));
+    drive(self);
+  }
+  [[nodiscard]] std::shared_ptr<Wire> end_of(Node self, Node other) const {
+    const auto end = ends_.find({self, other});
+    return end == ends_.end() ? nullptr : end->second;
+  }
+
+  // --- Over messages alone -----------------------------------------------------------------------
 
   /// `self` notices that it is connected with `other` no more.
   void notice(Node self, Node other) {
@@ -395,7 +460,8 @@ class GossipNetwork {
 
   net::Instant post(Node from, Node to, const net::Message& message) {
     const std::pair<Node, Node> edge = std::minmax(from, to);  // not auto: it would hold references
-    if (!connections_.contains(edge)) return sim_.now();
+    const auto end = end_of(from, to);
+    if (over_ == Over::sessions ? !end : !connections_.contains(edge)) return sim_.now();
     Bytes bytes = net::encode_message(message);
     std::size_t size = bytes.size() + 4;
     const auto* piece = std::get_if<net::Piece>(&message);
@@ -406,6 +472,7 @@ class GossipNetwork {
     ++kinds_[message.index()];
     Traffic& traffic = nodes_[from]->traffic;
     (chunk ? traffic.chunks : piece ? traffic.manifests : traffic.other) += size;
+    if (end) return end->send(from, message, size);
     return network_.send(from, to, size,
                          [this, from, to, edge, epoch = epoch_[edge], bytes = std::move(bytes)] {
                            // Or it was lost with its connection.
@@ -416,9 +483,12 @@ class GossipNetwork {
   void deliver(Node from, Node to, const Bytes& bytes) {
     auto message = net::decode_message(bytes);
     assert(message);
-    if (watch) watch(from, to, *message);
-    if (!natures.contains(to) || !lie(from, to, *message)) {
-      gossip(to).handle_message(sim_.now(), id(from), std::move(*message));
+    receive(from, to, std::move(*message));
+  }
+  void receive(Node from, Node to, net::Message message) {
+    if (watch) watch(from, to, message);
+    if (!natures.contains(to) || !lie(from, to, message)) {
+      gossip(to).handle_message(sim_.now(), id(from), std::move(message));
     }
     drive(to);
   }
@@ -437,13 +507,23 @@ class GossipNetwork {
     return fetch != nullptr;
   }
 
+  Over over_;
   Simulator sim_;
   Network network_;
   std::vector<crypto::Identity> identities_;
+  std::vector<crypto::ChannelKey> channels_;
   std::unique_ptr<net::Consortium> consortium_;
   std::vector<std::unique_ptr<State>> nodes_;
   std::map<net::NodeId, Node> index_;
   std::set<std::pair<Node, Node>> connections_;
+  Wire::Callbacks wire_callbacks_{
+      .established = [this](const auto& wire, Node self, Node other,
+                            std::uint64_t features) { established(wire, self, other, features); },
+      .message = [this](Node self, Node other,
+                        net::Message message) { receive(other, self, std::move(message)); },
+      .closed = [this](const Wire* wire, Node self, Node other) { closed(wire, self, other); }};
+  std::map<std::pair<Node, Node>, std::shared_ptr<Wire>> dialled_;  // last, by edge
+  std::map<std::pair<Node, Node>, std::shared_ptr<Wire>> ends_;     // by self and other
   std::set<std::pair<Node, Node>> half_open_;  // the one that is unaware, and the other
   std::map<std::pair<Node, Node>, std::uint64_t> epoch_;
   std::uint64_t messages_ = 0;

@@ -325,15 +325,19 @@ BOOST_AUTO_TEST_CASE(snapshot_lost_on_disk_is_fetched_again) {
 }
 
 BOOST_AUTO_TEST_CASE(same_seed_same_history) {
-  const auto events = [](std::uint64_t seed) {
-    GossipNetwork network(seed, 12, {.latency = 50ms, .jitter = 20ms, .loss_percent = 20});
+  using Over = GossipNetwork::Over;
+  const auto events = [](std::uint64_t seed, Over over) {
+    const unsigned loss = over == Over::messages ? 20 : 0;
+    GossipNetwork network(seed, 12, {.latency = 50ms, .jitter = 20ms, .loss_percent = loss}, over);
     network.connect_randomly(3);
     everyone_publishes(network, 1);
     network.simulator().run_for(5min);
     return std::pair(network.simulator().events_run(), network.messages());
   };
-  BOOST_TEST((events(9) == events(9)));
-  BOOST_TEST((events(9) != events(10)));
+  for (const Over over : {Over::messages, Over::sessions}) {
+    BOOST_TEST((events(9, over) == events(9, over)));
+    BOOST_TEST((events(9, over) != events(10, over)));
+  }
 }
 
 // --- The swarm ---------------------------------------------------------------------------------

@@ -22,17 +22,22 @@ using namespace std::chrono_literals;
 using namespace kith;
 using sim::GossipNetwork;
 using Node = GossipNetwork::Node;
+using Over = GossipNetwork::Over;
 
 constexpr net::Duration kStorm = 5min;
 constexpr net::Duration kHealed = 5min;  // by then everyone has everything
-constexpr net::Duration kCalm = 2min;     // and then nobody has anything to ask for
+constexpr net::Duration kDialled = 3s;   // a connection is established by then
+constexpr net::Duration kCalm = 2min;    // and then nobody has anything to ask for
 
 /// A few nodes for some minutes: they publish, lose connections, power and files, come out of
 /// backups, and a third of them at most lies.  Then it is over.
 class Storm {
  public:
   explicit Storm(std::uint64_t seed)
-      : random_(seed), network_(seed, 4 + random_() % 8, some_link()), state_(network_.size()) {
+      : random_(seed),
+        over_(chance(2) ? Over::messages : Over::sessions),
+        network_(seed, 4 + random_() % 8, some_link(), over_),
+        state_(network_.size()) {
     network_.chunks = static_cast<std::uint32_t>(1 + random_() % 10);
     for (Node node = 0; node < network_.size(); ++node) {
       if (3 * (liars_.size() + 1) < network_.size() && chance(4))
@@ -76,8 +81,8 @@ class Storm {
 
   [[nodiscard]] std::string description() const {
     std::ostringstream text;
-    text << network_.size() << " nodes, " << liars_.size() << " of them liars, " << network_.chunks
-         << " chunks";
+    text << (over_ == Over::sessions ? "sessions, " : "messages, ") << network_.size() << " nodes, "
+         << liars_.size() << " of them liars, " << network_.chunks << " chunks";
     return text.str();
   }
 
@@ -94,7 +99,7 @@ class Storm {
     sim::Link link;
     link.latency = std::chrono::milliseconds(1 + random_() % 200);
     link.jitter = std::chrono::milliseconds(random_() % 100);
-    if (chance(2)) link.loss_percent = static_cast<unsigned>(random_() % 20);
+    if (over_ == Over::messages) link.loss_percent = static_cast<unsigned>(random_() % 20);
     if (chance(2)) link.rate = 2'500'000 * (1 + random_() % 10);
     return link;
   }
@@ -113,7 +118,7 @@ class Storm {
 
   /// Publishes, and wants what is newest, as the learner does; again and again.
   void round(Node node) {
-    if (!over_ && chance(2)) publish(node);
+    if (!ended_ && chance(2)) publish(node);
     want_newest(node);
     network_.simulator().after(std::chrono::milliseconds(5000 + random_() % 30000),
                                [this, node] { round(node); });
@@ -171,7 +176,8 @@ class Storm {
         state_[someone_honest()].full ^= true;
         return;
       default:
-        if (!liars_.empty()) mischief(liars_[random_() % liars_.size()], someone_honest());
+        if (liars_.empty()) return;
+        return mischief(liars_[random_() % liars_.size()], someone_honest());
     }
   }
   void lose_silently(std::pair<Node, Node> connection) {
@@ -232,6 +238,9 @@ class Storm {
   /// What a liar may say.  It has honest things to say as well: the real gossip runs there, too.
   void mischief(Node liar, Node victim) {
     network_.connect(liar, victim);
+    network_.simulator().after(kDialled, [this, liar, victim] { say_something(liar, victim); });
+  }
+  void say_something(Node liar, Node victim) {
     net::Manifest manifest;
     manifest.chunks.resize(network_.chunks);
     const auto newest = network_.gossip(liar).newest(network_.id(victim));
@@ -276,29 +285,32 @@ class Storm {
     first.chunks.resize(network_.chunks);
     second.chunks.assign(network_.chunks, crypto::hash(as_byte_view("other")));
     const std::uint64_t sequence = 1000 + lies_++;
-    for (const Node node : {one, other}) network_.connect(liar, node);
-    network_.inject(liar, one, net::Heads{{network_.sign(liar, sequence, first)}});
-    network_.inject(liar, other, net::Heads{{network_.sign(liar, sequence, second)}});
+    tell(liar, one, network_.sign(liar, sequence, first));
+    tell(liar, other, network_.sign(liar, sequence, second));
   }
 
   void tell_alone(Node liar, Node node) {
     net::Manifest manifest;
     manifest.chunks.resize(network_.chunks);
+    tell(liar, node, network_.sign(liar, 1000 + lies_++, manifest));
+  }
+  void tell(Node liar, Node node, const net::SignedHead& head) {
     network_.connect(liar, node);
-    network_.inject(liar, node, net::Heads{{network_.sign(liar, 1000 + lies_++, manifest)}});
+    network_.simulator().after(
+        kDialled, [this, liar, node, head] { network_.inject(liar, node, net::Heads{{head}}); });
   }
 
   /// The cables are mended, and the disks have room.
   void heal() {
-    over_ = true;
+    ended_ = true;
     for (State& state : state_) state.full = false;
-    for (std::size_t i = 0; i < honest_.size(); ++i) {
-      network_.connect(honest_[i], honest_[(i + 1) % honest_.size()]);
-    }
     for (Node node = 0; node < network_.size(); ++node) dial_some(node);
   }
   void pass(net::Duration time) {
     for (const net::Instant until = now() + time; now() < until && !broken_;) {
+      for (std::size_t i = 0; i < honest_.size(); ++i) {
+        network_.connect(honest_[i], honest_[(i + 1) % honest_.size()]);
+      }
       network_.simulator().run_for(10s);
       check_always();
     }
@@ -371,12 +383,13 @@ class Storm {
   }
 
   std::mt19937_64 random_;
+  Over over_;
   GossipNetwork network_;
   std::vector<State> state_;
   std::vector<Node> honest_, liars_;
   std::set<std::pair<Node, net::SnapshotId>> rotten_;
   std::uint64_t lies_ = 0, fetches_ = 0;
-  bool over_ = false;
+  bool ended_ = false;
   std::optional<std::string> broken_;
 };
 
