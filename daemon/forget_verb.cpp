@@ -8,6 +8,7 @@
 #include "daemon/failure.hpp"
 #include "daemon/history.hpp"
 #include "daemon/keys.hpp"
+#include "daemon/named.hpp"
 #include "daemon/place.hpp"
 #include "daemon/store.hpp"
 
@@ -66,20 +67,15 @@ std::map<std::string, std::string> known_nodes(const Members& members,
 
 /// The id of the one called `who`, or whose id begins so.  Throws Failure(EX_USAGE).
 std::string find_node(const std::map<std::string, std::string>& names, const std::string& who) {
-  std::vector<std::string> found, by_id;
-  std::set<std::string> all;
-  for (const auto& [id, name] : names) {
-    if (name == who) found.push_back(id);
-    if (!who.empty() && id.starts_with(who)) by_id.push_back(id);
-    all.insert(name);
-  }
-  if (found.empty()) found = by_id;  // a short name may begin an id by chance
-  if (found.size() == 1) return found.front();
+  std::vector<Named> named;
+  for (const auto& [id, name] : names) named.push_back({name, id});
+  const auto found = meant_by(who, named);
+  if (found.size() == 1) return named[found.front()].id;
   const std::string quoted = "\"" + who + "\"";
-  throw Failure(EX_USAGE, found.empty()
-                              ? "nobody here was ever called " + quoted +
-                                    "; there are: " + boost::algorithm::join(all, ", ")
-                              : quoted + " is more than one; give the beginning of its id");
+  throw Failure(EX_USAGE,
+                found.empty()
+                    ? "nobody here was ever called " + quoted + "; there are: " + names_of(named)
+                    : quoted + " is more than one; give the beginning of its id");
 }
 
 /// What a node's models did to this one's, from a round on.

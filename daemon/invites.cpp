@@ -3,6 +3,7 @@
 #include "daemon/charter_file.hpp"
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/named.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -158,24 +159,24 @@ void Invites::used(const net::Token& token, system_clock::time_point now) {
 
 OpenInvite Invites::find(std::string_view who, Which which, const net::CharterChain& chain,
                          system_clock::time_point now) const {
-  std::vector<OpenInvite> matching, by_id;
-  std::string names;
-  for (const OpenInvite& invite : pending(chain, now)) {
-    if (which == Which::applied && !invite.applicant) continue;
-    if (invite.number() == who) return invite;
-    const bool begins =
-        !who.empty() && invite.applicant && to_string(invite.applicant->member.id).starts_with(who);
-    if (invite.name() == who) matching.push_back(invite);
-    if (begins) by_id.push_back(invite);
-    names += (names.empty() ? "" : ", ") + (invite.name().empty() ? "-" : invite.name());
+  std::vector<OpenInvite> invites = pending(chain, now);
+  if (which == Which::applied) {
+    std::erase_if(invites, [](const OpenInvite& invite) { return !invite.applicant; });
   }
-  if (matching.empty()) matching = by_id;  // a short name may begin an id by chance
-  if (matching.size() == 1) return matching.front();
+  const auto numbered = std::ranges::find(invites, who, &OpenInvite::number);
+  if (numbered != invites.end()) return *numbered;
+  std::vector<Named> named;
+  for (const OpenInvite& invite : invites) {
+    named.push_back(
+        {invite.name(), invite.applicant ? to_string(invite.applicant->member.id) : ""});
+  }
+  const auto found = meant_by(who, named);
+  if (found.size() == 1) return invites[found.front()];
   const std::string quoted = "\"" + std::string(who) + "\"";
-  if (matching.empty()) {
+  if (found.empty()) {
     throw Failure(EX_USAGE, (which == Which::applied ? "nobody has applied as "
                                                      : "there is no invitation of ") +
-                                quoted + "; there are: " + (names.empty() ? "none" : names));
+                                quoted + "; there are: " + names_of(named));
   }
   throw Failure(EX_USAGE, "there is more than one invitation of " + quoted +
                               "; give the number of the one, as kith pending shows it");

@@ -2,6 +2,7 @@
 
 #include "daemon/console.hpp"
 #include "daemon/failure.hpp"
+#include "daemon/named.hpp"
 
 #include <boost/algorithm/string/join.hpp>
 
@@ -253,19 +254,14 @@ Lines audit_lines(const std::vector<json>& entries) {
 // ---- kith why -----------------------------------------------------------------------------------
 
 const json& find_peer(const json& peers, std::string_view who) {
-  std::vector<const json*> found;
-  std::string names;
-  for (const json& peer : peers) {
-    const std::string name = peer.at("name");
-    if (name == who) return peer;
-    names += (names.empty() ? "" : ", ") + name;
-    if (!who.empty() && peer.at("id").get<std::string>().starts_with(who)) found.push_back(&peer);
-  }
-  if (found.size() == 1) return *found.front();
+  std::vector<Named> named;
+  for (const json& peer : peers) named.push_back({peer.at("name"), peer.at("id")});
+  const auto found = meant_by(who, named);
+  if (found.size() == 1) return peers.at(found.front());
   throw Failure(EX_USAGE, (found.empty() ? "there is no peer \""
                                          : "there is more than one peer whose id begins with \"") +
-                              std::string(who) + "\"; the peers of this node are: " +
-                              (names.empty() ? "none" : names));
+                              std::string(who) +
+                              "\"; the peers of this node are: " + names_of(named));
 }
 
 namespace {

@@ -39,6 +39,19 @@ class KilledNode(unittest.TestCase):
                 self.assertFalse(any(peer["quarantined"] for peer in node.peers().values()))
                 self.assertEqual(node.stop(), 0)
 
+    def test_a_third_of_the_nodes_that_die_at_once_delay_nobody(self):
+        with Testnet(nodes=6, settings=SETTINGS | {"learning.strategy": "fedavg"}) as net:
+            net.start()
+            net.wait_for_rounds(3, 60)
+            calm = max(event["at"] for node in net.nodes for event in node.events("round_finished"))
+            victims, others = net.nodes[:2], net.nodes[2:]
+            for victim in victims:
+                victim.kill()
+            net.wait_for_rounds(8, 60, others)
+            for node in others:
+                self.assertLess(longest_pause(node, calm), GATHER / 2, f"{node.name} stalled")
+                self.assertFalse(any(node.peers()[victim.name]["connected"] for victim in victims))
+
     def kill_and_watch(self, net, victim, moment):
         others = [node for node in net.nodes if node is not victim]
         moment(net, victim)

@@ -26,6 +26,27 @@ BOOST_AUTO_TEST_CASE(snapshots_travel_both_ways_over_one_dialled_connection) {
   BOOST_TEST(has(bob.events, "+alice"));
 }
 
+BOOST_AUTO_TEST_CASE(nodes_meet_over_ipv6) {
+  error_code unsupported;
+  tcp::acceptor probe(io);
+  const tcp::endpoint any{asio::ip::address_v6::loopback(), 0};
+  if (!probe.open(tcp::v6(), unsupported)) probe.bind(any, unsupported);
+  if (unsupported) {
+    BOOST_TEST_MESSAGE("this machine has no IPv6: " << unsupported.message());
+    return;
+  }
+  Member listening = bob.member();
+  listening.addresses = {"[::1]:" + std::to_string(probe.local_endpoint().port())};
+  probe.close();
+  consortium.emplace("ours", std::vector{alice.member(), listening});
+  bob.start(io, *consortium, false);
+  bob.host().listen(listening.addresses.at(0));
+  alice.start(io, *consortium, false);
+  alice.host().connect();
+  alice.publish(1);
+  BOOST_TEST(run_until([&] { return !bob.received(alice).empty(); }));
+}
+
 BOOST_AUTO_TEST_CASE(lost_peer_is_dialled_again) {
   start_both();
   BOOST_TEST_REQUIRE(run_until([&] { return has(alice.events, "+bob"); }));
