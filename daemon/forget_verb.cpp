@@ -4,6 +4,7 @@
 #include "daemon/audit_log.hpp"
 #include "daemon/charter_file.hpp"
 #include "daemon/config.hpp"
+#include "daemon/departures.hpp"
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/history.hpp"
@@ -173,6 +174,7 @@ Answer forget(const ForgetOptions& options) {
     if (back_to == 0) on_disk("remove", [&] { fs::remove(state / kCheckpoint); });
     history.forget_after(back_to);
     store.go_back(back_to, self, node);
+    if (options.from <= 1) forget_departure(store, node);
     answer.lines = {
         "Models of " + name + " were averaged into this node's in " + count_of(found.count) + ", " +
             std::to_string(found.first) + " to " + std::to_string(found.last) + ".",

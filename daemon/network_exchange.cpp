@@ -1,6 +1,7 @@
 #include "daemon/network_exchange.hpp"
 
 #include "daemon/charter_file.hpp"
+#include "daemon/departures.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/log.hpp"
 #include "daemon/network_note.hpp"
@@ -167,26 +168,39 @@ void NetworkExchange::follow_charter() {
   host_->offer(renewals);  // an operator may have put some there
 }
 
+// Every version since the one that was written down last; if that is not of this chain, the newest.
 void NetworkExchange::audit_charter(const net::CharterChain& chain) {
-  const auto& [charter, signed_charter, id] = chain.newest();
-  const std::string text = crypto::to_hex(id);
-  if (store_.text("audited_charter") == text) return;
-  const json members = names_and_ids(charter.members);
+  const auto& versions = chain.versions();
+  const auto audited = store_.text("audited_charter");
+  auto next = std::ranges::find_if(
+      versions, [&](const auto& version) { return crypto::to_hex(version.id) == audited; });
+  next = next == versions.end() ? std::prev(next) : std::next(next);
+  for (; next != versions.end(); ++next) {
+    audit_version(*next, next == versions.begin() ? nullptr : &std::prev(next)->charter);
+  }
+}
+
+void NetworkExchange::audit_version(const net::CharterChain::Version& version,
+                                    const net::Charter* before) {
+  const auto& [charter, signed_charter, id] = version;
   json signers = json::array();
   for (const auto& signature : signed_charter.signatures) {
     signers.push_back(to_string(signature.steward));
   }
-  const auto& versions = chain.versions();
-  static const net::Charter none;
-  const net::CharterDiff changes =
-      diff(versions.size() > 1 ? versions[versions.size() - 2].charter : none, charter);
+  const net::CharterDiff changes = diff(before ? *before : net::Charter{}, charter);
   audit_.append("charter", {{"number", charter.number},
-                            {"version", text},
-                            {"members", members},
+                            {"version", crypto::to_hex(id)},
+                            {"members", names_and_ids(charter.members)},
                             {"admitted", names_and_ids(changes.added)},
                             {"expelled", names_and_ids(changes.removed)},
                             {"signed_by", signers}});
-  store_.put_text("audited_charter", text);
+  store_.atomically([&] {
+    for (const net::Member& member : changes.added) forget_departure(store_, member.id);
+    for (const net::Member& member : changes.removed) {
+      if (member.id != local_.id) note_departure(store_, member, charter.number);
+    }
+    store_.put_text("audited_charter", crypto::to_hex(id));
+  });
 }
 
 // What a crash between two writes left behind.

@@ -124,6 +124,7 @@ class NetworkExchange final : public Exchange, public net::HostOwner {
   void keep_charters();
   /// Records which version of the charter counts from now on, if that is news.
   void audit_charter(const net::CharterChain& chain);
+  void audit_version(const net::CharterChain::Version& version, const net::Charter* before);
   /// The members that may read what we publish.
   [[nodiscard]] net::Consortium readers() const;
   /// Runs `job` on the disk pool, after all earlier ones.  What it throws leaves io_context::run().

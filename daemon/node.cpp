@@ -1,6 +1,7 @@
 #include "daemon/node.hpp"
 
 #include "daemon/charter_file.hpp"
+#include "daemon/departures.hpp"
 #include "daemon/encoded_snapshot.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/history.hpp"
@@ -384,6 +385,7 @@ json Node::status() const {
           {"last_round", last_report_},
           {"members", consortium_.members().size()},
           {"charter", exchange_.charter()},
+          {"expelled", departures(store_)},
           {"connected", exchange_.connected()},
           {"refused_by", exchange_.refused_by()},
           {"other_tasks", exchange_.other_tasks()},

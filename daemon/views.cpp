@@ -131,6 +131,24 @@ std::string privacy_spent(const json& privacy) {
   return text;
 }
 
+/// What the departure of a member did to the model.
+std::string departure_text(const json& departed) {
+  const std::string name = departed.at("name");
+  const std::string text =
+      name + ", by version " + departed.at("version").dump() + " of the charter: ";
+  const auto averaged = departed.at("averaged").get<std::uint64_t>();
+  if (averaged == 0) return text + "was never averaged with, so the model is none of its";
+  const auto mean = [](const json& rounds) {
+    return percent(rounds) + " in the " + rounds.at("rounds").dump() + " rounds ";
+  };
+  const json &before = departed.at("before"), &after = departed.at("after");
+  return text + "averaged with in " + std::to_string(averaged) + " rounds, last in " +
+         departed.at("last").dump() + "; served " +
+         (before.is_null() ? "" : mean(before) + "before, ") +
+         (after.is_null() ? "no round since" : mean(after) + "since") +
+         " (validation); kith forget " + name + " takes out what it left";
+}
+
 }  // namespace
 
 Lines status_lines(const json& status) {
@@ -180,6 +198,7 @@ Lines status_lines(const json& status) {
   const json& charter = status.at("charter");
   if (charter.is_null()) return lines;
   line("charter", charter_text(charter) + ", expires " + charter.at("expires").get<std::string>());
+  for (const json& departed : status.at("expelled")) line("expelled", departure_text(departed));
   if (charter.at("forked").get<bool>()) {
     line("",
          "FORKED: a rival lies beside it, and only the members of both count; see kith charter "
@@ -190,6 +209,7 @@ Lines status_lines(const json& status) {
 
 Lines peers_lines(const json& peers, std::chrono::system_clock::time_point now) {
   using enum Table::Align;
+  if (peers.empty()) return {"This node is the only member; kith invite brings in others."};
   Table table({left, left, left, right, left, right, right, right, right, right, left, left});
   table.add({"peer", "state", "since", "round", "rho", "rtt", "in", "out", "in/s", "out/s", "runs",
              "why"});

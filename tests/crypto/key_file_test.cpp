@@ -1,6 +1,7 @@
 #include "crypto/key_file.hpp"
 
 #include "tests/crypto/bytes.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -24,16 +25,8 @@ namespace data = boost::unit_test::data;
 namespace fs = std::filesystem;
 
 struct Directory {
-  Directory() {
-    std::string name = (fs::temp_directory_path() / "kith-key-file-XXXXXX").string();
-    BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Directory() { fs::remove_all(path); }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-
-  fs::path path;
+  test::TemporaryDirectory directory;
+  fs::path path = directory.path();
 };
 
 struct WithFile : Directory {

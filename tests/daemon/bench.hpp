@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/strategy.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -29,15 +30,7 @@ inline Names sorted(Names names) {
 
 class Bench {
  public:
-  Bench() {
-    std::string name = (fs::temp_directory_path() / "kith-bench-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    restart();
-  }
-  ~Bench() {
-    worker_.reset();
-    fs::remove_all(folder_);
-  }
+  Bench() { restart(); }
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
 
@@ -111,7 +104,8 @@ class Bench {
     io_.run();
   }
 
-  fs::path folder_;
+  test::TemporaryDirectory directory_;
+  fs::path folder_ = directory_.path();
   asio::io_context io_;
   std::unique_ptr<WorkerProcess> worker_;
 };

@@ -5,7 +5,7 @@
 #include "daemon/keys.hpp"
 #include "tests/charters.hpp"
 #include "tests/crypto_ready.hpp"
-#include "tests/model/worker/temporary_directory.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 

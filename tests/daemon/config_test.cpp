@@ -1,7 +1,7 @@
 #include "daemon/config.hpp"
 
 #include "daemon/failure.hpp"
-#include "tests/model/worker/temporary_directory.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>

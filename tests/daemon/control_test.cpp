@@ -1,6 +1,7 @@
 #include "daemon/control.hpp"
 
 #include "daemon/failure.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -154,19 +155,14 @@ BOOST_AUTO_TEST_SUITE_END()
 
 /// A server in a folder of its own, on a thread of its own.
 struct Served {
-  fs::path folder;
+  test::TemporaryDirectory directory;
+  fs::path folder = directory.path();
   asio::io_context io{1};
   std::optional<ControlServer> server;
   std::thread thread;
 
-  Served() {
-    std::string name = (fs::temp_directory_path() / "kith-control-XXXXXX").string();
-    folder = ::mkdtemp(name.data());
-  }
-  ~Served() {
-    stop();
-    fs::remove_all(folder);
-  }
+  Served() = default;
+  ~Served() { stop(); }
   Served(const Served&) = delete;
   Served& operator=(const Served&) = delete;
 

@@ -1,7 +1,7 @@
 #include "daemon/history.hpp"
 
 #include "daemon/disk.hpp"
-#include "tests/model/worker/temporary_directory.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -4,7 +4,7 @@
 #include "daemon/failure.hpp"
 #include "tests/charters.hpp"
 #include "tests/crypto_ready.hpp"
-#include "tests/model/worker/temporary_directory.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 

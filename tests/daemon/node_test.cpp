@@ -4,6 +4,7 @@
 #include "daemon/failure.hpp"
 #include "daemon/history.hpp"
 #include "tests/crypto_ready.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -82,11 +83,7 @@ class TestNode {
 };
 
 struct Nodes : CryptoReady {
-  Nodes() {
-    std::string name = (fs::temp_directory_path() / "kith-node-XXXXXX").string();
-    folder = ::mkdtemp(name.data());
-    log::configure(log::Level::error, log::Format::text);
-  }
+  Nodes() { log::configure(log::Level::error, log::Format::text); }
   ~Nodes() {
     for (auto& node : nodes) node->stop();
     try {
@@ -96,7 +93,6 @@ struct Nodes : CryptoReady {
       // What a test provoked on purpose.
     }
     for (auto& node : nodes) node->destroy();
-    fs::remove_all(folder);
   }
   TestNode& add(const std::string& behaviour) {
     const std::string name = "node-" + std::to_string(nodes.size() + 1);
@@ -150,7 +146,8 @@ struct Nodes : CryptoReady {
     });
   }
 
-  fs::path folder;
+  test::TemporaryDirectory directory;
+  fs::path folder = directory.path();
   asio::io_context io;
   std::vector<std::unique_ptr<TestNode>> nodes;
 };

@@ -6,6 +6,7 @@
 #include "model/pipe/memfd.hpp"
 #include "model/snapshot.hpp"
 #include "tests/crypto_ready.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -43,12 +44,7 @@ Bytes content(std::size_t weights) {
 }
 
 struct Circle : CryptoReady {
-  Circle() {
-    std::string name = (fs::temp_directory_path() / "kith-seal-XXXXXX").string();
-    folder = ::mkdtemp(name.data());
-    blobs.emplace(folder);
-  }
-  ~Circle() { fs::remove_all(folder); }
+  Circle() { blobs.emplace(folder.path()); }
 
   static net::Member member(const crypto::NodeKeys& keys) {
     net::Member made;
@@ -74,7 +70,7 @@ struct Circle : CryptoReady {
       bob{crypto::Identity::generate(), crypto::ChannelKey::generate()};
   net::Consortium consortium{"ours", {member(alice), member(bob)}};
   SnapshotForm form;  ///< of the last that was sealed
-  fs::path folder;
+  test::TemporaryDirectory folder;
   std::optional<Blobs> blobs;
 };
 

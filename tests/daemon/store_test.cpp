@@ -2,6 +2,7 @@
 
 #include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -26,14 +27,8 @@ namespace fs = std::filesystem;
 
 /// A folder of this test's own.
 struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "kith-store-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
+  test::TemporaryDirectory directory;
+  fs::path path = directory.path();
 };
 
 Bytes bytes(std::string_view text) {

@@ -104,7 +104,8 @@ json status(json privacy) {
           {"consortium", "ours"},
           {"task", {{"name", "digits"}}},
           {"strategy", "lia"},
-          {"charter", nullptr}};
+          {"charter", nullptr},
+          {"expelled", json::array()}};
 }
 
 bool any_line(const Lines& lines, const std::string& part) {
@@ -233,6 +234,30 @@ BOOST_AUTO_TEST_CASE(status_says_loudly_whose_charter_leaves_this_node_out) {
   BOOST_TEST(!any_line(status_lines(out), "NOT A MEMBER"));
   out["refused_by"] = {"ana", "ben"};
   BOOST_TEST(any_line(status_lines(out), "NOT A MEMBER, say ana, ben"));
+}
+
+BOOST_AUTO_TEST_CASE(status_shows_what_the_departure_of_a_member_did_to_the_model) {
+  json full = status(nullptr);
+  full["charter"] = {
+      {"number", 3}, {"fingerprint", "abcd-efgh"}, {"expires", "2027-01-31"}, {"forked", false}};
+  json gone{{"id", "kith-bbb2"}, {"name", "ben"}, {"version", 3},      {"round", 9},
+            {"averaged", 4},     {"last", 8},     {"before", nullptr}, {"after", nullptr}};
+  gone["before"] = {{"rounds", 5}, {"accuracy", 0.81}, {"loss", 0.5}};
+  full["expelled"] = {gone};
+  const std::string begins =
+      "ben, by version 3 of the charter: averaged with in 4 rounds, last in 8";
+  BOOST_TEST(any_line(status_lines(full), begins));
+  BOOST_TEST(any_line(status_lines(full), "81.0 % in the 5 rounds before, no round since"));
+  gone["after"] = {{"rounds", 2}, {"accuracy", 0.79}, {"loss", 0.6}};
+  full["expelled"] = {gone};
+  BOOST_TEST(any_line(status_lines(full), "5 rounds before, 79.0 % in the 2 rounds since"));
+  gone["averaged"] = 0;
+  full["expelled"] = {gone};
+  BOOST_TEST(any_line(status_lines(full), "never averaged with"));
+}
+
+BOOST_AUTO_TEST_CASE(a_node_without_peers_says_so) {
+  BOOST_TEST(any_line(peers_lines(json::array(), {}), "the only member"));
 }
 
 BOOST_AUTO_TEST_CASE(who_is_ignored_is_shown_so_whatever_its_score) {

@@ -326,6 +326,12 @@ class WithNodes(Charters):
                 net.wait("they are connected", lambda: node.peers()[other]["connected"], 30)
                 self.assertEqual(node.peers()[other]["charter"]["state"], "ours")
                 self.assertEqual(node.status()["charter"]["number"], 3)
+                # And what that did to its model.
+                gone = lambda: {one["name"]: one for one in node.status()["expelled"]}.get("node-3", {})
+                net.wait("there are rounds to compare", lambda: gone().get("before") and gone().get("after"), 30)
+                self.assertEqual(gone()["version"], 3)
+                shown = self.done("status", "--dir", node.directory)
+                self.assertRegex(shown, r"expelled +node-3, by version 3 of the charter: ")
             told = {event["from"]: event["number"] for event in net.nodes[1].events("charter_received")}
             self.assertEqual(told, {"node-1": 3})
 
@@ -342,6 +348,15 @@ class WithNodes(Charters):
             for node in net.nodes:
                 self.assertEqual(node.stop(), 0)
             self.check_audit_log(steward, second)
+
+            # Who takes two versions at once writes both down: one may have expelled somebody.
+            for days in (400, 500):
+                self.change(steward, "--renew", days)
+            net.nodes[0].start()
+            net.wait("it follows the newest", lambda: net.nodes[0].status()["charter"]["number"] == 5, 30)
+            self.assertEqual(net.nodes[0].stop(), 0)
+            log = json.loads(self.done("log", "show", "--json", "--last", 100_000, "--dir", steward))
+            self.assertEqual([one["number"] for one in log if one["event"] == "charter"], [2, 3, 4, 5])
 
     def test_two_consortia_become_one_and_one_becomes_two_and_what_was_learnt_stays(self):
         with Testnet(nodes=3) as net:

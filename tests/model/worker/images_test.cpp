@@ -1,6 +1,6 @@
 #include "model/data/images.hpp"
 
-#include "tests/model/worker/temporary_directory.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,7 +1,7 @@
 #include "model/torch/ledger.hpp"
 
 #include "model/torch/error.hpp"
-#include "tests/model/worker/temporary_directory.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -5,7 +5,7 @@
 #include "model/data/images.hpp"
 #include "model/data/table.hpp"
 #include "model/data/text.hpp"
-#include "tests/model/worker/temporary_directory.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>

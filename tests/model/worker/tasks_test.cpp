@@ -1,8 +1,8 @@
 #include "crypto/hash.hpp"
 #include "model/data/partition.hpp"
 #include "model/data/text.hpp"
-#include "tests/model/worker/temporary_directory.hpp"
 #include "tests/model/worker/worker_process.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 

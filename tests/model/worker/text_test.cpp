@@ -1,6 +1,6 @@
 #include "model/data/text.hpp"
 
-#include "tests/model/worker/temporary_directory.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -5,8 +5,8 @@
 #include "model/pipe/memfd.hpp"
 #include "model/privacy.hpp"
 #include "model/snapshot.hpp"
-#include "tests/model/worker/temporary_directory.hpp"
 #include "tests/model/worker/worker_process.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
