@@ -182,14 +182,14 @@ void NetworkExchange::audit_charter(const net::CharterChain& chain) {
 
 void NetworkExchange::audit_version(const net::CharterChain::Version& version,
                                     const net::Charter* before) {
-  const auto& [charter, signed_charter, id] = version;
+  const net::Charter& charter = version.charter;
   json signers = json::array();
-  for (const auto& signature : signed_charter.signatures) {
+  for (const auto& signature : version.signed_charter.signatures) {
     signers.push_back(to_string(signature.steward));
   }
   const net::CharterDiff changes = diff(before ? *before : net::Charter{}, charter);
   audit_.append("charter", {{"number", charter.number},
-                            {"version", crypto::to_hex(id)},
+                            {"version", crypto::to_hex(version.id)},
                             {"members", names_and_ids(charter.members)},
                             {"admitted", names_and_ids(changes.added)},
                             {"expelled", names_and_ids(changes.removed)},
@@ -199,7 +199,7 @@ void NetworkExchange::audit_version(const net::CharterChain::Version& version,
     for (const net::Member& member : changes.removed) {
       if (member.id != local_.id) note_departure(store_, member, charter.number);
     }
-    store_.put_text("audited_charter", crypto::to_hex(id));
+    store_.put_text("audited_charter", crypto::to_hex(version.id));
   });
 }
 

@@ -36,7 +36,8 @@ class Storm {
   explicit Storm(std::uint64_t seed)
       : random_(seed),
         over_(chance(2) ? Over::messages : Over::sessions),
-        network_(seed, 4 + random_() % 8, some_link(), over_),
+        link_(some_link()),
+        network_(seed, 4 + random_() % 8, link_, over_),
         state_(network_.size()) {
     network_.chunks = static_cast<std::uint32_t>(1 + random_() % 10);
     for (Node node = 0; node < network_.size(); ++node) {
@@ -289,6 +290,7 @@ class Storm {
     tell(liar, other, network_.sign(liar, sequence, second));
   }
 
+  /// A head that it tells nobody else.
   void tell_alone(Node liar, Node node) {
     net::Manifest manifest;
     manifest.chunks.resize(network_.chunks);
@@ -384,6 +386,7 @@ class Storm {
 
   std::mt19937_64 random_;
   Over over_;
+  sim::Link link_;
   GossipNetwork network_;
   std::vector<State> state_;
   std::vector<Node> honest_, liars_;
