@@ -1,7 +1,6 @@
 #include "daemon/departures.hpp"
 
 #include <algorithm>
-#include <vector>
 
 namespace kith::daemon {
 namespace {
@@ -34,25 +33,31 @@ json mean_of(const std::vector<json>& reports) {
 
 }  // namespace
 
+Contributions contributions_of(const std::string& id, std::uint64_t from,
+                               const std::vector<json>& reports) {
+  Contributions found;
+  for (const json& report : reports) {
+    const std::uint64_t number = number_of(report);
+    const auto is_it = [&](const json& member) { return member.at("id") == id; };
+    if (number < from || std::ranges::none_of(report.at("members"), is_it)) continue;
+    if (found.count++ == 0) found.first = number;
+    found.last = number;
+  }
+  return found;
+}
+
 void note_departure(Store& store, const net::Member& member, std::uint64_t number) {
   const std::string id = to_string(member.id);
   const auto reports = store.rounds(SIZE_MAX);
   if (reports.empty()) return;
-  std::uint64_t averaged = 0;
-  json last = nullptr;
-  for (const json& report : reports) {
-    const auto is_it = [&](const json& each) { return each.at("id") == id; };
-    if (std::ranges::none_of(report.at("members"), is_it)) continue;
-    ++averaged;
-    last = number_of(report);
-  }
+  const Contributions found = contributions_of(id, 0, reports);
   json all = noted(store);
   all.push_back({{"id", id},
                  {"name", member.name},
                  {"version", number},
                  {"round", number_of(reports.back())},
-                 {"averaged", averaged},
-                 {"last", last}});
+                 {"averaged", found.count},
+                 {"last", found.count > 0 ? json(found.last) : json()}});
   store.put_text(kKey, all.dump());
 }
 

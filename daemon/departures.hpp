@@ -3,13 +3,25 @@
 #include "daemon/store.hpp"
 #include "net/charter.hpp"
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 namespace kith::daemon {
 
 /// Members that a version of the charter has expelled, and what that did to this node's model.
 ///
 /// What is noted is kept in the store, beside the reports of the rounds that it speaks of.
+
+/// In how many rounds, from a round on, a node's models were averaged into this one's.
+struct Contributions {
+  std::uint64_t count = 0;
+  std::uint64_t first = 0, last = 0;  ///< of these rounds, if there are any
+};
+/// `reports` are those of Store::rounds().
+[[nodiscard]] Contributions contributions_of(const std::string& id, std::uint64_t from,
+                                             const std::vector<nlohmann::json>& reports);
 
 /// Notes that version `number` has expelled `member`, after the last round that was finished; if
 /// none was, there is nothing to note.

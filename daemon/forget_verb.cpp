@@ -79,25 +79,6 @@ std::string find_node(const std::map<std::string, std::string>& names, const std
                     : quoted + " is more than one; give the beginning of its id");
 }
 
-/// What a node's models did to this one's, from a round on.
-struct Contributions {
-  std::uint64_t count = 0;  ///< rounds in which they were averaged with
-  std::uint64_t first = 0, last = 0;
-};
-
-Contributions contributions_of(const std::string& id, std::uint64_t from,
-                               const std::vector<json>& rounds) {
-  Contributions found;
-  for (const json& round : rounds) {
-    const std::uint64_t number = round.at("round");
-    const auto is_it = [&](const json& member) { return member.at("id") == id; };
-    if (number < from || std::ranges::none_of(round.at("members"), is_it)) continue;
-    if (found.count++ == 0) found.first = number;
-    found.last = number;
-  }
-  return found;
-}
-
 /// Whose models were averaged with in these rounds, beside `id`: they may have had its in them.
 std::set<std::string> others(const std::string& id, std::uint64_t last,
                              const std::vector<json>& rounds) {
