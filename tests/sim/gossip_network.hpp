@@ -68,6 +68,8 @@ class GossipNetwork {
   static net::Hash task() { return crypto::hash(as_byte_view("task")); }
   Simulator& simulator() { return sim_; }
   Network& network() { return network_; }
+  /// What the node's calendar shows is so far ahead of the truth, or behind it.
+  void set_calendar(Node node, net::Duration ahead) { nodes_[node]->calendar = {ahead, 0}; }
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
   net::Gossip& gossip(Node node) { return *nodes_[node]->gossip; }
   net::NodeId id(Node node) const { return identities_[node].id(); }
@@ -83,7 +85,7 @@ class GossipNetwork {
     return found == kinds_.end() ? 0 : found->second;
   }
   const Traffic& traffic(Node of) const { return nodes_[of]->traffic; }
-  /// When the node came to hold all of it; nullopt if it does not.
+  /// When the node came to hold all of it; nullopt if it does not, or no longer does.
   std::optional<net::Instant> completed(Node node, const net::SnapshotId& snapshot) const {
     const auto& times = nodes_[node]->completed;
     const auto found = times.find(snapshot);
@@ -103,8 +105,8 @@ class GossipNetwork {
     notice(b, a);
     connections_.insert(std::minmax(a, b));
     ++epoch_[std::minmax(a, b)];
-    gossip(a).handle_connected(sim_.now(), id(b), features(b));
-    gossip(b).handle_connected(sim_.now(), id(a), features(a));
+    gossip(a).handle_connected(now(a), id(b), features(b));
+    gossip(b).handle_connected(now(b), id(a), features(a));
     drive(a);
     drive(b);
   }
@@ -115,8 +117,8 @@ class GossipNetwork {
       dialled_.at(std::minmax(a, b))->close(a, net::CloseReason::shutting_down);
       return;
     }
-    gossip(a).handle_disconnected(sim_.now(), id(b));
-    gossip(b).handle_disconnected(sim_.now(), id(a));
+    gossip(a).handle_disconnected(now(a), id(b));
+    gossip(b).handle_disconnected(now(b), id(a));
     drive(a);
     drive(b);
   }
@@ -131,7 +133,7 @@ class GossipNetwork {
       return;
     }
     half_open_.insert({unaware, aware});
-    gossip(aware).handle_disconnected(sim_.now(), id(unaware));
+    gossip(aware).handle_disconnected(now(aware), id(unaware));
     drive(aware);
     sim_.after(net::limits::kIdle, [this, aware, unaware, edge, epoch = epoch_[edge]] {
       if (epoch_[edge] == epoch) notice(unaware, aware);
@@ -189,7 +191,7 @@ class GossipNetwork {
       nodes_[node]->disk.pieces[{head.id(), piece}] = data[piece];
     }
     nodes_[node]->disk.snapshots[head.id()] = {head, manifest, true};
-    gossip(node).publish(sim_.now(), head, manifest);
+    gossip(node).publish(now(node), head, manifest);
     drive(node);
     return head.id();
   }
@@ -206,7 +208,7 @@ class GossipNetwork {
     return net::sign_head(head, identities_[node], consortium_->id());
   }
   void want(Node node, const net::SnapshotId& snapshot) {
-    gossip(node).want(sim_.now(), snapshot);
+    gossip(node).want(now(node), snapshot);
     drive(node);
   }
 
@@ -218,7 +220,7 @@ class GossipNetwork {
   }
   /// Delivers `message` to `to` as if `from` had sent it: for liars.
   void inject(Node from, Node to, const net::Message& message) {
-    gossip(to).handle_message(sim_.now(), id(from), message);
+    gossip(to).handle_message(now(to), id(from), message);
     drive(to);
   }
   /// The number of nodes that hold all of `snapshot`, byte for byte.
@@ -258,17 +260,17 @@ class GossipNetwork {
     State& state = *nodes_[node];
     state.gossip = make_gossip(node);
     state.alarm = net::Instant::max();
-    ++state.disk.log;
+    open_log(node);
     for (const net::Evidence& evidence : state.disk.evidence) state.gossip->restore(evidence);
     if (state.disk.charter) {
-      state.gossip->follow(sim_.now(), *state.disk.charter, state.disk.rival, state.disk.verdicts);
+      state.gossip->follow(now(node), *state.disk.charter, state.disk.rival, state.disk.verdicts);
       state.gossip->restore(state.disk.renewals);
     }
     for (const auto& [id, stored] : state.disk.snapshots) {
       using net::Swarm;
       state.gossip->restore(stored.head, stored.manifest,
                             stored.complete ? Swarm::Stored::whole : Swarm::Stored::partly);
-      if (!stored.complete) state.gossip->found(sim_.now(), id, on_disk(node, id));
+      if (!stored.complete) state.gossip->found(now(node), id, on_disk(node, id));
     }
     drive(node);
   }
@@ -288,7 +290,7 @@ class GossipNetwork {
   bool read(Node node, const net::SnapshotId& snapshot) {
     if (!gossip(node).complete(snapshot)) return false;
     const auto there = on_disk(node, snapshot);
-    gossip(node).found(sim_.now(), snapshot, there);
+    gossip(node).found(now(node), snapshot, there);
     drive(node);
     return std::ranges::find(there, false) == there.end();
   }
@@ -300,6 +302,8 @@ class GossipNetwork {
   std::function<void(Node from, Node to, const net::Message&)> watch;
   /// The node has all of it, as it says.
   std::function<void(Node, const net::SnapshotId&)> on_completed = [](auto, const auto&) {};
+  /// Others know what the node published later than anything that it remembers.
+  std::function<void(Node)> on_outrun = [](Node) {};
 
  private:
   struct State {
@@ -311,7 +315,10 @@ class GossipNetwork {
     Traffic traffic;
     net::Instant alarm = net::Instant::max();
     net::LocalNode local{};
+    SkewedClock calendar;
   };
+
+  net::Instant now(Node node) { return sim_.now(node); }
 
   static crypto::Secret<32> numbered(std::size_t number) {
     crypto::Secret<32> secret;
@@ -329,9 +336,9 @@ class GossipNetwork {
     const auto older = std::exchange(ends_[{self, other}], wire);
     if (older) {
       older->close(self, net::CloseReason::duplicate);
-      gossip(self).handle_disconnected(sim_.now(), id(other));
+      gossip(self).handle_disconnected(now(self), id(other));
     }
-    gossip(self).handle_connected(sim_.now(), id(other), features);
+    gossip(self).handle_connected(now(self), id(other), features);
     drive(self);
   }
   void closed(const Wire* wire, Node self, Node other) {
@@ -341,7 +348,7 @@ class GossipNetwork {
     }
     if (end_of(self, other).get() != wire) return;
     ends_.erase({self, other});
-    gossip(self).handle_disconnected(sim_.now(), id(other));
+    gossip(self).handle_disconnected(now(self), id(other));
     drive(self);
   }
   [[nodiscard]] std::shared_ptr<Wire> end_of(Node self, Node other) const {
@@ -354,7 +361,7 @@ class GossipNetwork {
   /// `self` notices that it is connected with `other` no more.
   void notice(Node self, Node other) {
     if (half_open_.erase({self, other}) == 0) return;
-    gossip(self).handle_disconnected(sim_.now(), id(other));
+    gossip(self).handle_disconnected(now(self), id(other));
     drive(self);
   }
   std::uint64_t features(Node node) {
@@ -364,7 +371,7 @@ class GossipNetwork {
   bool shows_renewal(Node node, Node to) {
     const auto& known = disk(node).renewals;
     const auto own = std::ranges::find(known, id(node), &net::Renewal::member);
-    return own == known.end() || gossip(to).take_shown(sim_.now(), *own);
+    return own == known.end() || gossip(to).take_shown(now(to), *own);
   }
   std::unique_ptr<net::Gossip> make_gossip(Node node) {
     return std::make_unique<net::Gossip>(*consortium_, identities_[node].id(), task(),
@@ -378,10 +385,10 @@ class GossipNetwork {
     const net::Instant next = node.gossip->next_timeout();
     if (next == net::Instant::max() || next == node.alarm) return;
     node.alarm = next;
-    sim_.at(next, [this, self, next] {
+    sim_.at(self, next, [this, self, next] {
       if (nodes_[self]->alarm != next) return;
       nodes_[self]->alarm = net::Instant::max();
-      gossip(self).handle_timeout(sim_.now());
+      gossip(self).handle_timeout(now(self));
       drive(self);
     });
   }
@@ -392,7 +399,7 @@ class GossipNetwork {
       const net::Instant sent = post(self, to, out->message);
       if (std::holds_alternative<net::Piece>(out->message)) {
         sim_.at(sent, [this, self, to] {
-          gossip(self).handle_drained(sim_.now(), id(to));
+          gossip(self).handle_drained(now(self), id(to));
           drive(self);
         });
       }
@@ -404,25 +411,26 @@ class GossipNetwork {
       } else if (manifest) {
         const std::vector<bool> there = on_disk(self, read->snapshot);
         if (there[read->piece]) data = node.disk.pieces.at({read->snapshot, read->piece});
-        if (!data) node.gossip->found(sim_.now(), read->snapshot, there);
+        if (!data) node.gossip->found(now(self), read->snapshot, there);
       }
-      node.gossip->handle_piece_read(sim_.now(), read->for_peer, read->snapshot, read->piece, data);
-      if (!data) node.gossip->handle_drained(sim_.now(), read->for_peer);
+      node.gossip->handle_piece_read(now(self), read->for_peer, read->snapshot, read->piece, data);
+      if (!data) node.gossip->handle_drained(now(self), read->for_peer);
     } else if (auto* write = std::get_if<Gossip::WritePiece>(&event)) {
       node.disk.pieces[{write->snapshot, write->piece}] = std::move(write->data);
     } else if (const auto* found = std::get_if<Gossip::Discovered>(&event)) {
-      if (wants(self, found->head)) node.gossip->want(sim_.now(), found->snapshot);
+      if (wants(self, found->head)) node.gossip->want(now(self), found->snapshot);
     } else if (const auto* begun = std::get_if<Gossip::Begun>(&event)) {
       node.disk.snapshots[begun->snapshot] = {*node.gossip->signed_head(begun->snapshot),
                                               *node.gossip->manifest(begun->snapshot), false};
     } else if (const auto* needed = std::get_if<Gossip::Needed>(&event)) {
-      node.gossip->relay(sim_.now(), needed->snapshot);
+      node.gossip->relay(now(self), needed->snapshot);
     } else if (const auto* completed = std::get_if<Gossip::Completed>(&event)) {
       node.disk.snapshots.at(completed->snapshot).complete = true;
       node.completed.emplace(completed->snapshot, sim_.now());
       on_completed(self, completed->snapshot);
     } else if (const auto* dropped = std::get_if<Gossip::Dropped>(&event)) {
       node.disk.snapshots.erase(dropped->snapshot);
+      node.completed.erase(dropped->snapshot);
       std::erase_if(node.disk.pieces,
                     [&](const auto& piece) { return piece.first.first == dropped->snapshot; });
     } else if (const auto* accused = std::get_if<Gossip::Accused>(&event)) {
@@ -439,8 +447,20 @@ class GossipNetwork {
       node.disk.rival = std::move(forked->rival);
       settle(self);
     } else if (const auto* outrun = std::get_if<Gossip::Outrun>(&event)) {
-      node.disk.log = std::max(node.disk.log, outrun->position.log + 1);
+      if (outrun->position.log < node.disk.log) return;
+      open_log(self, outrun->position.log);
+      on_outrun(self);
     }
+  }
+  /// As daemon/store.cpp does it.
+  void open_log(Node node, std::uint64_t above = 0) {
+    constexpr std::uint64_t kSpread = 1 << 20;  // microseconds
+    constexpr auto kNow = std::chrono::days(20'000);
+    std::uint64_t& log = nodes_[node]->disk.log;
+    const auto shown = nodes_[node]->calendar.shows(sim_.now() + kNow).time_since_epoch();
+    const auto stamp = std::chrono::duration_cast<std::chrono::microseconds>(shown).count();
+    log = std::max({log + 1, above + 1, static_cast<std::uint64_t>(stamp)}) +
+          sim_.random()() % kSpread;
   }
 
   /// What the daemon does when a charter or a rival has come onto its disk.
@@ -455,7 +475,7 @@ class GossipNetwork {
       disk.verdicts.emplace(fork->other, net::Verdict::outvoted);
       disk.rival.reset();
     }
-    gossip(self).follow(sim_.now(), *disk.charter, disk.rival, disk.verdicts);
+    gossip(self).follow(now(self), *disk.charter, disk.rival, disk.verdicts);
   }
 
   net::Instant post(Node from, Node to, const net::Message& message) {
@@ -488,7 +508,7 @@ class GossipNetwork {
   void receive(Node from, Node to, net::Message message) {
     if (watch) watch(from, to, message);
     if (!natures.contains(to) || !lie(from, to, message)) {
-      gossip(to).handle_message(sim_.now(), id(from), std::move(message));
+      gossip(to).handle_message(now(to), id(from), std::move(message));
     }
     drive(to);
   }

@@ -28,6 +28,21 @@ BOOST_AUTO_TEST_CASE(time_stops_exactly_where_asked) {
   BOOST_TEST((sim.now() - start == 24h));
 }
 
+BOOST_AUTO_TEST_CASE(alarm_goes_off_when_the_nodes_own_clock_says_so) {
+  for (const int fast : {-10'000, 0, 10'000}) {
+    Simulator sim(1);
+    sim.set_clock(0, {100h, fast});
+    sim.run_for(1h);
+    const auto due = sim.now(0) + 60s;
+    bool early = false, late = true;
+    sim.at(0, due - 1ns, [&] { early = sim.now(0) >= due; });
+    sim.at(0, due, [&] { late = sim.now(0) > due + 2ns; });
+    sim.run_for(61s);
+    BOOST_TEST(!early);
+    BOOST_TEST(!late);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace simulator_test

@@ -28,6 +28,9 @@ constexpr net::Duration kStorm = 5min;
 constexpr net::Duration kHealed = 5min;  // by then everyone has everything
 constexpr net::Duration kDialled = 3s;   // a connection is established by then
 constexpr net::Duration kCalm = 2min;    // and then nobody has anything to ask for
+// Bytes for each node, with what is on its disk and on its way; chunks are short here.  Half as
+// much again as the most that any of 300 storms took.
+constexpr std::size_t kMemory = 30'000, kMemoryOfHead = 10'000, kMemoryOfChunk = 600;
 
 /// A few nodes for some minutes: they publish, lose connections, power and files, come out of
 /// backups, and a third of them at most lies.  Then it is over.
@@ -53,6 +56,8 @@ class Storm {
         network_.natures[liar] = GossipNetwork::Nature::corrupts;
     }
     network_.wants = [this](Node node, const net::Head&) { return !state_[node].full; };
+    for (Node node = 0; node < network_.size(); ++node) some_clocks_and_line(node);
+    network_.on_outrun = [this](Node node) { state_[node].published.reset(); };
     network_.on_completed = [this](Node node, const net::SnapshotId& id) { completed(node, id); };
     network_.watch = [this](Node from, Node to, const net::Message& message) {
       if (std::holds_alternative<net::Fetch>(message) && !is_liar(from) && !is_liar(to)) ++fetches_;
@@ -104,6 +109,17 @@ class Storm {
     if (chance(2)) link.rate = 2'500'000 * (1 + random_() % 10);
     return link;
   }
+  /// No two computers agree what time it is, nor how long a second takes; and some lines are slow.
+  void some_clocks_and_line(Node node) {
+    const std::chrono::hours up(random_() % 1000);
+    network_.simulator().set_clock(node, {up, static_cast<int>(random_() % 20'001) - 10'000});
+    set_calendar(node);
+    if (chance(3)) network_.network().set_rate(node, 1'000'000 + random_() % 2'000'000);
+  }
+  void set_calendar(Node node) {
+    const std::chrono::hours off(chance(2) ? 0 : static_cast<int>(random_() % 20'000) - 10'000);
+    network_.set_calendar(node, off);
+  }
   bool chance(unsigned of) { return random_() % of == 0; }
   net::Instant now() { return network_.simulator().now(); }
   Node someone() { return random_() % network_.size(); }
@@ -151,7 +167,7 @@ class Storm {
   void something_happens() {
     const auto connections = network_.connections();
     const auto some = [&] { return connections[random_() % connections.size()]; };
-    switch (random_() % 13) {
+    switch (random_() % 15) {
       case 0:
       case 1:
         return dial_some(someone());
@@ -175,6 +191,11 @@ class Storm {
         return network_.network().stall(someone(), now() + std::chrono::seconds(random_() % 60));
       case 10:
         state_[someone_honest()].full ^= true;
+        return;
+      case 11:
+        return set_calendar(someone());
+      case 12:
+        if (!liars_.empty()) drip(liars_[random_() % liars_.size()]);
         return;
       default:
         if (liars_.empty()) return;
@@ -217,7 +238,6 @@ class Storm {
     State& state = state_[node];
     if (!state.backup) return;
     network_.disk(node) = *state.backup;
-    network_.disk(node).log = now_ms();  // as the daemon, whose clock is right
     state.sequence = state.sequence_of_backup;
     state.published.reset();
     start_again(node);
@@ -236,6 +256,12 @@ class Storm {
     }
   }
 
+  /// For a while the liar says things slowly enough to keep everyone waiting.
+  void drip(Node liar) {
+    network_.network().drip(liar, true);
+    network_.simulator().after(std::chrono::seconds(random_() % 300),
+                               [this, liar] { network_.network().drip(liar, false); });
+  }
   /// What a liar may say.  It has honest things to say as well: the real gossip runs there, too.
   void mischief(Node liar, Node victim) {
     network_.connect(liar, victim);
@@ -306,6 +332,7 @@ class Storm {
   void heal() {
     ended_ = true;
     for (State& state : state_) state.full = false;
+    for (const Node liar : liars_) network_.network().drip(liar, false);
     for (Node node = 0; node < network_.size(); ++node) dial_some(node);
   }
   void pass(net::Duration time) {
@@ -343,6 +370,9 @@ class Storm {
       const std::uint64_t size = std::uint64_t{network_.chunks} * net::limits::kChunk;
       claim(gossip.held_bytes() <= most * size, name + " holds more than it should");
     }
+    const std::size_t heads = net::limits::kSnapshotsPerOrigin * network_.size();
+    const std::size_t most = kMemory + heads * (kMemoryOfHead + kMemoryOfChunk * network_.chunks);
+    claim(sim::allocated() <= allocated_before_ + network_.size() * most, "memory is used up");
   }
 
   /// If somebody still has all of what was published last, everybody does.
@@ -384,6 +414,7 @@ class Storm {
     check_always();
   }
 
+  const std::size_t allocated_before_ = sim::allocated();
   std::mt19937_64 random_;
   Over over_;
   sim::Link link_;

@@ -39,7 +39,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   net::Instant send(Node from, const net::Message& message, std::size_t as_if) {
     const std::size_t end = end_of(from);
     if (!sessions_[end]) return simulator_.now();
-    sessions_[end]->send(simulator_.now(), message);
+    sessions_[end]->send(now(end), message);
     const net::Instant sent = flush(end, as_if);
     pump(end);
     return sent;
@@ -54,13 +54,16 @@ class Wire : public std::enable_shared_from_this<Wire> {
   void cut() { cut_ = true; }
 
  private:
+  static constexpr std::size_t kDrops = 100;  // bytes
+
   Wire(Simulator& simulator, Network& network, std::array<Node, 2> nodes,
        std::array<const net::LocalNode*, 2> local, const Callbacks& callbacks)
       : simulator_(simulator), network_(network), nodes_(nodes), callbacks_(callbacks) {
     const net::Member* const dialled = local[0]->consortium->find(local[1]->id);
-    sessions_[0] = std::make_unique<net::Session>(*local[0], dialled, simulator.now());
-    sessions_[1] = std::make_unique<net::Session>(*local[1], nullptr, simulator.now());
+    sessions_[0] = std::make_unique<net::Session>(*local[0], dialled, now(0));
+    sessions_[1] = std::make_unique<net::Session>(*local[1], nullptr, now(1));
   }
+  [[nodiscard]] net::Instant now(std::size_t end) const { return simulator_.now(nodes_[end]); }
   [[nodiscard]] std::size_t end_of(Node node) const { return nodes_[0] == node ? 0 : 1; }
 
   net::Instant flush(std::size_t end, std::size_t as_if = 0) {
@@ -68,18 +71,27 @@ class Wire : public std::enable_shared_from_this<Wire> {
     if (bytes.empty()) return simulator_.now();
     const std::size_t size = std::max(bytes.size(), as_if);
     const auto self = shared_from_this();
-    const net::Instant sent =
-        network_.send(nodes_[end], nodes_[1 - end], size, [self, end, bytes = std::move(bytes)] {
-          if (!self->cut_) self->arrive(1 - end, bytes);
-        });
+    const auto send = [&](Bytes some, std::size_t some_size) {
+      const Node from = nodes_[end], to = nodes_[1 - end];
+      return network_.send(from, to, some_size, [self, end, some = std::move(some)] {
+        if (!self->cut_) self->arrive(1 - end, some);
+      });
+    };
+    net::Instant& sent = sent_[end];
+    if (!network_.drips(nodes_[end])) {
+      sent = send(std::move(bytes), size);
+    } else if (sent <= simulator_.now()) {  // the start of something that will never be whole
+      bytes.resize(std::min(bytes.size(), kDrops));
+      for (const std::byte byte : bytes) sent = send({byte}, 1);
+    }
     simulator_.at(sent, [self, end] {
-      if (self->sessions_[end]) self->sessions_[end]->handle_written(self->simulator_.now(), 0);
+      if (self->sessions_[end]) self->sessions_[end]->handle_written(self->now(end), 0);
     });
     return sent;
   }
   void arrive(std::size_t end, const Bytes& bytes) {
     if (!sessions_[end]) return;
-    sessions_[end]->handle_bytes(simulator_.now(), bytes);
+    sessions_[end]->handle_bytes(now(end), bytes);
     pump(end);
   }
 
@@ -106,11 +118,11 @@ class Wire : public std::enable_shared_from_this<Wire> {
     const net::Instant next = session.next_timeout();
     if (next == alarms_[end]) return;
     alarms_[end] = next;
-    simulator_.at(next, [weak = weak_from_this(), end, next] {
+    simulator_.at(node, next, [weak = weak_from_this(), end, next] {
       const auto wire = weak.lock();
       if (!wire || !wire->sessions_[end] || wire->alarms_[end] != next) return;
       wire->alarms_[end] = net::Instant::max();
-      wire->sessions_[end]->handle_timeout(wire->simulator_.now());
+      wire->sessions_[end]->handle_timeout(wire->now(end));
       wire->pump(end);
     });
   }
@@ -129,6 +141,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   const Callbacks& callbacks_;
   std::array<std::unique_ptr<net::Session>, 2> sessions_;
   std::array<bool, 2> announced_{}, pumping_{}, again_{};
+  std::array<net::Instant, 2> sent_{};  // all of it, by the simulator's clock
   std::array<net::Instant, 2> alarms_{net::Instant::max(), net::Instant::max()};
   bool cut_ = false;
 };
