@@ -2,11 +2,42 @@
 
 #include "model/data/sampling.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <span>
+#include <vector>
 
 namespace kith::worker {
+namespace {
 
-Params initial_model(const model::Schema& schema, std::uint64_t seed) {
+constexpr double kLength = 1.4142135623730951;  // of a row: the square root of 2
+constexpr double kFeatures = 80;                // of the last layer; with more its rows are shorter
+constexpr std::size_t kOrthogonal = 64;  // rows; in so many dimensions others nearly are by chance
+
+double dot(std::span<const double> a, std::span<const double> b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+/// Makes the rows orthogonal, not more than there are columns, and of that length.
+void orthogonalise(std::span<double> rows, std::size_t columns, double length) {
+  for (std::size_t row = 0; row < rows.size(); row += columns) {
+    const auto self = rows.subspan(row, columns);
+    for (std::size_t earlier = 0; earlier < row; earlier += columns) {
+      const auto other = rows.subspan(earlier, columns);
+      const double share = dot(self, other) / dot(other, other);
+      for (std::size_t i = 0; i < columns; ++i) self[i] -= share * other[i];
+    }
+    const double factor = length / std::sqrt(dot(self, self));
+    for (double& value : self) value *= factor;
+  }
+}
+
+}  // namespace
+
+double last_layer(const model::Task& task) { return task.model == "resnet" ? 1 : 0.1; }
+
+Params initial_model(const model::Schema& schema, double last_layer, std::uint64_t seed) {
   data::Random random = data::random_for({seed});
   Params params;
   params.reserve(schema.parameters());
@@ -17,11 +48,17 @@ Params initial_model(const model::Schema& schema, std::uint64_t seed) {
       params.insert(params.end(), count, name.ends_with(".weight") ? 1.0F : 0.0F);
       continue;
     }
-    const double bound = std::sqrt(6.0 / static_cast<double>(count / shape[0]));
-    for (std::uint64_t i = 0; i < count; ++i) {
-      const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
-      params.push_back(static_cast<float>((2 * unit - 1) * bound));
+    std::vector<double> weights(count);
+    for (double& weight : weights) weight = 2 * (static_cast<double>(random() >> 11) * 0x1p-53) - 1;
+    const std::size_t columns = count / shape[0];
+    const std::size_t group = std::min(columns, kOrthogonal) * columns;
+    const double length = kLength * (name.starts_with("output.") ? last_layer : 1);
+    for (std::size_t begin = 0; begin < count; begin += group) {
+      orthogonalise(std::span(weights).subspan(begin, std::min(group, count - begin)), columns,
+                    length);
     }
+    std::ranges::transform(weights, std::back_inserter(params),
+                           [](double weight) { return static_cast<float>(weight); });
   }
   return params;
 }

@@ -159,7 +159,7 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   const Dataset dataset = read_dataset(open.data, open.task, open.score_examples, open.seed);
   Network network(open.task, dataset, open.device, open.threads);
   const model::Schema schema = network.schema();
-  const Params initial = initial_model(schema, open.task.seed);
+  const Params initial = initial_model(schema, last_layer(open.task), open.task.seed);
   Bytes initial_file = model::write_snapshot(schema, initial);
   const crypto::Hash task_hash = model::task_hash(open.task, crypto::hash(initial_file));
   const auto checkpoint = load_checkpoint(open.state, schema, task_hash);
@@ -305,7 +305,9 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Keep& keep) {
 
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Initial& initial) {
   refuse_own_name(initial.name);
-  session().peers[initial.name] = {initial_model(session().network.schema(), initial.seed), {}};
+  const Params drawn =
+      initial_model(session().network.schema(), last_layer(session().task), initial.seed);
+  session().peers[initial.name] = {drawn, {}};
   return {};
 }
 

@@ -77,7 +77,7 @@ struct Bench {
   Network& network() {
     if (!made) {
       made.emplace(task, dataset, test::test_device(), 1);
-      start = initial_model(made->schema(), 1);
+      start = initial_model(made->schema(), 1, 1);
     }
     return *made;
   }
