@@ -47,6 +47,7 @@ class End final : public net::HostOwner {
   std::function<void()> on_completed = [] {};
   std::function<void()> on_disconnected = [this] { io_.stop(); };
   Clock::time_point discovered_at;
+  bool keeps = true;  ///< what it fetches; otherwise nobody can fetch it from here
 
   void read_piece(const net::SnapshotId& snapshot, std::uint32_t piece, PieceRead done) override {
     const crypto::Hash chunk = host_.gossip().manifest(snapshot)->chunks.at(piece);
@@ -57,6 +58,7 @@ class End final : public net::HostOwner {
   }
   void write_piece(const net::SnapshotId& snapshot, std::uint32_t piece, Bytes data,
                    std::function<void()> written) override {
+    if (!keeps) return net::asio::post(io_, std::move(written));
     const crypto::Hash chunk = host_.gossip().manifest(snapshot)->chunks.at(piece);
     net::asio::post(disk_, [this, chunk, data = std::move(data), written = std::move(written)] {
       blobs_.write(chunk, data, Blobs::Durability::refetchable);

@@ -3,8 +3,10 @@
 // has published or has it all, and, with what that took, when its standard input ends.
 // tests/bench/swarm.py runs many, each behind a slow line.
 //
-//     build/release/bin/swarm NUMBER MEBIBYTES FOLDER ADDRESS...       NUMBER: whose ADDRESS is
-//     ours
+//     build/release/bin/swarm NUMBER MEBIBYTES FOLDER ADDRESS...
+//
+// NUMBER: whose ADDRESS is ours; "-" for one that nobody knows, and who keeps nothing of what it
+// fetches.
 #include "crypto/init.hpp"
 #include "daemon/sealed_snapshot.hpp"
 #include "tests/bench/bench_node.hpp"
@@ -18,6 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace kith;
 using nlohmann::json;
+
+constexpr std::string_view kUnknown = "-";  // an address
 
 /// The same in every process.
 bench::Keys keys_of(std::size_t node) {
@@ -58,7 +62,7 @@ int main(int argc, char** argv) {
   std::vector<net::Member> members;
   for (std::size_t node = 0; node < nodes; ++node) {
     members.push_back(keys_of(node).member("node-" + std::to_string(node)));
-    members.back().addresses = {argv[4 + node]};
+    if (argv[4 + node] != kUnknown) members.back().addresses = {argv[4 + node]};
   }
   const net::Consortium consortium("bench", members);
   const bench::Keys keys = keys_of(self);
@@ -88,7 +92,8 @@ int main(int argc, char** argv) {
     });
   };
   wait();
-  end.host().listen(members[self].addresses[0]);
+  end.keeps = self == 0 || !members[self].addresses.empty();
+  if (!members[self].addresses.empty()) end.host().listen(members[self].addresses[0]);
   end.host().connect();
   say({{"ready", now()}});
   io.run();

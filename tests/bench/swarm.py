@@ -3,6 +3,8 @@
 them; prints a row of a Markdown table: docs/results.md is made of it.  Needs root, for the namespaces.
 
 usage: swarm.py SWARM NODES [MEBIBYTES] [MBIT]      for example: swarm.py build/release/bin/swarm 8 64 100
+       swarm.py SWARM NODES MEBIBYTES through-one   the first is connected with the second only, and all others, too:
+                                                    what one node takes that has so many peers and passes it all on
 """
 import contextlib
 import json
@@ -44,9 +46,9 @@ def lines(nodes, mbit):
             subprocess.run(["ip", "netns", "delete", each], check=False)
 
 
-def spread(program, nodes, mebibytes, mbit):
-    """Seconds from the publication to the last node that has it; MiB of memory; snapshots that the first has sent."""
-    addresses = [f"10.77.0.{node + 1}:7700" for node in range(nodes)]
+def spread(program, nodes, mebibytes, mbit, known=lambda node: True):
+    """Seconds from the publication to the last node that has it; what the nodes say at the end; the snapshot's bytes."""
+    addresses = [f"10.77.0.{node + 1}:7700" if known(node) else "-" for node in range(nodes)]
     with tempfile.TemporaryDirectory(prefix="kith-swarm-") as folder, lines(nodes, mbit) as name:
         processes = []
         try:
@@ -69,13 +71,24 @@ def spread(program, nodes, mebibytes, mbit):
             for process in processes:
                 process.kill()
                 process.wait()
-    return last - published["published"], max(end["memory_mebibytes"] for end in ends), ends[0]["out"] / published["bytes"]
+    return last - published["published"], ends, published["bytes"]
+
+
+def through_one(program, nodes, mebibytes):
+    seconds, ends, size = spread(program, nodes, mebibytes, 0, known=lambda node: node == 1)
+    print("| peers | MiB | to all, s | GiB sent | memory, MiB at most |")
+    print("| ---: | ---: | ---: | ---: | ---: |")
+    print(f"| {nodes - 1} | {mebibytes} | {seconds:.0f} | {ends[1]['out'] / 2**30:.1f} | {ends[1]['memory_mebibytes']:.0f} |")
 
 
 def main(program, nodes, mebibytes="64", mbit="100"):
-    nodes, mebibytes, mbit = int(nodes), int(mebibytes), int(mbit)
+    nodes, mebibytes = int(nodes), int(mebibytes)
+    if mbit == "through-one":
+        return through_one(program, nodes, mebibytes)
+    mbit = int(mbit)
     alone, _, _ = spread(program, 2, mebibytes, mbit)
-    seconds, memory, sent = spread(program, nodes, mebibytes, mbit)
+    seconds, ends, size = spread(program, nodes, mebibytes, mbit)
+    memory, sent = max(end["memory_mebibytes"] for end in ends), ends[0]["out"] / size
     print("| nodes | MiB | Mbit/s | to one, s | to all, s | upload times | sent by the first | memory, MiB at most |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     print(f"| {nodes} | {mebibytes} | {mbit} | {alone:.2f} | {seconds:.2f} | {seconds / alone:.2f} | {sent:.2f} | {memory:.0f} |")

@@ -19,12 +19,20 @@ using Node = GossipNetwork::Node;
 
 constexpr std::size_t kNodes = 12;
 
+/// Half of them talk over sessions, and half in messages of which some are lost.
+GossipNetwork network_of(std::uint64_t seed) {
+  const bool sessions = seed / 2 % 2 == 0;
+  return {seed,
+          kNodes,
+          {.latency = 50ms, .jitter = 20ms, .loss_percent = sessions ? 0U : 10U},
+          sessions ? GossipNetwork::Over::sessions : GossipNetwork::Over::messages};
+}
+
 /// Members who follow one charter, and its stewards, an odd number; what they do follows from the
 /// seed.  More than half must sign, and of the stewards as many are bad as is less than that.
 class History {
  public:
-  History(std::uint64_t seed, int stewards)
-      : net(seed, kNodes, {.latency = 50ms, .jitter = 20ms, .loss_percent = 10}) {
+  History(std::uint64_t seed, int stewards) : net(network_of(seed)) {
     for (int i = 1; i <= stewards; ++i) (2 * i < stewards ? bad_ : honest_).push_back(i);
     CharterChain first;
     std::vector<int> all = bad_;
@@ -157,8 +165,7 @@ class History {
 
 /// Members of one charter who renew their keys: with a steward, number 1, who is none of them.
 struct Renewing {
-  explicit Renewing(std::uint64_t seed)
-      : net(seed, kNodes, {.latency = 50ms, .jitter = 20ms, .loss_percent = 10}) {
+  explicit Renewing(std::uint64_t seed) : net(network_of(seed)) {
     Charter charter = first_version({1}, 1);
     charter.members.clear();
     for (Node node = 0; node < kNodes; ++node) {

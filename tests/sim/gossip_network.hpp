@@ -97,8 +97,9 @@ class GossipNetwork {
     if (a == b || connections_.contains(std::minmax(a, b)) || !shows_renewal(a, b)) return;
     if (over_ == Over::sessions) {
       connections_.insert(std::minmax(a, b));
-      dialled_[std::minmax(a, b)] = Wire::dial(
-          sim_, network_, {a, b}, {&nodes_[a]->local, &nodes_[b]->local}, wire_callbacks_);
+      dialled_[std::minmax(a, b)] =
+          Wire::dial(sim_, network_, {a, b}, {&nodes_[a]->local, &nodes_[b]->local},
+                     {features(a), features(b)}, wire_callbacks_);
       return;
     }
     notice(a, b);

@@ -25,12 +25,15 @@ class Wire : public std::enable_shared_from_this<Wire> {
     std::function<void(const Wire*, Node self, Node other)> closed;
   };
 
-  /// The first of `nodes` dials the second.  `local` are borrowed, and all else.
+  /// The first of `nodes` dials the second; `features` are of their hellos.  `local` are borrowed,
+  /// and all else.
   static std::shared_ptr<Wire> dial(Simulator& simulator, Network& network,
                                     std::array<Node, 2> nodes,
                                     std::array<const net::LocalNode*, 2> local,
+                                    std::array<std::uint64_t, 2> features,
                                     const Callbacks& callbacks) {
-    const std::shared_ptr<Wire> wire(new Wire(simulator, network, nodes, local, callbacks));
+    const std::shared_ptr<Wire> wire(
+        new Wire(simulator, network, nodes, local, features, callbacks));
     for (const std::size_t end : {0U, 1U}) wire->pump(end);
     return wire;
   }
@@ -57,11 +60,12 @@ class Wire : public std::enable_shared_from_this<Wire> {
   static constexpr std::size_t kDrops = 100;  // bytes
 
   Wire(Simulator& simulator, Network& network, std::array<Node, 2> nodes,
-       std::array<const net::LocalNode*, 2> local, const Callbacks& callbacks)
+       std::array<const net::LocalNode*, 2> local, std::array<std::uint64_t, 2> features,
+       const Callbacks& callbacks)
       : simulator_(simulator), network_(network), nodes_(nodes), callbacks_(callbacks) {
     const net::Member* const dialled = local[0]->consortium->find(local[1]->id);
-    sessions_[0] = std::make_unique<net::Session>(*local[0], dialled, now(0));
-    sessions_[1] = std::make_unique<net::Session>(*local[1], nullptr, now(1));
+    sessions_[0] = std::make_unique<net::Session>(*local[0], dialled, now(0), features[0]);
+    sessions_[1] = std::make_unique<net::Session>(*local[1], nullptr, now(1), features[1]);
   }
   [[nodiscard]] net::Instant now(std::size_t end) const { return simulator_.now(nodes_[end]); }
   [[nodiscard]] std::size_t end_of(Node node) const { return nodes_[0] == node ? 0 : 1; }
