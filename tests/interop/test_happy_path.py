@@ -455,10 +455,33 @@ def initial_model(shapes, seed):
         if len(shape) == 1:
             values = [1.0 if name.endswith(".weight") else 0.0] * shape[0]
         else:
-            bound = math.sqrt(6 / math.prod(shape[1:]))
-            values = [(2 * ((next(generator) >> 11) * 2**-53) - 1) * bound for _ in range(math.prod(shape))]
+            columns = math.prod(shape[1:])
+            length = math.sqrt(2) * (0.1 if name.startswith("output.") else 1)
+            rows = [[2 * ((next(generator) >> 11) * 2**-53) - 1 for _ in range(columns)] for _ in range(shape[0])]
+            group = min(64, columns)
+            values = [value for begin in range(0, shape[0], group)
+                      for row in orthogonal(rows[begin:begin + group], length) for value in row]  # fmt: skip
         tensors[name] = (shape, struct.pack(f"<{len(values)}f", *values))
     return tensors
+
+
+def dot(row, other):
+    total = 0.0  # not sum(), which later Pythons make more exact
+    for one, two in zip(row, other):
+        total += one * two
+    return total
+
+
+def orthogonal(rows, length):
+    done, squares = [], []
+    for row in rows:
+        for earlier, square in zip(done, squares):
+            share = dot(row, earlier) / square
+            row = [value - share * other for value, other in zip(row, earlier)]
+        factor = length / math.sqrt(dot(row, row))
+        done.append([value * factor for value in row])
+        squares.append(dot(done[-1], done[-1]))
+    return done
 
 
 def seed_sequence(seeds, count):
