@@ -12,7 +12,6 @@ namespace kith::worker {
 namespace {
 
 constexpr double kLength = 1.4142135623730951;  // of a row: the square root of 2
-constexpr double kFeatures = 80;                // of the last layer; with more its rows are shorter
 constexpr std::size_t kOrthogonal = 64;  // rows; in so many dimensions others nearly are by chance
 
 double dot(std::span<const double> a, std::span<const double> b) {

@@ -305,9 +305,9 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Keep& keep) {
 
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Initial& initial) {
   refuse_own_name(initial.name);
-  const Params drawn =
+  Params drawn =
       initial_model(session().network.schema(), last_layer(session().task), initial.seed);
-  session().peers[initial.name] = {drawn, {}};
+  session().peers[initial.name] = {std::move(drawn), {}};
   return {};
 }
 

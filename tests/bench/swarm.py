@@ -75,7 +75,7 @@ def spread(program, nodes, mebibytes, mbit, known=lambda node: True):
 
 
 def through_one(program, nodes, mebibytes):
-    seconds, ends, size = spread(program, nodes, mebibytes, 0, known=lambda node: node == 1)
+    seconds, ends, _ = spread(program, nodes, mebibytes, 0, known=lambda node: node == 1)
     print("| peers | MiB | to all, s | GiB sent | memory, MiB at most |")
     print("| ---: | ---: | ---: | ---: | ---: |")
     print(f"| {nodes - 1} | {mebibytes} | {seconds:.0f} | {ends[1]['out'] / 2**30:.1f} | {ends[1]['memory_mebibytes']:.0f} |")
