@@ -92,8 +92,9 @@ int main(int argc, char** argv) {
     });
   };
   wait();
-  end.keeps = self == 0 || !members[self].addresses.empty();
-  if (!members[self].addresses.empty()) end.host().listen(members[self].addresses[0]);
+  const bool known = !members[self].addresses.empty();
+  end.keeps = self == 0 || known;
+  if (known) end.host().listen(members[self].addresses[0]);
   end.host().connect();
   say({{"ready", now()}});
   io.run();

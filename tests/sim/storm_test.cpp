@@ -355,6 +355,8 @@ class Storm {
   }
 
   void check_always() {
+    const std::size_t heads = net::limits::kSnapshotsPerOrigin * network_.size();
+    const std::uint64_t size = std::uint64_t{network_.chunks} * net::limits::kChunk;
     for (const Node node : honest_) {
       const std::string name = "node " + std::to_string(node);
       net::Gossip& gossip = network_.gossip(node);
@@ -365,12 +367,9 @@ class Storm {
       for (const auto& [liar, evidence] : gossip.quarantined()) {
         claim(is_liar(network_.index(liar)), name + " has convicted an honest node");
       }
-      const std::size_t most = net::limits::kSnapshotsPerOrigin * network_.size();
-      claim(gossip.snapshot_count() <= most, name + " keeps more heads than it should");
-      const std::uint64_t size = std::uint64_t{network_.chunks} * net::limits::kChunk;
-      claim(gossip.held_bytes() <= most * size, name + " holds more than it should");
+      claim(gossip.snapshot_count() <= heads, name + " keeps more heads than it should");
+      claim(gossip.held_bytes() <= heads * size, name + " holds more than it should");
     }
-    const std::size_t heads = net::limits::kSnapshotsPerOrigin * network_.size();
     const std::size_t most = kMemory + heads * (kMemoryOfHead + kMemoryOfChunk * network_.chunks);
     claim(sim::allocated() <= allocated_before_ + network_.size() * most, "memory is used up");
   }
