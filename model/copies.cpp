@@ -7,23 +7,25 @@ namespace kith::model {
 namespace {
 
 constexpr float kRounding = 1e-5F;  // the same model, in another batch
-
-bool equal(std::span<const float> a, std::span<const float> b) {
-  const std::size_t both = std::min(a.size(), b.size());
-  const auto close = [](float x, float y) { return std::abs(x - y) <= kRounding; };
-  return std::ranges::equal(a.first(both), b.first(both), close);
-}
+constexpr float kSure = 1e-3F;
 
 }  // namespace
 
+bool Copies::same(std::span<const float> a, std::span<const float> b) const {
+  const std::size_t both = std::min(a.size(), b.size());
+  const auto close = [](float x, float y) { return std::abs(x - y) <= kRounding; };
+  const auto tells = [this](float loss) { return loss > kSure && loss < cut_ - kRounding; };
+  return std::ranges::equal(a.first(both), b.first(both), close) &&
+         std::ranges::count_if(a.first(both), tells) >= static_cast<std::ptrdiff_t>(kFewest);
+}
+
 std::optional<std::string> Copies::add(const std::string& node, std::uint64_t round,
                                        std::span<const float> losses) {
-  if (losses.size() < kFewest) return std::nullopt;
   std::erase_if(seen_, [&](const Seen& seen) { return seen.last + kRounds < round; });
   std::optional<std::string> whose;
   bool known = false;
   for (Seen& seen : seen_) {
-    if (!equal(seen.losses, losses)) continue;
+    if (!same(seen.losses, losses)) continue;
     if (seen.node == node) {
       known = true;
       seen.last = round;

@@ -102,6 +102,7 @@ Lia::Lia(const Config& config, Roles roles)
       ask_baseline_(settings_.baseline && !config.privacy.on()),
       clip_(model::clip_level(config.task.classes, config.task.clip_factor)),
       admission_(admission_settings(settings_)),
+      copies_(clip_),
       convenor_({.self = std::move(roles.self),
                  .convenor = std::move(roles.convenor),
                  .admit = settings_.admit,
@@ -235,7 +236,9 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
         continue;
       }
       if (const auto copied = copies.find(open[i]); copied != copies.end()) {
-        scores[i].objection = "its newest model is a copy of what " + copied->second + " published";
+        scores[i].objection =
+            "its newest model is a copy of what " +
+            (copied->second == open[i] ? "it published before" : copied->second + " published");
       } else if (model::clearly_worse(peers[i], alone, settings_.slack)) {
         scores[i].objection =
             "its newest model is clearly worse on my validation data than the best I learnt alone";
@@ -264,7 +267,7 @@ void Lia::start_anew_if_others(std::span<const float> reference) {
   if (!same && !reference_.empty()) {
     admission_ = model::Admission(admission_settings(settings_));
     alone_.clear();
-    copies_ = {};
+    copies_ = model::Copies(clip_);
   }
   reference_.assign(reference.begin(), reference.end());
 }
