@@ -8,6 +8,7 @@
 #include <exception>
 #include <fcntl.h>
 #include <iostream>
+#include <malloc.h>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,12 +59,22 @@ std::optional<Options> parse(int count, char** values) {
   return options;
 }
 
+/// Every batch needs the memory that the one before gave back: the system would have to clear its
+/// pages again each time, a tenth of the processor time of a small network.
+void keep_freed_memory() {
+  constexpr int kMiB = 1 << 20;
+  mallopt(M_MMAP_THRESHOLD, 32 * kMiB);
+  mallopt(M_TRIM_THRESHOLD, 512 * kMiB);
+  mallopt(M_TOP_PAD, 16 * kMiB);
+}
+
 int serve(const Options& options) {
   kith::pipe::Fd socket(*options.fd);
   if (fcntl(socket.get(), F_SETFD, FD_CLOEXEC) != 0) {
     std::cerr << "kith-worker: --fd " << *options.fd << " is not open; let kith start the worker\n";
     return kUsage;
   }
+  keep_freed_memory();
   kith::crypto::init();
   kith::worker::close_inherited(socket.get());
   if (options.gpu) kith::worker::start_gpu();

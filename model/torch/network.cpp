@@ -98,7 +98,17 @@ struct Network::Impl {
         parts{tensors_of(dataset.train, device), tensors_of(dataset.validation, device),
               tensors_of(dataset.scored, device), tensors_of(dataset.test, device)} {
     net->to(device);
+    if (device.is_cpu()) put_channels_last();
     for (const auto& [name, shape] : shapes()) schema.tensors.push_back({name, shape});
+  }
+
+  /// Pictures then go through the network with the channels of a pixel side by side: LibTorch pools
+  /// and normalises them several times as fast.
+  void put_channels_last() {
+    for (torch::Tensor& parameter : net->parameters()) {
+      if (parameter.dim() != 4) continue;
+      parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+    }
   }
 
   /// Sorted by name, as the schema is.
