@@ -7,6 +7,15 @@
 #include <cstring>
 
 namespace kith::model {
+namespace {
+
+/// The larger of two norms of the node's own, 0 if none is finite.
+double larger(double initial_norm, double own_norm) {
+  const auto usable = [](double known) { return std::isfinite(known) ? known : 0; };
+  return std::max(usable(initial_norm), usable(own_norm));
+}
+
+}  // namespace
 
 double parameter_norm(ByteView values) {
   assert(values.size() % sizeof(float) == 0);
@@ -21,9 +30,13 @@ double parameter_norm(ByteView values) {
 
 bool absurd_norm(double norm, double initial_norm, double own_norm, double factor) {
   if (!std::isfinite(norm)) return true;
-  const auto usable = [](double known) { return std::isfinite(known) ? known : 0; };
-  const double known = std::max(usable(initial_norm), usable(own_norm));
+  const double known = larger(initial_norm, own_norm);
   return known > 0 && norm > factor * known;
+}
+
+double norm_factor(double norm, double initial_norm, double own_norm) {
+  const double bound = kNormBound * larger(initial_norm, own_norm);
+  return bound > 0 && norm > bound ? bound / norm : 1;
 }
 
 }  // namespace kith::model

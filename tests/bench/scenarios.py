@@ -178,6 +178,37 @@ def facts(name, results, found):
            f"{100 * statistics.mean(s['of_examples'] for s in scoring):.0f} % of the examples")
 
 
+def title_of(name):
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text())["simulation"]["name"]
+
+
+def overview(found, document):
+    """One line a scenario: what training alone, one global model, the best of the other strategies, lia and the true groups reach."""
+    kept = {row.split(" | ")[0].removeprefix("| "): row for row in earlier_section(document, "At a glance")}
+    yield "### At a glance"
+    yield ""
+    yield "Accuracy in %, of the language perplexity (lower is better); means over the seeds of the tables below."
+    yield ""
+    yield "| scenario | alone | one global model | best of the others | Kith (`lia`) | told the true groups |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for name in NAMES:
+        if name not in found:
+            if row := kept.get(title_of(name)):
+                yield row
+            continue
+        results = found[name]
+        text = results["metric"] == "perplexity"
+        key, factor = ("perplexity", 1) if text else ("accuracy", 100)
+        strategies = dict.fromkeys([line["strategy"] for line in results["summary"]] + list(results["earlier"]))
+        reached = {strategy: factor * quality(results, strategy, key) for strategy in strategies}
+        shown = lambda strategy: f"{reached[strategy]:.1f}" if strategy in reached else "-"
+        others = set(reached) - {"lia", "local", "fedavg", "oracle"}
+        best = (min if text else max)(sorted(others), key=reached.get, default=None)
+        other = f"`{best}` {shown(best)}" if best else "-"
+        yield f"| {results['name']} | {shown('local')} | {shown('fedavg')} | {other} | **{shown('lia')}** | {shown('oracle')} |"
+    yield ""
+
+
 def section(name, results, found):
     yield f"### {results['name']}"
     yield ""
@@ -205,9 +236,10 @@ def honest_accuracy(run, honest):
                            for node in run["nodes"] if node["name"] in honest)
 
 
-def attacks(found):
-    """One table of all attacks, each beside the same honest nodes without the attackers."""
-    lines = []
+def attacks(found, document):
+    """One table of all attacks, each beside the same honest nodes without the attackers; what was not run again is kept."""
+    cells = lambda row: tuple(row.split(" | ")[:2])
+    lines = {cells(row): row for row in earlier_section(document, "Attacks") if row.endswith(" |") and " times | " in row}
     for name, results in found.items():
         world = results["runs"][0]["world"]
         attackers = sum(node["attack"] is not None for node in world)
@@ -219,9 +251,10 @@ def attacks(found):
         without = {run["seed"]: 100 * honest_accuracy(run, honest) for run in calm["runs"]}
         attacked = {run["seed"]: 100 * honest_accuracy(run, honest) for run in results["runs"]}
         seeds = sorted(without.keys() & attacked.keys())
-        lines.append(f"| {', '.join(kinds)} | {attackers} of {len(world)} | {spread([attacked[s] for s in seeds])} | "
-                     f"{spread([without[s] for s in seeds])} | {spread([attacked[s] - without[s] for s in seeds], sign='+')} | "
-                     f"{sum(values(results, 'lia', 'attackers')):.0f} times | {len(seeds)} |")
+        row = (f"| {', '.join(kinds)} | {attackers} of {len(world)} | {spread([attacked[s] for s in seeds])} | "
+               f"{spread([without[s] for s in seeds])} | {spread([attacked[s] - without[s] for s in seeds], sign='+')} | "
+               f"{sum(values(results, 'lia', 'attackers')):.0f} times | {len(seeds)} |")
+        lines[cells(row)] = row
     if not lines:
         return
     yield "### Attacks"
@@ -233,7 +266,7 @@ def attacks(found):
     yield ""
     yield "| attack | attackers | accuracy % | without | difference | averaged with an attacker after round 5 | seeds |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
-    yield from lines
+    yield from (lines[key] for key in sorted(lines))
     yield ""
 
 
@@ -267,18 +300,18 @@ def main():
     for results in found.values():
         new = {line["strategy"] for line in results["summary"]}
         results["earlier"] = {key: row for key, row in earlier_rows(document, results["name"]).items() if key not in new}
-    lines = []
+    lines = list(overview(found, document))
     for name in scenarios():
         if name.startswith(("attack-", "calm-", "language-family")):
             continue
         if name in found:
             lines += section(name, found[name], found)
             continue
-        title = tomllib.loads((FOLDER / f"{name}.toml").read_text())["simulation"]["name"]
+        title = title_of(name)
         if kept := earlier_section(document, title):
             note = ["", "*All of an earlier build.*"] if "*All of an earlier build.*" not in kept else []
             lines += [f"### {title}", *note, *kept, ""]
-    lines += attacks(found)
+    lines += attacks(found, document)
     before, rest = document.split(BEGIN)
     RESULTS.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + END + rest.split(END)[1])
     print(f"written to {RESULTS}", file=sys.stderr)

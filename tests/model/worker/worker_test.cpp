@@ -528,6 +528,22 @@ BOOST_AUTO_TEST_CASE(distances_are_euclidean) {
                       "no snapshot of stranger"));
 }
 
+// One peer that had scaled up a good model, and looked useful since losses are cut, ruined an
+// average.
+BOOST_AUTO_TEST_CASE(a_peer_longer_than_twice_what_is_known_is_taken_at_that_length) {
+  Site site;
+  const auto times = [&](float factor) {
+    auto scaled = values(site.initial);
+    for (float& value : scaled) value *= factor;
+    return model::write_snapshot(schema(site.initial), scaled);
+  };
+  load(*site.worker, "nine times", times(9));
+  load(*site.worker, "twice", times(2));
+  const double length =
+      site.worker->ask(pipe::Distance{"averaged", {"twice"}}).values[0];  // that of M0
+  BOOST_TEST(site.worker->ask(pipe::Distance{"twice", {"nine times"}}).values[0] < 1e-5 * length);
+}
+
 BOOST_AUTO_TEST_CASE(a_kept_average_stays_as_it_was_until_forgotten) {
   Site site;
   const Bytes own = site.train(1);
