@@ -439,10 +439,10 @@ BOOST_AUTO_TEST_CASE(scores_begin_with_the_initial_model_and_none_exceeds_the_cl
   const Bytes own = site.train(1, 8);
   load(*site.worker, "start", site.initial);
   load(*site.worker, "twin", own);
-  auto absurd = values(own);
-  for (float& value : absurd) value *= 20;
-  load(*site.worker, "absurd", model::write_snapshot(schema(own), absurd));
-  const auto rows = scores(*site.worker, {"start", "absurd", "twin"});
+  auto opposite = values(own);
+  for (float& value : opposite) value *= -2;
+  load(*site.worker, "opposite", model::write_snapshot(schema(own), opposite));
+  const auto rows = scores(*site.worker, {"start", "opposite", "twin"});
   BOOST_REQUIRE(rows.size() == 5U);
   BOOST_TEST(rows[0].size() == 32U);
   BOOST_TEST((rows[0] == rows[2]));  // row 0 is M0
@@ -504,11 +504,11 @@ BOOST_AUTO_TEST_CASE(measured_losses_are_those_of_an_evaluation_on_the_same_spli
 BOOST_AUTO_TEST_CASE(measured_losses_are_not_cut) {
   Site site;
   const Bytes own = site.train(1, 8);
-  auto absurd = values(own);
-  for (float& value : absurd) value *= 20;
-  load(*site.worker, "absurd", model::write_snapshot(schema(own), absurd));
-  const auto losses = site.worker->ask(pipe::Measure{{"absurd"}, Split::validation}).values;
-  BOOST_TEST(losses[0] > 10 * model::clip_level(10));
+  auto opposite = values(own);
+  for (float& value : opposite) value *= -2;
+  load(*site.worker, "opposite", model::write_snapshot(schema(own), opposite));
+  const auto losses = site.worker->ask(pipe::Measure{{"opposite"}, Split::validation}).values;
+  BOOST_TEST(losses[0] > model::clip_level(10));
 }
 
 BOOST_AUTO_TEST_CASE(distances_are_euclidean) {
