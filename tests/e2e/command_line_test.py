@@ -129,7 +129,8 @@ class RunningNode(unittest.TestCase):
             hanging.start()
             net.wait_for_rounds(2, 60)
             node.start()
-            net.wait_for_rounds(1, 60)
+            # Rounds go on while they are not connected, and then it would not know that the other is in step.
+            net.wait("it has a model of the other", lambda: node.peers()[hanging.name]["snapshot"], 60)
             hanging.process.send_signal(signal.SIGSTOP)
             try:
                 net.wait("it gathers", lambda: node.status()["phase"] == "gathering", 30)
