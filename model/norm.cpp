@@ -7,15 +7,6 @@
 #include <cstring>
 
 namespace kith::model {
-namespace {
-
-/// The larger of two norms of the node's own, 0 if none is finite.
-double larger(double initial_norm, double own_norm) {
-  const auto usable = [](double known) { return std::isfinite(known) ? known : 0; };
-  return std::max(usable(initial_norm), usable(own_norm));
-}
-
-}  // namespace
 
 double parameter_norm(ByteView values) {
   assert(values.size() % sizeof(float) == 0);
@@ -28,15 +19,13 @@ double parameter_norm(ByteView values) {
   return std::sqrt(sum);
 }
 
-bool absurd_norm(double norm, double initial_norm, double own_norm, double factor) {
-  if (!std::isfinite(norm)) return true;
-  const double known = larger(initial_norm, own_norm);
-  return known > 0 && norm > factor * known;
-}
-
-double norm_factor(double norm, double initial_norm, double own_norm) {
-  const double bound = kNormBound * larger(initial_norm, own_norm);
-  return bound > 0 && norm > bound ? bound / norm : 1;
+std::optional<double> norm_factor(double norm, double initial_norm, double own_norm) {
+  if (!std::isfinite(norm)) return std::nullopt;
+  const auto usable = [](double known) { return std::isfinite(known) ? known : 0; };
+  const double known = std::max(usable(initial_norm), usable(own_norm));
+  if (known <= 0 || norm <= kNormBound * known) return 1;
+  if (norm > kRefusedNorm * known) return std::nullopt;
+  return kNormBound * known / norm;
 }
 
 }  // namespace kith::model

@@ -247,14 +247,15 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
   }
   const auto& snapshot = std::get<model::Snapshot>(read);
   const double its_norm = model::parameter_norm(snapshot.values);
-  const double initial_norm = norm(session().initial.params);
-  const double own_norm = norm(session().state.averaged);
-  if (model::absurd_norm(its_norm, initial_norm, own_norm)) {
-    fail(FailureKind::data, "the snapshot of " + load.peer + " is refused: its norm is absurd");
+  const auto factor =
+      model::norm_factor(its_norm, norm(session().initial.params), norm(session().state.averaged));
+  if (!factor) {
+    fail(FailureKind::data, "the snapshot of " + load.peer +
+                                " is refused: its norm is far above that of this node's model");
   }
   Params params = snapshot.copy_values();
-  if (const double factor = model::norm_factor(its_norm, initial_norm, own_norm); factor < 1) {
-    for (float& value : params) value *= static_cast<float>(factor);
+  if (*factor < 1) {
+    for (float& value : params) value *= static_cast<float>(*factor);
   }
   session().peers[load.peer] = {std::move(params), {}};
   return {};
