@@ -138,6 +138,7 @@ net::awaitable<json> Learner::do_round(std::uint64_t number) {
   co_await average(round);
   co_await gate(round);
   co_await test(round);
+  co_await begin_again(round);
   const pipe::Checkpoint checkpoint{number};
   co_await worker_->call(checkpoint);
   co_return report(round);
@@ -216,6 +217,13 @@ net::awaitable<void> Learner::test(Round& round) {
     evaluations.test = tested.result;
   }
   round.seconds["test"] = seconds_since(start);
+}
+
+net::awaitable<void> Learner::begin_again(Round& round) {
+  if (round.gate.served != model::Served::baseline || !strategy_->begins_again()) co_return;
+  const pipe::Average alone{{{"baseline"}, {1}}};
+  co_await worker_->call(alone);
+  round.gate.reason += "; the next round begins from it";
 }
 
 json Learner::report(const Round& round) const {

@@ -75,6 +75,8 @@ class Learner {
   net::awaitable<void> average(Round& round);
   net::awaitable<void> gate(Round& round);
   net::awaitable<void> test(Round& round);
+  /// Makes the baseline the next theta, if it is served and the strategy wants that.
+  net::awaitable<void> begin_again(Round& round);
   [[nodiscard]] nlohmann::json report(const Round& round) const;
   [[nodiscard]] bool trains_privately() const;
   [[nodiscard]] std::string name_of(const std::string& peer) const;

@@ -64,6 +64,9 @@ class Strategy {
   [[nodiscard]] virtual bool uses_training_examples() const { return false; }
   /// True if it looks at Situation::published.
   [[nodiscard]] virtual bool looks_at_published() const { return false; }
+  /// True if the next round begins from the baseline where that is served, since theta is clearly
+  /// worse than it.  The comparators go on as their papers say.
+  [[nodiscard]] virtual bool begins_again() const { return false; }
   /// What to say with the partial that is about to be published.
   [[nodiscard]] virtual Note note() const { return {}; }
 

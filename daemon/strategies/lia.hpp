@@ -21,6 +21,8 @@ class Lia final : public Strategy {
                                  std::mt19937_64& random) override;
   net::awaitable<Choice> choose(Situation situation) override;
   [[nodiscard]] bool looks_at_published() const override { return true; }
+  /// Not with privacy: the next partial would grow out of the examples as they are.
+  [[nodiscard]] bool begins_again() const override { return ask_baseline_; }
   [[nodiscard]] Note note() const override;
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;
@@ -62,8 +64,8 @@ class Lia final : public Strategy {
 
   Config::Learning settings_;
   std::string self_;  ///< node id, in text
-  /// Whether peers must not be clearly worse than the baseline.  Not with privacy: it learns from
-  /// the training examples as they are, which would show in whom we average with.
+  /// Whether the baseline decides what is learnt, and not only what is served.  Not with privacy:
+  /// it learns from the training examples as they are, which would show in what we publish.
   bool ask_baseline_;
   double clip_;  ///< of per-example losses
   model::Admission admission_;

@@ -88,6 +88,7 @@ class FakeWorker {
                  static_cast<float>(train.round));
     pipe::Trained trained;
     trained.validation = {1, 0.5, kScored};
+    if (train.baseline) trained.baseline = trained.validation;
     if (privacy_) {  // every round costs 1
       const auto round = static_cast<double>(train.round);
       const double budget = privacy_->epsilon;

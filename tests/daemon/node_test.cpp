@@ -259,6 +259,27 @@ BOOST_AUTO_TEST_CASE(notes_of_convenor_mode_travel_with_the_snapshots) {
   BOOST_TEST(report(2).is_null());
 }
 
+// A node whose model was ruined served the baseline, but went on from what was ruined.
+BOOST_AUTO_TEST_CASE(lia_begins_again_from_the_baseline_where_all_else_is_clearly_worse) {
+  TestNode& node = add("scripted");
+  fs::create_directory(node.config.node.state);
+  std::ofstream(node.config.node.state / "losses")
+      << "M0=1\nself=0.9\naveraged=0.9\nbaseline=0.2\n";
+  node.config.learning.strategy = StrategyName::lia;
+  start_all();
+  BOOST_TEST_REQUIRE(finishes(node, 1));
+  const nlohmann::json round = status(node).at("last_round");
+  BOOST_TEST(round.at("served") == "baseline");
+  BOOST_TEST(round.at("served_reason").get<std::string>().ends_with("begins from it"));
+  std::vector<nlohmann::json> averaged;
+  std::ifstream requests(node.config.node.state / "requests");
+  for (std::string line; std::getline(requests, line);) {
+    const auto request = nlohmann::json::parse(line);
+    if (request.at("op") == "average") averaged.push_back(request.at("members"));
+  }
+  BOOST_TEST(averaged == (std::vector<nlohmann::json>{{"self"}, {"baseline"}}));
+}
+
 BOOST_AUTO_TEST_CASE(interval_between_rounds_is_kept_whatever_arrives) {
   TestNode& patient = add("honest");
   TestNode& other = add("honest");
