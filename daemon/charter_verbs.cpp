@@ -29,7 +29,6 @@ using nlohmann::json;
 using std::chrono::system_clock;
 
 constexpr std::size_t kCardSize = 8 << 10;
-constexpr std::size_t kConfigSize = 1 << 20;
 constexpr unsigned kMaxDays = 3650;
 
 /// What all these verbs are told.
@@ -765,7 +764,7 @@ Answer move(const CharterOptions& options) {
     write_whole(aside, before.encode());
   }
   // If we are interrupted, the same again finishes it.
-  const std::string text = read_text(config_file, kConfigSize);
+  const std::string text = read_text(config_file, kSettingsFile);
   write_whole(config_file, as_byte_view(replace_consortium(text, config_file, charter.consortium)));
   decide_for(own, chain, net::Verdict::refused);
   Answer answer{

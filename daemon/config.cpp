@@ -1,6 +1,7 @@
 #include "daemon/config.hpp"
 
 #include "daemon/config_keys.hpp"
+#include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/settings.hpp"
 #include "model/data/text.hpp"
@@ -8,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <iterator>
 #include <optional>
 #include <set>
@@ -17,19 +17,6 @@
 
 namespace kith::daemon {
 
-template <>
-struct settings::Choices<StrategyName> {
-  static constexpr std::array<settings::Choice<StrategyName>, 9> all{
-      {{"lia", StrategyName::lia},
-       {"lia-sign", StrategyName::lia_sign},
-       {"local", StrategyName::local},
-       {"fedavg", StrategyName::fedavg},
-       {"oracle", StrategyName::oracle},
-       {"pens", StrategyName::pens},
-       {"dac", StrategyName::dac},
-       {"fedfomo", StrategyName::fedfomo},
-       {"ifca", StrategyName::ifca}}};
-};
 template <>
 struct settings::Choices<model::Encoding> {
   static constexpr std::array<settings::Choice<model::Encoding>, 3> all{
@@ -447,13 +434,9 @@ std::string default_of(const Key<Config>& key) {
 }  // namespace
 
 Config load_config(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) {
-    throw Failure(EX_NOINPUT, "cannot read " + file.string() + "; create it with kith init --dir " +
-                                  fs::absolute(file).parent_path().string());
-  }
-  const std::string text(std::istreambuf_iterator<char>(in), {});
-  return parse_config(text, file);
+  const std::string help =
+      "create it with kith init --dir " + fs::absolute(file).parent_path().string();
+  return parse_config(read_text(file, kSettingsFile, help), file);
 }
 
 Config parse_config(std::string_view text, const fs::path& file) {
@@ -585,11 +568,12 @@ std::string_view name(StrategyName strategy) {
       ->name;
 }
 
-std::optional<StrategyName> parse_strategy(std::string_view text) {
+StrategyName parse_strategy(std::string_view text) {
   const auto& all = Choices<StrategyName>::all;
   const auto found = std::ranges::find(all, text, &Choice<StrategyName>::name);
-  if (found == all.end()) return std::nullopt;
-  return found->value;
+  if (found != all.end()) return found->value;
+  throw Failure(EX_USAGE, "there is no strategy \"" + std::string(text) + "\", but there are " +
+                              kind(StrategyName()));
 }
 
 }  // namespace kith::daemon

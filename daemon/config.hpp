@@ -29,7 +29,8 @@ enum class StrategyName {
 };
 
 [[nodiscard]] std::string_view name(StrategyName strategy);  ///< "lia"
-[[nodiscard]] std::optional<StrategyName> parse_strategy(std::string_view text);
+/// Throws Failure(EX_USAGE), which names all, if there is none of this name.
+[[nodiscard]] StrategyName parse_strategy(std::string_view text);
 
 struct ByteSize {
   std::uint64_t bytes = 0;
@@ -123,6 +124,9 @@ struct Config {
   Log log;
   Limits limits;
 };
+
+/// The largest file of settings that is read, in bytes: a configuration, a scenario, a task.
+inline constexpr std::size_t kSettingsFile = 1 << 20;
 
 /// Reads a configuration file, and the task's vocabulary if it has one.  Throws Failure: EX_NOINPUT
 /// if it is not there, EX_CONFIG with FILE:LINE:COLUMN if something in it is wrong.

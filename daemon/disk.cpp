@@ -53,9 +53,11 @@ void File::sync() {
   if (::fsync(descriptor_) != 0) disk_failed("write", path_, errno);
 }
 
-std::string read_text(const fs::path& path, std::size_t most) {
+std::string read_text(const fs::path& path, std::size_t most, const std::string& help) {
   const auto bytes = read_whole(path, most);
-  if (!bytes) throw Failure(EX_NOINPUT, "there is no " + path.string());
+  if (!bytes) {
+    throw Failure(EX_NOINPUT, "there is no " + path.string() + (help.empty() ? "" : "; ") + help);
+  }
   return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
 }
 

@@ -55,7 +55,8 @@ void write_whole(const std::filesystem::path& path, ByteView bytes, Sync sync = 
 
 /// All of the file; nullopt if there is none.  Failure(EX_DATAERR) if it is larger than `most`.
 [[nodiscard]] std::optional<Bytes> read_whole(const std::filesystem::path& path, std::size_t most);
-/// The same of text.  Failure(EX_NOINPUT) if there is none.
-[[nodiscard]] std::string read_text(const std::filesystem::path& path, std::size_t most);
+/// The same of text.  Failure(EX_NOINPUT), with `help` on what to do, if there is none.
+[[nodiscard]] std::string read_text(const std::filesystem::path& path, std::size_t most,
+                                    const std::string& help = {});
 
 }  // namespace kith::daemon

@@ -360,10 +360,10 @@ int main(int argc, char** argv) {
     Scenario scenario = load_scenario(scenario_file);
     if (!source.empty()) scenario.data.plan.source = source;
     if (!seeds.empty()) scenario.simulation.seeds = seeds;
+    if (!strategies.empty()) scenario.simulation.strategies.clear();
     for (const std::string& only : strategies) {
-      if (!parse_strategy(only)) throw Failure(EX_USAGE, "there is no strategy " + only);
+      scenario.simulation.strategies.push_back(parse_strategy(only));
     }
-    if (!strategies.empty()) scenario.simulation.strategies = strategies;
     if (out_directory.empty()) out_directory = scenario_file.stem();
     std::ostream& progress = as_json ? std::cerr : std::cout;
     const json results =
@@ -414,9 +414,7 @@ int main(int argc, char** argv) {
   step->add_option("--port", plan.port, "with --host-prefix")->capture_default_str();
   step = add_step("watch", "show running nodes until they have finished", [&] {
     catch_interrupts();
-    const auto parsed = parse_strategy(strategy);
-    if (!parsed) throw Failure(EX_USAGE, "there is no strategy " + strategy);
-    watch(open_testnet(directory), *parsed, std::cout, [] {});
+    watch(open_testnet(directory), parse_strategy(strategy), std::cout, [] {});
     return EX_OK;
   });
   step->add_option("--strategy", strategy, "lia, fedavg or oracle")->capture_default_str();

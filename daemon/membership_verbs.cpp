@@ -30,7 +30,6 @@ using nlohmann::json;
 using std::chrono::system_clock;
 
 constexpr std::size_t kInviteSize = 16 << 10;
-constexpr std::size_t kTaskSize = 1 << 20;
 constexpr auto kAskAgain = 3s;  // whether the operator has approved
 
 // --- A new node's folder -----------------------------------------------------------------------
@@ -168,7 +167,7 @@ struct Init {
                         " goes on.  To found another, name another folder with --dir");
     }
     Config config = node.config(consortium);
-    if (!task.empty()) config.task = parse_task(read_text(task, kTaskSize), task.string());
+    if (!task.empty()) config.task = parse_task(read_text(task, kSettingsFile), task.string());
     const fs::path charter = folder / config.consortium.charter;
     if (fs::exists(charter) && !join) {
       throw Failure(EX_CANTCREAT, charter.string() +

@@ -115,6 +115,11 @@ std::string kind(Enumeration auto value) {
   return alternatives(names);
 }
 
+template <Enumeration Enum>
+std::string kind(const std::vector<Enum>&) {
+  return "a list of " + kind(Enum());
+}
+
 // Each read() returns false if `node` is not of the type.
 inline bool read(const toml::node& node, bool& value) {
   if (!node.is_boolean()) return false;
@@ -241,6 +246,11 @@ inline std::string show(const std::vector<fs::path>& values) { return show_list(
 inline std::string show(const std::vector<unsigned>& values) { return show_list(values); }
 inline std::string show(const std::vector<double>& values) { return show_list(values); }
 inline std::string show(const std::array<unsigned, 3>& values) { return show_list(values); }
+
+template <Enumeration Enum>
+std::string show(const std::vector<Enum>& values) {
+  return show_list(values);
+}
 
 // ---- Rules: what a value of the right type must also be. ----
 

@@ -20,8 +20,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using Differences = std::vector<model::TaskDifference>;
 
-constexpr std::size_t kFileSize = 1 << 20;
-
 struct TaskOptions {
   Place place;
   fs::path file, out;
@@ -45,9 +43,10 @@ struct Change {
 Change change(const TaskOptions& options) {
   const fs::path config = options.place.config();
   Change change{.text = {}, .before = load_config(config), .after = {}};
-  change.text = read_text(config, kFileSize);
+  change.text = read_text(config, kSettingsFile);
   if (!options.file.empty()) {
-    const model::Task task = parse_task(read_text(options.file, kFileSize), options.file.string());
+    const model::Task task =
+        parse_task(read_text(options.file, kSettingsFile), options.file.string());
     change.text = replace_task(change.text, config, task);
   }
   change.after = parse_config(change.text, config);

@@ -1,11 +1,9 @@
 #include "daemon/simulation/scenario.hpp"
 
 #include "daemon/config_keys.hpp"
+#include "daemon/disk.hpp"
 #include "daemon/failure.hpp"
 #include "daemon/settings.hpp"
-
-#include <fstream>
-#include <iterator>
 
 namespace kith::daemon {
 
@@ -41,13 +39,6 @@ namespace {
 
 constexpr milliseconds kDay = std::chrono::hours(24);
 
-Rule<std::vector<std::string>> strategy_names() {
-  return {"of strategies: see learning.strategy", [](const std::vector<std::string>& names) {
-            return !names.empty() && std::ranges::all_of(names, [](const std::string& name) {
-              return parse_strategy(name).has_value();
-            });
-          }};
-}
 template <class T>
 Rule<std::vector<T>> some() {
   return {"with at least one", [](const std::vector<T>& list) { return !list.empty(); }};
@@ -81,7 +72,7 @@ const std::vector<Section<Scenario>>& sections() {
           "simulation", [](Scenario& scenario) -> Simulation& { return scenario.simulation; },
           "What is run.",
           {required("name", &Simulation::name, label(), "What people call the scenario."),
-           key("strategies", &Simulation::strategies, strategy_names(),
+           key("strategies", &Simulation::strategies, some<StrategyName>(),
                "What is compared, each on the same data, model, steps and seeds."),
            key("seeds", &Simulation::seeds, some<unsigned>(),
                "Everything is run once for each: seed of data, model and training."),
@@ -239,12 +230,6 @@ class Reader : public SettingsReader<Scenario> {
 
 }  // namespace
 
-std::vector<StrategyName> Scenario::strategies() const {
-  std::vector<StrategyName> all;
-  for (const std::string& name : simulation.strategies) all.push_back(*parse_strategy(name));
-  return all;
-}
-
 Scenario parse_scenario(std::string_view text, const fs::path& file) {
   const toml::table table = parse_toml(text, file);
   Scenario scenario = Reader(file, table).read();
@@ -253,14 +238,15 @@ Scenario parse_scenario(std::string_view text, const fs::path& file) {
 }
 
 Scenario load_scenario(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) {
-    throw Failure(
-        EX_NOINPUT,
-        "cannot read " + file.string() +
-            "; docs/simulation.md says what a scenario is, tests/bench/scenarios has some");
+  if (fs::is_directory(file)) {
+    throw Failure(EX_NOINPUT,
+                  file.string() +
+                      " is a folder, and a scenario a file; if it holds the data of nodes, write a "
+                      "scenario with data.directory: docs/simulation.md, \"Your own data\"");
   }
-  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const std::string text =
+      read_text(file, kSettingsFile,
+                "docs/simulation.md says what a scenario is, tests/bench/scenarios has some");
   return parse_scenario(text, file);
 }
 

@@ -19,7 +19,8 @@ namespace kith::daemon {
 struct Scenario {
   struct Simulation {
     std::string name;
-    std::vector<std::string> strategies{"lia", "local", "fedavg", "oracle"};
+    std::vector<StrategyName> strategies{StrategyName::lia, StrategyName::local,
+                                         StrategyName::fedavg, StrategyName::oracle};
     std::vector<unsigned> seeds{1};
     double convenor_share = 1;  ///< of the nodes: the first so many use `learning.convenor`
   };
@@ -53,8 +54,6 @@ struct Scenario {
   NetworkConditions network;
   Attack attack;
   Drift drift;
-
-  [[nodiscard]] std::vector<StrategyName> strategies() const;
 };
 
 /// Reads a scenario.  Throws Failure like load_config().

@@ -468,7 +468,7 @@ std::string bar(std::size_t done, std::size_t all) {
 
 json simulate(const Scenario& scenario, const fs::path& directory, Reuse reuse, std::ostream& out) {
   const std::string of = essence(scenario.text), by = program(scenario.worker);
-  const std::vector<StrategyName> strategies = scenario.strategies();
+  const std::vector<StrategyName>& strategies = scenario.simulation.strategies;
   const std::size_t runs = strategies.size() * scenario.simulation.seeds.size();
   json results{{"format", kFormat},
                {"name", scenario.simulation.name},

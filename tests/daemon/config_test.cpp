@@ -286,7 +286,7 @@ BOOST_AUTO_TEST_CASE(a_missing_file_says_how_to_make_one) {
     BOOST_TEST(failure.code() == EX_NOINPUT);
     BOOST_TEST(
         failure.what() ==
-        std::string("cannot read /nowhere/kith.toml; create it with kith init --dir /nowhere"));
+        std::string("there is no /nowhere/kith.toml; create it with kith init --dir /nowhere"));
   }
 }
 

@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(scenario_reads_what_it_says_and_has_defaults_for_the_rest) 
   const Scenario scenario =
       parse(kSimulation + "strategies = [\"lia\", \"dac\"]\nseeds = [4, 5]\n" + kPartition +
             kLearning + "[attack]\nkind = \"free-ride\"\n");
-  BOOST_TEST((scenario.strategies() == std::vector{StrategyName::lia, StrategyName::dac}));
+  BOOST_TEST((scenario.simulation.strategies == std::vector{StrategyName::lia, StrategyName::dac}));
   BOOST_TEST((scenario.simulation.seeds == std::vector{4U, 5U}));
   BOOST_TEST((scenario.data.plan.kind == data::PartitionKind::iid));
   BOOST_TEST((scenario.attack.kind == AttackKind::free_ride));
@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(task_of_the_partition_is_adjusted_by_what_the_file_says_and
 
 BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_with_a_sentence_that_says_what_to_do) {
   BOOST_TEST(says(kSimulation + "strategies = [\"magic\"]\n" + kPartition + kLearning,
-                  ":3:14: simulation.strategies must be a list of texts of strategies"));
+                  ":3:14: simulation.strategies must be a list of \"lia\", "));
   BOOST_TEST(says(kSimulation + "[partition]\nkind = \"rotations\"\n" + kLearning,
                   "partition.kind must be \"rotation\","));
   BOOST_TEST(says(kSimulation + kPartition + "groops = 2\n" + kLearning,

@@ -194,7 +194,8 @@ class Simulate(unittest.TestCase):
                 *progress, sentence = error.splitlines()
                 self.assertIn(words, sentence)
                 self.assertTrue(all(" 0/12 rounds" in line for line in progress), progress)  # nobody trained
-        self.assertIn("cannot read", self.simulate(self.folder / "nowhere.toml", "wrong", NOINPUT))
+        self.assertIn("there is no", self.simulate(self.folder / "nowhere.toml", "wrong", NOINPUT))
+        self.assertIn("data.directory", self.simulate(self.folder, "wrong", NOINPUT))
 
 
 if __name__ == "__main__":
