@@ -299,7 +299,8 @@ class Reader : public SettingsReader<Config> {
 
   Config read() {
     SettingsReader::read(config_);
-    complete_task();
+    complete_task(config_.task, table(),
+                  [this](const toml::node* at, const std::string& what) { fail(at, what); });
     check_members();
     check_together();
     return std::move(config_);
@@ -362,35 +363,8 @@ class Reader : public SettingsReader<Config> {
     }
   }
 
-  /// What follows from the files and the columns that the task names.
-  void complete_task() {
-    model::Task& task = config_.task;
-    const auto follows = [&](unsigned classes, const std::string& from) {
-      const toml::node* const given = table().at_path("task.classes").node();
-      if (given != nullptr && task.classes != classes) {
-        fail(given, "task.classes must be " + show(classes) + ", as follows from task." + from +
-                        "; correct it or leave it out");
-      }
-      task.classes = classes;
-    };
-    if (const auto classes = model::classes_of(task.columns)) follows(*classes, "columns");
-    if (task.vocabulary.empty()) return;
-    try {
-      const auto vocabulary = data::read_vocabulary(task.vocabulary);
-      task.vocabulary_hash = crypto::to_hex(vocabulary.hash());
-      follows(static_cast<unsigned>(vocabulary.size()), "vocabulary");
-    } catch (const data::DataError& error) {
-      fail(table().at_path("task.vocabulary").node(),
-           std::string("task.vocabulary: ") + error.what());
-    }
-  }
-
   /// What concerns more than one key.
   void check_together() const {
-    if (const auto wrong = model::problem(config_.task)) {
-      const std::string key = wrong->substr(0, wrong->find(' '));
-      fail(table().at_path("task." + key).node(), "task." + *wrong);
-    }
     const Config::Learning& learning = config_.learning;
     if (learning.drop > learning.admit) {
       const toml::node* const drop = table().at_path("learning.drop").node();
@@ -432,6 +406,32 @@ std::string default_of(const Key<Config>& key) {
 }
 
 }  // namespace
+
+void complete_task(model::Task& task, const toml::table& table, const Complain& complain) {
+  const auto follows = [&](unsigned classes, const std::string& from) {
+    const toml::node* const given = table.at_path("task.classes").node();
+    if (given != nullptr && task.classes != classes) {
+      complain(given, "task.classes must be " + show(classes) + ", as follows from task." + from +
+                          "; correct it or leave it out");
+    }
+    task.classes = classes;
+  };
+  if (const auto classes = model::classes_of(task.columns)) follows(*classes, "columns");
+  if (!task.vocabulary.empty()) {
+    try {
+      const auto vocabulary = data::read_vocabulary(task.vocabulary);
+      task.vocabulary_hash = crypto::to_hex(vocabulary.hash());
+      follows(static_cast<unsigned>(vocabulary.size()), "vocabulary");
+    } catch (const data::DataError& error) {
+      complain(table.at_path("task.vocabulary").node(),
+               std::string("task.vocabulary: ") + error.what());
+    }
+  }
+  if (const auto wrong = model::problem(task)) {
+    const std::string key = wrong->substr(0, wrong->find(' '));
+    complain(table.at_path("task." + key).node(), "task." + *wrong);
+  }
+}
 
 Config load_config(const fs::path& file) {
   const std::string help =

@@ -170,6 +170,10 @@ class Reader : public SettingsReader<Scenario> {
   Scenario read() {
     SettingsReader::read(scenario_);
     check_together();
+    if (!scenario_.data.directory.empty()) {  // a partition knows its task
+      complete_task(scenario_.task, table(),
+                    [this](const toml::node* at, const std::string& what) { fail(at, what); });
+    }
     keep_task_keys();
     return std::move(scenario_);
   }

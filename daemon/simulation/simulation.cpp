@@ -464,9 +464,19 @@ std::string bar(std::size_t done, std::size_t all) {
   return "[" + std::string(filled, '#') + std::string(kWidth - filled, '.') + "]";
 }
 
+/// Every folder in the one of the data is a node, also that of results.
+void refuse_results_among_data(const fs::path& results, const fs::path& data) {
+  if (data.empty()) return;
+  const fs::path inner = fs::weakly_canonical(results), outer = fs::weakly_canonical(data);
+  if (std::ranges::mismatch(inner, outer).in2 != outer.end()) return;
+  throw Failure(EX_USAGE, "the results would come among the data of the nodes, in " +
+                              results.string() + "; name another folder with --out");
+}
+
 }  // namespace
 
 json simulate(const Scenario& scenario, const fs::path& directory, Reuse reuse, std::ostream& out) {
+  refuse_results_among_data(directory, scenario.data.directory);
   const std::string of = essence(scenario.text), by = program(scenario.worker);
   const std::vector<StrategyName>& strategies = scenario.simulation.strategies;
   const std::size_t runs = strategies.size() * scenario.simulation.seeds.size();

@@ -90,7 +90,8 @@ Samples read_pictures(const Files& files, const model::Task& task) {
     throw DataError(
         "pictures are two IDX files, images and labels in this order, or CIFAR's .bin"
         " files; there are " +
-        std::to_string(files.size()) + " with " + files.front().string());
+        std::to_string(files.size()) + " with " + files.front().string() +
+        "; if it is a table, task.columns must say what is in it, if a text, task.vocabulary");
   }
   return samples_of(data::read_examples(files[0], files[1]), task, files[0], files[1]);
 }

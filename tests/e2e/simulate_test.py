@@ -12,7 +12,7 @@ import time
 import unittest
 
 import testnet
-from testnet import CONFIG, INTERRUPTED, KITH, NOINPUT, processes_in
+from testnet import CONFIG, INTERRUPTED, KITH, NOINPUT, USAGE, processes_in
 
 SMALL = """
 [simulation]
@@ -172,11 +172,40 @@ class Simulate(unittest.TestCase):
         results = self.simulate(file, "own")
         self.assertEqual([node["name"] for node in results["runs"][0]["world"]], sorted(os.listdir(data)))
         self.assertIsNone(results["runs"][0]["world"][0]["group"])
+        before = sorted(data.rglob("*"))
+        for out in ("mine", "mine/results", "own/../mine"):
+            self.assertIn("name another folder with --out", self.simulate(file, out, USAGE))
+        self.assertEqual(sorted(data.rglob("*")), before)
         (data / "node-0").mkdir()
         self.assertIn('holds no file whose name begins with "train"', self.simulate(file, "empty", NOINPUT))
         file.write_text(file.read_text().replace('"fedavg"', '"oracle"'))
         shutil.rmtree(data / "node-0")
         self.assertIn("these data have none", self.simulate(file, "oracle", CONFIG))
+
+    # The number of classes and the vocabulary's hash followed from the files in a node's configuration only.
+    def test_own_tables_and_texts_run_too(self):
+        words = ["one", "two", "three", "four"]
+        (self.folder / "words.txt").write_text("\n".join(words) + "\n")
+        kinds = [
+            ('model = "mlp"\ncolumns = ["x: 0..9", "target big: no | yes"]\n',
+             "".join(f"{x},{'yes' if x > 4 else 'no'}\n" for x in range(10)) * 5),
+            ('model = "gru-lm"\nsizes = [4, 8]\nvocabulary = "words.txt"\n', "one two three four\n" * 50),
+        ]  # fmt: skip
+        for number, (task, examples) in enumerate(kinds):
+            for node in ("a", "b"):
+                folder = self.folder / f"data-{number}" / node
+                folder.mkdir(parents=True)
+                (folder / "train.txt").write_text(examples)
+            file = self.folder / "own.toml"
+            text = ('[simulation]\nname = "own"\nstrategies = ["lia"]\n'
+                    f'[data]\ndirectory = "data-{number}"\n[task]\nname = "t"\n{task}'
+                    '[learning]\nrounds = 1\nepochs = 1\n')  # fmt: skip
+            file.write_text(text)
+            with self.subTest(task):
+                results = self.simulate(file, f"out-{number}")
+                self.assertEqual(len(results["runs"][0]["nodes"]), 2)
+                file.write_text(text.replace('name = "t"', 'name = "t"\nclasses = 7'))
+                self.assertIn("task.classes must be", self.simulate(file, "wrong", CONFIG))
 
     def test_says_what_is_wrong_before_any_training(self):
         cases = [
