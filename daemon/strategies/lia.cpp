@@ -189,7 +189,7 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
     if (!known || known->scored < candidate.arrived) open.push_back(candidate.peer);
   }
   const std::size_t peers_scored = open.size();
-  std::map<std::string, std::string> copies;  // peer, and whose model it sent
+  std::map<std::string, std::string> copies;  // peer, and what it sent: "NAME published"
   const std::size_t all = own.partial.size();
   // Without an influence of our own to divide by, the peers are compared with one another: on the
   // same examples, and so on all of them.
@@ -214,14 +214,8 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
     std::vector<std::span<const float>> peers;
     for (std::size_t i = 0; i < open.size(); ++i) peers.push_back(rows[2 + i]);
     if (looked == 0) {
-      constexpr std::size_t kEnough = 32;  // examples, on which no two models agree
       const auto own_row = rows[with_own ? 2 + open.size() : 1];
-      static_cast<void>(
-          copies_.add(self_, situation.round, own_row.first(std::min(kEnough, examples))));
-      for (std::size_t i = 0; i < open.size(); ++i) {
-        const auto first = peers[i].first(std::min(kEnough, examples));
-        if (auto whose = copies_.add(open[i], situation.round, first)) copies[open[i]] = *whose;
-      }
+      copies = find_copies(situation.round, own_row, open, peers);
     }
     const auto alone = std::span(alone_).first(std::min(examples, alone_.size()));
     auto scores = model::relative_influences(rows[0], rows[1], peers, clip_);
@@ -236,9 +230,7 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
         continue;
       }
       if (const auto copied = copies.find(open[i]); copied != copies.end()) {
-        scores[i].objection =
-            "its newest model is a copy of what " +
-            (copied->second == open[i] ? "it published before" : copied->second + " published");
+        scores[i].objection = "its newest model is a copy of what " + copied->second;
       } else if (model::clearly_worse(peers[i], alone, settings_.slack)) {
         scores[i].objection =
             "its newest model is clearly worse on my validation data than the best I learnt alone";
@@ -253,6 +245,23 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
   effort["examples"] = in_all;
   effort["seconds"] = seconds;
   co_return effort;
+}
+
+std::map<std::string, std::string> Lia::find_copies(
+    std::uint64_t round, std::span<const float> own, const std::vector<std::string>& peers,
+    const std::vector<std::span<const float>>& losses) {
+  static constexpr std::size_t kEnough = 32;  // examples, on which no two models agree
+  const auto first = [](std::span<const float> row) {
+    return row.first(std::min(kEnough, row.size()));
+  };
+  static_cast<void>(copies_.add(self_, round, first(own)));
+  std::map<std::string, std::string> copies;
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    const auto whose = copies_.add(peers[i], round, first(losses[i]));
+    if (!whose) continue;
+    copies[peers[i]] = *whose == peers[i] ? "it published before" : *whose + " published";
+  }
+  return copies;
 }
 
 void Lia::learnt_alone(std::span<const float> losses) {

@@ -42,6 +42,11 @@ class Lia final : public Strategy {
   /// Scores every snapshot that was not scored yet, on as many examples as each needs; returns what
   /// it took, for reports.
   net::awaitable<nlohmann::json> score(Situation situation, OwnLosses own);
+  /// Of `peers`, whose losses come in the same order, those whose models are copies, and of what:
+  /// "it published before", or "NAME published".  `own` is our partial as others see it.
+  std::map<std::string, std::string> find_copies(std::uint64_t round, std::span<const float> own,
+                                                 const std::vector<std::string>& peers,
+                                                 const std::vector<std::span<const float>>& losses);
   /// Removes from `members` those who do not say that they admit us, and returns them.
   std::vector<std::string> keep_mutual(const Situation& situation, model::Members& members) const;
   /// The best of the rest, for as long as there are fewer than `learning.min_peers` to average
