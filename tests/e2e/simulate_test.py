@@ -12,7 +12,7 @@ import time
 import unittest
 
 import testnet
-from testnet import CONFIG, INTERRUPTED, KITH, NOINPUT, USAGE, processes_in
+from testnet import CONFIG, DATAERR, INTERRUPTED, KITH, NOINPUT, USAGE, processes_in
 
 SMALL = """
 [simulation]
@@ -187,18 +187,18 @@ class Simulate(unittest.TestCase):
         words = ["one", "two", "three", "four"]
         (self.folder / "words.txt").write_text("\n".join(words) + "\n")
         kinds = [
-            ('model = "mlp"\ncolumns = ["x: 0..9", "target big: no | yes"]\n',
+            ('model = "mlp"\n', 'columns = ["x: 0..9", "target big: no | yes"]\n', DATAERR,
              "".join(f"{x},{'yes' if x > 4 else 'no'}\n" for x in range(10)) * 5),
-            ('model = "gru-lm"\nsizes = [4, 8]\nvocabulary = "words.txt"\n', "one two three four\n" * 50),
+            ('model = "gru-lm"\nsizes = [4, 8]\n', 'vocabulary = "words.txt"\n', CONFIG, "one two three four\n" * 50),
         ]  # fmt: skip
-        for number, (task, examples) in enumerate(kinds):
+        for number, (task, key, status_without, examples) in enumerate(kinds):
             for node in ("a", "b"):
                 folder = self.folder / f"data-{number}" / node
                 folder.mkdir(parents=True)
                 (folder / "train.txt").write_text(examples)
             file = self.folder / "own.toml"
             text = ('[simulation]\nname = "own"\nstrategies = ["lia"]\n'
-                    f'[data]\ndirectory = "data-{number}"\n[task]\nname = "t"\n{task}'
+                    f'[data]\ndirectory = "data-{number}"\n[task]\nname = "t"\n{task}{key}'
                     '[learning]\nrounds = 1\nepochs = 1\n')  # fmt: skip
             file.write_text(text)
             with self.subTest(task):
@@ -206,6 +206,8 @@ class Simulate(unittest.TestCase):
                 self.assertEqual(len(results["runs"][0]["nodes"]), 2)
                 file.write_text(text.replace('name = "t"', 'name = "t"\nclasses = 7'))
                 self.assertIn("task.classes must be", self.simulate(file, "wrong", CONFIG))
+                file.write_text(text.replace(key, ""))
+                self.assertIn("task." + key.split()[0], self.simulate(file, "wrong", status_without))
 
     def test_says_what_is_wrong_before_any_training(self):
         cases = [
