@@ -128,8 +128,8 @@ struct Config {
 /// The largest file of settings that is read, in bytes: a configuration, a scenario, a task.
 inline constexpr std::size_t kSettingsFile = 1 << 20;
 
-/// Reads a configuration file, and the task's vocabulary if it has one.  Throws Failure: EX_NOINPUT
-/// if it is not there, EX_CONFIG with FILE:LINE:COLUMN if something in it is wrong.
+/// Reads a configuration file, and the task's vocabulary if it has one.  Throws Failure: like
+/// read_text() if there is no such file, EX_CONFIG with FILE:LINE:COLUMN if it is wrong.
 [[nodiscard]] Config load_config(const std::filesystem::path& file);
 
 /// As above, from text.  `file` appears in messages, and relative paths in the text are relative to

@@ -40,6 +40,7 @@ BOOST_AUTO_TEST_CASE(more_than_ten_times_what_i_know_is_refused) {
   BOOST_TEST(norm_factor(10, 1, 0.5).has_value());
   BOOST_TEST(!norm_factor(10.1, 1, 0.5));
   BOOST_TEST(norm_factor(10.1, 1, 2).has_value());
+  BOOST_TEST(!norm_factor(41, 1, 2));
 }
 
 BOOST_AUTO_TEST_CASE(more_than_twice_what_i_know_counts_as_twice) {
@@ -53,11 +54,13 @@ BOOST_AUTO_TEST_CASE(more_than_twice_what_i_know_counts_as_twice) {
 BOOST_AUTO_TEST_CASE(my_own_diverged_model_does_not_open_the_door) {
   for (const double diverged : {HUGE_VAL, std::nan("")}) {
     BOOST_TEST(!norm_factor(11, 1, diverged));
+    BOOST_TEST(norm_factor(9, 1, diverged).has_value());
     BOOST_TEST(norm_factor(8, 1, diverged).value() == 0.25);
   }
 }
 
 BOOST_AUTO_TEST_CASE(against_models_of_zeros_every_finite_norm_passes) {
+  BOOST_TEST(norm_factor(8, 0, 0).value() == 1);
   BOOST_TEST(norm_factor(1e9, 0, 0).value() == 1);
 }
 
