@@ -1,7 +1,7 @@
 #include "daemon/simulation/attack.hpp"
 
-#include "daemon/encoded_snapshot.hpp"
-#include "daemon/worker_process.hpp"
+#include "daemon/learning/encoded_snapshot.hpp"
+#include "daemon/learning/worker_process.hpp"
 #include "model/pipe/memfd.hpp"
 
 #include <cmath>

@@ -1,9 +1,9 @@
 #include "daemon/simulation/scenario.hpp"
 
-#include "daemon/config_keys.hpp"
-#include "daemon/disk.hpp"
-#include "daemon/failure.hpp"
-#include "daemon/settings.hpp"
+#include "daemon/config/config_keys.hpp"
+#include "daemon/system/disk.hpp"
+#include "daemon/system/failure.hpp"
+#include "daemon/config/settings.hpp"
 
 namespace kith::daemon {
 

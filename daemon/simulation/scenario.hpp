@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/config.hpp"
+#include "daemon/config/config.hpp"
 #include "daemon/simulation/attack.hpp"
 #include "daemon/simulation/simulated_network.hpp"
 #include "model/data/partition.hpp"

@@ -1,8 +1,8 @@
 #include "daemon/simulation/simulated_network.hpp"
 
 #include "crypto/seal.hpp"
-#include "daemon/encoded_snapshot.hpp"
-#include "daemon/log.hpp"
+#include "daemon/learning/encoded_snapshot.hpp"
+#include "daemon/system/log.hpp"
 #include "model/data/sampling.hpp"
 
 #include <algorithm>

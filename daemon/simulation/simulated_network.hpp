@@ -1,7 +1,7 @@
 #pragma once
 
-#include "daemon/encoded_snapshot.hpp"
-#include "daemon/exchange.hpp"
+#include "daemon/learning/encoded_snapshot.hpp"
+#include "daemon/learning/exchange.hpp"
 #include "daemon/simulation/attack.hpp"
 #include "daemon/simulation/virtual_clock.hpp"
 

@@ -1,6 +1,6 @@
 #include "daemon/simulation/summary.hpp"
 
-#include "daemon/console.hpp"
+#include "daemon/system/console.hpp"
 #include "model/partition.hpp"
 
 #include <algorithm>

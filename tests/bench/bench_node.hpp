@@ -1,8 +1,8 @@
 #pragma once
 
 #include "crypto/identity.hpp"
-#include "daemon/encoded_snapshot.hpp"
-#include "daemon/store.hpp"
+#include "daemon/learning/encoded_snapshot.hpp"
+#include "daemon/state/store.hpp"
 #include "model/pipe/memfd.hpp"
 #include "model/snapshot.hpp"
 #include "net/asio/host.hpp"

@@ -8,7 +8,7 @@
 // NUMBER: whose ADDRESS is ours; "-" for one that nobody knows, and who keeps nothing of what it
 // fetches.
 #include "crypto/init.hpp"
-#include "daemon/sealed_snapshot.hpp"
+#include "daemon/exchange/sealed_snapshot.hpp"
 #include "tests/bench/bench_node.hpp"
 
 #include <fstream>

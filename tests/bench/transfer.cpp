@@ -6,8 +6,8 @@
 #include "crypto/init.hpp"
 #include "crypto/noise.hpp"
 #include "crypto/seal.hpp"
-#include "daemon/sealed_snapshot.hpp"
-#include "daemon/store.hpp"
+#include "daemon/exchange/sealed_snapshot.hpp"
+#include "daemon/state/store.hpp"
 #include "tests/bench/bench_node.hpp"
 
 #include <cstdlib>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "daemon/strategy.hpp"
+#include "daemon/learning/strategy.hpp"
 #include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>

@@ -1,7 +1,7 @@
 // Anybody's model card, whatever it says: it is signed by its node, or it is none; and what a node
 // signs is looked at and never trusted.
 #include "crypto/init.hpp"
-#include "daemon/model_card.hpp"
+#include "daemon/export/model_card.hpp"
 
 #include <cstdint>
 

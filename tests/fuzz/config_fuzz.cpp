@@ -1,6 +1,6 @@
 // A configuration is read or refused with a place; one that was read is written and read the same.
-#include "daemon/config.hpp"
-#include "daemon/failure.hpp"
+#include "daemon/config/config.hpp"
+#include "daemon/system/failure.hpp"
 
 #include <cstdint>
 #include <cstdlib>

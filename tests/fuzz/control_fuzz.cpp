@@ -1,5 +1,5 @@
 // Whatever a local client sends, cut anywhere, is answered with HTTP and JSON or waited for.
-#include "daemon/control.hpp"
+#include "daemon/api/control.hpp"
 
 #include <cstdint>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 // A peer's note, whatever it says, is read or it is nothing; and what a member or the convenor
 // makes of it names only candidates, each once.
-#include "daemon/convenor.hpp"
-#include "daemon/network_note.hpp"
+#include "daemon/learning/convenor.hpp"
+#include "daemon/exchange/network_note.hpp"
 
 #include <cstdint>
 #include <cstdlib>

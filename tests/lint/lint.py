@@ -23,15 +23,32 @@ MAY_INCLUDE = {
     "model/data": {"crypto", "model"},
     "model/pipe": {"crypto", "model"},
     "model/torch": {"crypto", "model", "model/data", "model/pipe"},
-    "daemon": {"crypto", "net", "net/asio", "model", "model/data", "model/pipe"},
-    "tests": {"crypto", "net", "net/asio", "model", "model/data", "model/pipe", "model/torch", "daemon"},
 }
+_BELOW = {"crypto", "net", "net/asio", "model", "model/data", "model/pipe"}
+# The daemon's rooms, from the bottom up: each may use these others, and all that they may.
+ROOMS = {
+    "system": [],
+    "config": ["system"],
+    "state": ["system"],
+    "membership": ["config", "state"],
+    "learning": ["config"],
+    "exchange": ["learning", "membership"],
+    "api": ["config", "state"],
+    "node": ["api", "exchange"],
+    "export": ["system"],
+    "simulation": ["learning"],
+    "testnet": ["api"],
+    "cli": ["export", "node", "simulation", "testnet"],
+}
+for _room, _uses in ROOMS.items():
+    MAY_INCLUDE["daemon/" + _room] = _BELOW.union(*({"daemon/" + used} | MAY_INCLUDE["daemon/" + used] for used in _uses))
+MAY_INCLUDE["tests"] = set(MAY_INCLUDE)
 # library: (pattern of its includes, folders that may have them)
 RESERVED = {
     "LibTorch": (r'<(torch|ATen|c10)/', {"model/torch", "tests"}),
-    "Boost.Asio (include net/asio/asio.hpp)": (r'<boost/(asio|beast)', {"net/asio", "daemon"}),
+    "Boost.Asio (include net/asio/asio.hpp)": (r'<boost/(asio|beast)', {"net/asio", "daemon/api"}),
     "libsodium": (r'<sodium', {"crypto", "tests"}),
-    "sockets": (r'<(sys/socket|netinet|arpa)', {"net/asio", "model/pipe", "daemon", "tests"}),
+    "sockets": (r'<(sys/socket|netinet|arpa)', {"net/asio", "model/pipe", "daemon/api", "tests"}),
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)/[^"/]+"', re.M)
 ANY_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(<[^>]+>)', re.M)
@@ -93,6 +110,9 @@ def check(root):
             layer = layer_of(str(path.parent.relative_to(root)))
             for offset, what in problems(layer, text, path.suffix == ".hpp"):
                 yield f"{path.relative_to(root)}:{text.count(chr(10), 0, offset) + 1}: {what}"
+    for layer in MAY_INCLUDE:
+        if not (root / layer / "README.md").exists():
+            yield f"{layer}/: a layer has a README.md, its design note"
 
 
 def self_test():
@@ -103,16 +123,18 @@ def self_test():
         ("net", '#include <boost/asio.hpp>\n'),
         ("model", '#include <torch/torch.h>\n'),
         ("model/torch", '#include <sys/socket.h>\n'),
-        ("daemon", '#include "model/torch/trainer.hpp"\n'),
-        ("daemon", 'if (co_await ready()) go();'),
-        ("daemon", 'while (co_await more()) {}'),
-        ("daemon", 'co_await send(Hello{id});'),
-        ("daemon", 'auto n = co_await offload(pool, [x](int) { return x; });'),
+        ("daemon/node", '#include "model/torch/trainer.hpp"\n'),
+        ("daemon/learning", '#include "daemon/membership/invites.hpp"\n'),
+        ("daemon/system", '#include "daemon/config/config.hpp"\n'),
+        ("daemon/node", 'if (co_await ready()) go();'),
+        ("daemon/node", 'while (co_await more()) {}'),
+        ("daemon/node", 'co_await send(Hello{id});'),
+        ("daemon/node", 'auto n = co_await offload(pool, [x](int) { return x; });'),
     ]
     good = [
         ("net/asio", '#include <boost/asio.hpp>\n#include "net/session.hpp"\n'),
-        ("daemon", '#include "model/data/idx.hpp"\nconst bool ready = co_await handshake(peer);\nif (ready) go();'),
-        ("daemon", '// if (co_await ready()) in a comment\nco_await send(hello);'),
+        ("daemon/node", '#include "model/data/idx.hpp"\nconst bool ready = co_await handshake(peer);\nif (ready) go();'),
+        ("daemon/node", '// if (co_await ready()) in a comment\nco_await send(hello);'),
     ]
     missed = [code for layer, code in bad if not list(problems(layer, code))]
     wrong = [code for layer, code in good if list(problems(layer, code))]

@@ -1,0 +1,440 @@
+#include "daemon/cli/views.hpp"
+
+#include "daemon/system/console.hpp"
+#include "daemon/system/failure.hpp"
+#include "daemon/membership/named.hpp"
+
+#include <boost/algorithm/string/join.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+
+namespace kith::daemon {
+namespace {
+
+using nlohmann::json;
+
+std::string decimals(double value, int digits) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::string percent(const json& evaluation) {
+  if (evaluation.is_null()) return "-";
+  return decimals(100 * evaluation.at("accuracy").get<double>(), 1) + " %";
+}
+
+/// Null, where a number would be infinite, is "?".
+std::string number(const json& value, int digits) {
+  return value.is_number() ? decimals(value.get<double>(), digits) : "?";
+}
+
+/// "0.82 [0.61, 1.03]", or nothing if there is no rho in it.
+std::optional<std::string> rho_of(const json& opinion) {
+  if (!opinion.is_object() || !opinion.contains("rho") || !opinion.at("rho").is_number()) {
+    return std::nullopt;
+  }
+  std::string text = decimals(opinion.at("rho").get<double>(), 2);
+  if (opinion.contains("low") && opinion.contains("high")) {
+    text += " [" + number(opinion.at("low"), 2) + ", " + number(opinion.at("high"), 2) + "]";
+  }
+  return text;
+}
+
+std::string labelled(const std::string& label, const std::string& text) {
+  constexpr std::size_t kWidth = 12;
+  return "  " + label + std::string(kWidth - std::min(kWidth, label.size()), ' ') + text;
+}
+
+std::string state_of(const json& peer) {
+  if (!peer.at("connected").get<bool>()) return "offline";
+  return peer.at("averaged").get<bool>() ? "in cluster" : "connected";
+}
+
+/// "Nobody answers at the member's addresses: ... (10.0.0.7:7700: Connection refused)"
+std::string trouble_text(const json& trouble) {
+  std::string detail;
+  for (const char* part : {"address", "detail"}) {
+    const std::string text = trouble.at(part);
+    if (!text.empty()) detail += (detail.empty() ? "" : ": ") + text;
+  }
+  return trouble.at("help").get<std::string>() + (detail.empty() ? "" : " (" + detail + ")");
+}
+
+/// "kith 0.1.0, protocol 2"
+std::string program(const json& runs) {
+  if (runs.is_null()) return "-";
+  return runs.at("agent").get<std::string>() + ", protocol " +
+         std::to_string(runs.at("protocol").get<int>());
+}
+
+std::string charter_text(const json& charter) {
+  return "version " + std::to_string(charter.at("number").get<std::uint64_t>()) + " (" +
+         charter.at("fingerprint").get<std::string>() + ")";
+}
+
+/// What to mind of the version of the charter that a peer follows; nullopt if it is ours.
+std::optional<std::string> other_charter(const json& charter) {
+  if (charter.is_null() || charter.at("state") == "ours") return std::nullopt;
+  if (charter.at("state") == "older") {
+    return "FOLLOWS AN OLDER CHARTER: " + charter_text(charter) +
+           "; if that stays so, its operator should look at its log for charter_refused";
+  }
+  return "FOLLOWS ANOTHER CHARTER, which this node has not taken: " + charter_text(charter) +
+         "; if that stays so, see kith charter show, here and there";
+}
+
+/// "learning_rate 0.1, here 0.05; batch ..."; nothing if it is not known.
+std::string difference_text(const json& fields) {
+  if (!fields.is_array()) return "";
+  std::string text;
+  const auto value = [](const json& field, const char* side) {
+    const std::string shown = field.at(side);
+    return shown.empty() ? "not there" : shown;
+  };
+  for (const json& field : fields) {
+    text += (text.empty() ? "" : "; ") + field.at("field").get<std::string>() + " " +
+            value(field, "theirs") + ", here " + value(field, "ours");
+  }
+  return text;
+}
+
+/// What outweighs every score: trouble with the peer itself.
+std::optional<std::string> obstacle(const json& peer) {
+  if (!peer.at("ignored").is_null()) {
+    const std::string fields = difference_text(peer.value("other_task", json()));
+    return "IGNORED: " + peer.at("ignored").at("help").get<std::string>() +
+           (fields.empty() ? "" : " (" + fields + ")");
+  }
+  if (!peer.at("trouble").is_null()) return trouble_text(peer.at("trouble"));
+  return other_charter(peer.at("charter"));
+}
+
+std::string member_names(const json& members) {
+  std::string names;
+  for (const json& member : members) {
+    names += (names.empty() ? "" : ", ") + member.at("name").get<std::string>();
+  }
+  return names;
+}
+
+std::string privacy_spent(const json& privacy) {
+  const json& budget = privacy.at("budget");
+  std::string text = "epsilon " + decimals(privacy.at("epsilon"), 2) +
+                     (budget.is_null() ? "" : " of " + decimals(budget, 2)) + " spent, delta " +
+                     privacy.at("delta").dump();
+  if (!privacy.at("published").get<bool>()) {
+    text += "; NOT PUBLISHED: this round would have gone beyond the budget";
+  }
+  return text;
+}
+
+/// What the departure of a member did to the model.
+std::string departure_text(const json& departed) {
+  const std::string name = departed.at("name");
+  const std::string text =
+      name + ", by version " + departed.at("version").dump() + " of the charter: ";
+  const auto averaged = departed.at("averaged").get<std::uint64_t>();
+  if (averaged == 0) return text + "was never averaged with, so the model is none of its";
+  const auto mean = [](const json& rounds) {
+    return percent(rounds) + " in the " + rounds.at("rounds").dump() + " rounds ";
+  };
+  const json &before = departed.at("before"), &after = departed.at("after");
+  return text + "averaged with in " + std::to_string(averaged) + " rounds, last in " +
+         departed.at("last").dump() + "; served " +
+         (before.is_null() ? "" : mean(before) + "before, ") +
+         (after.is_null() ? "no round since" : mean(after) + "since") +
+         " (validation); kith forget " + name + " takes out what it left";
+}
+
+}  // namespace
+
+Lines status_lines(const json& status) {
+  Lines lines{status.at("name").get<std::string>() + "  " + status.at("id").get<std::string>()};
+  const auto line = [&](const std::string& label, const std::string& text) {
+    lines.push_back(labelled(label, text));
+  };
+  const json& last = status.at("last_round");
+  if (!last.is_null()) {
+    const json& models = last.at("models");
+    const std::string served = last.at("served");
+    const char* split = models.at(served).at("test").is_null() ? "validation" : "test";
+    std::string alone = "not trained";
+    if (models.contains("baseline")) alone = percent(models.at("baseline").at(split));
+    line("accuracy",
+         percent(models.at(served).at(split)) + " served, " + alone + " alone (" + split + ")");
+    const std::string cluster = member_names(last.at("members"));
+    line("cluster", cluster.empty() ? "nobody: no peer's model helped in the last round" : cluster);
+    line("serves", last.at("served_reason"));
+    const json privacy = last.value("privacy", json());
+    if (!privacy.is_null()) line("privacy", privacy_spent(privacy));
+  }
+  const auto rounds = status.at("rounds").get<std::uint64_t>();
+  line("round", std::to_string(status.at("finished_round").get<std::uint64_t>()) +
+                    (rounds ? " of " + std::to_string(rounds) : "") + " done; " +
+                    status.at("phase").get<std::string>());
+  line("peers", std::to_string(status.at("connected").get<int>()) + " of " +
+                    std::to_string(status.at("members").get<int>() - 1) + " connected");
+  if (!status.at("not_fetching").get<std::string>().empty()) {
+    line("", "NOTHING IS FETCHED: " + status.at("not_fetching").get<std::string>());
+  }
+  for (const json& other : status.at("other_tasks")) {
+    const std::string fields = difference_text(other.at("differs"));
+    line("", "OTHER TASK: " + other.at("name").get<std::string>() +
+                 (fields.empty() ? "" : " (" + fields + ")") + "; see kith task --help");
+  }
+  if (const json& by = status.at("refused_by"); !by.empty()) {
+    const std::string names = boost::algorithm::join(by.get<std::vector<std::string>>(), ", ");
+    line("", "NOT A MEMBER, say " + names +
+                 ": they follow a charter without this node; ask a steward for the newest");
+  }
+  line("traffic",
+       human_bytes(status.at("bytes_in")) + " in, " + human_bytes(status.at("bytes_out")) + " out");
+  line("consortium", status.at("consortium").get<std::string>() + ", task " +
+                         status.at("task").at("name").get<std::string>() + ", strategy " +
+                         status.at("strategy").get<std::string>());
+  const json& charter = status.at("charter");
+  if (charter.is_null()) return lines;
+  line("charter", charter_text(charter) + ", expires " + charter.at("expires").get<std::string>());
+  for (const json& departed : status.at("expelled")) line("expelled", departure_text(departed));
+  if (charter.at("forked").get<bool>()) {
+    line("",
+         "FORKED: a rival lies beside it, and only the members of both count; see kith charter "
+         "show");
+  }
+  return lines;
+}
+
+Lines peers_lines(const json& peers, std::chrono::system_clock::time_point now) {
+  using enum Table::Align;
+  if (peers.empty()) return {"This node is the only member; kith invite brings in others."};
+  Table table({left, left, left, right, left, right, right, right, right, right, left, left});
+  table.add({"peer", "state", "since", "round", "rho", "rtt", "in", "out", "in/s", "out/s", "runs",
+             "why"});
+  for (const json& peer : peers) {
+    const json& opinion = peer.at("opinion");
+    const std::chrono::system_clock::time_point since{
+        std::chrono::seconds(peer.at("since").get<std::int64_t>())};
+    const json& snapshot = peer.at("snapshot");
+    const json& round_trip = peer.at("round_trip_ms");
+    const auto rho = rho_of(opinion);
+    std::string why = obstacle(peer).value_or("");
+    if (why.empty() && opinion.is_object()) why = opinion.value("reason", "");
+    const auto bytes = [&](const char* key) {
+      return human_bytes(static_cast<std::uint64_t>(peer.at(key).get<double>()));
+    };
+    table.add({peer.at("name"), state_of(peer),
+               human_duration(std::chrono::duration_cast<std::chrono::seconds>(now - since)),
+               snapshot.is_null() ? "-" : std::to_string(snapshot.at("round").get<std::uint64_t>()),
+               rho.value_or("-"), round_trip.is_null() ? "-" : number(round_trip, 1) + " ms",
+               bytes("bytes_in"), bytes("bytes_out"), bytes("bytes_in_per_second"),
+               bytes("bytes_out_per_second"), program(peer.at("runs")), why});
+  }
+  return table.lines();
+}
+
+// ---- kith log -----------------------------------------------------------------------------------
+
+namespace {
+
+/// "hospital-b (0.31)", "hospital-b", or what else it is.
+std::string audit_text(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_object() && value.contains("name")) {
+    const json weight = value.value("weight", json());
+    return value.at("name").get<std::string>() +
+           (weight.is_number() ? " (" + number(weight, 2) + ")" : "");
+  }
+  if (!value.is_array()) return value.dump();
+  std::string all;
+  for (const json& item : value) all += (all.empty() ? "" : ", ") + audit_text(item);
+  return all.empty() ? "nobody" : all;
+}
+
+}  // namespace
+
+Lines audit_lines(const std::vector<json>& entries) {
+  using enum Table::Align;
+  Table table({right, left, left, left});
+  table.add({"n", "at", "event", "what"});
+  for (const json& entry : entries) {
+    std::string what;
+    for (const auto& [key, value] : entry.items()) {
+      if (key == "n" || key == "at" || key == "event" || key == "prev") continue;
+      what += (what.empty() ? "" : "  ") + key + "=" + audit_text(value);
+    }
+    table.add({std::to_string(entry.at("n").get<std::uint64_t>()), entry.at("at"),
+               entry.at("event"), what});
+  }
+  return table.lines();
+}
+
+// ---- kith why -----------------------------------------------------------------------------------
+
+const json& find_peer(const json& peers, std::string_view who) {
+  std::vector<Named> named;
+  for (const json& peer : peers) named.push_back({peer.at("name"), peer.at("id")});
+  const auto found = meant_by(who, named);
+  if (found.size() == 1) return peers.at(found.front());
+  throw Failure(EX_USAGE, (found.empty() ? "there is no peer \""
+                                         : "there is more than one peer whose id begins with \"") +
+                              std::string(who) +
+                              "\"; the peers of this node are: " + names_of(named));
+}
+
+namespace {
+
+/// The first of a round's trials that had the peer in it, beside the best one kept before it.
+json trial_of(const json& round, const std::string& id) {
+  const json why = round.value("why", json());
+  if (!why.is_object() || !why.contains("trials")) return nullptr;
+  json without = nullptr;
+  for (const json& trial : why.at("trials")) {
+    const json& members = trial.at("members");
+    if (std::ranges::find(members, json(id)) != members.end()) {
+      return {{"round", round.at("round")},
+              {"members", members},
+              {"without", without},
+              {"with", trial.at("loss")},
+              {"kept", trial.at("kept")}};
+    }
+    if (trial.at("kept").get<bool>() || members.empty()) without = trial.at("loss");
+  }
+  return nullptr;
+}
+
+/// What convenor mode did about a peer in a round, in words; null if nothing.
+json convenor_text(const json& round, const std::string& id) {
+  const json why = round.value("why", json());
+  if (!why.is_object() || !why.contains("convenor")) return nullptr;
+  const json& said = why.at("convenor");
+  const auto names = [&](const char* list) {
+    return std::ranges::find(said.at(list), json(id)) != said.at(list).end();
+  };
+  if (said.at("refused").contains(id)) {
+    return "assigned it to this node, which refuses it: " +
+           said.at("refused").at(id).get<std::string>();
+  }
+  if (names("assigned")) return "assigned it to this node";
+  if (names("elsewhere")) return "put it into another group: it is not averaged with";
+  return nullptr;
+}
+
+json weight_of(const json& round, const std::string& id) {
+  for (const json& member : round.at("members")) {
+    if (member.at("id") == id) return member.at("weight");
+  }
+  return nullptr;
+}
+
+std::string trial_text(const json& trial) {
+  const std::size_t others = trial.at("members").size() - 1;
+  const std::string company = others == 0 ? "my own model"
+                                          : "my own and " + std::to_string(others) +
+                                                " other model" + (others == 1 ? "" : "s");
+  return "averaging it with " + company + " took the validation loss from " +
+         number(trial.at("without"), 4) + " to " + number(trial.at("with"), 4) + ": " +
+         (trial.at("kept").get<bool>() ? "kept" : "not kept") + " (round " +
+         std::to_string(trial.at("round").get<std::uint64_t>()) + ")";
+}
+
+std::string estimate_text(const json& estimate) {
+  return number(estimate.at("mean"), 4) + " \u00b1 " + number(estimate.at("standard_error"), 4);
+}
+
+}  // namespace
+
+json explain_peer(const json& peers, const json& rounds, std::string_view who) {
+  const json& peer = find_peer(peers, who);
+  const std::string name = peer.at("name"), id = peer.at("id");
+  json why{{"name", name},
+           {"id", id},
+           {"state", state_of(peer)},
+           {"quarantined", peer.at("quarantined")},
+           {"ignored", peer.at("ignored")},
+           {"trouble", peer.at("trouble")},
+           {"charter", peer.at("charter")},
+           {"snapshot", peer.at("snapshot")},
+           {"opinion", peer.at("opinion")},
+           {"convenor", rounds.empty() ? json() : convenor_text(rounds.back(), id)},
+           {"last_trial", nullptr},
+           {"history", json::array()}};
+  for (const json& round : rounds) {
+    if (json trial = trial_of(round, id); !trial.is_null()) why["last_trial"] = std::move(trial);
+    const json opinions = round.value("opinions", json::object());
+    const json opinion = opinions.value(name, json::object());
+    json entry{{"round", round.at("round")}, {"weight", weight_of(round, id)}};
+    for (const char* key : {"rho", "low", "high", "admitted"}) {
+      entry[key] = opinion.value(key, json());
+    }
+    why["history"].push_back(std::move(entry));
+  }
+  return why;
+}
+
+Lines why_lines(const json& why) {
+  Lines lines{why.at("name").get<std::string>() + "  " + why.at("id").get<std::string>()};
+  const auto line = [&](const std::string& label, const std::string& text) {
+    lines.push_back(labelled(label, text));
+  };
+  const json& opinion = why.at("opinion");
+  line("state", why.at("state"));
+  if (!why.at("ignored").is_null()) {
+    line("", "IGNORED: " + why.at("ignored").at("help").get<std::string>());
+  } else if (!why.at("trouble").is_null()) {
+    line("trouble", trouble_text(why.at("trouble")));
+  }
+  if (const auto other = other_charter(why.at("charter"))) line("charter", *other);
+  if (opinion.is_object() && opinion.contains("reason")) {
+    line("verdict", opinion.at("reason"));
+  } else if (opinion.is_null()) {
+    line("verdict", "not scored yet: no snapshot of it was fetched and compared so far");
+  }
+  if (const auto rho = rho_of(opinion)) {
+    line("rho", *rho + " smoothed over " + std::to_string(opinion.value("scores", 0)) +
+                    " scores; 1 is as useful as my own training, 0 no use");
+  }
+  if (opinion.is_object() && opinion.contains("newest")) {
+    const json& newest = opinion.at("newest");
+    if (const auto rho = rho_of(newest)) {
+      line("newest", *rho + " in round " +
+                         std::to_string(opinion.value("scored", std::uint64_t{0})) + ", on " +
+                         std::to_string(newest.at("influence").value("examples", 0)) +
+                         " validation examples");
+      line("", "its model lowers the loss of the initial model by " +
+                   estimate_text(newest.at("influence")) + ", my own training by " +
+                   estimate_text(newest.at("own")));
+    }
+  }
+  if (!why.at("convenor").is_null()) line("convenor", why.at("convenor"));
+  if (!why.at("last_trial").is_null()) line("averaging", trial_text(why.at("last_trial")));
+  const json& snapshot = why.at("snapshot");
+  if (snapshot.is_null()) {
+    line("snapshot", "none of it has been fetched");
+  } else {
+    line("snapshot",
+         "of its round " + std::to_string(snapshot.at("round").get<std::uint64_t>()) +
+             ", here since my round " +
+             std::to_string(snapshot.at("arrived_in_round").get<std::uint64_t>()) +
+             (snapshot.at("refused").get<bool>() ? "; REFUSED: it is damaged or absurd, see the log"
+                                                 : ""));
+  }
+  if (why.at("history").empty()) return lines;
+
+  using enum Table::Align;
+  Table table({right, left, left, right});
+  table.add({"round", "rho", "admitted", "weight"});
+  for (const json& entry : why.at("history")) {
+    const json& admitted = entry.at("admitted");
+    table.add({std::to_string(entry.at("round").get<std::uint64_t>()), rho_of(entry).value_or("-"),
+               admitted.is_boolean() ? (admitted.get<bool>() ? "yes" : "no") : "-",
+               entry.at("weight").is_null() ? "-" : number(entry.at("weight"), 3)});
+  }
+  lines.emplace_back();
+  for (const std::string& row : table.lines()) lines.push_back("  " + row);
+  return lines;
+}
+
+}  // namespace kith::daemon

@@ -1,0 +1,579 @@
+#include "daemon/config/config.hpp"
+
+#include "daemon/config/config_keys.hpp"
+#include "daemon/system/disk.hpp"
+#include "daemon/system/failure.hpp"
+#include "daemon/config/settings.hpp"
+#include "model/data/text.hpp"
+#include "net/limits.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <utility>
+
+namespace kith::daemon {
+
+template <>
+struct settings::Choices<model::Encoding> {
+  static constexpr std::array<settings::Choice<model::Encoding>, 3> all{
+      {{"bf16", model::Encoding::bf16},
+       {"fp32", model::Encoding::fp32},
+       {"int8", model::Encoding::int8}}};
+};
+template <>
+struct settings::Choices<log::Level> {
+  static constexpr std::array<settings::Choice<log::Level>, 4> all{{{"debug", log::Level::debug},
+                                                                    {"info", log::Level::info},
+                                                                    {"warn", log::Level::warn},
+                                                                    {"error", log::Level::error}}};
+};
+template <>
+struct settings::Choices<log::Format> {
+  static constexpr std::array<settings::Choice<log::Format>, 2> all{
+      {{"text", log::Format::text}, {"json", log::Format::json}}};
+};
+
+using namespace settings;
+
+namespace {
+
+constexpr milliseconds kDay = std::chrono::hours(24);
+constexpr unsigned kMany = 1'000'000;
+
+}  // namespace
+
+std::vector<Key<model::Task>> task_keys() {
+  using Owner = model::Task;
+  return {
+      required("name", &Owner::name, label(), "Names the task: letters, digits, '.', '_' and '-'."),
+      key("model", &Owner::model, one_of({"mlp", "cnn", "resnet", "gru-lm"}),
+          "The kind of model: a multi-layer perceptron for pictures or tables; a "
+          "convolutional or a residual network for pictures; a recurrent network that "
+          "predicts the next word of a text."),
+      key("sizes", &Owner::sizes,
+          "Hidden units (mlp) or channels (cnn, resnet) of each layer; of the embedding and "
+          "of the hidden state (gru-lm)."),
+      key("input", &Owner::input, "Channels, height and width of a picture."),
+      key("columns", &Owner::columns,
+          "For tables: every column of the CSV files, in their order. \"age: 20..80\" is a "
+          "number and its usual range; \"pain: none | mild/slight\" is one of some values, "
+          "with '/' between spellings of the same; \"target sick: 0 | 1/2/3\" is what to "
+          "predict; a bare name is not used. An empty cell or '?' is a missing value."),
+      key("vocabulary", &Owner::vocabulary,
+          "For text: a file with the words that the model knows, one a line, in lower case. "
+          "All other words are the same to it. Every node needs the same words."),
+      key("classes", &Owner::classes, within(2U, 65536U),
+          "How many classes there are. For text and tables it follows from vocabulary and "
+          "columns, and need not be set."),
+      key("seed", &Owner::seed, "Of the initial weights, which every node starts from."),
+      key("learning_rate", &Owner::learning_rate, above_zero(),
+          "Step of stochastic gradient descent."),
+      key("momentum", &Owner::momentum, within(0.0, 0.9999),
+          "Share of the step before in each step."),
+      key("weight_decay", &Owner::weight_decay, within(0.0, 1.0), "L2 penalty on the weights."),
+      key("batch", &Owner::batch, within(1U, 65536U), "Examples in one step."),
+      key("encoding", &Owner::encoding,
+          "How models travel between nodes: rounded to 8 significant bits, exactly, or in steps of "
+          "a "
+          "127th of the largest of 252 neighbours; in about a third, five sixths or a quarter of "
+          "the bytes."),
+      key("clip_factor", &Owner::clip_factor, above_zero(),
+          "Losses count as at most this times ln(classes) when a peer is scored.")};
+}
+
+std::vector<Key<Config::Learning>> learning_keys() {
+  using Owner = Config::Learning;
+  return {
+      key("strategy", &Owner::strategy,
+          "How the peers to average with are chosen. \"lia\" is Kith's own; the rest is there "
+          "to compare with, and docs/algorithm.md says what each does. \"dac\" and \"ifca\" "
+          "run in kith simulate only."),
+      key("rounds", &Owner::rounds, "Rounds until the node stops learning. 0: never."),
+      key("epochs", &Owner::epochs, within(1U, 10'000U), "Epochs of training in a round."),
+      key("warmup_epochs", &Owner::warmup_epochs, within(1U, 10'000U),
+          "Epochs in the first round, before anything is averaged."),
+      key("gather", &Owner::gather, within(milliseconds(0), kDay),
+          "Longest wait, after publishing, for the snapshots of connected peers."),
+      key("interval", &Owner::interval, within(milliseconds(0), kDay),
+          "A round takes at least this long."),
+      key("pull_budget", &Owner::pull_budget, within(0U, 512U),
+          "Peers' snapshots fetched in a round, at most."),
+      key("explore", &Owner::explore, within(0U, 512U),
+          "How many of them are of peers that were not scored lately."),
+      key("admit", &Owner::admit, within(-2.0, 2.0),
+          "A peer is admitted when its relative influence is above this; 1 is as useful as "
+          "own training."),
+      key("drop", &Owner::drop, within(-2.0, 2.0),
+          "An admitted peer is dropped when it is below this. At most admit."),
+      key("smoothing", &Owner::smoothing, within(0.01, 1.0),
+          "Weight of a new score against the one before. 1 forgets the past."),
+      key("patience", &Owner::patience, within(1U, 512U),
+          "Candidates in a row that may fail to help before the rest is not tried."),
+      key("slack", &Owner::slack, within(0.0, 10.0),
+          "Standard errors by which a candidate may raise the validation loss and still be "
+          "averaged with."),
+      key("half_life", &Owner::half_life, above_zero(),
+          "After so many rounds a snapshot counts half."),
+      key("min_peers", &Owner::min_peers, within(0U, 512U),
+          "With fewer admitted than this, the best of the others are averaged with too, at half "
+          "their weight and only while they do no harm."),
+      key("mutual", &Owner::mutual,
+          "Average only with those who say that they admit this node. It tells all members whom "
+          "this node admits. Set it at all nodes, or those who do not are left out."),
+      key("learn_weights", &Owner::learn_weights,
+          "Look for better weights of the average than freshness gives, by what they do to the "
+          "validation loss. Costs up to two scorings for each model in it."),
+      key("score_examples", &Owner::score_examples, within(2U, kMany),
+          "Validation examples that a peer is scored on, at most."),
+      key("score_confidence", &Owner::score_confidence, within(0.0, 100.0),
+          "Scoring ends early when a peer's relative influence is so many standard errors "
+          "beyond admit or drop. 0: it never does."),
+      key("baseline", &Owner::baseline,
+          "Train a second model on own data alone, to compare with. Costs as much again."),
+      key("convenor", &Owner::convenor,
+          "Convenor mode: the name of the member who groups those that agree to it. This node "
+          "tells it, and nobody else, how useful the others are to it, and averages within its "
+          "group; but never with whom its own measurements speak against. Empty: this node "
+          "chooses for itself."),
+      key("oracle_group", &Owner::oracle_group,
+          "Names of the members that strategy \"oracle\" averages with. For tests."),
+      key("pens_rounds", &Owner::pens_rounds, within(1U, kMany),
+          "Rounds in which strategy \"pens\" looks for its neighbours."),
+      key("pens_top", &Owner::pens_top, within(0U, 512U),
+          "Peers that strategy \"pens\" averages with in each of them. 0: not known; kith "
+          "simulate then tells it how many there are of its kind."),
+      key("dac_tau", &Owner::dac_tau, above_zero(),
+          "How strongly strategy \"dac\" prefers the similar."),
+      key("fedfomo_epsilon", &Owner::fedfomo_epsilon, within(0.0, 1.0),
+          "Chance, in the first round, that strategy \"fedfomo\" tries any peer instead of "
+          "the one it prefers. Falls by 0.05 a round."),
+      key("ifca_clusters", &Owner::ifca_clusters, within(0U, 512U),
+          "Clusters that strategy \"ifca\" looks for. 0: not known; kith simulate then tells "
+          "it how many there are."),
+      key("seed", &Owner::seed, "Of the choices left to chance.")};
+}
+
+std::vector<Key<Config::Worker>> worker_keys() {
+  using Owner = Config::Worker;
+  return {key("command", &Owner::command, "The program. Empty: the kith-worker beside kith."),
+          key("threads", &Owner::threads, within(1U, 1024U), "Processor threads it may use."),
+          key("device", &Owner::device, one_of({"cpu", "cuda", "auto"}), "What it computes on."),
+          key("restart_limit", &Owner::restart_limit, within(0U, kMany),
+              "Failures in a row after which the node gives up.")};
+}
+
+std::vector<Key<Config::Privacy>> privacy_keys() {
+  using Owner = Config::Privacy;
+  const Rule<double> probability{"above 0 and below 1",
+                                 [](double value) { return value > 0 && value < 1; }};
+  return {key("noise", &Owner::noise, within(0.0, 1000.0),
+              "Standard deviation of the noise in every step of training, in units of clip; 1 is "
+              "usual. 0: no noise, and no promise. Decide before the first start: a model that was "
+              "trained without noise is not published with it, nor the other way round."),
+          key("clip", &Owner::clip, above_zero(),
+              "In the sum of a step no example's gradient is longer than this."),
+          key("delta", &Owner::delta, probability,
+              "The chance that the promise does not hold. Well below 1 / training examples."),
+          key("epsilon", &Owner::epsilon, within(0.0, 1e6),
+              "How much may be spent in all. What would go beyond it is not published, while the "
+              "node goes on learning from the others. 0: without end.")};
+}
+
+namespace {
+
+const std::vector<Section<Config>>& sections() {
+  using Node = Config::Node;
+  using Consortium = Config::Consortium;
+  using Data = Config::Data;
+  using Learning = Config::Learning;
+  using Worker = Config::Worker;
+  using Privacy = Config::Privacy;
+  using Log = Config::Log;
+  using Limits = Config::Limits;
+  using model::Task;
+  static const std::vector<Section<Config>> table{
+      section<Config, Node>(
+          "node", [](Config& config) -> Node& { return config.node; },
+          "This node. Relative paths, here and below, start at this file's folder.",
+          {required("name", &Node::name, label(), "What people call this node."),
+           key("keys", &Node::keys, not_empty(), "The file with this node's secret keys."),
+           key("state", &Node::state, not_empty(),
+               "The folder with everything that this node remembers. One node, one folder."),
+           key("listen", &Node::listen, addresses(),
+               "Where to wait for peers. Port 0 takes any free one; an empty list only dials out."),
+           key("addresses", &Node::addresses, addresses(),
+               "Where the others reach it, if it is not as the charter says any more: it tells "
+               "them. Empty: as the charter says."),
+           key("control", &Node::control, not_empty(),
+               "The unix socket at which kith status and the like reach this node.")}),
+      section<Config, Consortium>(
+          "consortium", [](Config& config) -> Consortium& { return config.consortium; },
+          "Who learns together. The same id and the same members at every node.",
+          {required("id", &Consortium::id, label(),
+                    "Names the consortium. Nodes with different ids do not talk to one another."),
+           key("charter", &Consortium::charter,
+               "The file of the signed charter, which says who the members are; kith charter makes "
+               "and changes it. Empty: the members are those listed here.")}),
+      section<Config, Task>(
+          "task", [](Config& config) -> Task& { return config.task; },
+          "What is learnt. Must be the same at every node: peers with another task are ignored.",
+          task_keys()),
+      section<Config, Data>(
+          "data", [](Config& config) -> Data& { return config.data; },
+          "This node's own data, which never leave it. Files may be compressed with gzip.",
+          {required("train", &Data::train, some_files(),
+                    "Files to learn from. Pictures: two IDX files as MNIST has, images and "
+                    "labels; or CIFAR's .bin files, where task.classes tells CIFAR-10 (10), and "
+                    "the coarse (20) and the fine labels (100) of CIFAR-100 apart. Text: a "
+                    "sentence a line, in UTF-8. Tables: CSV."),
+           key("test", &Data::test, files(),
+               "Such files that are used for nothing but the accuracy that is reported. Empty: "
+               "none."),
+           key("validation", &Data::validation, within(0.01, 0.9),
+               "Share of the training examples that is set aside to judge models with."),
+           key("min_validation", &Data::min_validation, within(1U, kMany),
+               "With fewer examples set aside the node does not start: nothing could be judged "
+               "with them.")}),
+      section<Config, Learning>(
+          "learning", [](Config& config) -> Learning& { return config.learning; },
+          "How this node learns and whom it averages with.", learning_keys()),
+      section<Config, Worker>(
+          "worker", [](Config& config) -> Worker& { return config.worker; },
+          "The process that holds the data and the weights.", worker_keys()),
+      section<Config, Privacy>(
+          "privacy", [](Config& config) -> Privacy& { return config.privacy; },
+          "Differential privacy of what this node publishes: its models hide, up to epsilon, "
+          "whether any one training example was among its data. docs/algorithm.md says what that "
+          "covers and what not.",
+          privacy_keys()),
+      section<Config, Log>(
+          "log", [](Config& config) -> Log& { return config.log; },
+          "What is written to the standard error.",
+          {key("level", &Log::level, "The least important events that are written."),
+           key("format", &Log::format, "Lines for people, or one JSON object a line.")}),
+      section<Config, Limits>(
+          "limits", [](Config& config) -> Limits& { return config.limits; },
+          "What this node may use.",
+          {key("disk", &Limits::disk, at_least(ByteSize{16ULL << 20}),
+               "For snapshots, ours and our peers'."),
+           key("disk_free", &Limits::disk_free,
+               "Left free on the disk of the state folder: below this nothing "
+               "is fetched."),
+           key("history", &Limits::history,
+               Rule<unsigned>{"0 or from 2 to 64", [](unsigned n) { return n != 1 && n <= 64; }},
+               "Models of earlier rounds that are kept, for kith forget to go "
+               "back to: the fewer the longer ago. Each takes three times the "
+               "model's size; all together at most limits.disk, and nothing of "
+               "limits.disk_free.")}),
+  };
+  return table;
+}
+
+const std::string kMemberSection = "consortium.member";
+const std::string kMemberSummary =
+    "Without a charter: one such section for each member. This node may be among them.";
+
+const std::vector<Key<net::Member>>& member_keys() {
+  using net::Member;
+  static const std::vector<Key<Member>> keys{
+      required("name", &Member::name, label(), "What people call it."),
+      required("id", &Member::id, {}, "Who it is: its Ed25519 public key."),
+      required("channel", &Member::channel, {},
+               "Its X25519 public key: authenticates its connections."),
+      key("addresses", &Member::addresses, addresses(),
+          "Where it listens. Empty: it only dials out."),
+  };
+  return keys;
+}
+
+// ---- Reading. ----
+
+class Reader : public SettingsReader<Config> {
+ public:
+  Reader(const fs::path& file, const toml::table& table)
+      : SettingsReader(file, table, sections(), "docs/configuration.md") {}
+
+  Config read() {
+    SettingsReader::read(config_);
+    complete_task(config_.task, table(),
+                  [this](const toml::node* at, const std::string& what) { fail(at, what); });
+    check_members();
+    check_together();
+    return std::move(config_);
+  }
+
+ private:
+  bool read_other(const std::string& name, const toml::node& node) override {
+    if (name != kMemberSection) return false;
+    read_members(node);
+    return true;
+  }
+  [[nodiscard]] std::vector<std::string> others() const override {
+    std::vector<std::string> names{kMemberSection};
+    for (const auto& key : member_keys()) names.push_back(kMemberSection + "." + key.name);
+    return names;
+  }
+
+  void read_members(const toml::node& node) {
+    if (!node.is_array() || !node.as_array()->is_homogeneous(toml::node_type::table)) {
+      fail(&node, "each member must be a section: [[" + kMemberSection + "]]");
+    }
+    for (const toml::node& element : *node.as_array()) {
+      const toml::table& table = *element.as_table();
+      net::Member& member = config_.consortium.members.emplace_back();
+      for (const auto& [key, value] : table) {
+        read_key(kMemberSection, member_keys(), member, key.str(), value);
+      }
+      for (const auto& key : member_keys()) {
+        if (key.required && !table.contains(key.name)) {
+          fail(&table, kMemberSection + "." + key.name + " is missing; add it to this section");
+        }
+      }
+    }
+  }
+
+  void check_members() const {
+    const auto& members = config_.consortium.members;
+    const toml::node* const list = table().at_path(kMemberSection).node();
+    if (!members.empty() && !config_.consortium.charter.empty()) {
+      fail(table().at_path("consortium.charter").node(),
+           "consortium.charter and [[consortium.member]] exclude one another: remove the list, or "
+           "the charter");
+    }
+    if (members.size() > net::limits::kMembers) {
+      fail(list, "there are " + std::to_string(members.size()) +
+                     " members; a consortium has at most " + std::to_string(net::limits::kMembers));
+    }
+    std::set<std::string> names;
+    std::set<crypto::NodeId> ids;
+    std::set<crypto::ChannelPublicKey> channels;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const toml::node* const section = list->as_array()->get(i);
+      const auto twice = [&](const char* what) {
+        fail(section, std::string("two members have the same ") + what + "; remove \"" +
+                          members[i].name + "\" here, or correct it");
+      };
+      if (!names.insert(members[i].name).second) twice("name");
+      if (!ids.insert(members[i].id).second) twice("id");
+      if (!channels.insert(members[i].channel).second) twice("channel");
+    }
+  }
+
+  /// What concerns more than one key.
+  void check_together() const {
+    const Config::Learning& learning = config_.learning;
+    if (learning.drop > learning.admit) {
+      const toml::node* const drop = table().at_path("learning.drop").node();
+      fail(drop != nullptr ? drop : table().at_path("learning.admit").node(),
+           "learning.drop must be at most learning.admit; they are " + show(learning.drop) +
+               " and " + show(learning.admit));
+    }
+    const auto check_member = [this](const std::string& key, const std::string& name) {
+      if (!config_.consortium.charter.empty()) return;  // it knows
+      if (std::ranges::find(config_.consortium.members, name, &net::Member::name) ==
+          config_.consortium.members.end()) {
+        fail(table().at_path(key).node(), key + " names " + show(name) + ", who is not a member");
+      }
+    };
+    for (const std::string& name : learning.oracle_group) {
+      check_member("learning.oracle_group", name);
+    }
+    if (!learning.convenor.empty()) check_member("learning.convenor", learning.convenor);
+    if (!learning.convenor.empty() && learning.mutual) {
+      fail(table().at_path("learning.mutual").node(),
+           "learning.mutual and learning.convenor exclude one another: remove one of them");
+    }
+    if (!learning.convenor.empty() && learning.strategy != StrategyName::lia) {
+      fail(table().at_path("learning.convenor").node(),
+           "learning.convenor works with strategy \"lia\" only; remove it, or choose that one");
+    }
+    if (learning.strategy == StrategyName::oracle && learning.oracle_group.empty()) {
+      fail(table().at_path("learning.strategy").node(),
+           "strategy \"oracle\" needs learning.oracle_group; add it, or choose another strategy");
+    }
+  }
+
+  Config config_;
+};
+
+std::string default_of(const Key<Config>& key) {
+  static const Config defaults;
+  return key.show(defaults);
+}
+
+}  // namespace
+
+void complete_task(model::Task& task, const toml::table& table, const Complain& complain) {
+  const auto follows = [&](unsigned classes, const std::string& from) {
+    const toml::node* const given = table.at_path("task.classes").node();
+    if (given != nullptr && task.classes != classes) {
+      complain(given, "task.classes must be " + show(classes) + ", as follows from task." + from +
+                          "; correct it or leave it out");
+    }
+    task.classes = classes;
+  };
+  if (const auto classes = model::classes_of(task.columns)) follows(*classes, "columns");
+  if (!task.vocabulary.empty()) {
+    try {
+      const auto vocabulary = data::read_vocabulary(task.vocabulary);
+      task.vocabulary_hash = crypto::to_hex(vocabulary.hash());
+      follows(static_cast<unsigned>(vocabulary.size()), "vocabulary");
+    } catch (const data::DataError& error) {
+      complain(table.at_path("task.vocabulary").node(),
+               std::string("task.vocabulary: ") + error.what());
+    }
+  }
+  if (const auto wrong = model::problem(task)) {
+    const std::string key = wrong->substr(0, wrong->find(' '));
+    complain(table.at_path("task." + key).node(), "task." + *wrong);
+  }
+}
+
+Config load_config(const fs::path& file) {
+  const std::string help =
+      "create it with kith init --dir " + fs::absolute(file).parent_path().string();
+  return parse_config(read_text(file, kSettingsFile, help), file);
+}
+
+Config parse_config(std::string_view text, const fs::path& file) {
+  const toml::table table = parse_toml(text, file);
+  return Reader(file, table).read();
+}
+
+namespace {
+
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  std::istringstream in{std::string(text)};
+  for (std::string line; std::getline(in, line);) lines.push_back(line + "\n");
+  return lines;
+}
+
+std::string section_toml(const Section<Config>& section, const Config& config) {
+  std::string text = commented(section.summary) + "[" + section.name + "]\n";
+  for (const auto& key : section.keys) {
+    const std::string value = key.show(config);
+    const bool is_default = !key.required && value == default_of(key);
+    text +=
+        "\n" + commented(meaning(key)) + (is_default ? "#" : "") + key.name + " = " + value + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string to_toml(const Config& config) {
+  std::string text =
+      "# The configuration of one Kith node.  A line that starts with '#' and a key shows that "
+      "key's\n"
+      "# default; remove the '#' to change it.\n";
+  for (const auto& section : sections()) {
+    text += "\n" + section_toml(section, config);
+    if (section.name != "consortium") continue;
+    text += "\n" + commented(kMemberSummary);
+    for (const auto& key : member_keys()) text += commented(key.name + ": " + meaning(key));
+    for (const net::Member& member : config.consortium.members) {
+      text += "\n[[" + kMemberSection + "]]\n";
+      for (const auto& key : member_keys()) text += key.name + " = " + key.show(member) + "\n";
+    }
+  }
+  return text;
+}
+
+std::string replace_task(std::string_view text, const fs::path& file, const model::Task& task) {
+  Config with;
+  with.task = task;
+  const auto section = std::ranges::find(sections(), "task", &Section<Config>::name);
+  const toml::table table = parse_toml(text, file);
+  const auto header = table.at_path("task").node()->source().begin.line;
+  const std::vector<std::string> lines = lines_of(text);
+  const auto is_header = [](const std::string& line) { return line.starts_with('['); };
+  const auto begin = lines.begin() + header - 1;
+  auto end = std::find_if(std::next(begin), lines.end(), is_header);
+  // The next section begins with what is said above it, and this one with what is said above it.
+  const auto up = [](auto from, auto to) {
+    while (from != to && std::prev(from)->starts_with('#')) --from;
+    return from;
+  };
+  std::string made;
+  for (auto line = lines.begin(); line != up(begin, lines.begin()); ++line) made += *line;
+  made += section_toml(*section, with);
+  if (end != lines.end()) made += "\n";
+  for (auto line = end == lines.end() ? end : up(end, std::next(begin)); line != lines.end();
+       ++line) {
+    made += *line;
+  }
+  return made;
+}
+
+std::string replace_consortium(std::string_view text, const fs::path& file, const std::string& id) {
+  const toml::table table = parse_toml(text, file);
+  std::vector<std::string> lines = lines_of(text);
+  const auto line = table.at_path("consortium.id").node()->source().begin.line;
+  lines.at(line - 1) = "id = " + show(id) + "\n";
+  std::string made;
+  for (const std::string& each : lines) made += each;
+  return made;
+}
+
+std::string task_toml(model::Task task) {
+  static const Config defaults;
+  task.vocabulary = task.vocabulary.filename();
+  std::string text = "[task]\n";
+  for (const auto& key : task_keys()) {
+    const std::string value = key.show(task);
+    if (key.required || value != key.show(defaults.task)) text += key.name + " = " + value + "\n";
+  }
+  return text;
+}
+
+model::Task parse_task(std::string_view text, const std::string& source) {
+  struct Handed {
+    model::Task task = Config().task;
+  };
+  static const std::vector<Section<Handed>> only{section<Handed, model::Task>(
+      "task", [](Handed& handed) -> model::Task& { return handed.task; }, "", task_keys())};
+  const toml::table table = parse_toml(text, source);
+  Handed handed;
+  SettingsReader<Handed>(source, table, only, "docs/configuration.md").read(handed);
+  // Words are not handed over; what depends on them is checked when the configuration is read.
+  const auto wrong = handed.task.vocabulary.empty() ? model::problem(handed.task) : std::nullopt;
+  if (wrong) throw Failure(EX_CONFIG, source + ": task." + *wrong);
+  return handed.task;
+}
+
+std::string configuration_markdown() {
+  std::string text =
+      "# Configuration\n\n"
+      "One [TOML](https://toml.io) file, `kith.toml`, configures a node; `kith init` writes one\n"
+      "with every key in it. An unknown key is an error, and so is a value out of its range.\n\n"
+      "This page is made from the same table as the parser: do not edit it.\n";
+  for (const auto& section : sections()) {
+    text += "\n## `[" + section.name + "]`\n\n" + section.summary + "\n\n" +
+            markdown_table(section.keys, default_of);
+    if (section.name != "consortium") continue;
+    const net::Member defaults;
+    text += "\n## `[[" + kMemberSection + "]]`\n\n" + kMemberSummary + "\n\n" +
+            markdown_table(member_keys(), [&](const auto& key) { return key.show(defaults); });
+  }
+  return text;
+}
+
+std::string_view name(StrategyName strategy) {
+  return std::ranges::find(Choices<StrategyName>::all, strategy, &Choice<StrategyName>::value)
+      ->name;
+}
+
+StrategyName parse_strategy(std::string_view text) {
+  const auto& all = Choices<StrategyName>::all;
+  const auto found = std::ranges::find(all, text, &Choice<StrategyName>::name);
+  if (found != all.end()) return found->value;
+  throw Failure(EX_USAGE, "there is no strategy \"" + std::string(text) + "\", but there are " +
+                              kind(StrategyName()));
+}
+
+}  // namespace kith::daemon

@@ -1,0 +1,162 @@
+#pragma once
+
+#include "daemon/system/log.hpp"
+#include "model/pipe/messages.hpp"
+#include "model/task.hpp"
+#include "net/consortium.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kith::daemon {
+
+/// How a node decides what to average.
+enum class StrategyName {
+  lia,       ///< by lazy influence
+  lia_sign,  ///< everything of positive lazy influence
+  local,     ///< nothing: trains alone
+  fedavg,    ///< everything
+  oracle,    ///< the members of oracle_group, for tests
+  pens,      ///< these and the rest to compare with: daemon/strategies/ names their papers
+  dac,
+  fedfomo,
+  ifca,
+};
+
+[[nodiscard]] std::string_view name(StrategyName strategy);  ///< "lia"
+/// Throws Failure(EX_USAGE), which names all, if there is none of this name.
+[[nodiscard]] StrategyName parse_strategy(std::string_view text);
+
+struct ByteSize {
+  std::uint64_t bytes = 0;
+};
+
+/// The configuration of one node.  docs/configuration.md says what each value means: it, the
+/// parser and the file that `kith init` writes come from one table in config.cpp.
+struct Config {
+  using Milliseconds = std::chrono::milliseconds;
+
+  struct Node {
+    std::string name;
+    std::filesystem::path keys = "node.keys";
+    std::filesystem::path state = "state";
+    std::vector<std::string> listen{"127.0.0.1:7700"};
+    std::vector<std::string> addresses;  ///< empty: those in the charter
+    std::filesystem::path control = "control.sock";
+  };
+  /// Who takes part: by the charter, or by this list.
+  struct Consortium {
+    std::string id;
+    std::filesystem::path charter;     ///< empty: there is none
+    std::vector<net::Member> members;  ///< no id, name or channel key twice; may include this node
+  };
+  using Data = pipe::DataFiles;
+  struct Learning {
+    StrategyName strategy = StrategyName::lia;
+    std::uint64_t rounds = 0;  ///< 0: for ever
+    unsigned epochs = 5;
+    unsigned warmup_epochs = 10;
+    Milliseconds gather = std::chrono::seconds(2);
+    Milliseconds interval = Milliseconds(0);
+    unsigned pull_budget = 8;  ///< snapshots a round
+    unsigned explore = 1;      ///< of these
+    double admit = 0.5;
+    double drop = 0.4;
+    double smoothing = 0.5;
+    unsigned patience = 3;
+    double slack = 2;      ///< standard errors
+    double half_life = 2;  ///< rounds
+    unsigned min_peers = 0;
+    bool mutual = false;
+    bool learn_weights = false;
+    unsigned score_examples = 512;
+    double score_confidence = 3;  ///< standard errors; 0: always all examples
+    bool baseline = true;
+    std::string convenor;                   ///< name of a member; empty: none
+    std::vector<std::string> oracle_group;  ///< names of members
+    unsigned pens_rounds = 10;
+    unsigned pens_top = 0;  ///< peers; 0 is not known
+    double dac_tau = 30;
+    double fedfomo_epsilon = 0.3;
+    unsigned ifca_clusters = 0;  ///< 0 is not known
+    std::uint64_t seed = 0;
+  };
+  struct Worker {
+    std::filesystem::path command;  ///< empty: the kith-worker beside kith
+    unsigned threads = 1;
+    std::string device = "cpu";
+    unsigned restart_limit = 5;
+  };
+  /// Differential privacy of what this node publishes; off without noise.
+  struct Privacy {
+    double noise = 0;  ///< standard deviation, in clips
+    double clip = 1;
+    double delta = 1e-5;
+    double epsilon = 0;  ///< the budget; 0: without end
+    /// Of noise that anybody can repeat.  No file can set it: it is for `kith simulate`.
+    std::optional<std::uint64_t> noise_seed{};
+    [[nodiscard]] bool on() const { return noise > 0; }
+  };
+  struct Log {
+    log::Level level = log::Level::info;
+    log::Format format = log::Format::text;
+  };
+  struct Limits {
+    ByteSize disk{2ULL << 30};
+    ByteSize disk_free{1ULL << 30};
+    unsigned history = 8;
+  };
+
+  Config() { task.sizes = {64}; }
+
+  Node node;
+  Consortium consortium;
+  model::Task task;
+  Data data;
+  Learning learning;
+  Worker worker;
+  Privacy privacy;
+  Log log;
+  Limits limits;
+};
+
+/// The largest file of settings that is read, in bytes: a configuration, a scenario, a task.
+inline constexpr std::size_t kSettingsFile = 1 << 20;
+
+/// Reads a configuration file, and the task's vocabulary if it has one.  Throws Failure: like
+/// read_text() if there is no such file, EX_CONFIG with FILE:LINE:COLUMN if it is wrong.
+[[nodiscard]] Config load_config(const std::filesystem::path& file);
+
+/// As above, from text.  `file` appears in messages, and relative paths in the text are relative to
+/// its folder.
+[[nodiscard]] Config parse_config(std::string_view text, const std::filesystem::path& file);
+
+/// The file that reads back as `config`: every key with its meaning; commented out if it has its
+/// default value.
+[[nodiscard]] std::string to_toml(const Config& config);
+
+/// The section [task] alone: what a new member is handed.  A vocabulary is named without its
+/// folder.
+[[nodiscard]] std::string task_toml(model::Task task);
+/// The inverse.  `source` appears in messages.  Throws Failure(EX_CONFIG).
+[[nodiscard]] model::Task parse_task(std::string_view text, const std::string& source);
+
+/// `text`, which is a configuration with the section [task], with another one in its place and all
+/// else as it was.  `file` as in parse_config().
+[[nodiscard]] std::string replace_task(std::string_view text, const std::filesystem::path& file,
+                                       const model::Task& task);
+
+/// The same with another `consortium.id`, which must be there.
+[[nodiscard]] std::string replace_consortium(std::string_view text,
+                                             const std::filesystem::path& file,
+                                             const std::string& id);
+
+/// docs/configuration.md.
+[[nodiscard]] std::string configuration_markdown();
+
+}  // namespace kith::daemon

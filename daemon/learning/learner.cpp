@@ -1,0 +1,285 @@
+#include "daemon/learning/learner.hpp"
+
+#include "daemon/system/failure.hpp"
+#include "daemon/system/log.hpp"
+#include "daemon/learning/loss_rows.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace kith::daemon {
+namespace {
+
+using nlohmann::json;
+using std::chrono::steady_clock;
+
+double seconds_since(steady_clock::time_point start) {
+  return std::chrono::duration<double>(steady_clock::now() - start).count();
+}
+
+std::vector<std::string> ids_of(const std::vector<Learner::Peer>& peers,
+                                const std::vector<std::string>& names) {
+  std::vector<std::string> ids;
+  for (const Learner::Peer& peer : peers) {
+    if (std::ranges::find(names, peer.name) != names.end()) ids.push_back(peer.id);
+  }
+  return ids;
+}
+
+json to_json(const pipe::Evaluation& evaluation) {
+  return {{"loss", evaluation.loss},
+          {"accuracy", evaluation.accuracy},
+          {"examples", evaluation.examples}};
+}
+
+json or_null(const std::optional<pipe::Evaluation>& value) {
+  return value ? to_json(*value) : json(nullptr);
+}
+
+pipe::ModelName model_name(model::Served served) {
+  switch (served) {
+    case model::Served::baseline:
+      return pipe::ModelName::baseline;
+    case model::Served::averaged:
+      return pipe::ModelName::averaged;
+    case model::Served::partial:
+      break;
+  }
+  return pipe::ModelName::partial;
+}
+
+}  // namespace
+
+Learner::Learner(net::asio::io_context& io, const Config& config, Peer self,
+                 std::vector<Peer> peers, Exchange& exchange)
+    : io_(io),
+      settings_(config.learning),
+      self_(std::move(self)),
+      privacy_(config.privacy),
+      peers_(std::move(peers)),
+      exchange_(exchange),
+      strategy_(make_strategy(config, roles())),
+      random_(config.learning.seed) {
+  if (!privacy_.on() || !strategy_->uses_training_examples()) return;
+  throw Failure(EX_CONFIG, "strategy \"" + std::string(name(config.learning.strategy)) +
+                               "\" chooses by the training examples, which the accountant of "
+                               "privacy does not see; choose another strategy, or set "
+                               "privacy.noise to 0");
+}
+
+Learner::~Learner() = default;
+
+Roles Learner::roles() const {
+  Roles roles;
+  roles.self = self_.id;
+  roles.oracle_group = ids_of(peers_, settings_.oracle_group);
+  const std::string& convenor = settings_.convenor;
+  if (convenor.empty()) return roles;
+  const std::vector<std::string> found = ids_of(peers_, {convenor});
+  if (convenor != self_.name && found.empty()) {
+    throw Failure(EX_CONFIG, "learning.convenor names \"" + convenor + "\", who is not a member");
+  }
+  roles.convenor = convenor == self_.name ? self_.id : found.front();
+  return roles;
+}
+
+net::awaitable<pipe::Fd> Learner::open(const Config& config) {
+  phase_ = "opening data";
+  progress_.reset();
+  if (config.learning.oracle_group != settings_.oracle_group) {
+    settings_.oracle_group = config.learning.oracle_group;
+    strategy_ = make_strategy(config, roles());
+  }
+  worker_ = std::make_unique<WorkerProcess>(io_, worker_command(config.worker.command),
+                                            config.worker.device != "cpu");
+  worker_->on_progress([this](const pipe::Progress& progress) { progress_ = progress; });
+  pipe::Open question;
+  question.task = config.task;
+  question.data = config.data;
+  question.state = config.node.state;
+  question.threads = config.worker.threads;
+  question.seed = config.learning.seed;
+  question.score_examples = config.learning.score_examples;
+  question.device = config.worker.device;
+  if (trains_privately()) {
+    question.privacy = pipe::Privacy{.noise = privacy_.noise,
+                                     .clip = privacy_.clip,
+                                     .delta = privacy_.delta,
+                                     .epsilon = privacy_.epsilon,
+                                     .seed = privacy_.noise_seed};
+  }
+  auto answer = co_await worker_->call(question);
+  opened_ = answer.result;
+  exchange_.worker_replaced();
+  co_return std::move(answer.file);
+}
+
+net::awaitable<json> Learner::do_round(std::uint64_t number) {
+  Round round;
+  round.number = number;
+  std::vector<std::string> ids;
+  for (const Peer& peer : peers_) ids.push_back(peer.id);
+  exchange_.want(number, strategy_->pulls(number, ids, random_));
+
+  pipe::Fd partial;
+  co_await train(round, partial);
+  if (strategy_->shares()) {
+    phase_ = "publishing";
+    const bool allowed = !round.privacy || round.privacy->publish;
+    if (allowed) {
+      Note note = strategy_->note();
+      co_await exchange_.publish(number, std::move(partial), std::move(note));
+    }
+    phase_ = "gathering";
+    const auto start = steady_clock::now();
+    co_await exchange_.gather(number);
+    round.seconds["gather"] = seconds_since(start);
+  }
+  co_await average(round);
+  co_await gate(round);
+  co_await test(round);
+  co_await begin_again(round);
+  const pipe::Checkpoint checkpoint{number};
+  co_await worker_->call(checkpoint);
+  co_return report(round);
+}
+
+net::awaitable<void> Learner::train(Round& round, pipe::Fd& partial) {
+  phase_ = "training";
+  const auto start = steady_clock::now();
+  Situation situation;
+  situation.round = round.number;
+  situation.worker = worker_.get();
+  co_await strategy_->prepare(situation);
+  pipe::Train question;
+  question.round = round.number;
+  question.epochs = round.number == 1 ? settings_.warmup_epochs : settings_.epochs;
+  question.baseline = settings_.baseline;
+  round.epochs = question.epochs * (question.baseline ? 2 : 1);
+  auto answer = co_await worker_->call(question);
+  progress_.reset();
+  partial = std::move(answer.file);
+  round.privacy = answer.result.privacy;
+  if (trains_privately() && !round.privacy) {
+    throw WorkerLost("the worker trained without the privacy that it was asked for");
+  }
+  round.models[model::Served::partial].validation = answer.result.validation;
+  if (answer.result.baseline) {
+    round.models[model::Served::baseline].validation = answer.result.baseline;
+  }
+  round.seconds["train"] = seconds_since(start);
+}
+
+net::awaitable<void> Learner::average(Round& round) {
+  phase_ = "loading";
+  auto start = steady_clock::now();
+  Situation situation;
+  situation.round = round.number;
+  situation.worker = worker_.get();
+  situation.candidates = co_await exchange_.load(round.number, *worker_);
+  if (strategy_->looks_at_published()) {
+    situation.published = co_await exchange_.load_published(*worker_);
+  }
+  round.seconds["load"] = seconds_since(start);
+
+  phase_ = "choosing";
+  start = steady_clock::now();
+  round.choice = co_await strategy_->choose(std::move(situation));
+  const pipe::Average question{round.choice.mixture};
+  const auto averaged = co_await worker_->call(question);
+  round.models[model::Served::averaged].validation = averaged.result;
+  round.seconds["choose"] = seconds_since(start);
+}
+
+net::awaitable<void> Learner::gate(Round& round) {
+  phase_ = "evaluating";
+  const bool baseline = round.models.contains(model::Served::baseline);
+  pipe::Score question;
+  question.peers = {"averaged"};
+  if (baseline) question.peers.emplace_back("baseline");
+  const auto answer = co_await worker_->call(question);
+  const LossRows rows(answer.file, 2 + question.peers.size(), answer.result.examples);
+  model::ServingLosses losses;
+  losses.partial = rows[1];
+  losses.averaged = rows[2];
+  if (baseline) losses.baseline = rows[3];
+  round.gate = model::choose_served(losses, settings_.slack);
+  const pipe::Serve serve{model_name(round.gate.served)};
+  co_await worker_->call(serve);
+}
+
+net::awaitable<void> Learner::test(Round& round) {
+  if (opened_.test == 0) co_return;
+  const auto start = steady_clock::now();
+  for (auto& [served, evaluations] : round.models) {
+    const pipe::Evaluate held_out{model_name(served), pipe::Split::test};
+    const auto tested = co_await worker_->call(held_out);
+    evaluations.test = tested.result;
+  }
+  round.seconds["test"] = seconds_since(start);
+}
+
+net::awaitable<void> Learner::begin_again(Round& round) {
+  if (round.gate.served != model::Served::baseline || !strategy_->begins_again()) co_return;
+  const pipe::Average alone{{{"baseline"}, {1}}};
+  co_await worker_->call(alone);
+  round.gate.reason += "; the next round begins from it";
+}
+
+json Learner::report(const Round& round) const {
+  json members = json::array();
+  const pipe::Mixture& mixture = round.choice.mixture;
+  for (std::size_t i = 0; i < mixture.members.size(); ++i) {
+    const std::string& member = mixture.members[i];
+    const auto is_it = [&](const Peer& peer) { return peer.id == member; };
+    if (std::ranges::none_of(peers_, is_it)) continue;  // a model of our own
+    members.push_back({{"id", member}, {"name", name_of(member)}, {"weight", mixture.weights[i]}});
+  }
+  json models;
+  for (const auto& [served, evaluations] : round.models) {
+    models[model::name(served)] = {{"validation", or_null(evaluations.validation)},
+                                   {"test", or_null(evaluations.test)}};
+  }
+  json opinions = json::object();
+  for (const Peer& peer : peers_) {
+    const json opinion = strategy_->opinion(peer.id);
+    if (!opinion.is_null()) opinions[peer.name] = opinion;
+  }
+  json privacy = nullptr;
+  if (round.privacy) {
+    privacy = {{"epsilon", round.privacy->epsilon},
+               {"delta", privacy_.delta},
+               {"noise", privacy_.noise},
+               {"clip", privacy_.clip},
+               {"budget", privacy_.epsilon > 0 ? json(privacy_.epsilon) : json(nullptr)},
+               {"published", round.privacy->publish}};
+  }
+  return {{"round", round.number},
+          {"privacy", privacy},
+          {"models", models},
+          {"served", model::name(round.gate.served)},
+          {"served_reason", round.gate.reason},
+          {"members", members},
+          {"opinions", opinions},
+          {"why", round.choice.why},
+          {"epochs", round.epochs},
+          {"seconds", round.seconds}};
+}
+
+void Learner::hang_up() {
+  if (worker_) worker_->hang_up();
+}
+
+// Who publishes nothing has nothing to hide.
+bool Learner::trains_privately() const { return privacy_.on() && strategy_->shares(); }
+
+std::optional<pid_t> Learner::worker_pid() const {
+  return worker_ ? std::optional(worker_->pid()) : std::nullopt;
+}
+
+std::string Learner::name_of(const std::string& peer) const {
+  const auto found = std::ranges::find(peers_, peer, &Peer::id);
+  return found == peers_.end() ? peer : found->name;
+}
+
+}  // namespace kith::daemon

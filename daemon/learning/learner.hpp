@@ -1,0 +1,98 @@
+#pragma once
+
+#include "daemon/config/config.hpp"
+#include "daemon/learning/exchange.hpp"
+#include "daemon/learning/strategy.hpp"
+#include "daemon/learning/worker_process.hpp"
+#include "model/gate.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace kith::daemon {
+
+/// The learning loop of Kith, a round at a time, whoever carries the snapshots:
+///
+///     train -> publish the partial -> gather -> choose what to average -> average -> gate
+///
+/// Ownership: borrows the exchange; owns the worker.  Threads: the io thread.
+class Learner {
+ public:
+  /// A node that learns the task.
+  struct Peer {
+    std::string id;  ///< what the exchange and the strategy call it
+    std::string name;
+  };
+
+  /// Throws Failure if `config` asks for a strategy that cannot be.
+  Learner(net::asio::io_context& io, const Config& config, Peer self, std::vector<Peer> peers,
+          Exchange& exchange);
+  ~Learner();
+  Learner(const Learner&) = delete;
+  Learner& operator=(const Learner&) = delete;
+
+  /// Starts a worker, in place of an earlier one, and opens task and data of `config` in it; it
+  /// goes on from its checkpoint.  Returns M0, a snapshot file.  Throws WorkerLost, WorkerRefused,
+  /// Failure.
+  net::awaitable<pipe::Fd> open(const Config& config);
+  /// Does a whole round, its checkpoint included, and returns the report of it.  Throws WorkerLost
+  /// or WorkerRefused; then nothing of the round counts.
+  net::awaitable<nlohmann::json> do_round(std::uint64_t number);
+  /// Whoever waits for the worker, or asks it later, finds it lost.
+  void hang_up();
+  void drop_worker() { worker_.reset(); }
+
+  [[nodiscard]] Strategy& strategy() { return *strategy_; }
+  [[nodiscard]] const Strategy& strategy() const { return *strategy_; }
+  [[nodiscard]] const pipe::Opened& opened() const { return opened_; }
+  [[nodiscard]] const std::string& phase() const { return phase_; }  ///< for status
+  [[nodiscard]] const std::optional<pipe::Progress>& progress() const { return progress_; }
+  [[nodiscard]] std::optional<pid_t> worker_pid() const;
+
+ private:
+  struct Evaluations {
+    std::optional<pipe::Evaluation> validation, test;
+  };
+  /// What a round produced, as it goes.
+  struct Round {
+    std::uint64_t number = 0;
+    std::map<model::Served, Evaluations> models;
+    Choice choice;
+    model::GateDecision gate{};
+    std::optional<pipe::Spent> privacy;
+    std::uint64_t epochs = 0;               // trained, the baseline's included
+    std::map<std::string, double> seconds;  // by phase
+  };
+
+  [[nodiscard]] Roles roles() const;
+  net::awaitable<void> train(Round& round, pipe::Fd& partial);
+  net::awaitable<void> average(Round& round);
+  net::awaitable<void> gate(Round& round);
+  net::awaitable<void> test(Round& round);
+  /// Makes the baseline the next theta, if it is served and the strategy wants that.
+  net::awaitable<void> begin_again(Round& round);
+  [[nodiscard]] nlohmann::json report(const Round& round) const;
+  [[nodiscard]] bool trains_privately() const;
+  [[nodiscard]] std::string name_of(const std::string& peer) const;
+
+  net::asio::io_context& io_;
+  Config::Learning settings_;
+  Peer self_;
+  Config::Privacy privacy_;
+  std::vector<Peer> peers_;
+  Exchange& exchange_;
+  std::unique_ptr<Strategy> strategy_;
+  std::mt19937_64 random_;
+  std::unique_ptr<WorkerProcess> worker_;
+  pipe::Opened opened_;
+  std::string phase_ = "starting";
+  std::optional<pipe::Progress> progress_;
+};
+
+}  // namespace kith::daemon

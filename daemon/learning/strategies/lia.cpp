@@ -1,0 +1,394 @@
+#include "daemon/learning/strategies/lia.hpp"
+
+#include "daemon/learning/loss_rows.hpp"
+#include "model/influence.hpp"
+#include "model/lazy_scoring.hpp"
+#include "model/paired.hpp"
+#include "model/pull.hpp"
+#include "model/weights.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+namespace kith::daemon {
+namespace {
+
+using nlohmann::json;
+
+// JSON has no infinity; null stands for "unbounded".
+json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+double bound(const json& value, double otherwise) {
+  return value.is_number() ? value.get<double>() : otherwise;
+}
+
+json to_json(const model::Estimate& estimate) {
+  return {{"mean", number(estimate.mean)},
+          {"standard_error", number(estimate.standard_error)},
+          {"examples", estimate.examples}};
+}
+
+json to_json(const model::RelativeInfluence& score) {
+  return {{"rho", number(score.rho)},   {"low", number(score.low)},
+          {"high", number(score.high)}, {"influence", to_json(score.influence)},
+          {"own", to_json(score.own)},  {"objection", score.objection}};
+}
+
+json to_json(const model::Admission::Decision& decision) {
+  const bool scored = decision.latest.influence.examples > 0;  // not so just after a restart
+  return {{"admitted", decision.admitted}, {"since", decision.since},
+          {"scored", decision.scored},     {"scores", decision.scores},
+          {"rho", number(decision.rho)},   {"low", number(decision.low)},
+          {"high", number(decision.high)}, {"newest", scored ? to_json(decision.latest) : json()},
+          {"reason", decision.reason}};
+}
+
+std::optional<model::Admission::Decision> from_json(const std::string& peer, const json& value) {
+  try {
+    model::Admission::Decision decision;
+    decision.peer = peer;
+    decision.admitted = value.at("admitted").get<bool>();
+    decision.since = value.at("since").get<std::uint64_t>();
+    decision.scored = value.at("scored").get<std::uint64_t>();
+    decision.scores = value.at("scores").get<std::uint64_t>();
+    decision.rho = bound(value.at("rho"), 0);
+    decision.low = bound(value.at("low"), 0);
+    decision.high = bound(value.at("high"), 0);
+    decision.reason = value.at("reason").get<std::string>();
+    return decision;
+  } catch (const json::exception&) {
+    return std::nullopt;
+  }
+}
+
+model::Admission::Settings admission_settings(const Config::Learning& settings) {
+  return {
+      .admit_above = settings.admit, .drop_below = settings.drop, .smoothing = settings.smoothing};
+}
+
+json to_json(const model::Trial& trial) {
+  return {{"members", trial.members}, {"loss", number(trial.loss)}, {"kept", trial.kept}};
+}
+
+/// What a peer that is not admitted weighs of what it otherwise would; see learning.min_peers.
+constexpr double kReserveWeight = 0.5;
+
+/// Whether the note of a peer says that it admits `node`.
+bool admits(const json& note, const std::string& node) {
+  const auto said = note.is_object() ? note.find("admits") : note.end();
+  return said != note.end() && said->is_array() &&
+         std::ranges::find(*said, json(node)) != said->end();
+}
+
+/// With so many admitted, trying them one by one costs too much: then prefixes are tried.
+constexpr std::size_t kMany = 16;
+
+std::unique_ptr<model::Selection> make_selection(std::span<const float> own_losses,
+                                                 const model::Members& admitted,
+                                                 const Config::Learning& settings) {
+  if (admitted.size() > kMany) {
+    return std::make_unique<model::BestPrefix>(own_losses, admitted, settings.slack);
+  }
+  const model::ForwardSelection::Settings limits{settings.slack, settings.patience};
+  return std::make_unique<model::ForwardSelection>(own_losses, admitted, limits);
+}
+
+}  // namespace
+
+Lia::Lia(const Config& config, Roles roles)
+    : settings_(config.learning),
+      self_(roles.self),
+      ask_baseline_(settings_.baseline && !config.privacy.on()),
+      clip_(model::clip_level(config.task.classes, config.task.clip_factor)),
+      admission_(admission_settings(settings_)),
+      copies_(clip_),
+      convenor_({.self = std::move(roles.self),
+                 .convenor = std::move(roles.convenor),
+                 .admit = settings_.admit,
+                 .drop = settings_.drop}) {}
+
+std::vector<std::string> Lia::pulls(std::uint64_t, const std::vector<std::string>& peers,
+                                    std::mt19937_64& random) {
+  std::vector<model::PullCandidate> candidates;
+  for (const std::string& peer : peers) {
+    model::PullCandidate candidate;
+    candidate.peer = peer;
+    if (const auto* known = admission_.find(peer); known && known->scores > 0) {
+      candidate.admitted = known->admitted;
+      candidate.rho = known->rho;
+      candidate.scored = known->scored;
+    }
+    candidate.admitted = convenor_.assigned(peer).value_or(candidate.admitted);
+    candidates.push_back(std::move(candidate));
+  }
+  auto chosen =
+      model::choose_pulls(std::move(candidates), settings_.pull_budget, settings_.explore, random);
+  return convenor_.pulls(std::move(chosen), peers);
+}
+
+net::awaitable<Choice> Lia::choose(Situation situation) {
+  Choice choice;
+  choice.mixture = mixture(situation, {}, settings_.half_life);
+  if (situation.candidates.empty()) co_return choice;
+  const OwnLosses own = co_await measure_own(situation);
+  choice.why["scoring"] = co_await score(situation, own);
+  admission_.expire(situation.round);
+
+  model::Members able = convenor_.admitted(situation, admission_, choice.why);
+  if (settings_.mutual) choice.why["not_mutual"] = keep_mutual(situation, able);
+  const model::Members admitted = able;
+  const model::Members reserve = reserves(situation, able);
+  able.insert(able.end(), reserve.begin(), reserve.end());
+  const auto selection = make_selection(own.partial, able, settings_);
+  while (const auto members = selection->next()) {
+    const std::vector<float> losses =
+        co_await losses_of(situation, mix(situation, *members, reserve));
+    selection->record(losses);
+  }
+  const model::Selected selected = selection->result();
+  choice.mixture = mix(situation, selected.members, reserve);
+  json trials = json::array();
+  for (const model::Trial& trial : selected.trace) trials.push_back(to_json(trial));
+  if (selected.members.empty() && !admitted.empty()) {
+    auto theirs = co_await go_over(situation, admitted, own, trials);
+    if (theirs) choice.mixture = *std::move(theirs);
+  }
+  if (!selected.members.empty()) {
+    choice.mixture = co_await search_weights<model::OwnShare>(situation, choice.mixture);
+  }
+  if (settings_.learn_weights) {
+    choice.mixture = co_await search_weights<model::WeightSearch>(situation, choice.mixture);
+  }
+  choice.why["trials"] = std::move(trials);
+  co_return choice;
+}
+
+net::awaitable<Lia::OwnLosses> Lia::measure_own(Situation situation) {
+  pipe::Score question;
+  if (ask_baseline_) question.peers.emplace_back("baseline");
+  const auto answer = co_await situation.worker->call(question);
+  const LossRows rows(answer.file, 2 + question.peers.size(), answer.result.examples);
+  start_anew_if_others(rows[0]);
+  if (ask_baseline_) {
+    learnt_alone(rows[2]);
+  } else if (situation.round == 1) {  // later partials are not of our own data alone
+    learnt_alone(rows[1]);
+  }
+  OwnLosses own;
+  own.reference.assign(rows[0].begin(), rows[0].end());
+  own.partial.assign(rows[1].begin(), rows[1].end());
+  co_return own;
+}
+
+net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
+  std::vector<std::string> open;  // the peers that need a further look
+  for (const Candidate& candidate : situation.candidates) {
+    // A snapshot that was scored says nothing new; and its peer must look unscored, to be explored.
+    const auto* known = admission_.find(candidate.peer);
+    if (!known || known->scored < candidate.arrived) open.push_back(candidate.peer);
+  }
+  const std::size_t peers_scored = open.size();
+  std::map<std::string, std::string> copies;  // peer, and what it sent: "NAME published"
+  const std::size_t all = own.partial.size();
+  // Without an influence of our own to divide by, the peers are compared with one another: on the
+  // same examples, and so on all of them.
+  const double z = settings_.score_confidence;
+  const model::Estimate influence = model::lazy_influence(own.reference, own.partial, clip_);
+  const bool lazy = z > 0 && influence.mean > z * influence.standard_error;
+  const model::Stopping stopping{settings_.admit, settings_.drop, settings_.slack, z};
+
+  std::uint64_t in_all = 0;
+  double seconds = 0;
+  for (std::size_t looked = 0; !open.empty();) {
+    const std::size_t examples = lazy ? model::next_look(looked, all) : all;
+    // Whoever copies us copies what it saw: our partial as it was rounded on its way.
+    const bool with_own = looked == 0 && situation.published;
+    std::vector<std::string> asked = open;
+    if (with_own) asked.push_back(self_);
+    const pipe::Score question{asked, examples};
+    const auto answer = co_await situation.worker->call(question);
+    const LossRows rows(answer.file, 2 + asked.size(), examples);
+    seconds += answer.result.seconds;
+    in_all += asked.size() * (examples - looked);
+    std::vector<std::span<const float>> peers;
+    for (std::size_t i = 0; i < open.size(); ++i) peers.push_back(rows[2 + i]);
+    if (looked == 0) {
+      const auto own_row = rows[with_own ? 2 + open.size() : 1];
+      copies = find_copies(situation.round, own_row, open, peers);
+    }
+    const auto alone = std::span(alone_).first(std::min(examples, alone_.size()));
+    auto scores = model::relative_influences(rows[0], rows[1], peers, clip_);
+    std::vector<std::string> unsettled;
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      const bool settled =
+          examples == all ||
+          model::settled(model::relative_influence(rows[0], rows[1], peers[i], clip_, z), peers[i],
+                         alone, stopping);
+      if (!settled) {
+        unsettled.push_back(open[i]);
+        continue;
+      }
+      if (const auto copied = copies.find(open[i]); copied != copies.end()) {
+        scores[i].objection = "its newest model is a copy of what " + copied->second;
+      } else if (model::clearly_worse(peers[i], alone, settings_.slack)) {
+        scores[i].objection =
+            "its newest model is clearly worse on my validation data than the best I learnt alone";
+      }
+      admission_.score(open[i], situation.round, scores[i]);
+    }
+    open = std::move(unsettled);
+    looked = examples;
+  }
+  json effort;
+  effort["peers"] = peers_scored;
+  effort["examples"] = in_all;
+  effort["seconds"] = seconds;
+  co_return effort;
+}
+
+std::map<std::string, std::string> Lia::find_copies(
+    std::uint64_t round, std::span<const float> own, const std::vector<std::string>& peers,
+    const std::vector<std::span<const float>>& losses) {
+  static constexpr std::size_t kEnough = 32;  // examples, on which no two models agree
+  const auto first = [](std::span<const float> row) {
+    return row.first(std::min(kEnough, row.size()));
+  };
+  static_cast<void>(copies_.add(self_, round, first(own)));
+  std::map<std::string, std::string> copies;
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    const auto whose = copies_.add(peers[i], round, first(losses[i]));
+    if (!whose) continue;
+    copies[peers[i]] = *whose == peers[i] ? "it published before" : *whose + " published";
+  }
+  return copies;
+}
+
+void Lia::learnt_alone(std::span<const float> losses) {
+  const bool better = alone_.empty() || model::mean(losses) < model::mean(alone_);
+  if (better) alone_.assign(losses.begin(), losses.end());
+}
+
+void Lia::start_anew_if_others(std::span<const float> reference) {
+  constexpr float kRounding = 1e-3F;  // another device may compute the last digits differently
+  const bool same = std::ranges::equal(
+      reference, reference_, [](float a, float b) { return std::abs(a - b) <= kRounding; });
+  if (!same && !reference_.empty()) {
+    admission_ = model::Admission(admission_settings(settings_));
+    alone_.clear();
+    copies_ = model::Copies(clip_);
+  }
+  reference_.assign(reference.begin(), reference.end());
+}
+
+std::vector<std::string> Lia::keep_mutual(const Situation& situation,
+                                          model::Members& members) const {
+  std::vector<std::string> one_sided;
+  for (const Candidate& candidate : situation.candidates) {
+    if (admits(candidate.note, self_)) continue;
+    if (std::erase(members, candidate.peer) > 0) one_sided.push_back(candidate.peer);
+  }
+  return one_sided;
+}
+
+model::Members Lia::reserves(const Situation& situation, const model::Members& able) const {
+  const std::size_t missing =
+      settings_.min_peers - std::min<std::size_t>(settings_.min_peers, able.size());
+  std::vector<const model::Admission::Decision*> ranking;
+  for (const Candidate& candidate : situation.candidates) {
+    const auto* decision = admission_.find(candidate.peer);
+    const bool elsewhere = convenor_.assigned(candidate.peer) == false;
+    const bool listed = std::ranges::find(able, candidate.peer) != able.end();
+    if (!decision || decision->admitted || elsewhere || listed) continue;
+    if (decision->rho > 0 && decision->latest.objection.empty()) ranking.push_back(decision);
+  }
+  std::ranges::stable_sort(ranking, std::greater<>(), &model::Admission::Decision::rho);
+  ranking.resize(std::min(ranking.size(), missing));
+  model::Members peers;
+  for (const auto* decision : ranking) peers.push_back(decision->peer);
+  return peers;
+}
+
+pipe::Mixture Lia::mix(const Situation& situation, const model::Members& members,
+                       const model::Members& reserve) const {
+  pipe::Mixture mixed = mixture(situation, members, settings_.half_life);
+  for (std::size_t i = 0; i < mixed.members.size(); ++i) {
+    const bool reserved = std::ranges::find(reserve, mixed.members[i]) != reserve.end();
+    if (reserved) mixed.weights[i] *= kReserveWeight;
+  }
+  return mixed;
+}
+
+net::awaitable<std::optional<pipe::Mixture>> Lia::go_over(Situation situation,
+                                                          model::Members admitted, OwnLosses own,
+                                                          json& trials) {
+  const auto of_others = [&](const model::Members& members) {
+    pipe::Mixture theirs = mixture(situation, members, settings_.half_life);
+    theirs.members.erase(theirs.members.begin());  // self comes first
+    theirs.weights.erase(theirs.weights.begin());
+    return theirs;
+  };
+  const model::Members first(admitted.begin(), admitted.begin() + 1);
+  model::Members rest(admitted.begin() + 1, admitted.end());
+  const std::vector<float> start = co_await losses_of(situation, of_others(first));
+  const auto selection = make_selection(start, rest, settings_);
+  while (auto members = selection->next()) {
+    members->insert(members->begin(), first.front());
+    const std::vector<float> losses = co_await losses_of(situation, of_others(*members));
+    selection->record(losses);
+  }
+  model::Members members = selection->result().members;
+  members.insert(members.begin(), first.front());
+  pipe::Mixture theirs = of_others(members);
+  const std::vector<float> losses = co_await losses_of(situation, theirs);
+  const bool better = model::clearly_worse(own.partial, losses, settings_.slack);
+  json trial = to_json(model::Trial{members, model::mean(losses), better});
+  trial["without_self"] = true;
+  trials.push_back(std::move(trial));
+  if (!better) co_return std::nullopt;
+  co_return theirs;
+}
+
+template <class Search>
+net::awaitable<pipe::Mixture> Lia::search_weights(Situation situation, pipe::Mixture mixed) {
+  const std::vector<float> losses = co_await losses_of(situation, mixed);
+  Search search(mixed.weights, losses);
+  while (auto weights = search.next()) {
+    mixed.weights = *std::move(weights);
+    const std::vector<float> tried = co_await losses_of(situation, mixed);
+    search.record(tried);
+  }
+  mixed.weights = search.weights();
+  co_return mixed;
+}
+
+Note Lia::note() const {
+  if (!settings_.mutual) return convenor_.note(admission_);
+  return {{{"admits", admission_.admitted()}}, ""};
+}
+
+net::awaitable<std::vector<float>> Lia::losses_of(Situation situation, pipe::Mixture mixed) {
+  const pipe::Try question{std::move(mixed)};
+  const auto answer = co_await situation.worker->call(question);
+  const LossRows rows(answer.file, 1, answer.result.examples);
+  co_return std::vector<float>(rows[0].begin(), rows[0].end());
+}
+
+json Lia::opinion(const std::string& peer) const {
+  const auto* decision = admission_.find(peer);
+  return decision ? to_json(*decision) : json(nullptr);
+}
+
+void Lia::restore(const std::map<std::string, json>& opinions) {
+  std::vector<model::Admission::Decision> state;
+  for (const auto& [peer, opinion] : opinions) {
+    if (auto decision = from_json(peer, opinion)) state.push_back(std::move(*decision));
+  }
+  try {
+    admission_.restore(std::move(state));
+  } catch (const std::invalid_argument&) {
+    // Written by another version: scores are had again within a few rounds.
+  }
+}
+
+}  // namespace kith::daemon

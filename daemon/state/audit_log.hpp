@@ -1,0 +1,66 @@
+#pragma once
+
+#include "crypto/hash.hpp"
+#include "daemon/system/disk.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+/// What this node did that concerns others, for whoever has to account for it later: whose models
+/// came in, which were averaged with what weight, what left the building, who belonged.
+///
+/// A file of JSON objects, one a line.  Each has its number `n`, the time `at`, the `event`, and
+/// `prev`, the hash of the line before (zeros in the first): to change one, all that follow must be
+/// changed.  Who keeps the hash of a line elsewhere can prove all before it.
+namespace kith::daemon {
+
+/// In a state folder.
+inline constexpr const char* kAuditLog = "audit.log";
+
+/// Appends.  Ownership: one a file; whoever holds the lock of the state folder.  Threads: any, one
+/// at a time.  Errors: what the disk refuses is a Failure.
+class AuditLog {
+ public:
+  /// Goes on with `file`, or begins it.  What a power cut left of a line is cut off, and that is
+  /// recorded.  Throws Failure(EX_DATAERR) if its end is damaged.
+  explicit AuditLog(const std::filesystem::path& file);
+
+  /// With Sync::yes all so far is on the disk on return.
+  void append(std::string_view event, nlohmann::json fields, Sync sync = Sync::no);
+
+  [[nodiscard]] std::uint64_t entries() const { return entries_; }
+
+ private:
+  File file_;
+  std::uint64_t entries_ = 0;
+  std::uint64_t size_ = 0;  // bytes
+  crypto::Hash last_{};
+};
+
+/// What is wrong with a log, and where.
+struct AuditFault {
+  std::uint64_t line = 0;  ///< from 1
+  std::string what{};
+};
+/// A log that is whole.
+struct AuditSummary {
+  std::uint64_t entries = 0;
+  crypto::Hash last{};       ///< hash of the last line
+  std::string from{}, to{};  ///< times
+};
+/// Checks every line of `file`.  Throws Failure(EX_NOINPUT) if there is none.
+[[nodiscard]] std::variant<AuditSummary, AuditFault> verify_audit_log(
+    const std::filesystem::path& file);
+
+/// The last `count` entries, the oldest first, unverified.  Throws as verify_audit_log().
+[[nodiscard]] std::vector<nlohmann::json> read_audit_log(const std::filesystem::path& file,
+                                                         std::size_t count);
+
+}  // namespace kith::daemon

@@ -1,0 +1,397 @@
+#include "daemon/config/config.hpp"
+
+#include "daemon/system/failure.hpp"
+#include "tests/temporary_directory.hpp"
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+namespace config_test {
+
+using namespace kith;
+using namespace kith::daemon;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+namespace data = boost::unit_test::data;
+
+std::string id_of(unsigned char first) {
+  crypto::NodeId id;
+  id.key[0] = std::byte{first};
+  return crypto::to_string(id);
+}
+
+std::string member(const std::string& name, unsigned char key) {
+  std::string channel(64, '0');
+  channel[63] = static_cast<char>('0' + key);
+  return "[[consortium.member]]\nname = \"" + name + "\"\nid = \"" + id_of(key) +
+         "\"\nchannel = \"" + channel + "\"\n";
+}
+
+const std::string kLeast = R"([node]
+name = "ward a"
+[task]
+name = "digits"
+[data]
+train = ["train-images.gz",
+         "/data/labels"]
+[consortium]
+id = "nordic"
+)";
+
+const std::string kTask = "[task]\nname = \"digits\"\n";  // in kLeast
+
+Config parse(const std::string& text) { return parse_config(text, "dir/kith.toml"); }
+
+/// What parsing `text` fails with; empty if it does not.
+std::string error_of(const std::string& text) {
+  try {
+    parse(text);
+    return "";
+  } catch (const Failure& failure) {
+    BOOST_TEST(failure.code() == EX_CONFIG);
+    return failure.what();
+  }
+}
+
+BOOST_AUTO_TEST_SUITE(config_tests)
+
+BOOST_AUTO_TEST_CASE(what_is_left_out_has_its_default) {
+  const Config config = parse(kLeast);
+  BOOST_TEST(config.node.name == "ward a");
+  BOOST_TEST(config.node.listen.at(0) == "127.0.0.1:7700");
+  BOOST_TEST((config.learning.strategy == StrategyName::lia));
+  BOOST_TEST((config.learning.gather == 2s));
+  BOOST_TEST(config.learning.score_examples == 512U);
+  BOOST_TEST((config.task.input == std::array<unsigned, 3>{1, 28, 28}));
+  BOOST_TEST(config.limits.disk.bytes == 2ULL << 30);
+  BOOST_TEST(config.consortium.members.empty());
+}
+
+BOOST_AUTO_TEST_CASE(relative_paths_start_at_the_files_folder) {
+  const Config config = parse(kLeast);
+  BOOST_TEST(config.data.train.at(0) == fs::path("dir/train-images.gz"));
+  BOOST_TEST(config.data.train.at(1) == fs::path("/data/labels"));
+  BOOST_TEST(config.node.keys == fs::path("dir/node.keys"));
+  BOOST_TEST(config.node.control == fs::path("dir/control.sock"));
+  BOOST_TEST(config.data.test.empty());
+  BOOST_TEST(config.worker.command.empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_classes_of_a_table_follow_from_its_columns) {
+  const std::string table = R"([task]
+name = "hearts"
+columns = ["age: 20..80", "target sick: 0 | 1 | 2"]
+)";
+  std::string text = kLeast;
+  text.replace(text.find(kTask), kTask.size(), table);
+  const Config config = parse(text);
+  BOOST_TEST(config.task.classes == 3U);
+  BOOST_TEST(parse(to_toml(config)).task.columns == config.task.columns);
+  std::string other = text;
+  other.insert(other.find("columns"), "classes = 2\n");
+  BOOST_TEST(error_of(other).find("task.classes must be 3, as follows from task.columns") !=
+             std::string::npos);
+  const auto colon = text.find("age:");
+  BOOST_TEST(error_of(text.replace(colon, 4, "age")).find("task.columns must have") !=
+             std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(the_classes_of_a_text_follow_from_its_vocabulary) {
+  const test::TemporaryDirectory folder;
+  std::string text = kLeast;
+  text.replace(text.find(kTask), kTask.size(), R"([task]
+name = "words"
+model = "gru-lm"
+sizes = [8, 16]
+vocabulary = "words.txt"
+)");
+  const auto error = [&] {
+    try {
+      static_cast<void>(parse_config(text, folder / "kith.toml"));
+      return std::string();
+    } catch (const Failure& failure) {
+      BOOST_TEST(failure.code() == EX_CONFIG);
+      return std::string(failure.what());
+    }
+  };
+  BOOST_TEST(error().find("kith.toml:7:14: task.vocabulary: cannot open") != std::string::npos);
+  std::ofstream(folder / "words.txt") << "the\ncat\nThe\n";
+  BOOST_TEST(error().find("words.txt is no vocabulary: line 3") != std::string::npos);
+  std::ofstream(folder / "words.txt") << "the\ncat\n";
+  const Config config = parse_config(text, folder / "kith.toml");
+  BOOST_TEST(config.task.classes == 4U);
+  BOOST_TEST(config.task.vocabulary == folder / "words.txt");
+  BOOST_TEST(config.task.vocabulary_hash.size() == 64U);
+  const Config again = parse_config(to_toml(config), folder / "other.toml");
+  BOOST_TEST((again.task == config.task));
+  text.erase(text.find("vocabulary = "), 24);
+  BOOST_TEST(error().find("task.vocabulary must name a file") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(data_are_lists_of_files) {
+  const auto with = [](const std::string& train) {
+    std::string text = kLeast;
+    const auto at = text.find("train = ");
+    return text.replace(at, text.find(']', at) + 1 - at, "train = " + train);
+  };
+  BOOST_TEST(error_of(with("[]")).find("data.train must be a list of paths") != std::string::npos);
+  BOOST_TEST(error_of(with("[\"a\", \"\"]")).find("data.train") != std::string::npos);
+  BOOST_TEST(error_of(with("\"a\"")).find("data.train") != std::string::npos);
+  BOOST_TEST(error_of(with("[\"a\"]\nmin_validation = 0")).find("data.min_validation") !=
+             std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(every_type_of_value_is_read) {
+  const Config config = parse(kLeast + member("a", 1) + member("b", 2) +
+                              "addresses = [\"b.example:7700\", \"[::1]:1\"]\n" + R"(
+[learning]
+strategy = "oracle"
+oracle_group = ["a", "b"]
+gather = "1500ms"
+interval = "2h"
+baseline = false
+admit = 1
+seed = 9223372036854775807
+[log]
+level = "warn"
+format = "json"
+[limits]
+disk = "64MiB"
+)");
+  BOOST_TEST((config.learning.strategy == StrategyName::oracle));
+  BOOST_TEST(config.learning.oracle_group.size() == 2U);
+  BOOST_TEST((config.learning.gather == 1500ms));
+  BOOST_TEST((config.learning.interval == 2h));
+  BOOST_TEST(!config.learning.baseline);
+  BOOST_TEST(config.learning.admit == 1.0);
+  BOOST_TEST(config.learning.seed == 9223372036854775807U);
+  BOOST_TEST((config.log.level == log::Level::warn));
+  BOOST_TEST((config.log.format == log::Format::json));
+  BOOST_TEST(config.limits.disk.bytes == 64ULL << 20);
+  BOOST_TEST_REQUIRE(config.consortium.members.size() == 2U);
+  const net::Member& b = config.consortium.members[1];
+  BOOST_TEST(b.name == "b");
+  BOOST_TEST((b.id.key[0] == std::byte{2}));
+  BOOST_TEST((b.channel[31] == std::byte{2}));
+  BOOST_TEST(b.addresses.size() == 2U);
+}
+
+struct Wrong {
+  std::string text;   ///< follows kLeast, which has 9 lines
+  std::string error;  ///< after "dir/kith.toml:"
+};
+std::ostream& operator<<(std::ostream& out, const Wrong& wrong) { return out << wrong.error; }
+const std::vector<Wrong> kWrong{
+    {"[learning]\nepoch = 3\n", "11:9: unknown key learning.epoch; did you mean learning.epochs?"},
+    {"[log]\nepochs = 3\n", "11:10: unknown key log.epochs; did you mean learning.epochs?"},
+    {"[lerning]\nepochs = 3\n", "10:1: unknown section lerning; did you mean learning?"},
+    {"[learning.strategie]\n",
+     "10:1: unknown section learning.strategie; did you mean learning.strategy?"},
+    {"[log]\nzzzzzz = 3\n",
+     "11:10: unknown key log.zzzzzz; docs/configuration.md lists what there is"},
+    {"[[consortium.member]]\nnaem = \"x\"\n",
+     "11:8: unknown key consortium.member.naem; did you mean consortium.member.name?"},
+    {"[[log]]\n", "10:1: log must be a section: [log]"},
+    {"member = 3\n", "10:10: each member must be a section: [[consortium.member]]"},
+    {"[learning]\nepochs = \"3\"\n",
+     "11:10: learning.epochs must be a whole number from 1 to 10000, not \"3\""},
+    {"[learning]\nepochs = 0\n",
+     "11:10: learning.epochs must be a whole number from 1 to 10000, not 0"},
+    {"[learning]\nepochs = -1\n",
+     "11:10: learning.epochs must be a whole number from 1 to 10000, not -1"},
+    {"[learning]\nepochs = 4294967297\n",
+     "11:10: learning.epochs must be a whole number from 1 to 10000, not 4294967297"},
+    {"[learning]\nepochs = 1.5\n",
+     "11:10: learning.epochs must be a whole number from 1 to 10000, not 1.5"},
+    {"[learning]\nadmit = nan\n", "11:9: learning.admit must be a number from -2 to 2, not nan"},
+    {"[learning]\nbaseline = 1\n", "11:12: learning.baseline must be true or false, not 1"},
+    {"[learning]\nstrategy = \"magic\"\n",
+     "11:12: learning.strategy must be \"lia\", \"lia-sign\", \"local\", \"fedavg\", \"oracle\", "
+     "\"pens\", \"dac\", \"fedfomo\" or \"ifca\", not \"magic\""},
+    {"[learning]\ngather = \"2 s\"\n",
+     "11:10: learning.gather must be a duration like \"500ms\", \"2s\", \"10min\" or \"1h\" from "
+     "\"0ms\" to \"24h\", not \"2 s\""},
+    {"[learning]\ngather = \"99999999999999999999h\"\n",
+     "11:10: learning.gather must be a duration like \"500ms\", \"2s\", \"10min\" or \"1h\" from "
+     "\"0ms\" to \"24h\", not \"99999999999999999999h\""},
+    {"[limits]\ndisk = \"9999999TiB\"\n",
+     "11:8: limits.disk must be a size like \"64MiB\" or \"2GiB\" of at least 16MiB, not "
+     "\"9999999TiB\""},
+    {"[limits]\ndisk = \"15MiB\"\n",
+     "11:8: limits.disk must be a size like \"64MiB\" or \"2GiB\" of at least 16MiB, not "
+     "\"15MiB\""},
+    {"[worker]\ndevice = \"tpu\"\n",
+     "11:10: worker.device must be a text: \"cpu\", \"cuda\" or \"auto\", not \"tpu\""},
+    {member("a\\u001b[2J", 1),
+     "11:8: consortium.member.name must be a text of 1 to 64 printable characters, not "
+     "\"a\\u001B[2J\""},
+    {"[[consortium.member]]\nid = \"AAAA\"\n",
+     "11:6: consortium.member.id must be a node id, as kith init prints it, not \"AAAA\""},
+    {"[[consortium.member]]\nchannel = \"00\"\n",
+     "11:11: consortium.member.channel must be 64 hexadecimal digits, not \"00\""},
+    {"[[consortium.member]]\naddresses = [\"host\"]\n",
+     "11:13: consortium.member.addresses must be a list of texts like \"host:7700\" or "
+     "\"[::1]:7700\", not [ \"host\" ]"},
+    {"[[consortium.member]]\nname = \"x\"\n",
+     "10:1: consortium.member.id is missing; add it to this section"},
+    {member("a", 1) + member("a", 2),
+     "14:1: two members have the same name; remove \"a\" here, or correct it"},
+    {member("a", 1) + member("b", 1),
+     "14:1: two members have the same id; remove \"b\" here, or correct it"},
+    {"[learning]\ndrop = 0.6\n",
+     "11:8: learning.drop must be at most learning.admit; they are 0.6 and 0.5"},
+    {"[learning]\nadmit = 0.3\n",
+     "11:9: learning.drop must be at most learning.admit; they are 0.4 and 0.3"},
+    {"[learning]\nstrategy = \"oracle\"\n",
+     "11:12: strategy \"oracle\" needs learning.oracle_group; add it, or choose another strategy"},
+    {"[learning]\noracle_group = [\"x\"]\n",
+     "11:16: learning.oracle_group names \"x\", who is not a member"},
+    {"[learning]\nconvenor = \"x\"\n", "11:12: learning.convenor names \"x\", who is not a member"},
+    {member("a", 1) + "[learning]\nconvenor = \"a\"\nstrategy = \"fedavg\"\n",
+     "15:12: learning.convenor works with strategy \"lia\" only; remove it, or choose that one"},
+    {"[learning\n", "10:10: not TOML: "},
+    {"id = \"again\"\n", "10:6: not TOML: "},
+};
+BOOST_DATA_TEST_CASE(what_is_wrong_is_said_with_its_place, data::make(kWrong), wrong) {
+  const std::string error = error_of(kLeast + wrong.text);
+  const std::string expected = "dir/kith.toml:" + wrong.error;
+  BOOST_TEST((wrong.error.ends_with(": ") ? error.substr(0, expected.size()) : error) == expected);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_missing_is_named) {
+  BOOST_TEST(error_of("") ==
+             "dir/kith.toml: node.name is missing; add name = ... to the section [node]");
+  BOOST_TEST(error_of("[node]\nkeys = \"k\"\n") ==
+             "dir/kith.toml:1:1: node.name is missing; add name = ... to the section [node]");
+}
+
+BOOST_AUTO_TEST_CASE(the_tasks_own_check_is_used) {
+  std::string text = kLeast;
+  text.replace(text.find("digits"), 6, "ward a");
+  BOOST_TEST(error_of(text) ==
+             "dir/kith.toml:4:8: task.name must be 1 to 64 letters, digits, dots, "
+             "dashes or underscores");
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_file_says_how_to_make_one) {
+  try {
+    std::ignore = load_config("/nowhere/kith.toml");
+    BOOST_TEST(false);
+  } catch (const Failure& failure) {
+    BOOST_TEST(failure.code() == EX_NOINPUT);
+    BOOST_TEST(
+        failure.what() ==
+        std::string("there is no /nowhere/kith.toml; create it with kith init --dir /nowhere"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(charter_and_list_of_members_exclude_one_another) {
+  const std::string charter = kLeast + "charter = \"charter.kith\"\n";
+  BOOST_TEST(parse(charter).consortium.charter == fs::path("dir/charter.kith"));
+  BOOST_TEST(parse(charter + "[learning]\nconvenor = \"b\"\n").learning.convenor == "b");
+  BOOST_TEST(
+      error_of(charter + member("b", 2)) ==
+      "dir/kith.toml:10:11: consortium.charter and [[consortium.member]] exclude one another: "
+      "remove the list, or the charter");
+}
+
+BOOST_AUTO_TEST_CASE(the_file_that_is_written_reads_back_the_same) {
+  const Config config = parse(
+      kLeast + member("Malmö \\\"x\\\"", 1) + member("b", 2) +
+      "addresses = [\"h:1\"]\n[learning]\nepochs = 7\ngather = \"90s\"\nadmit = 0.987654321\n");
+  const std::string text = to_toml(config);
+  const Config again = parse_config(text, "kith.toml");  // its paths are relative no more
+  BOOST_TEST(to_toml(again) == text);
+  BOOST_TEST(again.learning.epochs == 7U);
+  BOOST_TEST((again.learning.gather == 90s));
+  BOOST_TEST(again.learning.admit == 0.987654321);
+  BOOST_TEST(again.consortium.members.at(0).name == "Malmö \"x\"");
+  BOOST_TEST(again.consortium.members.at(1).addresses.at(0) == "h:1");
+}
+
+BOOST_AUTO_TEST_CASE(another_task_takes_the_place_of_the_old_and_every_other_line_stays) {
+  Config config = parse(kLeast + member("b", 2) + "[learning]\nepochs = 7\n");
+  const std::string written = to_toml(config), around = "# mine\n" + written + "# at the end\n";
+  model::Task task = config.task;
+  task.name = "another";
+  task.batch = 64;
+  for (const std::string& text : {written, around}) {
+    const std::string replaced = replace_task(text, "kith.toml", task);
+    const Config after = parse_config(replaced, "kith.toml");
+    BOOST_TEST((after.task == task));
+    BOOST_TEST(replace_task(replaced, "kith.toml", config.task) == text);
+  }
+  const std::string by_hand = kLeast + "# of learning\n[learning] # here\nepochs = 7\n";
+  const std::string replaced = replace_task(by_hand, "kith.toml", task);
+  BOOST_TEST((parse_config(replaced, "kith.toml").task == task));
+  BOOST_TEST(replaced.ends_with("\n# of learning\n[learning] # here\nepochs = 7\n"), replaced);
+}
+
+BOOST_AUTO_TEST_CASE(another_consortium_takes_the_place_of_the_old_and_every_other_line_stays) {
+  const std::string text = "# mine\n" + to_toml(parse(kLeast + member("b", 2)));
+  const std::string replaced = replace_consortium(text, "kith.toml", "an \"other\"");
+  BOOST_TEST(parse_config(replaced, "kith.toml").consortium.id == "an \"other\"");
+  BOOST_TEST(replace_consortium(replaced, "kith.toml", parse_config(text, "").consortium.id) ==
+             text);
+}
+
+BOOST_AUTO_TEST_CASE(defaults_are_written_as_comments_that_may_be_uncommented) {
+  Config config;
+  config.node.name = "a";
+  config.consortium.id = "c";
+  config.task.name = "t";
+  config.data.train = {"x", "y"};
+  const std::string text = to_toml(config);
+  BOOST_TEST(text.find("\nname = \"a\"\n") != std::string::npos);
+  BOOST_TEST(text.find("\n#epochs = 5\n") != std::string::npos);
+  std::string uncommented;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool key = text[i] == '#' && i > 0 && text[i - 1] == '\n' && text[i + 1] >= 'a';
+    if (!key) uncommented += text[i];
+  }
+  BOOST_TEST(uncommented.find("\nepochs = 5\n") != std::string::npos);
+  BOOST_TEST(to_toml(parse(uncommented)) == to_toml(parse(text)));
+}
+
+BOOST_AUTO_TEST_CASE(the_documentation_is_up_to_date) {
+  const fs::path file = fs::path(KITH_DOCS) / "configuration.md";
+  if (std::getenv("KITH_REFRESH") != nullptr) std::ofstream(file) << configuration_markdown();
+  std::ifstream in(file);
+  const std::string committed(std::istreambuf_iterator<char>(in), {});
+  BOOST_TEST((committed == configuration_markdown()),
+             "docs/configuration.md is out of date; KITH_REFRESH=1 "
+                 << boost::unit_test::framework::master_test_suite().argv[0] << " refreshes it");
+}
+
+BOOST_AUTO_TEST_CASE(privacy_is_off_unless_noise_is_set) {
+  BOOST_TEST(!parse(kLeast).privacy.on());
+  const Config config = parse(kLeast + "[privacy]\nnoise = 1.1\nepsilon = 8\n");
+  BOOST_TEST(config.privacy.on());
+  BOOST_TEST(config.privacy.delta == 1e-5);
+  BOOST_TEST(parse(to_toml(config)).privacy.epsilon == 8);
+}
+
+const std::pair<const char*, const char*> kBadPrivacy[] = {
+    {"noise = -1", "privacy.noise"},  {"noise = nan", "privacy.noise"},
+    {"noise = inf", "privacy.noise"}, {"clip = 0", "privacy.clip"},
+    {"clip = -2.0", "privacy.clip"},  {"delta = 0", "privacy.delta"},
+    {"delta = 1", "privacy.delta"},   {"delta = 1.5", "privacy.delta"},
+    {"delta = nan", "privacy.delta"}, {"epsilon = -8", "privacy.epsilon"},
+    {"seed = 1", "privacy.seed"},     {"noise_seed = 1", "privacy.noise_seed"},
+};
+
+BOOST_AUTO_TEST_CASE(privacy_that_makes_no_sense_is_refused_by_its_key) {
+  for (const auto& [line, key] : kBadPrivacy) {
+    const std::string error = error_of(kLeast + "[privacy]\n" + line + "\n");
+    BOOST_TEST(error.find(key) != std::string::npos, line << ": " << error);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace config_test

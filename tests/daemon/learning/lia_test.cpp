@@ -1,0 +1,237 @@
+#include "daemon/learning/strategies/lia.hpp"
+
+#include "tests/daemon/bench.hpp"
+
+namespace lia_test {
+
+using namespace kith;
+using namespace kith::daemon;
+using namespace kith::daemon::bench;
+
+Config settings() {
+  Config config;
+  config.learning.pull_budget = 3;
+  return config;
+}
+
+const Names kPeers{"a", "b", "c", "d"};
+
+/// "a" is as useful as own training, "b" a little, "c" not at all and "d" harmful.
+const Script kLosses{{"M0", 1},  {"self", 0.2}, {"baseline", 0.9}, {"a", 0.2},
+                     {"b", 0.8}, {"c", 1},      {"d", 1.5}};
+
+BOOST_AUTO_TEST_SUITE(lia_tests)
+
+BOOST_AUTO_TEST_CASE(lia_averages_with_whom_training_shows_to_be_useful) {
+  Bench bench;
+  bench.losses(kLosses);
+  Lia lia(settings(), {.self = "me"});
+  BOOST_TEST((members(bench.choose(lia, 1, kPeers)) == Names{"a"}));
+  BOOST_TEST(lia.note().text.is_null());
+}
+
+// A snapshot that was fetched once and then left out was scored again each round: it looked freshly
+// scored, and its peer was never explored again, whatever it had become.
+BOOST_AUTO_TEST_CASE(a_snapshot_is_scored_once) {
+  Bench bench;
+  bench.losses(kLosses);
+  Lia lia(settings(), {.self = "me"});
+  static_cast<void>(bench.choose(lia, 1, Candidates{{"a", 1}, {"b", 1}}));
+  static_cast<void>(bench.choose(lia, 2, Candidates{{"a", 2}, {"b", 1}}));
+  BOOST_TEST(lia.opinion("a").at("scored") == 2);
+  BOOST_TEST(lia.opinion("b").at("scored") == 1);
+  BOOST_TEST(lia.opinion("b").at("scores") == 1);
+}
+
+// Others get our partial rounded: against the exact one no copy of it would ever be equal.
+BOOST_AUTO_TEST_CASE(copy_of_our_partial_is_told_though_it_was_rounded_on_its_way) {
+  Bench bench;
+  const Script losses{{"examples", 16}, {"M0", 1}, {"self", 0.2}, {"me", 0.21}, {"thief", 0.21}};
+  bench.losses(losses);
+  Lia lia(settings(), {.self = "me"});
+  bench.published = true;
+  BOOST_TEST(members(bench.choose(lia, 1, Names{"thief"})).empty());
+  const std::string reason = lia.opinion("thief").at("reason");
+  BOOST_TEST(reason.find("a copy of what me published") != reason.npos);
+}
+
+BOOST_AUTO_TEST_CASE(model_as_good_as_ours_is_no_copy) {
+  Bench bench;
+  const Script losses{{"examples", 16}, {"M0", 1}, {"self", 0.2}, {"me", 0.22}, {"peer", 0.21}};
+  bench.losses(losses);
+  Lia lia(settings(), {.self = "me"});
+  bench.published = true;
+  BOOST_TEST((members(bench.choose(lia, 1, Names{"peer"})) == Names{"peer"}));
+}
+
+BOOST_AUTO_TEST_CASE(data_that_changed_open_the_question_again) {
+  Bench bench;
+  bench.losses(kLosses);
+  Lia lia(settings(), {.self = "me"});
+  BOOST_TEST((members(bench.choose(lia, 1, kPeers)) == Names{"a"}));
+  Script other = kLosses;  // of other examples: M0 tells
+  other["M0"] = 1.1;
+  std::swap(other["a"], other["c"]);
+  bench.losses(other);
+  // Nothing was fetched since, and a's past would weigh for it.
+  BOOST_TEST((members(bench.choose(lia, 2, Candidates{{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}})) ==
+              Names{"c"}));
+  BOOST_TEST(lia.opinion("a").at("scores") == 1);
+}
+
+// ---- Going over ----
+
+// After its data changed a node found out at once whom to learn with; but its own model, made for
+// the old data, averaged badly with theirs, and so it stayed alone.
+BOOST_AUTO_TEST_CASE(who_is_far_behind_goes_over_to_the_average_of_the_others) {
+  Bench bench;
+  Script losses{{"M0", 1}, {"self", 0.6}, {"baseline", 0.6}, {"a", 0.1}, {"b", 0.2}, {"d", 1.5}};
+  losses["self+a"] = losses["self+b"] = 0.9;
+  losses["a"] = 0.1;
+  losses["a+b"] = 0.05;
+  bench.losses(losses);
+  Lia lia(settings(), {.self = "me"});
+  const auto mixture = bench.choose(lia, 1, Candidates{{"a", 1}, {"b", 1}, {"d", 1}});
+  BOOST_TEST((mixture.members == Names{"a", "b"}));
+  BOOST_TEST(mixture.weights.size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(nobody_goes_over_to_models_that_are_no_better_than_the_own) {
+  Bench bench;
+  Script losses{{"M0", 1}, {"self", 0.2}, {"baseline", 0.9}, {"a", 0.2}};
+  losses["self+a"] = 0.9;
+  losses["a"] = 0.2;
+  bench.losses(losses);
+  Lia lia(settings(), {.self = "me"});
+  BOOST_TEST(members(bench.choose(lia, 1, Names{"a"})).empty());
+}
+
+// ---- Minimum connectivity ----
+
+BOOST_AUTO_TEST_CASE(
+    with_too_few_admitted_the_best_of_the_rest_is_averaged_with_at_half_its_weight) {
+  Bench bench;
+  bench.losses(kLosses);
+  Config config = settings();
+  config.learning.min_peers = 2;
+  Lia lia(config, {.self = "me"});
+  const auto mixture = bench.choose(lia, 1, kPeers);
+  BOOST_TEST((members(mixture) == Names{"a", "b"}));
+  BOOST_TEST(2 * weight(mixture, "b") == weight(mixture, "a"));
+  BOOST_TEST(!lia.opinion("b").at("admitted").get<bool>());
+}
+
+BOOST_AUTO_TEST_CASE(nobody_is_taken_into_the_reserve_who_does_harm_or_is_worse_than_alone) {
+  Bench bench;
+  Script losses = kLosses;
+  losses["baseline"] = 0.3;  // b is clearly worse
+  bench.losses(losses);
+  Config config = settings();
+  config.learning.min_peers = 4;
+  Lia lia(config, {.self = "me"});
+  BOOST_TEST((members(bench.choose(lia, 1, kPeers)) == Names{"a"}));
+}
+
+BOOST_AUTO_TEST_CASE(with_enough_admitted_there_is_no_reserve) {
+  Bench bench;
+  bench.losses(kLosses);
+  Config config = settings();
+  config.learning.min_peers = 1;
+  Lia lia(config, {.self = "me"});
+  BOOST_TEST((members(bench.choose(lia, 1, kPeers)) == Names{"a"}));
+}
+
+// ---- Mutual acceptance ----
+
+BOOST_AUTO_TEST_CASE(mutual_averages_only_with_those_who_say_that_they_admit_us) {
+  Bench bench;
+  bench.losses({{"M0", 1},
+                {"self", 0.2},
+                {"baseline", 0.9},
+                {"a", 0.2},
+                {"b", 0.2},
+                {"c", 0.2},
+                {"d", 1.5}});
+  Config config = settings();
+  config.learning.mutual = true;
+  Lia lia(config, {.self = "me"});
+  const std::vector<Candidate> peers{{"a", 1, {{"admits", {"me", "b"}}}},
+                                     {"b", 1, {{"admits", {"c"}}}},
+                                     {"c", 1, nullptr},
+                                     {"d", 1, {{"admits", {"me"}}}}};
+  BOOST_TEST((members(bench.choose(lia, 1, peers)) == Names{"a"}));
+  // What we say of ourselves is what we measured, not whom we averaged with: or nobody would begin.
+  BOOST_TEST(lia.note().text.at("admits") == json({"a", "b", "c"}));
+  BOOST_TEST(lia.note().reader.empty());
+}
+
+BOOST_AUTO_TEST_CASE(mutual_survives_notes_that_do_not_read) {
+  Bench bench;
+  bench.losses(kLosses);
+  Config config = settings();
+  config.learning.mutual = true;
+  Lia lia(config, {.self = "me"});
+  for (const json& note : {json("me"), json({{"admits", "me"}}), json({{"admits", {1, nullptr}}}),
+                           json::array({"me"})}) {
+    const std::vector<Candidate> peers{{"a", 1, note}};
+    BOOST_TEST(members(bench.choose(lia, 1, peers)).empty());
+  }
+}
+
+// ---- Learnt weights ----
+
+BOOST_AUTO_TEST_CASE(own_share_is_looked_for_once_partners_are_found) {
+  Bench bench;
+  bench.losses(kLosses);
+  Lia lia(settings(), {.self = "me"});
+  const auto mixture = bench.choose(lia, 1, kPeers);
+  const auto tries = bench.requests("try");
+  BOOST_TEST(tries.back().at("weights").at(0) == 0.75);  // in place of a half
+  // All averages of this worker are equally good, so equal weights stay.
+  BOOST_TEST(mixture.weights == std::vector({0.5, 0.5}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(learnt_weights_are_looked_for_by_measuring_averages) {
+  Bench bench;
+  bench.losses(kLosses);
+  Config config = settings();
+  Lia fixed(config, {.self = "me"});
+  const auto before = bench.choose(fixed, 1, kPeers);
+  const std::size_t usual = bench.requests("try").size();
+  config.learning.learn_weights = true;
+  Lia lia(config, {.self = "me"});
+  const auto mixture = bench.choose(lia, 1, kPeers);
+  // All averages of this worker are equally good: four looks for two models, and nothing changes.
+  BOOST_TEST(bench.requests("try").size() == usual + 5);
+  BOOST_TEST(mixture.weights == before.weights, boost::test_tools::per_element());
+}
+
+// ---- A convenor ----
+
+BOOST_AUTO_TEST_CASE(lia_averages_with_whom_the_convenor_assigned_and_tells_it_what_it_found) {
+  Bench bench;
+  bench.losses({{"M0", 1}, {"self", 0.2}, {"baseline", 0.2}, {"a", 0.2}, {"b", 0.2}, {"c", 0.9}});
+  const auto lia = make_strategy(settings(), {.self = "me", .convenor = "d"});
+  std::mt19937_64 random(1);
+  const json assignment{{"groups", {{"b", "c", "me"}, {"a", "d"}}}};
+  BOOST_TEST(std::ranges::count(lia->pulls(1, kPeers, random), "d") == 1);
+  const auto alone = bench.choose(*lia, 1, Names{"a", "b", "c"});
+  BOOST_TEST((members(alone) == Names{"a", "b"}));
+  const std::vector<Candidate> told{{"a", 2}, {"b", 2}, {"c", 2}, {"d", 2, assignment}};
+  BOOST_TEST((members(bench.choose(*lia, 2, told)) == Names{"b"}));  // c is refused
+  BOOST_TEST(lia->note().reader == "d");
+  BOOST_TEST(lia->note().text.at("row").at("a") == 1.0);
+  BOOST_TEST(lia->note().text.at("row").at("c") == 0.0);
+  for (int i = 0; i < 20; ++i) {
+    const Names chosen = lia->pulls(3, kPeers, random);
+    BOOST_TEST(std::ranges::count(chosen, "d") == 1);  // for its notes
+    BOOST_TEST(std::ranges::count(chosen, "b") == 1);  // the assigned come first
+  }
+  // A convenor that is silent for long is not followed any more.
+  const std::vector<Candidate> silent{{"a", 8}, {"b", 8}, {"c", 8}, {"d", 2, assignment}};
+  BOOST_TEST((members(bench.choose(*lia, 8, silent)) == Names{"a", "b"}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace lia_test
