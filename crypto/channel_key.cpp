@@ -5,17 +5,36 @@
 #include <utility>
 
 namespace kith::crypto {
+namespace {
 
-static_assert(std::tuple_size_v<ChannelPublicKey> == crypto_scalarmult_BYTES);
-
-ChannelKey ChannelKey::generate() { return ChannelKey(Secret<32>::random()); }
-
-ChannelKey ChannelKey::from_secret(const Secret<32>& secret) {
-  return ChannelKey(Secret<32>(secret.data()));
+DhKey dh_of(const Secret<32>& seed) {
+  Scratch<32> ignored;
+  Secret<64> signing_key;
+  crypto_sign_seed_keypair(raw(ignored.data()), raw(signing_key.data()), raw(seed.data()));
+  Secret<32> secret;
+  crypto_sign_ed25519_sk_to_curve25519(raw(secret.data()), raw(signing_key.data()));
+  return DhKey::from_secret(secret);
 }
 
-ChannelKey::ChannelKey(Secret<32> secret) : secret_(std::move(secret)) {
-  crypto_scalarmult_base(raw(public_key_), raw(secret_.data()));
+}  // namespace
+
+std::optional<DhPublicKey> ChannelPublicKey::dh() const {
+  DhPublicKey found{};
+  if (crypto_sign_ed25519_pk_to_curve25519(raw(found), raw(key)) != 0) return std::nullopt;
+  return found;
+}
+
+ChannelKey ChannelKey::generate() { return ChannelKey(Identity::generate()); }
+
+ChannelKey ChannelKey::from_seed(const Secret<32>& seed) {
+  return ChannelKey(Identity::from_seed(seed));
+}
+
+ChannelKey::ChannelKey(Identity signer)
+    : signer_(std::move(signer)), dh_(dh_of(signer_.seed())), public_key_{signer_.id().key} {}
+
+bool verify(const ChannelPublicKey& signer, ByteView message, const Signature& signature) {
+  return verify(NodeId{signer.key}, message, signature);
 }
 
 }  // namespace kith::crypto

@@ -19,62 +19,77 @@ namespace {
 
 // A key file is these five lines.  Numbers are in lower-case hexadecimal; the checksum is the
 // BLAKE2b hash of the lines before it.  Any change of this is a new version.
-constexpr std::string_view kFamily = "kith-keys ";
-constexpr std::string_view kIdentity =
-    "kith-keys 1\n"
-    "# The secret keys of a Kith node: whoever reads them can pose as it.\n"
-    "identity ";
-constexpr std::string_view kChannel = "\nchannel ";
+constexpr std::string_view kVersion = "2";
+constexpr std::string_view kNodeFamily = "kith-node-key ";
+constexpr std::string_view kNodeHead =
+    "kith-node-key 2\n"
+    "# The secret node key: whoever has it is this node.  A running node does not need it; keep it "
+    "safe.\n"
+    "node ";
+constexpr std::string_view kChannelFamily = "kith-channel-key ";
+constexpr std::string_view kChannelHead =
+    "kith-channel-key 2\n"
+    "# The secret channel key that this node runs with; kith key renew puts another in its place.\n"
+    "node ";
+constexpr std::string_view kSeed = "\nseed ";
 constexpr std::string_view kChecksum = "checksum ";
 constexpr std::string_view kEnd = "\n";
-
 constexpr std::size_t kDigits = 64;
-constexpr std::size_t kIdentityAt = kIdentity.size();
-constexpr std::size_t kChannelAt = kIdentityAt + kDigits + kChannel.size();
-constexpr std::size_t kChecksumAt = kChannelAt + kDigits + kEnd.size() + kChecksum.size();
-constexpr std::size_t kFileSize = kChecksumAt + kDigits + kEnd.size();
-
-using FileText = Secret<kFileSize>;
 
 // A sealed one is these, likewise.
-constexpr std::string_view kSealedFamily = "kith-sealed-keys ";
+constexpr std::string_view kSealedFamily = "kith-sealed-key ";
 constexpr std::string_view kSalt =
-    "kith-sealed-keys 1\n"
-    "# The secret keys of a Kith node, sealed with a passphrase; kith key open takes it away.\n"
+    "kith-sealed-key 2\n"
+    "# A secret key of a Kith node, sealed with a passphrase; kith key open takes it away.\n"
     "salt ";
 constexpr std::string_view kNonce = "\nnonce ";
 constexpr std::string_view kBox = "\nbox ";
-constexpr std::size_t kBoxSize = kFileSize + crypto_secretbox_MACBYTES;
-constexpr std::size_t kSaltAt = kSalt.size();
-constexpr std::size_t kNonceAt = kSaltAt + 32 + kNonce.size();
-constexpr std::size_t kBoxAt = kNonceAt + 48 + kBox.size();
-constexpr std::size_t kSealedSize =
-    kBoxAt + 2 * kBoxSize + kEnd.size() + kChecksum.size() + kDigits + kEnd.size();
-static_assert(sizeof(SealedKeys::salt) == crypto_pwhash_SALTBYTES);
-static_assert(sizeof(SealedKeys::nonce) == crypto_secretbox_NONCEBYTES);
+static_assert(sizeof(SealedKey::salt) == crypto_pwhash_SALTBYTES);
+static_assert(sizeof(SealedKey::nonce) == crypto_secretbox_NONCEBYTES);
 
-FileText format(const Secret<32>& identity_seed, const Secret<32>& channel_secret) {
-  FileText text;
+constexpr std::string_view head_of(KeyKind kind) {
+  return kind == KeyKind::node ? kNodeHead : kChannelHead;
+}
+constexpr std::size_t size_of(KeyKind kind) {
+  return head_of(kind).size() + kDigits + kSeed.size() + kDigits + kEnd.size() + kChecksum.size() +
+         kDigits + kEnd.size();
+}
+constexpr std::size_t kLargest = std::max(size_of(KeyKind::node), size_of(KeyKind::channel));
+constexpr std::size_t kLargestSealed =
+    kSalt.size() + 32 + kNonce.size() + 48 + kBox.size() +
+    2 * (kLargest + crypto_secretbox_MACBYTES) + kEnd.size() + kChecksum.size() + kDigits +
+    kEnd.size();
+
+/// The text of a key file, in memory that does not leak.
+struct FileText {
+  Secret<kLargest + 1> bytes;  // room for libsodium's NUL
   std::size_t size = 0;
-  const auto literal = [&](std::string_view part) {
-    std::ranges::copy(as_byte_view(part), text.data().begin() + static_cast<std::ptrdiff_t>(size));
+
+  [[nodiscard]] ByteView view() const { return bytes.data().first(size); }
+  void add(std::string_view part) {
+    std::ranges::copy(as_byte_view(part),
+                      bytes.data().begin() + static_cast<std::ptrdiff_t>(size));
     size += part.size();
-  };
-  const auto number = [&](ByteView value) {  // never last, so there is room for libsodium's NUL
-    auto* const digits = reinterpret_cast<char*>(text.data().data() + size);
-    sodium_bin2hex(digits, kFileSize - size, raw(value), value.size());
-    size += kDigits;
-  };
-  literal(kIdentity);
-  number(identity_seed.data());
-  literal(kChannel);
-  number(channel_secret.data());
-  literal(kEnd);
-  const Hash checksum = hash(text.data().first(size));
-  literal(kChecksum);
-  number(checksum);
-  literal(kEnd);
-  assert(size == kFileSize);
+  }
+  void add_hex(ByteView value) {
+    auto* const digits = reinterpret_cast<char*>(bytes.data().data() + size);
+    sodium_bin2hex(digits, bytes.data().size() - size, raw(value), value.size());
+    size += 2 * value.size();
+  }
+};
+
+FileText format(const StoredKey& key) {
+  FileText text;
+  text.add(head_of(key.kind));
+  text.add_hex(key.node.key);
+  text.add(kSeed);
+  text.add_hex(key.seed.data());
+  text.add(kEnd);
+  const Hash checksum = hash(text.view());
+  text.add(kChecksum);
+  text.add_hex(checksum);
+  text.add(kEnd);
+  assert(text.size == size_of(key.kind));
   return text;
 }
 
@@ -92,7 +107,12 @@ bool is_newer(ByteView text, std::string_view family) {
   if (!all.starts_with(family)) return false;
   const std::string_view version = all.substr(family.size(), all.find('\n') - family.size());
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  return !version.empty() && version != "1" && std::ranges::all_of(version, is_digit);
+  return !version.empty() && version != kVersion && std::ranges::all_of(version, is_digit);
+}
+
+bool is_older(ByteView text) {
+  return as_text(text).starts_with("kith-keys 1\n") ||
+         as_text(text).starts_with("kith-sealed-keys 1\n");
 }
 
 class File {
@@ -156,7 +176,7 @@ bool sync_folder_of(const std::filesystem::path& path) {
   return parent && parent.sync();
 }
 
-std::string format(const SealedKeys& sealed) {
+std::string format(const SealedKey& sealed) {
   std::string text(kSalt);
   text += to_hex(sealed.salt);
   text += kNonce;
@@ -171,7 +191,7 @@ std::string format(const SealedKeys& sealed) {
   return text;
 }
 
-Secret<crypto_secretbox_KEYBYTES> key_for(const SealedKeys& sealed, const Passphrase& passphrase) {
+Secret<crypto_secretbox_KEYBYTES> key_for(const SealedKey& sealed, const Passphrase& passphrase) {
   Secret<crypto_secretbox_KEYBYTES> key;
   const int failed =
       crypto_pwhash(raw(key.data()), key.data().size(),
@@ -182,11 +202,57 @@ Secret<crypto_secretbox_KEYBYTES> key_for(const SealedKeys& sealed, const Passph
   return key;
 }
 
+std::string_view name(KeyKind kind) { return kind == KeyKind::node ? "node key" : "channel key"; }
+
+[[noreturn]] void refuse(const std::filesystem::path& path, KeyFileFault fault) {
+  switch (fault) {
+    case KeyFileFault::newer_format:
+      fail(path, "was made by a newer version of Kith: install that version");
+    case KeyFileFault::older_format:
+      fail(path,
+           "was made by Kith 0.1, whose consortia this version cannot take part in: found a new "
+           "one with kith init, or join one with kith join");
+    case KeyFileFault::damaged:
+      break;
+  }
+  throw KeyFileDamaged(path.string() + " is damaged: restore it from a backup");
+}
+
+/// Refuses a file that people other than its owner might have read or written.
+void check_owner(const std::filesystem::path& path, const struct stat& status, bool sealed) {
+  if (status.st_uid != ::geteuid() && status.st_uid != 0) {
+    fail(path, "belongs to another user (" + std::to_string(status.st_uid) + "): run chown " +
+                   std::to_string(::geteuid()) + " " + path.string());
+  }
+  const mode_t allowed = sealed ? S_IRUSR | S_IWUSR | S_IRGRP : S_IRUSR | S_IWUSR;
+  if ((status.st_mode & (S_IRWXG | S_IRWXO) & ~allowed) != 0) {
+    fail(path,
+         "is open to others (mode " + octal(status.st_mode) + "): run chmod 600 " + path.string());
+  }
+}
+
 }  // namespace
 
-NodeKeys create_key_file(const std::filesystem::path& path) {
-  NodeKeys keys{Identity::generate(), ChannelKey::generate()};
-  const FileText text = format(keys.identity.seed(), keys.channel.secret());
+StoredKey StoredKey::of(const Identity& identity) {
+  return {KeyKind::node, identity.id(), Secret<32>(identity.seed().data())};
+}
+
+StoredKey StoredKey::of(const NodeId& node, const ChannelKey& channel) {
+  return {KeyKind::channel, node, Secret<32>(channel.seed().data())};
+}
+
+Identity StoredKey::identity() const {
+  assert(kind == KeyKind::node);
+  return Identity::from_seed(seed);
+}
+
+ChannelKey StoredKey::channel() const {
+  assert(kind == KeyKind::channel);
+  return ChannelKey::from_seed(seed);
+}
+
+void create_key_file(const std::filesystem::path& path, const StoredKey& key) {
+  const FileText text = format(key);
   const File file(path, O_WRONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
   if (!file && errno == EEXIST) {
     fail(path, "exists already: to give this node new keys, move the old file away first");
@@ -195,67 +261,62 @@ NodeKeys create_key_file(const std::filesystem::path& path) {
     fail(path, "cannot be created: " + std::string(std::strerror(errno)) +
                    "; choose a directory that this user may write to");
   }
-  if (!file.write(text.data()) || !file.sync() || !sync_folder_of(path)) {
+  if (!file.write(text.view()) || !file.sync() || !sync_folder_of(path)) {
     const std::string reason = std::strerror(errno);
     ::unlink(path.c_str());
     fail(path, "could not be written: " + reason + "; mend that and try again");
   }
-  return keys;
 }
 
-NodeKeys load_key_file(const std::filesystem::path& path, const AskPassphrase& ask) {
+StoredKey load_key_file(const std::filesystem::path& path, KeyKind kind,
+                        const AskPassphrase& ask) {
   const File file(path, O_RDONLY | O_NONBLOCK);  // a pipe would make us wait for ever
-  if (!file && errno == ENOENT) fail(path, "does not exist: make it with kith init");
+  if (!file && errno == ENOENT) fail(path, "does not exist: kith init makes it for a new node, and kith key renew makes another channel key");
   struct stat status {};
   if (!file || !file.status(status)) {
     fail(path, "cannot be opened: " + std::string(std::strerror(errno)) +
                    "; run as the user that made it");
   }
   if (!S_ISREG(status.st_mode)) fail(path, "is not a regular file: name the key file itself");
-  if (status.st_uid != ::geteuid() && status.st_uid != 0) {
-    fail(path, "belongs to another user (" + std::to_string(status.st_uid) + "): run chown " +
-                   std::to_string(::geteuid()) + " " + path.string());
-  }
-  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    fail(path,
-         "is open to others (mode " + octal(status.st_mode) + "): run chmod 600 " + path.string());
-  }
-
-  Secret<kSealedSize + 1> text;  // so that a longer file shows
-  static_assert(kSealedSize > kFileSize);
+  Secret<kLargestSealed + 1> text;  // so that a longer file shows
+  static_assert(kLargestSealed > kLargest);
   const ssize_t size = file.read(text.data());
   if (size < 0) fail(path, "cannot be read: " + std::string(std::strerror(errno)));
   const ByteView all = text.data().first(static_cast<std::size_t>(size));
-  const auto refuse = [&](KeyFileFault fault) {
-    if (fault == KeyFileFault::newer_format) {
-      fail(path, "was made by a newer version of Kith: install that version");
+  const bool sealed = is_sealed_key_file(all);
+  check_owner(path, status, sealed);
+
+  auto key = [&]() -> StoredKey {
+    if (!sealed) {
+      auto parsed = parse_key_file(all);
+      if (const auto* const fault = std::get_if<KeyFileFault>(&parsed)) refuse(path, *fault);
+      return std::move(std::get<StoredKey>(parsed));
     }
-    throw KeyFileDamaged(path.string() + " is damaged: restore it from a backup");
-  };
-  if (!is_sealed_key_file(all)) {
-    auto parsed = parse_key_file(all);
-    if (const auto* const fault = std::get_if<KeyFileFault>(&parsed)) refuse(*fault);
-    return std::move(std::get<NodeKeys>(parsed));
+    const auto parsed = parse_sealed_key_file(all);
+    if (const auto* const fault = std::get_if<KeyFileFault>(&parsed)) refuse(path, *fault);
+    if (!ask) fail(path, "is sealed with a passphrase, which is not asked for here");
+    auto opened = open_key(std::get<SealedKey>(parsed), ask());
+    if (!opened) {
+      throw WrongPassphrase(path.string() + " was sealed with another passphrase: try again");
+    }
+    return std::move(*opened);
+  }();
+  if (key.kind != kind) {
+    fail(path, "holds a " + std::string(name(key.kind)) + ", and a " + std::string(name(kind)) +
+                   " is needed: the two files may have been exchanged");
   }
-  const auto parsed = parse_sealed_key_file(all);
-  if (const auto* const fault = std::get_if<KeyFileFault>(&parsed)) refuse(*fault);
-  if (!ask) fail(path, "is sealed with a passphrase, which is not asked for here");
-  auto keys = open_keys(std::get<SealedKeys>(parsed), ask());
-  if (!keys) {
-    throw WrongPassphrase(path.string() + " was sealed with another passphrase: try again");
-  }
-  return std::move(*keys);
+  return key;
 }
 
-void replace_key_file(const std::filesystem::path& path, const NodeKeys& keys,
+void replace_key_file(const std::filesystem::path& path, const StoredKey& key,
                       const Passphrase* passphrase) {
   std::filesystem::path unfinished = path;
   unfinished += ".tmp";
   ::unlink(unfinished.c_str());  // of an earlier try
   const File file(unfinished, O_WRONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
   const auto write = [&] {
-    if (passphrase) return file.write(as_byte_view(format(seal_keys(keys, *passphrase))));
-    return file.write(format(keys.identity.seed(), keys.channel.secret()).data());
+    if (passphrase) return file.write(as_byte_view(format(seal_key(key, *passphrase))));
+    return file.write(format(key).view());
   };
   if (!file || !write() || !file.sync() || ::rename(unfinished.c_str(), path.c_str()) != 0) {
     const std::string reason = std::strerror(errno);
@@ -267,33 +328,48 @@ void replace_key_file(const std::filesystem::path& path, const NodeKeys& keys,
   }
 }
 
-std::variant<NodeKeys, KeyFileFault> parse_key_file(ByteView text) {
-  if (is_newer(text, kFamily)) return KeyFileFault::newer_format;
-  if (text.size() != kFileSize) return KeyFileFault::damaged;
-  Secret<32> seed, secret;
-  if (!read_number(text.subspan(kIdentityAt, kDigits), seed.data()) ||
-      !read_number(text.subspan(kChannelAt, kDigits), secret.data())) {
-    return KeyFileFault::damaged;
+std::variant<StoredKey, KeyFileFault> parse_key_file(ByteView text) {
+  if (is_older(text)) return KeyFileFault::older_format;
+  for (const auto& [kind, family] : {std::pair(KeyKind::node, kNodeFamily),
+                                    std::pair(KeyKind::channel, kChannelFamily)}) {
+    if (!as_text(text).starts_with(family)) continue;
+    if (is_newer(text, family)) return KeyFileFault::newer_format;
+    if (text.size() != size_of(kind)) return KeyFileFault::damaged;
+    const std::size_t node_at = head_of(kind).size(), seed_at = node_at + kDigits + kSeed.size();
+    StoredKey key{kind, {}, {}};
+    if (!read_number(text.subspan(node_at, kDigits), key.node.key) ||
+        !read_number(text.subspan(seed_at, kDigits), key.seed.data())) {
+      return KeyFileFault::damaged;
+    }
+    // Sound is what we would write ourselves, to the byte: labels, checksum and all.
+    if (!std::ranges::equal(format(key).view(), text)) return KeyFileFault::damaged;
+    if (kind == KeyKind::node && key.identity().id() != key.node) return KeyFileFault::damaged;
+    return key;
   }
-  // Sound is what we would write ourselves, to the byte: labels, checksum and all.
-  if (format(seed, secret) != FileText(text.first<kFileSize>())) return KeyFileFault::damaged;
-  return NodeKeys{Identity::from_seed(seed), ChannelKey::from_secret(secret), std::nullopt};
+  return KeyFileFault::damaged;
 }
 
 // --- Sealed with a passphrase --------------------------------------------------------------------
 
-bool is_sealed_key_file(ByteView text) { return as_text(text).starts_with(kSealedFamily); }
+bool is_sealed_key_file(ByteView text) {
+  return as_text(text).starts_with(kSealedFamily) ||
+         as_text(text).starts_with("kith-sealed-keys ");
+}
 
-std::variant<SealedKeys, KeyFileFault> parse_sealed_key_file(ByteView text) {
+std::variant<SealedKey, KeyFileFault> parse_sealed_key_file(ByteView text) {
+  if (is_older(text)) return KeyFileFault::older_format;
   if (is_newer(text, kSealedFamily)) return KeyFileFault::newer_format;
-  if (text.size() != kSealedSize) return KeyFileFault::damaged;
-  const auto read = [&](std::size_t at, std::size_t size) {
-    return from_hex(as_text(text.subspan(at, 2 * size)));
+  constexpr std::size_t kNonceAt = kSalt.size() + 32 + kNonce.size();
+  constexpr std::size_t kBoxAt = kNonceAt + 48 + kBox.size();
+  constexpr std::size_t kRest = kBoxAt + kEnd.size() + kChecksum.size() + kDigits + kEnd.size();
+  if (text.size() <= kRest || text.size() > kLargestSealed) return KeyFileFault::damaged;
+  const auto read = [&](std::size_t at, std::size_t digits) {
+    return from_hex(as_text(text.subspan(at, digits)));
   };
-  SealedKeys sealed;
-  const auto salt = read(kSaltAt, sealed.salt.size()), nonce = read(kNonceAt, sealed.nonce.size());
-  auto box = read(kBoxAt, kBoxSize);
+  const auto salt = read(kSalt.size(), 32), nonce = read(kNonceAt, 48);
+  auto box = read(kBoxAt, text.size() - kRest);
   if (!salt || !nonce || !box) return KeyFileFault::damaged;
+  SealedKey sealed;
   std::ranges::copy(*salt, sealed.salt.begin());
   std::ranges::copy(*nonce, sealed.nonce.begin());
   sealed.box = std::move(*box);
@@ -301,28 +377,32 @@ std::variant<SealedKeys, KeyFileFault> parse_sealed_key_file(ByteView text) {
   return sealed;
 }
 
-SealedKeys seal_keys(const NodeKeys& keys, const Passphrase& passphrase) {
-  SealedKeys sealed;
+SealedKey seal_key(const StoredKey& key, const Passphrase& passphrase) {
+  SealedKey sealed;
   randombytes_buf(sealed.salt.data(), sealed.salt.size());
   randombytes_buf(sealed.nonce.data(), sealed.nonce.size());
-  const FileText text = format(keys.identity.seed(), keys.channel.secret());
-  const auto key = key_for(sealed, passphrase);
-  sealed.box.resize(kBoxSize);
-  crypto_secretbox_easy(raw(sealed.box), raw(text.data()), text.data().size(), raw(sealed.nonce),
-                        raw(key.data()));
+  const FileText text = format(key);
+  const auto box_key = key_for(sealed, passphrase);
+  sealed.box.resize(text.size + crypto_secretbox_MACBYTES);
+  crypto_secretbox_easy(raw(sealed.box), raw(text.view()), text.size, raw(sealed.nonce),
+                        raw(box_key.data()));
   return sealed;
 }
 
-std::optional<NodeKeys> open_keys(const SealedKeys& sealed, const Passphrase& passphrase) {
-  if (sealed.box.size() != kBoxSize) return std::nullopt;
-  const auto key = key_for(sealed, passphrase);
-  FileText text;
-  if (crypto_secretbox_open_easy(raw(text.data()), raw(sealed.box), sealed.box.size(),
-                                 raw(sealed.nonce), raw(key.data())) != 0) {
+std::optional<StoredKey> open_key(const SealedKey& sealed, const Passphrase& passphrase) {
+  if (sealed.box.size() < crypto_secretbox_MACBYTES ||
+      sealed.box.size() > kLargest + crypto_secretbox_MACBYTES) {
     return std::nullopt;
   }
-  auto parsed = parse_key_file(text.data());
-  if (auto* const keys = std::get_if<NodeKeys>(&parsed)) return std::move(*keys);
+  const auto box_key = key_for(sealed, passphrase);
+  FileText text;
+  text.size = sealed.box.size() - crypto_secretbox_MACBYTES;
+  if (crypto_secretbox_open_easy(raw(text.bytes.data()), raw(sealed.box), sealed.box.size(),
+                                 raw(sealed.nonce), raw(box_key.data())) != 0) {
+    return std::nullopt;
+  }
+  auto parsed = parse_key_file(text.view());
+  if (auto* const key = std::get_if<StoredKey>(&parsed)) return std::move(*key);
   return std::nullopt;
 }
 

@@ -14,12 +14,23 @@
 
 namespace kith::crypto {
 
-/// All that makes a node itself.
-struct NodeKeys {
-  Identity identity;
-  ChannelKey channel;
-  /// Before the last renewal; in a file of its own.
-  std::optional<ChannelKey> former{};
+/// Which of a node's two secret keys a file holds.
+enum class KeyKind {
+  node,     ///< who it is: signs cards and charters; may be kept away from the machine that runs
+  channel,  ///< what it works with: connections, snapshots
+};
+
+/// What is in a key file: one secret key, and whose it is.
+struct StoredKey {
+  KeyKind kind{};
+  NodeId node;
+  Secret<32> seed;
+
+  [[nodiscard]] static StoredKey of(const Identity& identity);
+  [[nodiscard]] static StoredKey of(const NodeId& node, const ChannelKey& channel);
+  /// Requires that kind.
+  [[nodiscard]] Identity identity() const;
+  [[nodiscard]] ChannelKey channel() const;
 };
 
 /// One sentence for the operator: what is wrong with which file, and what to do.
@@ -33,11 +44,6 @@ class KeyFileDamaged : public KeyFileError {
  public:
   using KeyFileError::KeyFileError;
 };
-
-/// Makes new keys and stores them at `path`: mode 0600 from the first instant, on disk when this
-/// returns.  Throws KeyFileError if `path` exists or cannot be written; then nothing is left
-/// behind.
-[[nodiscard]] NodeKeys create_key_file(const std::filesystem::path& path);
 
 /// What a key file may be sealed with.
 struct Passphrase {
@@ -54,35 +60,44 @@ class WrongPassphrase : public KeyFileError {
   using KeyFileError::KeyFileError;
 };
 
-/// Throws KeyFileError unless `path` is a sound key file, a regular file that belongs to the
-/// effective user or to root, and that nobody but its owner can open; and, if it is sealed, `ask`
-/// gives its passphrase.  A sealed one takes about a second and 256 MiB.
-[[nodiscard]] NodeKeys load_key_file(const std::filesystem::path& path,
-                                     const AskPassphrase& ask = {});
+/// Writes `key` to a new file: mode 0600 from the first instant, on disk when this returns.  Throws
+/// KeyFileError if `path` exists or cannot be written; then nothing is left behind.
+void create_key_file(const std::filesystem::path& path, const StoredKey& key);
 
-/// Puts `keys` in the place of the file at `path`, at once or not at all: sealed, or open if
+/// Throws KeyFileError unless `path` is a sound key file of that kind, a regular file that belongs
+/// to the effective user or to root, and that nobody else can open; and, if it is sealed, `ask`
+/// gives its passphrase.  A sealed one may be readable by its group, as mounted secrets are; it
+/// takes about a second and 256 MiB.
+[[nodiscard]] StoredKey load_key_file(const std::filesystem::path& path, KeyKind kind,
+                                      const AskPassphrase& ask = {});
+
+/// Puts `key` in the place of the file at `path`, at once or not at all: sealed, or open if
 /// `passphrase` is nullptr.  Throws KeyFileError if it cannot be written.
-void replace_key_file(const std::filesystem::path& path, const NodeKeys& keys,
+void replace_key_file(const std::filesystem::path& path, const StoredKey& key,
                       const Passphrase* passphrase);
 
-enum class KeyFileFault { damaged, newer_format };
+enum class KeyFileFault {
+  damaged,
+  newer_format,
+  older_format,  ///< of Kith 0.1, which had both keys in one file
+};
 
-/// The keys in a key file's text.
-[[nodiscard]] std::variant<NodeKeys, KeyFileFault> parse_key_file(ByteView text);
+/// The key in a key file's text.
+[[nodiscard]] std::variant<StoredKey, KeyFileFault> parse_key_file(ByteView text);
 
-/// Keys under a passphrase: the text of a key file in a secretbox, whose key is Argon2id of the
+/// A key under a passphrase: the text of a key file in a secretbox, whose key is Argon2id of the
 /// passphrase with libsodium's "moderate" costs.
-struct SealedKeys {
+struct SealedKey {
   std::array<std::byte, 16> salt{};
   std::array<std::byte, 24> nonce{};
   Bytes box{};
 };
 [[nodiscard]] bool is_sealed_key_file(ByteView text);
 /// What is in a sealed key file's text.
-[[nodiscard]] std::variant<SealedKeys, KeyFileFault> parse_sealed_key_file(ByteView text);
-[[nodiscard]] SealedKeys seal_keys(const NodeKeys& keys, const Passphrase& passphrase);
+[[nodiscard]] std::variant<SealedKey, KeyFileFault> parse_sealed_key_file(ByteView text);
+[[nodiscard]] SealedKey seal_key(const StoredKey& key, const Passphrase& passphrase);
 /// nullopt if the passphrase is wrong.
-[[nodiscard]] std::optional<NodeKeys> open_keys(const SealedKeys& sealed,
+[[nodiscard]] std::optional<StoredKey> open_key(const SealedKey& sealed,
                                                 const Passphrase& passphrase);
 
 }  // namespace kith::crypto

@@ -91,16 +91,16 @@ void Transport::advance(Direction& direction) {
 // The specification's HandshakeState, with its SymmetricState and CipherState.  In XK each
 // EncryptAndHash() comes after a MixKey(), so there always is a key.
 struct Handshake::State {
-  ChannelKey s, e;        // ours: static, ephemeral
-  ChannelPublicKey rs{};  // the peer's static key, once known
-  ChannelPublicKey re{};  // the peer's ephemeral key, once known
+  DhKey s, e;        // ours: static, ephemeral
+  DhPublicKey rs{};  // the peer's static key, once known
+  DhPublicKey re{};  // the peer's ephemeral key, once known
   Secret<32> ck{}, k{};
   std::uint64_t n = 0;
   Hash h{};
 
   void mix_hash(ByteView data);
   void mix_key(ByteView input_key_material);
-  void mix_dh(const ChannelKey& ours, const ChannelPublicKey& theirs);
+  void mix_dh(const DhKey& ours, const DhPublicKey& theirs);
   void encrypt_and_hash(ByteView plaintext, Bytes& out);
   [[nodiscard]] bool decrypt_and_hash(ByteView ciphertext, std::span<std::byte> plaintext);
 
@@ -121,7 +121,7 @@ void Handshake::State::mix_key(ByteView input_key_material) {
   n = 0;
 }
 
-void Handshake::State::mix_dh(const ChannelKey& ours, const ChannelPublicKey& theirs) {
+void Handshake::State::mix_dh(const DhKey& ours, const DhPublicKey& theirs) {
   Scratch<kDhLength> shared;
   const int status = crypto_scalarmult(raw(shared.data()), raw(ours.secret().data()), raw(theirs));
   // All zeros: `theirs` is of small order, and anybody could know the result.  With a random one
@@ -154,18 +154,18 @@ void Handshake::State::read_e(ByteView from) {
   mix_hash(re);
 }
 
-Handshake Handshake::initiator(const ChannelKey& self, const ChannelPublicKey& responder,
+Handshake Handshake::initiator(const DhKey& self, const DhPublicKey& responder,
                                ByteView prologue) {
-  return {Role::initiator, self, ChannelKey::generate(), responder, prologue};
+  return {Role::initiator, self, DhKey::generate(), responder, prologue};
 }
 
-Handshake Handshake::responder(const ChannelKey& self, ByteView prologue) {
-  return {Role::responder, self, ChannelKey::generate(), std::nullopt, prologue};
+Handshake Handshake::responder(const DhKey& self, ByteView prologue) {
+  return {Role::responder, self, DhKey::generate(), std::nullopt, prologue};
 }
 
-Handshake::Handshake(Role role, const ChannelKey& self, ChannelKey ephemeral,
-                     std::optional<ChannelPublicKey> peer, ByteView prologue)
-    : state_(new State{ChannelKey::from_secret(self.secret()), std::move(ephemeral)}),
+Handshake::Handshake(Role role, const DhKey& self, DhKey ephemeral,
+                     std::optional<DhPublicKey> peer, ByteView prologue)
+    : state_(new State{DhKey::from_secret(self.secret()), std::move(ephemeral)}),
       role_(role),
       peer_(peer) {
   if (peer) state_->rs = *peer;

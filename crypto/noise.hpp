@@ -1,7 +1,7 @@
 #pragma once
 
 #include "crypto/bytes.hpp"
-#include "crypto/channel_key.hpp"
+#include "crypto/dh_key.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/secret.hpp"
 
@@ -65,9 +65,9 @@ class Handshake {
 
   /// `responder` is the key that the peer must prove to hold.  Both sides must give the same
   /// `prologue`, any length.
-  [[nodiscard]] static Handshake initiator(const ChannelKey& self,
-                                           const ChannelPublicKey& responder, ByteView prologue);
-  [[nodiscard]] static Handshake responder(const ChannelKey& self, ByteView prologue);
+  [[nodiscard]] static Handshake initiator(const DhKey& self,
+                                           const DhPublicKey& responder, ByteView prologue);
+  [[nodiscard]] static Handshake responder(const DhKey& self, ByteView prologue);
 
   ~Handshake();
   Handshake(Handshake&&) noexcept;
@@ -83,7 +83,7 @@ class Handshake {
   [[nodiscard]] std::optional<Bytes> read(ByteView message);
 
   /// The peer's static key; nullopt on the responder until message 3 was read.
-  [[nodiscard]] const std::optional<ChannelPublicKey>& peer() const { return peer_; }
+  [[nodiscard]] const std::optional<DhPublicKey>& peer() const { return peer_; }
   /// The handshake hash, SHA-256: equal on both sides, unlike any other connection's.  Requires
   /// finished().
   [[nodiscard]] Hash channel_binding() const;
@@ -95,15 +95,15 @@ class Handshake {
   struct State;
   friend struct FixedEphemeral;  // defined by tests alone, to reproduce published transcripts
 
-  Handshake(Role role, const ChannelKey& self, ChannelKey ephemeral,
-            std::optional<ChannelPublicKey> peer, ByteView prologue);
+  Handshake(Role role, const DhKey& self, DhKey ephemeral,
+            std::optional<DhPublicKey> peer, ByteView prologue);
   void advance();
   std::nullopt_t fail();
 
   std::unique_ptr<State> state_;  // null after a failure and after split(): nothing left to wipe
   Role role_;
   int messages_ = 0;  // done, of three
-  std::optional<ChannelPublicKey> peer_;
+  std::optional<DhPublicKey> peer_;
   Hash binding_{};
 };
 

@@ -16,6 +16,9 @@ constexpr std::array<FaultText, kCharterFaults> kFaultTexts{{
     {"malformed",
      "these are not the bytes of a charter, or not all of them; get the file again, and never edit "
      "it"},
+    {"older_format",
+     "it was made by Kith 0.1, which this version does not read; found the consortium anew with "
+     "kith init"},
     {"newer_format", "it was made by a newer version of Kith; install that version"},
     {"bad_consortium", "the consortium's id is not a text of 1 to 64 printable characters"},
     {"bad_number", "a version's number is at least 1"},
@@ -36,11 +39,11 @@ constexpr std::array<FaultText, kCharterFaults> kFaultTexts{{
     {"member_twice", "a member is listed twice"},
     {"members_unordered",
      "the members are not in ascending order: another program, or a hand, wrote it"},
-    {"channel_twice", "two members have the same channel key"},
-    {"name_twice", "two members, or two stewards, have the same name; choose another one"},
-    {"bad_name", "a name is not a text of 1 to 64 printable characters"},
-    {"bad_address", "a member has more than 4 addresses, or one that is not like \"host:7700\""},
-    {"too_large", "it is larger than 64 KiB; use shorter names and fewer addresses"},
+    {"name_twice",
+     "two members, or two stewards, have names that people take for the same; choose another one"},
+    {"bad_name",
+     "a name is not a text of 1 to 64 bytes that people can see and tell apart: no invisible "
+     "characters, no double spaces, no mixed alphabets"},
     {"signature_twice", "a steward's signature is there twice"},
     {"signatures_unordered",
      "the signatures are not in ascending order: another program, or a hand, wrote it"},
@@ -53,7 +56,7 @@ constexpr std::array<FaultText, kCharterFaults> kFaultTexts{{
     {"not_newer", "it is not newer than the newest version here: an old version, told again"},
     {"rival",
      "another version of that number is followed here; merge the whole charter file that it is in "
-     "to see who signed both, and agree with the other members which is right"},
+     "to see who signed both, and let the stewards sign the next version together"},
     {"skipped_number",
      "there is a version between it and the newest one here; get the whole charter file"},
     {"wrong_previous",
@@ -76,7 +79,7 @@ const FaultText& text(CharterFault fault) {
 }
 
 // Domain separation: these bytes are never the start of anything else that an identity signs.
-constexpr std::string_view kCharterContext = "kith charter 1\n";
+constexpr std::string_view kCharterContext = "kith charter 2\n";
 
 Bytes signed_text(const Hash& id) {
   Bytes text;
@@ -86,8 +89,6 @@ Bytes signed_text(const Hash& id) {
   return text;
 }
 
-constexpr std::string_view kCharterMagic = "kith charter file 1\n";
-constexpr std::size_t kNumbers = 8;  // bytes: how long body and signatures are
 static_assert(sizeof(SignedCharter::Signature) == 96);
 
 template <class Range, class Projection>
@@ -103,13 +104,15 @@ const typename Range::value_type* find_name(const Range& range, std::string_view
   return found == range.end() ? nullptr : &*found;
 }
 
+constexpr auto key_of_name = [](const auto& named) { return label_key(named.name); };
+
 std::optional<CharterFault> stewards_problem(const Charter& charter) {
   const auto& stewards = charter.stewards;
   if (stewards.empty() || stewards.size() > limits::kStewards) return CharterFault::no_stewards;
   if (has_twins(stewards, &Steward::id)) return CharterFault::steward_twice;
   if (!std::ranges::is_sorted(stewards, {}, &Steward::id)) return CharterFault::stewards_unordered;
-  if (has_twins(stewards, &Steward::name)) return CharterFault::name_twice;
   if (!std::ranges::all_of(stewards, is_label, &Steward::name)) return CharterFault::bad_name;
+  if (has_twins(stewards, key_of_name)) return CharterFault::name_twice;
   // More than half: any two groups that are large enough have a steward in common.
   if (charter.threshold <= stewards.size() / 2) return CharterFault::threshold_too_low;
   if (charter.threshold > stewards.size()) return CharterFault::threshold_too_high;
@@ -120,12 +123,8 @@ std::optional<CharterFault> members_problem(const std::vector<Member>& members) 
   if (members.empty() || members.size() > limits::kMembers) return CharterFault::no_members;
   if (has_twins(members, &Member::id)) return CharterFault::member_twice;
   if (!std::ranges::is_sorted(members, {}, &Member::id)) return CharterFault::members_unordered;
-  if (has_twins(members, &Member::channel)) return CharterFault::channel_twice;
-  if (has_twins(members, &Member::name)) return CharterFault::name_twice;
   if (!std::ranges::all_of(members, is_label, &Member::name)) return CharterFault::bad_name;
-  if (!std::ranges::all_of(members, are_addresses, &Member::addresses)) {
-    return CharterFault::bad_address;
-  }
+  if (has_twins(members, key_of_name)) return CharterFault::name_twice;
   return std::nullopt;
 }
 
@@ -139,12 +138,6 @@ bool verify(const SignedCharter::Signature& signature, const Hash& id) {
   return crypto::verify(signature.steward, signed_text(id), signature.signature);
 }
 
-/// Bytes of it in a file, at most.
-std::size_t size_of(const SignedCharter& version) {
-  return kNumbers + version.body.size() +
-         version.signatures.size() * sizeof(SignedCharter::Signature);
-}
-
 }  // namespace
 
 std::string_view name(CharterFault fault) { return text(fault).name; }
@@ -155,16 +148,20 @@ const Steward* Charter::find_steward(std::string_view name) const {
   return find_name(stewards, name);
 }
 
+// Whatever has no problem fits.
+static_assert((limits::kMembers + limits::kStewards) * (32 + 4 + limits::kLabel) + 256 <=
+              limits::kCharter);
+
 std::optional<CharterFault> problem(const Charter& charter) {
   if (charter.format == 0) return CharterFault::malformed;
-  if (charter.format > 1) return CharterFault::newer_format;
+  if (charter.format < 2) return CharterFault::older_format;
+  if (charter.format > 2) return CharterFault::newer_format;
   if (!is_label(charter.consortium)) return CharterFault::bad_consortium;
   if (charter.number == 0) return CharterFault::bad_number;
   if ((charter.number == 1) != (charter.previous == Hash{})) return CharterFault::bad_first;
   if (charter.expires == 0) return CharterFault::no_expiry;
   if (const auto fault = stewards_problem(charter)) return fault;
   if (const auto fault = members_problem(charter.members)) return fault;
-  if (encode(charter).size() > limits::kCharter) return CharterFault::too_large;
   return std::nullopt;
 }
 
@@ -192,10 +189,13 @@ void merge_signatures(SignedCharter& charter, const SignedCharter& other) {
 }
 
 std::variant<Charter, CharterFault> parse(const SignedCharter& charter) {
-  if (!charter.body.empty() && charter.body.front() > std::byte{1}) {
+  if (!charter.body.empty() && charter.body.front() > std::byte{2}) {
     return CharterFault::newer_format;
   }
-  if (charter.body.size() > limits::kCharter) return CharterFault::too_large;
+  if (!charter.body.empty() && charter.body.front() == std::byte{1}) {
+    return CharterFault::older_format;
+  }
+  if (charter.body.size() > limits::kCharter) return CharterFault::malformed;
   auto parsed = decode<Charter>(charter.body);
   if (!parsed) return CharterFault::malformed;
   if (const auto fault = problem(*parsed)) return *fault;
@@ -204,36 +204,20 @@ std::variant<Charter, CharterFault> parse(const SignedCharter& charter) {
 
 // --- The chain ---------------------------------------------------------------------------------
 
-std::variant<CharterChain, CharterChain::Refusal> CharterChain::decode(ByteView file) {
-  const ByteView magic = as_byte_view(kCharterMagic);
-  if (file.size() > limits::kCharterFile) return Refusal{CharterFault::too_many_versions};
-  if (file.size() < magic.size() || !std::ranges::equal(file.first(magic.size()), magic)) {
-    return Refusal{CharterFault::malformed};
-  }
-  Reader reader(file.subspan(magic.size()));
+std::variant<CharterChain, CharterChain::Refusal> CharterChain::verified(
+    std::vector<SignedCharter> versions) {
   CharterChain chain;
-  while (!reader.complete()) {
-    SignedCharter next;
-    reader(next);
+  for (SignedCharter& version : versions) {
     const std::uint64_t number = chain.versions_.size() + 1;
-    if (reader.failed()) return Refusal{CharterFault::malformed, number};
-    if (const auto fault = chain.append(std::move(next))) return Refusal{*fault, number};
+    if (const auto fault = chain.append(std::move(version))) return Refusal{*fault, number};
   }
-  if (chain.versions_.empty()) return Refusal{CharterFault::no_versions};
+  if (chain.empty()) return Refusal{CharterFault::no_versions};
   return chain;
 }
 
-Bytes CharterChain::encode() const {
-  Bytes file;
-  Writer writer(file);
-  writer.raw(kCharterMagic.data(), kCharterMagic.size());
-  for (const Version& version : versions_) writer(version.signed_charter);
-  return file;
-}
-
 std::optional<CharterFault> CharterChain::append(SignedCharter next) {
-  const std::size_t size = size_of(next);
-  if (versions_.size() >= limits::kCharterVersions || file_size_ + size > limits::kCharterFile) {
+  const std::size_t size = next.size();
+  if (versions_.size() >= limits::kCharterVersions || size_ + size > limits::kCharterFile) {
     return CharterFault::too_many_versions;
   }
   const auto tallied = tally(next);
@@ -244,7 +228,7 @@ std::optional<CharterFault> CharterChain::append(SignedCharter next) {
   Charter charter = std::get<Charter>(parse(next));
   const Hash id = next.id();
   versions_.push_back({std::move(charter), std::move(next), id});
-  file_size_ += size;
+  size_ += size;
   return std::nullopt;
 }
 
@@ -296,12 +280,17 @@ const CharterChain::Version& CharterChain::newest() const {
   return versions_.back();
 }
 
+const Hash& CharterChain::founded() const {
+  assert(!versions_.empty());
+  return versions_.front().id;
+}
+
 CharterChain CharterChain::first(std::uint64_t number) const {
   CharterChain chain;
   for (const Version& version : versions_) {
     if (version.charter.number > number) break;
     chain.versions_.push_back(version);
-    chain.file_size_ += size_of(version.signed_charter);
+    chain.size_ += version.signed_charter.size();
   }
   return chain;
 }
@@ -317,7 +306,7 @@ CharterDiff diff(const Charter& before, const Charter& after) {
   for (const Member& member : after.members) {
     const auto old = std::ranges::find(before.members, member.id, &Member::id);
     if (old == before.members.end()) diff.added.push_back(member);
-    if (old != before.members.end() && *old != member) diff.changed.emplace_back(*old, member);
+    if (old != before.members.end() && *old != member) diff.renamed.emplace_back(*old, member);
   }
   std::ranges::copy_if(before.members, std::back_inserter(diff.removed), [&](const Member& member) {
     return std::ranges::find(after.members, member.id, &Member::id) == after.members.end();
@@ -355,60 +344,37 @@ std::vector<NodeId> signed_twice(const SignedCharter& one, const SignedCharter& 
   return found;
 }
 
-namespace {
-
-/// Whether enough stewards of the version before `first` (counted from 0), but for `convicted`,
-/// have signed something from there on.
-bool has_quorum(const CharterChain& chain, std::size_t first,
-                const std::vector<NodeId>& convicted) {
-  if (first == 0) return false;
-  const Charter& trusted = chain.versions()[first - 1].charter;
-  const auto signed_here = [&](const Steward& steward) {
-    const auto& versions = chain.versions();
-    const auto begin = versions.begin() + static_cast<std::ptrdiff_t>(first);
-    return std::any_of(begin, versions.end(), [&](const auto& each) {
-      return std::ranges::find(each.signed_charter.signatures, steward.id,
-                               &SignedCharter::Signature::steward) !=
-             each.signed_charter.signatures.end();
-    });
-  };
-  return std::ranges::count_if(trusted.stewards, [&](const Steward& steward) {
-           return std::ranges::find(convicted, steward.id) == convicted.end() &&
-                  signed_here(steward);
-         }) >= std::ptrdiff_t{trusted.threshold};
+bool has_quorum(const CharterChain& ours, const SignedCharter& version) {
+  const Charter& now = ours.newest().charter;
+  const Hash id = version.id();
+  const auto behind_it = std::ranges::count_if(now.stewards, [&](const Steward& steward) {
+    const auto& signatures = version.signatures;
+    const auto found =
+        std::ranges::find(signatures, steward.id, &SignedCharter::Signature::steward);
+    return found != signatures.end() && verify(*found, id);
+  });
+  return behind_it >= std::ptrdiff_t{now.threshold};
 }
 
-}  // namespace
-
-std::optional<CharterFork> find_fork(const CharterChain& one, const CharterChain& other) {
+std::size_t common_versions(const CharterChain& one, const CharterChain& other) {
   const auto &a = one.versions(), &b = other.versions();
-  const std::size_t common = std::min(a.size(), b.size());
-  std::size_t i = 0;
-  while (i < common && a[i].id == b[i].id) ++i;
-  if (i == common) return std::nullopt;
-  CharterFork fork{.number = i + 1,
-                   .one = a[i].id,
-                   .other = b[i].id,
-                   .signed_twice = signed_twice(a[i].signed_charter, b[i].signed_charter)};
-  const auto& others = other.newest().charter.members;
-  for (const Member& member : one.newest().charter.members) {
-    const auto twin = std::ranges::find(others, member.id, &Member::id);
-    if (twin != others.end() && twin->channel == member.channel) fork.members.push_back(member);
-  }
-  const bool for_one = has_quorum(one, i, fork.signed_twice);
-  const bool for_other = has_quorum(other, i, fork.signed_twice);
-  if (for_one != for_other) {
-    fork.prevails = for_one ? CharterFork::Side::one : CharterFork::Side::other;
-  }
-  return fork;
+  const auto parting = std::ranges::mismatch(a, b, {}, &CharterChain::Version::id,
+                                             &CharterChain::Version::id);
+  return static_cast<std::size_t>(parting.in1 - a.begin());
 }
 
-const CharterChain* settle(const CharterChain& followed, const CharterChain& rival) {
-  const auto fork = find_fork(followed, rival);
-  if (!fork || fork->prevails == CharterFork::Side::neither) return nullptr;
-  if (fork->prevails == CharterFork::Side::one) return &followed;
-  const bool built_upon = followed.versions().size() > fork->number;
-  return built_upon ? nullptr : &rival;
+ChainRelation relation(const CharterChain& ours, const CharterChain& theirs,
+                       std::uint64_t settled) {
+  const std::size_t common = common_versions(ours, theirs);
+  if (common == 0) return ChainRelation::stranger;
+  const std::size_t here = ours.versions().size(), there = theirs.versions().size();
+  if (common == here && common == there) return ChainRelation::same;
+  if (common == there) return ChainRelation::shorter;
+  if (common == here) return ChainRelation::longer;
+  const std::size_t before = std::max(here, static_cast<std::size_t>(settled));
+  const bool outranks =
+      there > before && has_quorum(ours, theirs.versions()[before].signed_charter);
+  return outranks ? ChainRelation::outranks : ChainRelation::rival;
 }
 
 CharterAge age(const Charter& charter, std::chrono::system_clock::time_point now) {

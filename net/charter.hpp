@@ -3,7 +3,7 @@
 #include "crypto/hash.hpp"
 #include "crypto/identity.hpp"
 #include "net/archive.hpp"
-#include "net/consortium.hpp"
+#include "net/label.hpp"
 #include "net/limits.hpp"
 
 #include <chrono>
@@ -22,6 +22,7 @@
 namespace kith::net {
 
 using crypto::Hash;
+using crypto::NodeId;
 
 /// Whoever admits and expels: by k signatures of m.  Need not be a member.
 struct Steward {
@@ -35,9 +36,21 @@ struct Steward {
   }
 };
 
+/// A node that belongs.  How it is reached, its card says.
+struct Member {
+  NodeId id;
+  std::string name{};  ///< for people
+
+  bool operator==(const Member&) const = default;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(id.key, at_most<limits::kLabel>(name));
+  }
+};
+
 /// One version: everything, not what changed.
 struct Charter {
-  std::uint8_t format = 1;
+  std::uint8_t format = 2;
   std::string consortium{};         ///< its id
   std::uint64_t number = 1;         ///< from 1, without a gap
   Hash previous{};                  ///< names the version before; zeros in the first
@@ -60,6 +73,7 @@ struct Charter {
 /// Why a charter is refused.
 enum class CharterFault {
   malformed,
+  older_format,
   newer_format,
   bad_consortium,
   bad_number,
@@ -73,11 +87,8 @@ enum class CharterFault {
   no_members,
   member_twice,
   members_unordered,
-  channel_twice,
   name_twice,
   bad_name,
-  bad_address,
-  too_large,
   signature_twice,
   signatures_unordered,
   signed_by_stranger,
@@ -93,7 +104,7 @@ enum class CharterFault {
   too_many_versions,
   no_versions,
 };
-inline constexpr std::size_t kCharterFaults = 33;
+inline constexpr std::size_t kCharterFaults = 31;
 
 /// A word for programs: "wrong_previous".
 [[nodiscard]] std::string_view name(CharterFault fault);
@@ -118,6 +129,10 @@ struct SignedCharter {
   std::vector<Signature> signatures{};  ///< ascending by steward
 
   [[nodiscard]] Hash id() const { return crypto::hash(body); }
+  /// Bytes of it in a file.
+  [[nodiscard]] std::size_t size() const {
+    return 2 * sizeof(std::uint32_t) + body.size() + signatures.size() * sizeof(Signature);
+  }
   template <class Archive>
   void serialize(Archive& archive) {
     archive(at_most<limits::kCharter>(body), at_most<2 * limits::kStewards>(signatures));
@@ -126,8 +141,8 @@ struct SignedCharter {
 
 /// `charter` without a signature.  Requires that it has no problem().
 [[nodiscard]] SignedCharter unsigned_charter(const Charter& charter);
-/// Adds this steward's signature, or puts it in the place of the one it had.  Whoever calls must
-/// have made sure that it signs no second version of that number: that convicts it for ever.
+/// Adds this steward's signature, or puts it in the place of the one it had.  The caller has made
+/// sure that it signs no second version of that number: that convicts it for ever.
 void sign(SignedCharter& charter, const crypto::Identity& steward);
 /// Adds those of `other`'s signatures that `charter` lacks, if both are of one body.
 void merge_signatures(SignedCharter& charter, const SignedCharter& other);
@@ -158,12 +173,12 @@ class CharterChain {
   };
   struct Refusal {
     CharterFault fault;
-    std::uint64_t number = 0;  ///< the place in the file, from 1; 0: the file as a whole
+    std::uint64_t number = 0;  ///< of the version, from 1; 0: all of them
   };
 
-  /// A charter file's bytes, every version and signature verified anew.
-  [[nodiscard]] static std::variant<CharterChain, Refusal> decode(ByteView file);
-  [[nodiscard]] Bytes encode() const;
+  /// These versions, from the first on, each one and each signature verified anew.
+  [[nodiscard]] static std::variant<CharterChain, Refusal> verified(
+      std::vector<SignedCharter> versions);
 
   /// Takes the next version, or the first one.
   [[nodiscard]] std::optional<CharterFault> append(SignedCharter next);
@@ -171,7 +186,9 @@ class CharterChain {
   [[nodiscard]] std::variant<Tally, CharterFault> tally(const SignedCharter& next) const;
 
   [[nodiscard]] const std::vector<Version>& versions() const { return versions_; }
+  [[nodiscard]] bool empty() const { return versions_.empty(); }
   [[nodiscard]] const Version& newest() const;  ///< requires one
+  [[nodiscard]] const Hash& founded() const;    ///< the first version's id; requires one
   /// Its first versions, up to that number.
   [[nodiscard]] CharterChain first(std::uint64_t number) const;
   /// Whether it has that version, under that hash.
@@ -179,13 +196,13 @@ class CharterChain {
 
  private:
   std::vector<Version> versions_;
-  std::size_t file_size_ = 32;  // at least that of encode()
+  std::size_t size_ = 0;  // bytes of all
 };
 
 /// What changed from one version to another.
 struct CharterDiff {
   std::vector<Member> added{}, removed{};
-  std::vector<std::pair<Member, Member>> changed{};  ///< the same id: before and after
+  std::vector<std::pair<Member, Member>> renamed{};  ///< the same id: before and after
   std::vector<Steward> stewards_added{}, stewards_removed{};
   std::pair<std::uint32_t, std::uint32_t> threshold{};
   std::pair<std::uint64_t, std::uint64_t> expires{};
@@ -193,38 +210,34 @@ struct CharterDiff {
 [[nodiscard]] CharterDiff diff(const Charter& before, const Charter& after);
 
 /// The stewards with sound signatures under both, if the two are rivals: different versions of one
-/// number after the same version.  Two such signatures convict without any other file.
+/// number after the same version.  Two such signatures convict without any other file
+/// (equivocation).
 [[nodiscard]] std::vector<NodeId> signed_twice(const SignedCharter& one,
                                                const SignedCharter& other);
 
-/// Two chains that part after a common beginning.
-struct CharterFork {
-  enum class Side { neither, one, other };
-  std::uint64_t number = 0;            ///< of the first versions that differ
-  Hash one{}, other{};                 ///< these
-  std::vector<NodeId> signed_twice{};  ///< never empty, unless they part at the first version
-  std::vector<Member> members{};       ///< of both newest versions, with the same keys
-  /// Behind which a quorum stands, and not behind the other: of the stewards of the last version
-  /// that both have, those who did not sign both are enough who signed something on this side.
-  Side prevails = Side::neither;
+/// What another chain is to the one that is followed.
+enum class ChainRelation {
+  same,
+  shorter,   ///< a beginning of ours
+  longer,    ///< continues ours
+  outranks,  ///< parts from ours, but those who may change ours stand behind it: follow it
+  rival,     ///< parts from ours: evidence, and nothing else
+  stranger,  ///< of another consortium
 };
-/// nullopt if one chain continues the other.
-[[nodiscard]] std::optional<CharterFork> find_fork(const CharterChain& one,
-                                                   const CharterChain& other);
-
-/// Which of two rivals a node is to follow that follows `followed`: the one that prevails, and
-/// `rival` only if nothing was built yet upon the version that parts from it, so that the keys of
-/// stewards of long ago undo nothing.  nullptr if that is for an operator to decide, or they are no
-/// rivals.
-[[nodiscard]] const CharterChain* settle(const CharterChain& followed, const CharterChain& rival);
-
-/// How a node came to decide against a rival.
-enum class Verdict {
-  outvoted,  ///< a quorum stood behind the other; not if one stands behind this one as well
-  refused,   ///< an operator has pinned the other: whatever comes
-};
-/// By the first version that is not in the chain that is followed.
-using Verdicts = std::map<Hash, Verdict>;
+/// A chain that parts from `ours` outranks it if it has a version of a higher number, signed by as
+/// many of the stewards of our newest version as may change that one.  Signatures of former stewards
+/// do not count, however many, nor do those that were given before our newest version; and where a
+/// steward has signed two versions of one number, by mistake or not, the next number that a quorum
+/// signs brings everybody to one chain again.
+///
+/// An operator may have left a longer chain for `ours`; `settled` is the number that it had then, or
+/// less than that of `ours`: only a higher one outranks.
+[[nodiscard]] ChainRelation relation(const CharterChain& ours, const CharterChain& theirs,
+                                     std::uint64_t settled = 0);
+/// Whether `version` is signed by as many stewards of the newest version of `ours` as may change it.
+[[nodiscard]] bool has_quorum(const CharterChain& ours, const SignedCharter& version);
+/// How many versions the two have in common.
+[[nodiscard]] std::size_t common_versions(const CharterChain& one, const CharterChain& other);
 
 /// What the time makes of a version.
 enum class CharterAge {

@@ -17,13 +17,11 @@ constexpr std::array<ReasonText, kLastCloseReason + 1> kReasonTexts{{
      "The other side did not finish the handshake in time: check that it is Kith and not "
      "overloaded."},
     {"handshake_failed",
-     "The other side could not be authenticated: compare consortium.id and the member's channel "
-     "key in both "
-     "configurations, and check that the address leads to Kith."},
+     "The other side could not be authenticated: check that the address leads to Kith, to this "
+     "member, and in the same consortium (kith charter show names how it was founded)."},
     {"not_a_member",
-     "The key presented is not of a member, for the node that refused: compare the versions of the "
-     "charter (kith charter show), or the member lists, of both nodes; if this node was expelled, "
-     "ask a steward; if its key file came out of a backup, kith key renew helps."},
+     "One of the two nodes is not a member for the other: compare the versions of the charter "
+     "(kith charter show) of both; if this node was expelled, ask a steward."},
     {"wrong_peer", "Another member answers at this address: correct the member's addresses."},
     {"version_mismatch",
      "The two nodes have no protocol version in common: upgrade the older one."},
@@ -49,6 +47,12 @@ constexpr std::array<ReasonText, kLastCloseReason + 1> kReasonTexts{{
     {"denied",
      "The operator of one of the two nodes has denied the other (kith deny); kith allow undoes it "
      "there."},
+    {"outdated_key",
+     "The channel key that was used is not the one of the member's newest card; the connection is "
+     "made anew. If that stays so, the key file came out of a backup: kith key renew, there."},
+    {"internal_error",
+     "The node that closed could not do what a message asks for: its log says why. It will be "
+     "dialled again."},
 }};
 
 const ReasonText& text_of(CloseReason reason) {

@@ -26,8 +26,10 @@ enum class CloseReason : std::uint8_t {
   crowded = 16,      ///< too many connections
   rotated = 17,      ///< in a large consortium: another member is connected with for a change
   denied = 18,       ///< by the operator of the node that closed
+  outdated_key = 19,  ///< the key that was proved is not, or no longer, that of the member's card
+  internal_error = 20,  ///< the node that closed failed at what the other one sent
 };
-inline constexpr std::uint8_t kLastCloseReason = 18;
+inline constexpr std::uint8_t kLastCloseReason = 20;
 
 /// A word for tables and logs: "handshake_failed".
 [[nodiscard]] std::string_view name(CloseReason reason);

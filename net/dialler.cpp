@@ -4,10 +4,22 @@
 
 namespace kith::net {
 
-Dialler::Dialler(std::size_t consortium_size, const std::vector<NodeId>& reachable,
-                 std::uint64_t seed)
-    : consortium_size_(consortium_size), random_(seed) {
-  for (const NodeId& id : reachable) peers_[id].reachable = true;
+void Dialler::set_members(const std::map<NodeId, bool>& reachable) {
+  std::erase_if(peers_, [&](const auto& item) { return !reachable.contains(item.first); });
+  for (const auto& [id, has_address] : reachable) peers_[id].reachable = has_address;
+}
+
+void Dialler::deny(const NodeId& id) {
+  if (Peer* const peer = find(id)) peer->denied = true;
+}
+
+void Dialler::allow(const NodeId& id) {
+  if (Peer* const peer = find(id)) peer->denied = false;
+}
+
+Dialler::Peer* Dialler::find(const NodeId& id) {
+  const auto found = peers_.find(id);
+  return found == peers_.end() ? nullptr : &found->second;
 }
 
 std::optional<NodeId> Dialler::poll_dial(Instant now) {
@@ -64,34 +76,36 @@ Dialler::Place Dialler::place_for(const NodeId& id, Company company) const {
 }
 
 void Dialler::connected(Instant now, const NodeId& id, Direction direction, Company company) {
-  Peer& peer = peers_[id];
-  peer.state = direction == Direction::outbound ? State::outbound : State::inbound;
-  peer.company = company;
-  peer.connected_at = now;
+  Peer* const peer = find(id);
+  if (peer == nullptr) return;
+  peer->state = direction == Direction::outbound ? State::outbound : State::inbound;
+  peer->company = company;
+  peer->connected_at = now;
   if (sparse() && !rotate_at_) rotate_at_ = now + jittered(limits::kRotation);
 }
 
 void Dialler::disconnected(Instant now, const NodeId& id) {
-  Peer& peer = peers_[id];
-  if (peer.state < State::inbound) return;
-  peer.state = State::idle;
+  Peer* const peer = find(id);
+  if (peer == nullptr || peer->state < State::inbound) return;
+  peer->state = State::idle;
   // One that ends as soon as it has begun is as bad as none.
-  if (now > peer.connected_at + limits::kLastRedial) peer.pause = {};
-  rest(now, peer);
+  if (now > peer->connected_at + limits::kLastRedial) peer->pause = {};
+  rest(now, *peer);
 }
 
 void Dialler::failed(Instant now, const NodeId& id) {
-  Peer& peer = peers_[id];
-  if (peer.state != State::dialling) return;
-  peer.state = State::idle;
-  rest(now, peer);
+  Peer* const peer = find(id);
+  if (peer == nullptr || peer->state != State::dialling) return;
+  peer->state = State::idle;
+  rest(now, *peer);
 }
 
 void Dialler::renewed(Instant now, const NodeId& id, bool reachable) {
-  Peer& peer = peers_[id];
-  peer.reachable = reachable;
-  peer.pause = {};
-  peer.due = now;
+  Peer* const peer = find(id);
+  if (peer == nullptr) return;
+  peer->reachable = reachable;
+  peer->pause = {};
+  peer->due = now;
 }
 
 std::optional<Instant> Dialler::next_attempt(const NodeId& id) const {

@@ -4,6 +4,7 @@
 #include "net/limits.hpp"
 #include "net/time.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -31,8 +32,11 @@ class Dialler {
   /// What other connections a node says it has.
   enum class Company { some, none };
 
-  /// `reachable` are the members that have an address.
-  Dialler(std::size_t consortium_size, const std::vector<NodeId>& reachable, std::uint64_t seed);
+  explicit Dialler(std::uint64_t seed) : random_(seed) {}
+
+  /// The other members, from now on, and whether each has an address.  Who has left is forgotten:
+  /// whatever is still said of it does nothing.
+  void set_members(const std::map<NodeId, bool>& reachable);
 
   /// Whom to dial now; call until nullopt.  Each call is to be answered by connected() or failed().
   [[nodiscard]] std::optional<NodeId> poll_dial(Instant now);
@@ -57,8 +61,8 @@ class Dialler {
   /// It has other addresses from now on, or none: no pause is left over from the former ones.
   void renewed(Instant now, const NodeId& peer, bool reachable);
   /// `peer` is not dialled until allow(), whatever else.
-  void deny(const NodeId& peer) { peers_[peer].denied = true; }
-  void allow(const NodeId& peer) { peers_[peer].denied = false; }
+  void deny(const NodeId& peer);
+  void allow(const NodeId& peer);
 
   [[nodiscard]] std::size_t connections() const { return count(State::inbound, State::outbound); }
   [[nodiscard]] std::size_t outbound() const { return count(State::outbound, State::outbound); }
@@ -80,13 +84,13 @@ class Dialler {
   [[nodiscard]] static bool is_choice(const Peer& peer) {
     return peer.reachable && !peer.denied && peer.state == State::idle;
   }
-  [[nodiscard]] bool sparse() const { return consortium_size_ > limits::kFullMesh; }
+  [[nodiscard]] bool sparse() const { return peers_.size() + 1 > limits::kFullMesh; }
+  [[nodiscard]] Peer* find(const NodeId& peer);
   [[nodiscard]] bool wants_more() const;
   [[nodiscard]] std::size_t count(State least, State most) const;
   void rest(Instant now, Peer& peer);
   [[nodiscard]] Duration jittered(Duration pause);
 
-  std::size_t consortium_size_;
   std::map<NodeId, Peer> peers_;
   std::mt19937_64 random_;
   std::optional<Instant> rotate_at_;  // once there is something to rotate

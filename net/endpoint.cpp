@@ -1,5 +1,8 @@
 #include "net/endpoint.hpp"
 
+#include "net/limits.hpp"
+
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 
@@ -19,6 +22,15 @@ std::optional<Endpoint> parse_endpoint(const std::string& address) {
   const auto parsed = std::from_chars(endpoint.port.data(), end, port);
   if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
   return endpoint;
+}
+
+bool are_addresses(const std::vector<std::string>& addresses) {
+  return addresses.size() <= limits::kAddresses &&
+         std::ranges::all_of(addresses, [](const std::string& text) {
+           const auto visible = [](char c) { return c > 0x20 && c < 0x7f; };
+           return text.size() <= limits::kAddress && std::ranges::all_of(text, visible) &&
+                  parse_endpoint(text).has_value();
+         });
 }
 
 }  // namespace kith::net

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace kith::net {
 
@@ -12,5 +13,8 @@ struct Endpoint {
 
 /// Splits "host:port" or "[v6]:port"; nullopt if it is not of that form.
 [[nodiscard]] std::optional<Endpoint> parse_endpoint(const std::string& text);
+
+/// At most limits::kAddresses, each "host:port" in at most limits::kAddress visible ASCII characters.
+[[nodiscard]] bool are_addresses(const std::vector<std::string>& addresses);
 
 }  // namespace kith::net

@@ -8,15 +8,27 @@ namespace kith::net {
 namespace {
 
 constexpr auto kHeardBy = std::chrono::seconds(10);  // what we say has arrived after this
+constexpr auto kSoon = std::chrono::milliseconds(100);
 
-/// Who lied, if it is true; nullopt if the form is wrong.
-std::optional<NodeId> claim_of(const Evidence& evidence) {
+/// The first of the two heads: its origin lied, if both are signed.  nullopt if the form is wrong.
+std::optional<Head> claim_of(const Evidence& evidence) {
   const auto first = parse_head(evidence.first), second = parse_head(evidence.second);
   if (!first || !second || first->origin != second->origin) return std::nullopt;
-  if (first->position != second->position) return std::nullopt;
+  if (first->position != second->position || first->key != second->key) return std::nullopt;
+  if (first->founded != second->founded) return std::nullopt;
   if (!(evidence.first.bytes < evidence.second.bytes)) return std::nullopt;
-  return first->origin;
+  return first;
 }
+
+bool proves(const Evidence& evidence, const Head& claim) {
+  return verify_head(evidence.first, claim) && verify_head(evidence.second, claim);
+}
+
+template <class Body>
+constexpr bool kOfSessions =
+    std::is_same_v<Body, Hello> || std::is_same_v<Body, Goodbye> || std::is_same_v<Body, Ping> ||
+    std::is_same_v<Body, Pong> || std::is_same_v<Body, Apply> || std::is_same_v<Body, Admission> ||
+    std::is_same_v<Body, TaskManifest>;
 
 Evidence evidence_of(const SignedHead& one, const SignedHead& other) {
   return one.bytes < other.bytes ? Evidence{one, other} : Evidence{other, one};
@@ -24,24 +36,103 @@ Evidence evidence_of(const SignedHead& one, const SignedHead& other) {
 
 }  // namespace
 
-Gossip::Gossip(const Consortium& consortium, NodeId self, Hash task, std::uint64_t seed,
-               Settings settings)
-    : consortium_(consortium),
+Gossip::Gossip(Instant now, std::uint64_t date, MembershipRecord record, NodeId self, Hash task,
+               std::uint64_t seed, Settings settings)
+    : directory_(record.chain.newest().charter.consortium, record.chain.founded()),
+      calendar_(now, date),
       self_(self),
       task_(task),
       settings_(settings),
       random_(seed),
       swarm_(self, conduct_, seed ^ 0x9e3779b97f4a7c15, settings.swarm),
-      renewals_(self, conduct_) {}
+      cards_(self, directory_, conduct_) {
+  directory_.set_members(record.chain.newest().charter.members);
+  for (Card& card : record.cards) directory_.put(std::move(card));
+  charters_.follow(now, std::move(record.chain), std::move(record.rivals), record.settled);
+}
+
+// --- Who belongs -------------------------------------------------------------------------------
+
+MembershipRecord Gossip::record() const {
+  return {charters_.chain(), cards_.all(), charters_.rivals(), charters_.settled()};
+}
+
+void Gossip::follow(Instant now, MembershipRecord record) {
+  const bool news = record.chain.newest().id != charters_.chain().newest().id;
+  charters_.follow(now, std::move(record.chain), std::move(record.rivals), record.settled);
+  if (news) apply_charter(now, std::nullopt, false);
+  for (const Card& card : record.cards) cards_.take(now, calendar_.date(now), card);
+  settle(now);
+}
+
+bool Gossip::take_card(Instant now, const Card& card) {
+  const bool in_force = cards_.take(now, calendar_.date(now), card);
+  settle(now);
+  return in_force;
+}
+
+void Gossip::settle(Instant now) {
+  while (auto event = charters_.poll_event()) {
+    if (const auto* grown = std::get_if<CharterSync::Grown>(&*event)) {
+      apply_charter(now, grown->from, grown->left_ours);
+      continue;
+    }
+    const auto as_ours = [this](auto& body) {
+      using Body = std::decay_t<decltype(body)>;
+      if constexpr (!std::is_same_v<Body, CharterSync::Grown>) events_.push_back(std::move(body));
+    };
+    std::visit(as_ours, *event);
+  }
+  while (auto event = cards_.poll_event()) {
+    if (const auto* renewed = std::get_if<Renewed>(&*event)) {
+      if (!quarantined(renewed->member)) convicted_.erase(renewed->member);
+      // Its heads meant nothing to us before: somebody has them.
+      if (anti_entropy_at_) anti_entropy_at_ = std::min(*anti_entropy_at_, now + kSoon);
+    }
+    std::visit([this](auto& body) { events_.push_back(std::move(body)); }, *event);
+  }
+}
+
+void Gossip::apply_charter(Instant now, const std::optional<NodeId>& from, bool left_ours) {
+  const auto& members = charters_.chain().newest().charter.members;
+  CharterChanged changed{.from = from, .left_ours = left_ours};
+  for (const Member& member : members) {
+    if (directory_.find(member.id) == nullptr) changed.added.push_back(member);
+  }
+  for (const auto& entry : directory_.members()) {
+    const bool stays = std::ranges::find(members, entry.id, &Member::id) != members.end();
+    if (!stays) changed.removed.push_back({entry.id, entry.name});
+  }
+  directory_.set_members(members);
+  cards_.handle_members_changed(from);
+  const SignedCharter& newest = charters_.chain().newest().signed_charter;
+  for (const Member& member : changed.removed) {
+    if (peers_.contains(member.id)) transmit(member.id, CharterVersion{newest});  // it is to know
+    forget(now, member.id);
+  }
+  events_.push_back(std::move(changed));
+}
+
+void Gossip::forget(Instant now, const NodeId& origin) {
+  handle_disconnected(now, origin);
+  const auto log = logs_.find(origin);
+  if (log != logs_.end()) {
+    for (const auto& [position, id] : std::map(log->second)) drop(id);
+  }
+  logs_.erase(origin);
+  dropped_.erase(origin);
+  indebted_until_.erase(origin);
+  convicted_.erase(origin);
+}
 
 // --- What the owner starts ---------------------------------------------------------------------
 
 bool Gossip::restore(const SignedHead& signed_head, const Manifest& manifest,
                      Swarm::Stored stored) {
   const auto head = parse_head(signed_head);
-  if (!head || head->task != task_ || !consortium_.find(head->origin)) return false;
-  if (head->origin != self_ && quarantined_.contains(head->origin)) return false;
-  if (!verify_head(signed_head, head->origin, consortium_.id())) return false;
+  if (!head || head->task != task_ || !is_current(*head)) return false;
+  if (head->origin != self_ && quarantined(head->origin)) return false;
+  if (!verify_head(signed_head, *head)) return false;
   const SnapshotId id = signed_head.id();
   if (!is_news(id, *head) || crypto::hash(encode(manifest)) != head->manifest) return false;
   insert(id, signed_head, *head);
@@ -49,19 +140,35 @@ bool Gossip::restore(const SignedHead& signed_head, const Manifest& manifest,
   return true;
 }
 
-void Gossip::publish(Instant now, const SignedHead& signed_head, const Manifest& manifest) {
-  [[maybe_unused]] const bool ours = restore(signed_head, manifest, Swarm::Stored::whole);
-  assert(ours);
-  const SnapshotId id = signed_head.id();
+bool Gossip::publish(Instant now, const SignedHead& signed_head, const Manifest& manifest) {
+  if (!restore(signed_head, manifest, Swarm::Stored::whole)) return false;
   drop_superseded(self_);
-  tell_everyone(now, id);
+  tell_everyone(now, signed_head.id());
+  return true;
 }
 
 bool Gossip::restore(const Evidence& evidence) {
-  const auto accused = claim_of(evidence);
-  if (!accused || !consortium_.find(*accused) || !proves(evidence, *accused)) return false;
-  quarantined_.emplace(*accused, evidence);
+  const auto claim = claim_of(evidence);
+  if (!claim || !is_current(*claim) || !proves(evidence, *claim)) return false;
+  convicted_.emplace(claim->origin, evidence);
   return true;
+}
+
+bool Gossip::is_current(const Head& head) const {
+  return head.founded == directory_.founded() && directory_.channel_of(head.origin) == head.key;
+}
+
+bool Gossip::quarantined(const NodeId& origin) const {
+  const auto found = convicted_.find(origin);
+  return found != convicted_.end() && is_current(*parse_head(found->second.first));
+}
+
+std::vector<NodeId> Gossip::quarantined() const {
+  std::vector<NodeId> found;
+  for (const auto& [origin, evidence] : convicted_) {
+    if (quarantined(origin)) found.push_back(origin);
+  }
+  return found;
 }
 
 void Gossip::want(Instant now, const SnapshotId& snapshot) {
@@ -81,38 +188,47 @@ void Gossip::found(Instant now, const SnapshotId& snapshot, const std::vector<bo
 
 // --- Connections -------------------------------------------------------------------------------
 
-void Gossip::handle_connected(Instant now, const NodeId& id, std::uint64_t features) {
+void Gossip::handle_connected(Instant now, const NodeId& id) {
+  if (directory_.find(id) == nullptr) return;
   peers_[id] = Peer{};
   // Both sides greet with what they know, so neither has to answer.
   transmit(id, summary(true));
-  for (const auto& [origin, evidence] : quarantined_) tell_of(now, id, origin);
+  for (const NodeId& origin : quarantined()) tell_of(now, id, origin);
   if (!anti_entropy_at_) anti_entropy_at_ = now + settings_.anti_entropy;
   swarm_.handle_connected(now, id);
-  if ((features & kFollowsCharter) != 0) charters_.handle_connected(now, id);
-  if ((features & kTakesRenewals) != 0 && charters_.follows()) renewals_.handle_connected(now, id);
+  charters_.handle_connected(now, id);
+  cards_.handle_connected(now, id);
+  settle(now);
 }
 
 void Gossip::handle_disconnected(Instant now, const NodeId& id) {
   if (peers_.erase(id) == 0) return;
   swarm_.handle_disconnected(now, id);
   charters_.handle_disconnected(now, id);
-  renewals_.handle_disconnected(now, id);
+  cards_.handle_disconnected(id);
+  settle(now);
 }
 
 void Gossip::handle_message(Instant now, const NodeId& from, Message message) {
   if (!peers_.contains(from)) return;
-  std::visit(
-      [&](auto& body) {
-        if constexpr (requires { handle(now, from, body); }) handle(now, from, body);
-        if constexpr (requires { swarm_.handle(now, from, body); }) swarm_.handle(now, from, body);
-        if constexpr (requires { charters_.handle(now, from, body); }) {
-          charters_.handle(now, from, body);
-        }
-        if constexpr (requires { renewals_.handle(now, from, body); }) {
-          renewals_.handle(now, from, body);
-        }
-      },
-      message);
+  const auto dispatch = [&](auto& body) {
+    using Body = std::decay_t<decltype(body)>;
+    if constexpr (requires { handle(now, from, body); }) {
+      handle(now, from, body);
+    } else if constexpr (requires { charters_.handle(now, from, body); }) {
+      charters_.handle(now, from, body);
+    } else if constexpr (requires { cards_.handle(now, from, body); }) {
+      cards_.handle(now, from, body);
+    } else if constexpr (requires { cards_.handle(now, 0U, from, body); }) {
+      cards_.handle(now, calendar_.date(now), from, body);
+    } else if constexpr (requires { swarm_.handle(now, from, body); }) {
+      swarm_.handle(now, from, body);
+    } else {
+      static_assert(kOfSessions<Body>, "nobody handles this message");
+    }
+  };
+  std::visit(dispatch, message);
+  settle(now);
 }
 
 void Gossip::handle_timeout(Instant now) {
@@ -127,12 +243,13 @@ void Gossip::handle_timeout(Instant now) {
   }
   swarm_.handle_timeout(now);
   charters_.handle_timeout(now);
-  renewals_.handle_timeout(now);
+  cards_.handle_timeout(now);
+  settle(now);
 }
 
 Instant Gossip::next_timeout() const {
   Instant next =
-      std::min({swarm_.next_timeout(), charters_.next_timeout(), renewals_.next_timeout()});
+      std::min({swarm_.next_timeout(), charters_.next_timeout(), cards_.next_timeout()});
   if (flood_at_) next = std::min(next, *flood_at_);
   if (anti_entropy_at_) next = std::min(next, *anti_entropy_at_);
   return next;
@@ -141,8 +258,6 @@ Instant Gossip::next_timeout() const {
 std::optional<Gossip::Event> Gossip::poll_event() {
   if (events_.empty()) {
     const auto as_ours = [](auto& body) -> Event { return std::move(body); };
-    if (auto event = charters_.poll_event()) return std::visit(as_ours, *event);
-    if (auto event = renewals_.poll_event()) return std::visit(as_ours, *event);
     if (auto event = swarm_.poll_event()) return std::visit(as_ours, *event);
     return std::nullopt;
   }
@@ -165,17 +280,19 @@ void Gossip::accept_head(Instant now, const NodeId& from, const SignedHead& sign
   }
   const auto head = parse_head(signed_head);
   if (!head) return accuse(now, from, "sent a head that is malformed");
-  // An unknown origin may be a member that we have not heard of yet: no blame.
-  if (!consortium_.find(head->origin)) return;
-  if (quarantined_.contains(head->origin)) return tell_of(now, from, head->origin);
-  if (head->task != task_) return;
+  // An unknown origin may be a member, and an unknown key its newest: no blame.
+  if (!is_current(*head) || head->task != task_) return;
+  if (quarantined(head->origin)) return tell_of(now, from, head->origin);
 
   // Two heads for one place in a log convict the origin, whoever brings them.
   const auto log = logs_.find(head->origin);
   const bool contradicts = log != logs_.end() && log->second.contains(head->position);
   if (!contradicts && !is_news(id, *head)) return;
+  Instant& indebted = indebted_until_[head->origin];
+  const bool too_soon = indebted > now + limits::kHeadsAtOnce * limits::kHeadPause;
+  if (too_soon && !contradicts && head->origin != self_) return;  // anti-entropy brings its newest
   if (!conduct_.afford(now, from, limits::kSignatureEffort)) return;
-  if (!verify_head(signed_head, head->origin, consortium_.id())) {
+  if (!verify_head(signed_head, *head)) {
     conduct_.blame(now, from, Conduct::kForgery);
     return accuse(now, from, "sent a head whose signature is wrong");
   }
@@ -185,6 +302,7 @@ void Gossip::accept_head(Instant now, const NodeId& from, const SignedHead& sign
     return convict(now, head->origin, evidence_of(snapshots_.at(other).signed_head, signed_head));
   }
 
+  indebted = std::max(indebted, now) + limits::kHeadPause;
   insert(id, signed_head, *head);
   swarm_.add(id, *head, from);
   drop_superseded(head->origin);
@@ -286,22 +404,23 @@ void Gossip::handle(Instant now, const NodeId& from, const Summary& message) {
 // --- Evidence ----------------------------------------------------------------------------------
 
 void Gossip::handle(Instant now, const NodeId& from, const Evidence& message) {
-  const auto accused = claim_of(message);
-  if (!accused) return accuse(now, from, "sent evidence that is malformed");
-  if (!consortium_.find(*accused)) return;
-  if (!quarantined_.contains(*accused)) {
+  const auto claim = claim_of(message);
+  if (!claim) return accuse(now, from, "sent evidence that is malformed");
+  if (!is_current(*claim)) return;
+  if (!quarantined(claim->origin)) {
     if (!conduct_.afford(now, from, 2 * limits::kSignatureEffort)) return;
-    if (!proves(message, *accused)) {
+    if (!proves(message, *claim)) {
       conduct_.blame(now, from, Conduct::kForgery);
       return accuse(now, from, "sent evidence whose signatures are wrong");
     }
   }
-  peers_.at(from).told_of.emplace(*accused, now);
-  convict(now, *accused, message);
+  peers_.at(from).told_of.emplace(claim->origin, now);
+  convict(now, claim->origin, message);
 }
 
 void Gossip::convict(Instant now, const NodeId& origin, const Evidence& evidence) {
-  if (!quarantined_.emplace(origin, evidence).second) return;
+  if (quarantined(origin)) return;
+  convicted_.insert_or_assign(origin, evidence);
   const auto log = logs_.find(origin);
   if (origin != self_ && log != logs_.end()) {
     for (const auto& [position, id] : std::map(log->second)) drop(id);
@@ -310,17 +429,12 @@ void Gossip::convict(Instant now, const NodeId& origin, const Evidence& evidence
   for (const auto& [peer_id, peer] : peers_) tell_of(now, peer_id, origin);
 }
 
-bool Gossip::proves(const Evidence& evidence, const NodeId& origin) const {
-  return verify_head(evidence.first, origin, consortium_.id()) &&
-         verify_head(evidence.second, origin, consortium_.id());
-}
-
 // Once, unless its heads show much later that it did not hear.
 void Gossip::tell_of(Instant now, const NodeId& peer, const NodeId& origin) {
   const auto [told, first] = peers_.at(peer).told_of.emplace(origin, now);
   if (!first && now < told->second + kHeardBy) return;
   told->second = now;
-  transmit(peer, quarantined_.at(origin));
+  transmit(peer, convicted_.at(origin));
 }
 
 // --- Small things ------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 #pragma once
 
+#include "net/card_sync.hpp"
 #include "net/charter_sync.hpp"
-#include "net/consortium.hpp"
+#include "net/directory.hpp"
+#include "net/membership_record.hpp"
 #include "net/message.hpp"
-#include "net/renewal_sync.hpp"
 #include "net/swarm.hpp"
 #include "net/time.hpp"
 
@@ -18,7 +19,8 @@
 
 namespace kith::net {
 
-/// Spreads the heads of snapshots to everyone, and has its Swarm fetch those that the owner wants.
+/// Spreads the heads of snapshots to everyone, has its Swarm fetch those that the owner wants, and
+/// knows who belongs: what peers say of the charter and of cards takes effect at once.
 ///
 /// Heads flood; payload is never pushed.  What a lossy or cut network swallowed is found again by
 /// anti-entropy with one random peer at a time.
@@ -48,7 +50,7 @@ class Gossip {
     SnapshotId snapshot{};
     Head head;
   };
-  struct Convicted {  ///< of lying: keep this, and restore() it
+  struct Convicted {  ///< of equivocation, until it takes another key: keep this, and restore() it
     NodeId origin;
     Evidence evidence;
   };
@@ -57,37 +59,49 @@ class Gossip {
   struct Outrun {
     LogPosition position;
   };
-  using CharterGrown = CharterSync::Grown;
-  using CharterForked = CharterSync::Forked;
-  using Renewed = RenewalSync::Renewed;
-  using RenewedElsewhere = RenewalSync::RenewedElsewhere;
+  /// The newest version is another one: record() is to be written down.  Connections with those who
+  /// were removed are to be ended, those who were added may be dialled.
+  struct CharterChanged {
+    std::optional<NodeId> from{};  ///< who told; none if the owner did
+    std::vector<Member> added{}, removed{};
+    bool left_ours = false;  ///< it parts from the one that was followed, and outranks it
+  };
+  using Contradicted = CharterSync::Contradicted;
+  using Renewed = CardSync::Renewed;
+  using RenewedElsewhere = CardSync::RenewedElsewhere;
   using Event = std::variant<Transmit, ReadPiece, WritePiece, Discovered, Begun, Needed, Completed,
-                             Dropped, Accused, Convicted, Outrun, CharterGrown, CharterForked,
+                             Dropped, Accused, Convicted, Outrun, CharterChanged, Contradicted,
                              Renewed, RenewedElsewhere>;
 
-  /// `consortium` is borrowed and must outlive this.  `seed` makes every choice reproducible.
-  Gossip(const Consortium& consortium, NodeId self, Hash task, std::uint64_t seed,
-         Settings settings);
-  Gossip(const Consortium& consortium, NodeId self, Hash task, std::uint64_t seed)
-      : Gossip(consortium, self, task, seed, Settings{}) {}
+  /// `record` has the chain that is followed: at least one version.  `date`, in seconds since 1970,
+  /// is that of `now`.  `seed` makes every choice reproducible.
+  Gossip(Instant now, std::uint64_t date, MembershipRecord record, NodeId self, Hash task,
+         std::uint64_t seed, Settings settings);
+  Gossip(Instant now, std::uint64_t date, MembershipRecord record, NodeId self, Hash task,
+         std::uint64_t seed)
+      : Gossip(now, date, std::move(record), self, task, seed, Settings{}) {}
+
+  // --- Who belongs -------------------------------------------------------------------------------
+
+  [[nodiscard]] const Directory& directory() const { return directory_; }
+  /// What is to be written down of it.
+  [[nodiscard]] MembershipRecord record() const;
+  /// What the owner has decided to follow from now on; its cards count if they are news.
+  void follow(Instant now, MembershipRecord record);
+  /// See CardSync.
+  void set_own_card(const Card& card) { cards_.set_own(card); }
+  bool take_card(Instant now, const Card& card);
+  /// What day it is, in seconds since 1970: to be told again from time to time.
+  void set_date(Instant now, std::uint64_t date) { calendar_.set(now, date); }
+
+  // --- Snapshots ---------------------------------------------------------------------------------
 
   /// Takes back what was stored before a restart.  No events; false if it is not valid (any more).
   bool restore(const SignedHead& head, const Manifest& manifest, Swarm::Stored stored);
   bool restore(const Evidence& evidence);
-  /// See CharterSync.  Whoever belongs to `consortium` is not changed by it.
-  void follow(Instant now, CharterChain chain, std::optional<CharterChain> rival,
-              Verdicts verdicts) {
-    renewals_.follow(chain.newest().charter);
-    charters_.follow(now, std::move(chain), std::move(rival), std::move(verdicts));
-  }
-  /// See RenewalSync.  After follow().
-  void restore(const std::vector<Renewal>& renewals) { renewals_.restore(renewals); }
-  void offer(Instant now, const std::vector<Renewal>& renewals) { renewals_.offer(now, renewals); }
-  bool take_shown(Instant now, const Renewal& renewal) {
-    return renewals_.take_shown(now, renewal);
-  }
-  /// Announces our own snapshot, all of whose pieces the owner can read from now on.
-  void publish(Instant now, const SignedHead& head, const Manifest& manifest);
+  /// Announces our own snapshot, all of whose pieces the owner can read from now on.  False, and
+  /// nothing happens, if it is not signed by the key of our card, or we are no member any more.
+  [[nodiscard]] bool publish(Instant now, const SignedHead& head, const Manifest& manifest);
   /// Fetches `snapshot` until it is complete or dropped.
   void want(Instant now, const SnapshotId& snapshot);
   /// As want(), for the sake of others; see Needed.
@@ -96,8 +110,9 @@ class Gossip {
   /// complete, and now is not, it is fetched again.
   void found(Instant now, const SnapshotId& snapshot, const std::vector<bool>& chunks);
 
-  /// `features` are of its hello.
-  void handle_connected(Instant now, const NodeId& peer, std::uint64_t features = 0);
+  // --- What happens ------------------------------------------------------------------------------
+
+  void handle_connected(Instant now, const NodeId& peer);
   void handle_disconnected(Instant now, const NodeId& peer);
   void handle_message(Instant now, const NodeId& peer, Message message);
   /// The answer to ReadPiece; nullopt if it could not be read.
@@ -127,9 +142,10 @@ class Gossip {
   /// Bytes of all snapshots that are complete or being fetched: what they take, or will, on disk.
   [[nodiscard]] std::uint64_t held_bytes() const { return swarm_.held_bytes(); }
   [[nodiscard]] const CharterSync& charters() const { return charters_; }
-  [[nodiscard]] const RenewalSync& renewals() const { return renewals_; }
-  /// Who lied, and the proof.
-  [[nodiscard]] const std::map<NodeId, Evidence>& quarantined() const { return quarantined_; }
+  [[nodiscard]] const CardSync& cards() const { return cards_; }
+  /// Whether it has equivocated with the key that it has now.
+  [[nodiscard]] bool quarantined(const NodeId& origin) const;
+  [[nodiscard]] std::vector<NodeId> quarantined() const;
   /// For people: what we think of a peer's conduct, positive for good.
   [[nodiscard]] double standing(Instant now, const NodeId& peer) const {
     return conduct_.standing(now, peer);
@@ -150,13 +166,18 @@ class Gossip {
   void handle(Instant now, const NodeId& from, const Summary& message);
   void handle(Instant now, const NodeId& from, const Evidence& message);
 
+  /// Carries out what charters and cards have come to want.
+  void settle(Instant now);
+  void apply_charter(Instant now, const std::optional<NodeId>& from, bool left_ours);
+  void forget(Instant now, const NodeId& origin);
+  /// Whether `head`, which names its key, is by a member with the key that it has now.
+  [[nodiscard]] bool is_current(const Head& head) const;
   void accept_head(Instant now, const NodeId& from, const SignedHead& signed_head);
   [[nodiscard]] bool is_news(const SnapshotId& id, const Head& head) const;
   void insert(const SnapshotId& id, const SignedHead& signed_head, const Head& head);
   void drop(const SnapshotId& id);
   void drop_superseded(const NodeId& origin);
   void convict(Instant now, const NodeId& origin, const Evidence& evidence);
-  [[nodiscard]] bool proves(const Evidence& evidence, const NodeId& origin) const;
   void tell_of(Instant now, const NodeId& peer, const NodeId& origin);
   void flood_soon(Instant now);
   void tell_everyone(Instant now, const SnapshotId& id);
@@ -166,7 +187,8 @@ class Gossip {
   void transmit(const NodeId& to, Message message);
   void accuse(Instant now, const NodeId& peer, std::string what);
 
-  const Consortium& consortium_;
+  Directory directory_;
+  Calendar calendar_;
   NodeId self_;
   Hash task_;
   Settings settings_;
@@ -175,11 +197,12 @@ class Gossip {
   std::map<NodeId, std::map<LogPosition, SnapshotId>> logs_;  // by origin
   std::map<NodeId, LogPosition> dropped_;                     // newest position dropped, by origin
   std::map<NodeId, Peer> peers_;
-  std::map<NodeId, Evidence> quarantined_;
+  std::map<NodeId, Instant> indebted_until_;                  // for heads, by origin
+  std::map<NodeId, Evidence> convicted_;                      // counts while its key is in force
   Conduct conduct_;
   Swarm swarm_;
   CharterSync charters_{conduct_};
-  RenewalSync renewals_;
+  CardSync cards_;
   std::deque<Event> events_;
   std::optional<Instant> flood_at_;
   std::optional<Instant> anti_entropy_at_;

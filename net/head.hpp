@@ -1,5 +1,6 @@
 #pragma once
 
+#include "crypto/channel_key.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/identity.hpp"
 #include "net/archive.hpp"
@@ -31,10 +32,12 @@ struct LogPosition {
   }
 };
 
-/// What an origin says of one snapshot: 169 bytes, fixed layout, signed.
+/// What an origin says of one snapshot: 233 bytes, fixed layout, signed.
 struct Head {
-  std::uint8_t format = 2;
+  std::uint8_t format = 3;
+  Hash founded{};  ///< of the consortium: id of the first version of its charter
   NodeId origin;
+  crypto::ChannelPublicKey key{};  ///< of the origin, by its card; signs this
   LogPosition position;
   SnapshotId previous{};            ///< the origin's snapshot before this one; zeros for the first
   Hash task{};                      ///< what is being learnt
@@ -46,11 +49,11 @@ struct Head {
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(format, origin.key, position, previous, task, round, examples, size, manifest_size,
-            manifest);
+    archive(format, founded, origin.key, key.key, position, previous, task, round, examples, size,
+            manifest_size, manifest);
   }
 };
-inline constexpr std::size_t kHeadSize = 1 + 32 + 16 + 32 + 32 + 4 + 8 + 8 + 4 + 32;
+inline constexpr std::size_t kHeadSize = 1 + 32 + 32 + 32 + 16 + 32 + 32 + 4 + 8 + 8 + 4 + 32;
 
 /// A head as it travels and is stored: the exact bytes that were signed.
 struct SignedHead {
@@ -64,13 +67,17 @@ struct SignedHead {
   }
 };
 
-/// Signs `head` for the consortium `consortium_id`; it verifies in no other.
-[[nodiscard]] SignedHead sign_head(const Head& head, const crypto::Identity& identity,
-                                   std::string_view consortium_id);
+/// Requires that head.key is that of `channel`.
+[[nodiscard]] SignedHead sign_head(const Head& head, const crypto::ChannelKey& channel);
 /// The head inside, if its fields are sane; says nothing of the signature.
 [[nodiscard]] std::optional<Head> parse_head(const SignedHead& head);
-[[nodiscard]] bool verify_head(const SignedHead& head, const NodeId& origin,
-                               std::string_view consortium_id);
+/// Whether it is signed by the key that `parsed`, the head inside, names.  Whether that is its
+/// origin's, the origin's card says.
+[[nodiscard]] bool verify_head(const SignedHead& head, const Head& parsed);
+
+/// What the content key of a snapshot is bound to, so that nobody can pass it on as its own: the
+/// consortium, origin and position.
+[[nodiscard]] Bytes seal_context(const Head& head);
 
 /// The pieces of a snapshot, who may read them, and what the origin says with it.  Its hash stands
 /// in the head, so it is as trustworthy as the signature.
@@ -85,18 +92,19 @@ struct Manifest {
     }
   };
   std::vector<Hash> chunks;  ///< BLAKE2b of each chunk's ciphertext, in order
+  Hash commitment{};         ///< crypto::commitment() of the content key and seal_context()
   std::vector<SealedKey> keys;
   bool note_sealed = false;  ///< only one member can read the note; it is not said which
   Bytes note{};              ///< for the strategy of whoever can read it; empty: none
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(at_most<limits::kChunksPerSnapshot>(chunks), at_most<limits::kMembers>(keys),
-            note_sealed, at_most<limits::kNote>(note));
+    archive(at_most<limits::kChunksPerSnapshot>(chunks), commitment,
+            at_most<limits::kMembers>(keys), note_sealed, at_most<limits::kNote>(note));
   }
 };
 inline constexpr std::size_t kManifestMaximum =
-    8 + limits::kChunksPerSnapshot * 32 + limits::kMembers * (32 + 80) + 1 + 4 + limits::kNote;
+    8 + limits::kChunksPerSnapshot * 32 + 32 + limits::kMembers * (32 + 80) + 1 + 4 + limits::kNote;
 
 /// How many chunks a snapshot of `size` bytes has.
 [[nodiscard]] constexpr std::uint64_t chunk_count(std::uint64_t size) {

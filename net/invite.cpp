@@ -1,42 +1,36 @@
 #include "net/invite.hpp"
 
-#include <algorithm>
+#include "net/checked_text.hpp"
+#include "net/endpoint.hpp"
+#include "net/label.hpp"
+
 #include <cassert>
-#include <cctype>
 
 namespace kith::net {
 namespace {
 
-constexpr std::string_view kAny = "kith-invite-";
-constexpr std::string_view kInviteMagic = "kith-invite-1-";
-constexpr std::size_t kCheck = 4;  // bytes: one mistake in four thousand millions is not seen
-
-// What they are the hash of is nothing else that is hashed here.
-Hash hash_of(std::string_view context, ByteView bytes) {
-  Bytes text(as_byte_view(context).begin(), as_byte_view(context).end());
-  text.insert(text.end(), bytes.begin(), bytes.end());
-  return crypto::hash(text);
-}
+constexpr std::string_view kWord = "kith-invite-2-";
+constexpr std::string_view kOldWord = "kith-invite-1-";
 
 bool is_sound(const Invite& invite) {
-  return is_label(invite.consortium) && is_label(invite.inviter.name) &&
-         are_addresses(invite.inviter.addresses) && !invite.inviter.addresses.empty();
+  return is_label(invite.consortium) && is_label(invite.name) && are_addresses(invite.addresses) &&
+         !invite.addresses.empty() && invite.channel.dh();
 }
 
 }  // namespace
 
 std::string to_text(const Invite& invite) {
   assert(is_sound(invite));
-  Bytes bytes = encode(invite);
-  const Hash check = hash_of(kInviteMagic, bytes);
-  bytes.insert(bytes.end(), check.begin(), check.begin() + kCheck);
-  return std::string(kInviteMagic) + crypto::to_base64(bytes);
+  return checked_text(kWord, encode(invite));
 }
 
 std::string_view explain(InviteFault fault) {
   switch (fault) {
     case InviteFault::not_an_invite:
-      return "this is no invitation: they begin with kith-invite-1-";
+      return "this is no invitation: they begin with kith-invite-2-";
+    case InviteFault::older_format:
+      return "this invitation was made by Kith 0.1, whose consortia this version cannot take part "
+             "in; ask for another, made by this version";
     case InviteFault::newer_format:
       return "this invitation was made by a newer kith; install that, or ask for another";
     case InviteFault::altered:
@@ -45,25 +39,24 @@ std::string_view explain(InviteFault fault) {
   return "this invitation is not whole, or was mistyped; copy all of it again";
 }
 
-std::variant<Invite, InviteFault> parse_invite(std::string_view given) {
-  std::string text(given);
-  std::erase_if(text, [](unsigned char c) { return std::isspace(c) != 0; });
-  if (!text.starts_with(kInviteMagic)) {
-    return text.starts_with(kAny) && text.size() > kInviteMagic.size() ? InviteFault::newer_format
-                                                                       : InviteFault::not_an_invite;
+std::variant<Invite, InviteFault> parse_invite(std::string_view text) {
+  const auto body = parse_checked_text(kWord, text);
+  if (const auto* fault = std::get_if<TextFault>(&body)) {
+    if (*fault == TextFault::altered) return InviteFault::altered;
+    if (*fault == TextFault::another_word) return InviteFault::not_an_invite;
+    return text.find(kOldWord) != text.npos ? InviteFault::older_format
+                                            : InviteFault::newer_format;
   }
-  const auto bytes = crypto::from_base64(std::string_view(text).substr(kInviteMagic.size()));
-  if (!bytes || bytes->size() <= kCheck) return InviteFault::altered;
-  const ByteView body = ByteView(*bytes).first(bytes->size() - kCheck);
-  const Hash check = hash_of(kInviteMagic, body);
-  if (!std::ranges::equal(ByteView(*bytes).last(kCheck), ByteView(check).first(kCheck))) {
-    return InviteFault::altered;
-  }
-  auto invite = decode<Invite>(body);
+  auto invite = decode<Invite>(std::get<Bytes>(body));
   if (!invite || !is_sound(*invite)) return InviteFault::altered;
   return std::move(*invite);
 }
 
-Hash token_hash(const Token& token) { return hash_of("kith token 1\n", token); }
+Hash token_hash(const Token& token) {
+  const ByteView context = as_byte_view("kith token 1\n");
+  Bytes text(context.begin(), context.end());
+  text.insert(text.end(), token.begin(), token.end());
+  return crypto::hash(text);
+}
 
 }  // namespace kith::net

@@ -96,6 +96,9 @@ std::vector<Limit> limit_table() {
            "nodes_that_only_dial_out_are_connected_through_those_that_listen")
       .add("connect", time(kConnect), "for an answer at one address of a member",
            "its next address is tried", "address_that_swallows_packets_costs_three_seconds")
+      .add("lookups", count(kLookups), "names that are being looked up at once",
+           "a further one counts as not found, until it is dialled again",
+           "a_dead_name_server_holds_up_names_alone")
       .add("first_redial", time(kFirstRedial), "before a member is dialled again",
            "the pause doubles with each failure",
            "pause_doubles_up_to_thirty_seconds_with_at_most_half_of_it_left_to_chance")
@@ -116,7 +119,7 @@ std::vector<Limit> limit_table() {
       .add("chunks_per_snapshot", count(kChunksPerSnapshot), "chunks of a snapshot: 4 GiB",
            "the head is refused", "insane_heads_are_not_parsed")
       .add("members", count(kMembers), "members of a consortium", "no charter has more",
-           "size_is_bounded")
+           "no_charter_has_more_than_512_members")
       .add("note", bytes(kNote), "in the note that travels with a snapshot",
            "the manifest is refused",
            "largest_manifest_is_as_large_as_documented_and_no_note_is_longer")
@@ -137,7 +140,15 @@ std::vector<Limit> limit_table() {
            "it no longer counts among those",
            "peers_that_do_not_take_their_pieces_hold_up_nobody_for_long")
       .add("relays_at_once", count(kRelaysAtOnce), "snapshots fetched only because others ask",
-           "further wishes are not granted", "relays_only_a_few_snapshots_at_once");
+           "further wishes are not granted", "relays_only_a_few_snapshots_at_once")
+      .add("fetches_per_round", count(kFetchesPerRound),
+           "snapshots of a member fetched in a round of ours", "its next waits for the next round",
+           "peer_that_publishes_without_end_is_fetched_twice_a_round")
+      .add("head_pause", time(kHeadPause), "between two new snapshots of a member",
+           "the later one is not heard, until somebody tells of it again",
+           "member_that_publishes_without_end_is_heard_ten_times_a_second")
+      .add("heads_at_once", count(kHeadsAtOnce), "that may come sooner", "as above",
+           "member_that_publishes_without_end_is_heard_ten_times_a_second");
   Group(table, "the charter")
       .add("label", bytes(kLabel), "in a name", "the version is refused",
            "every_wrong_field_is_refused_with_its_reason")
@@ -150,24 +161,28 @@ std::vector<Limit> limit_table() {
       .add("charter", bytes(kCharter), "in a version, without signatures", "the version is refused",
            "a_full_consortium_fits")
       .add("charter_versions", count(kCharterVersions), "versions in a file", "the file is refused",
-           "files_cut_joined_reordered_or_edited_are_refused_where_they_are_wrong")
+           "no_charter_has_more_than_1024_versions_or_32_mebibytes")
       .add("charter_file", bytes(kCharterFile), "in a file", "the file is refused",
-           "files_cut_joined_reordered_or_edited_are_refused_where_they_are_wrong")
+           "no_charter_has_more_than_1024_versions_or_32_mebibytes")
       .add("charter_warning", time(kCharterWarning), "before it expires", "a warning every day",
            "age_has_a_warning_before_and_a_grace_after")
       .add("charter_grace", time(kCharterGrace), "after it has expired", "no node starts",
-           "age_has_a_warning_before_and_a_grace_after");
-  Group(table, "who renews its keys")
-      .add("renewals_per_message", count(kRenewalsPerMessage), "renewals in a message",
+           "age_has_a_warning_before_and_a_grace_after")
+      .add("rivals", count(kRivals), "versions that contradict the charter, kept as evidence",
+           "further ones are not kept", "rivals_without_end_are_kept_up_to_sixteen");
+  Group(table, "cards")
+      .add("cards_per_message", count(kCardsPerMessage), "cards in a message",
            "closed: malformed", "length_over_the_maximum_is_refused_before_allocating")
-      .add("renewal_list", time(kRenewalList), "between lists of renewals to a peer",
-           "who sends them more than twice as often is not answered",
-           "asking_for_renewals_again_and_again_is_answered_as_often_as_lists_are_sent")
-      .add("renewal_pause", time(kRenewalPause), "between two renewals of a member",
+      .add("card_list", time(kCardList), "between lists of cards to a peer",
+           "it is not sent sooner, unless members have come",
+           "cards_that_got_lost_come_with_the_next_list")
+      .add("card_pause", time(kCardPause), "between two cards of a member",
            "the later one is not heard, until somebody tells of it again",
            "member_that_renews_itself_without_end_is_heard_a_few_times")
-      .add("renewals_at_once", count(kRenewalsAtOnce), "that may come sooner", "as above",
+      .add("cards_at_once", count(kCardsAtOnce), "that may come sooner", "as above",
            "member_that_renews_itself_without_end_is_heard_a_few_times")
+      .add("card_ahead", time(kCardAhead), "that a card may be dated ahead",
+           "it is not taken before its day", "a_card_of_tomorrow_is_taken_and_one_of_later_is_not")
       .add("key_overlap", time(kKeyOverlap), "for which a node answers to its former key",
            "who knows only that one is refused",
            "former_key_is_answered_to_for_a_while_and_then_gone");
@@ -181,7 +196,7 @@ std::vector<Limit> limit_table() {
       .add("task_text", bytes(kTaskText), "of the task that is handed to a new member",
            "closed: malformed", "length_over_the_maximum_is_refused_before_allocating");
   Group(table, "what a member may make us compute")
-      .add("effort_at_once", time(kEffortAtOnce), "of the next six together",
+      .add("effort_at_once", time(kEffortAtOnce), "of the next eight together",
            "what it says of heads is not heard until time has paid for it",
            "member_that_floods_forged_heads_is_reported_a_few_times_then_not_heard")
       .add("signature_effort", time(kSignatureEffort), "for a head's signature: 200 a second",
@@ -194,6 +209,10 @@ std::vector<Limit> limit_table() {
            "asking_what_we_hold_and_to_relay_is_heard_as_often_as_time_pays_for")
       .add("charter_effort", time(kCharterEffort), "for a version of the charter", "as above",
            "versions_are_handed_out_as_often_as_time_pays_for")
+      .add("card_list_effort", time(kCardListEffort), "for answering a list of cards", "as above",
+           "asking_for_cards_again_and_again_is_answered_as_often_as_time_pays_for")
+      .add("pursuit_effort", time(kPursuitEffort), "for going after a charter that it tells of",
+           "as above", "charters_without_end_are_gone_after_as_often_as_time_pays_for")
       .add("accusation_effort", time(kAccusationEffort), "for a report of it to the operator",
            "as above", "member_that_floods_forged_heads_is_reported_a_few_times_then_not_heard");
   return table;

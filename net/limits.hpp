@@ -44,6 +44,7 @@ inline constexpr std::size_t kPeers = 32;    ///< ... and have, with those that 
 inline constexpr std::size_t kFewConnections =
     2;  ///< who has fewer is let in where there is no room
 inline constexpr Duration kConnect = seconds(3);  ///< for one address of a member
+inline constexpr std::size_t kLookups = 16;       ///< names being looked up at once
 inline constexpr Duration kFirstRedial = milliseconds(250);
 inline constexpr Duration kLastRedial = seconds(30);  ///< the pause before it doubles up to this
 inline constexpr Duration kRotation = std::chrono::minutes(30);  ///< then one we chose makes room
@@ -66,6 +67,9 @@ inline constexpr Duration kFetch = seconds(10);      ///< at least; then a promi
 inline constexpr std::size_t kUploadsAtOnce = 2;     ///< pieces on their way, of different peers
 inline constexpr Duration kUploadTurn = seconds(2);  ///< then a slow one no longer counts
 inline constexpr std::size_t kRelaysAtOnce = 4;      ///< snapshots fetched for others only
+inline constexpr unsigned kFetchesPerRound = 2;      ///< of one origin, in a round of ours
+inline constexpr Duration kHeadPause = milliseconds(100);  ///< of one origin: one new head in that time
+inline constexpr int kHeadsAtOnce = 30;                    ///< that may come sooner
 
 // The charter.
 inline constexpr std::size_t kLabel = 64;          ///< bytes of a name
@@ -78,12 +82,15 @@ inline constexpr std::size_t kCharterFile = 32 << 20;     ///< bytes of all vers
 inline constexpr hours kCharterWarning = hours(24 * 30);  ///< before it expires, we say so
 inline constexpr hours kCharterGrace = hours(24 * 14);    ///< after it has, nodes still start
 
-// Who renews its keys.
-inline constexpr std::size_t kRenewalsPerMessage = 16;
-inline constexpr Duration kRenewalList = std::chrono::minutes(10);  ///< until it is sent again
-inline constexpr Duration kRenewalPause = seconds(60);  ///< of one member: one in that time ...
-inline constexpr int kRenewalsAtOnce = 4;               ///< ... after so many more
-inline constexpr hours kKeyOverlap = hours(24 * 14);    ///< the former key is still answered to
+inline constexpr std::size_t kRivals = 16;                ///< versions that contradict it, kept
+
+// Cards.
+inline constexpr std::size_t kCardsPerMessage = 16;
+inline constexpr Duration kCardList = std::chrono::minutes(10);  ///< until it is sent again
+inline constexpr Duration kCardPause = seconds(60);  ///< of one member: one in that time ...
+inline constexpr int kCardsAtOnce = 4;               ///< ... after so many more
+inline constexpr hours kCardAhead = hours(24);  ///< of our date, that a card may be dated at most
+inline constexpr hours kKeyOverlap = hours(24 * 14);  ///< the former key is still answered to
 
 // Who wants to become a member.
 inline constexpr std::size_t kInvites = 64;            ///< that wait for whom they were made
@@ -100,6 +107,8 @@ inline constexpr Duration kSummaryEffort = milliseconds(100);  ///< to answer on
 inline constexpr Duration kWantedEffort = milliseconds(5);     ///< to say what we hold of one
 inline constexpr Duration kRelayEffort = seconds(1);           ///< to be asked to relay one
 inline constexpr Duration kCharterEffort = milliseconds(5);    ///< to hand out a version
+inline constexpr Duration kCardListEffort = milliseconds(100);  ///< to answer a list of cards
+inline constexpr Duration kPursuitEffort = milliseconds(500);  ///< to go after a charter it tells of
 inline constexpr Duration kAccusationEffort = seconds(1);      ///< to report one to the operator
 
 }  // namespace kith::net::limits

@@ -1,10 +1,9 @@
 #pragma once
 
+#include "net/card.hpp"
 #include "net/charter.hpp"
 #include "net/close_reason.hpp"
 #include "net/head.hpp"
-#include "net/member_card.hpp"
-#include "net/renewal.hpp"
 
 #include <array>
 #include <cstdint>
@@ -15,28 +14,25 @@
 
 namespace kith::net {
 
-inline constexpr std::uint8_t kProtocolVersion = 3;  ///< spoken by this program
-inline constexpr std::uint8_t kOldestVersion = 3;    ///< still understood by it
+inline constexpr std::uint8_t kProtocolVersion = 4;  ///< spoken by this program
+inline constexpr std::uint8_t kOldestVersion = 4;    ///< still understood by it
 
 /// A bit of Hello::features: the sender has fewer than limits::kFewConnections.
 inline constexpr std::uint64_t kNeedsCompany = 1;
-/// ... follows a charter, and takes what is said of it.
-inline constexpr std::uint64_t kFollowsCharter = 2;
-/// ... says what it learns to who learns something else.
-inline constexpr std::uint64_t kTellsTask = 4;
-/// ... takes what is said of members that have renewed their keys.
-inline constexpr std::uint64_t kTakesRenewals = 8;
 
-/// The first message of each side, inside the encrypted channel.
+/// The first message of each side, inside the encrypted channel; the responder's answers the
+/// initiator's.
 struct Hello {
   std::uint8_t version = kProtocolVersion;
   std::uint8_t oldest = kOldestVersion;
   std::uint64_t features = 0;  ///< bits; unknown ones are ignored
+  NodeId from{};               ///< who speaks: a member whose card names the key that was proved
+  NodeId to{};                 ///< whom it means to speak with
   Hash task{};
   std::string agent{};  ///< program and version, for people
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(version, oldest, features, task, at_most<64>(agent));
+    archive(version, oldest, features, from.key, to.key, task, at_most<64>(agent));
   }
 };
 
@@ -187,22 +183,21 @@ struct CharterPlace {
   }
 };
 
-/// The version that the sender follows, and then, if it knows one, the newest of a rival.
-struct CharterHeads {
-  std::vector<CharterPlace> places;
-  bool operator==(const CharterHeads&) const = default;
+/// The version that the sender follows.
+struct CharterHead {
+  CharterPlace place;
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(at_most<2>(places));
+    archive(place);
   }
 };
 
-/// Asks for a version.
+/// Asks for the version of that number of the chain that the receiver follows.
 struct CharterWanted {
-  Hash version{};
+  std::uint64_t number = 0;
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(version);
+    archive(number);
   }
 };
 
@@ -234,7 +229,7 @@ struct Admission {
   enum class State : std::uint8_t { waiting, admitted, refused };
   State state{};
   std::string why{};     ///< for people: of what it waits, or why it was refused
-  CharterPlace place{};  ///< if admitted: the version to ask for, with CharterWanted
+  CharterPlace place{};  ///< if admitted: the newest version, to ask for with CharterWanted
   std::string task{};    ///< if admitted: what is learnt, as a section of a configuration
   bool operator==(const Admission&) const = default;
   template <class Archive>
@@ -253,29 +248,29 @@ struct TaskManifest {
   }
 };
 
-/// The renewals that the sender has: the first thing said of them on a connection.
-struct RenewalList {
-  std::vector<Hash> renewals;  ///< Renewal::id()
+/// The cards that the sender has: the first thing said of them on a connection.
+struct CardList {
+  std::vector<Hash> cards;  ///< Card::id()
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(at_most<limits::kMembers>(renewals));
+    archive(at_most<limits::kMembers>(cards));
   }
 };
 
-/// Renewals that the receiver lacks.  Before Hello, from who has dialled: its own.
-struct Renewals {
-  std::vector<Renewal> renewals;
+/// Cards that the receiver lacks.  Before Hello, from who has dialled: its own.
+struct Cards {
+  std::vector<Card> cards;
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(at_most<limits::kRenewalsPerMessage>(renewals));
+    archive(at_most<limits::kCardsPerMessage>(cards));
   }
 };
 
 /// Everything two nodes say to each other.  The index is the type byte on the wire: append only.
 using Message =
     std::variant<Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece, Unavailable,
-                 Have, Wanted, Cancel, Evidence, CharterHeads, CharterWanted, CharterVersion, Apply,
-                 Admission, TaskManifest, RenewalList, Renewals>;
+                 Have, Wanted, Cancel, Evidence, CharterHead, CharterWanted, CharterVersion, Apply,
+                 Admission, TaskManifest, CardList, Cards>;
 
 /// Bytes of the largest encoding of any message: what a session will wait for.
 inline constexpr std::size_t kLargestMessage = 1 + 32 + 4 + 4 + Piece::kMaximum;

@@ -30,17 +30,17 @@ void erase_front(Bytes& bytes, std::size_t count) {
 
 }  // namespace
 
-Session::Session(const LocalNode& local, const Member* expected, Instant now,
+Session::Session(const LocalNode& local, std::optional<Callee> callee, Instant now,
                  std::uint64_t features, std::optional<Apply> application)
     : local_(local),
       features_(features),
-      role_(expected ? Role::initiator : Role::responder),
-      peer_(expected),
+      role_(callee ? Role::initiator : Role::responder),
       application_(std::move(application)),
       at_{now, now, now, now} {
   if (role_ == Role::responder) return;  // nothing is computed for who says nothing
-  const Bytes prologue = local.consortium->prologue();
-  handshake_.emplace(crypto::Handshake::initiator(*local.channel, expected->channel, prologue));
+  peer_ = callee->id;
+  const Bytes called = prologue(local.directory->founded(), callee->id);
+  handshake_.emplace(crypto::Handshake::initiator(local.channel->dh(), callee->key, called));
   write_frame(handshake_->write({}));  // -> e, es
 }
 
@@ -136,7 +136,8 @@ void Session::handle_frame(Instant now, ByteView frame) {
   std::optional<Bytes> payload;
   for (const auto* key : {local_.channel, local_.former_channel}) {
     if (payload || key == nullptr) continue;
-    handshake_.emplace(crypto::Handshake::responder(*key, local_.consortium->prologue()));
+    const Bytes called = prologue(local_.directory->founded(), local_.id);
+    handshake_.emplace(crypto::Handshake::responder(key->dh(), called));
     payload = handshake_->read(frame);
   }
   handle_handshake(now, payload);
@@ -150,32 +151,29 @@ void Session::handle_handshake(Instant now, const std::optional<Bytes>& payload)
 }
 
 void Session::handshake_done(Instant now) {
-  assert(handshake_->peer());
-  proved_ = *handshake_->peer();
-  const bool dialled = role_ == Role::initiator && peer_->channel == *proved_;
-  const Member* proved = dialled ? peer_ : local_.consortium->find(*proved_);
+  proved_ = handshake_->peer();
   transport_.emplace(handshake_->split());
   handshake_.reset();
   at_.heard = now;
-  if (!proved && role_ == Role::responder && (may_apply() || local_.takes_renewal)) {
-    standing_ = Standing::wrong;  // members come first
-    return;                       // it has until kHandshake to apply, or to show its renewal
+  if (role_ == Role::responder) {
+    // It has until kHandshake to say who it is; whoever has a key that nobody knows comes last.
+    standing_ = local_.directory->has_key(*proved_) ? Standing::member : Standing::wrong;
+    return;
   }
-  if (!proved || proved->id == local_.id) return close(CloseReason::not_a_member);
-  assert(!peer_ || peer_ == proved);  // an initiator authenticates the key it dialled
-  peer_ = proved;
   if (application_) {
     applying_ = true;
     return write_message(now, *std::exchange(application_, std::nullopt));
   }
-  greet(now);
+  if (local_.card) write_message(now, Cards{{*local_.card}});
+  greet(now, *peer_);
 }
 
-void Session::greet(Instant now) {
-  if (role_ == Role::initiator && local_.renewal) write_message(now, Renewals{{*local_.renewal}});
+void Session::greet(Instant now, const NodeId& to) {
   write_message(now, Hello{.version = local_.version,
                            .oldest = local_.oldest,
-                           .features = features_ | (local_.manifest.empty() ? 0 : kTellsTask),
+                           .features = features_,
+                           .from = local_.id,
+                           .to = to,
                            .task = local_.task,
                            .agent = local_.agent});
 }
@@ -207,19 +205,11 @@ void Session::handle_message(Instant now, ByteView bytes) {
   if (const auto* goodbye = std::get_if<Goodbye>(&*message)) return finish(goodbye->reason, true);
   if (auto* apply = std::get_if<Apply>(&*message)) return handle_apply(*apply);
   if (const auto* hello = std::get_if<Hello>(&*message)) {
-    // A member's, who is applied to, as it does not know yet that it is.
-    if (applying_ && role_ == Role::initiator && !hello_) {
-      hello_ = *hello;
-      return;
-    }
     if (hello_ || applying_) return close(CloseReason::malformed);
-    if (!peer_) return close(CloseReason::not_a_member);
     return handle_hello(now, *hello);
   }
-  const auto* renewals = std::get_if<Renewals>(&*message);
-  if (renewals && role_ == Role::responder && messages_ == 1) {
-    return handle_renewals(now, *renewals);
-  }
+  const auto* cards = std::get_if<Cards>(&*message);
+  if (cards && messages_ == 1 && !applying_) return handle_card(*cards);
   if (parting()) {
     if (auto* manifest = std::get_if<TaskManifest>(&*message)) return handle_manifest(*manifest);
   }
@@ -237,18 +227,35 @@ void Session::handle_message(Instant now, ByteView bytes) {
 }
 
 void Session::handle_hello(Instant now, const Hello& hello) {
+  if (const auto reason = impostor(hello)) {
+    // If somebody else has signed with its node key, it learns here what it must outbid.
+    if (*reason == CloseReason::outdated_key && local_.directory->find(hello.from)->card) {
+      write_message(now, Cards{{*local_.directory->find(hello.from)->card}});
+    }
+    return close(*reason);
+  }
   hello_ = hello;
+  peer_ = hello.from;
+  if (role_ == Role::responder) greet(now, hello.from);
   if (hello.version < local_.oldest || hello.oldest > local_.version) {
     return close(CloseReason::version_mismatch);
   }
   if (hello.task != local_.task) {
-    if ((hello.features & kTellsTask) == 0 || local_.manifest.empty()) {
-      return close(CloseReason::other_task);
-    }
+    if (local_.manifest.empty()) return close(CloseReason::other_task);
     return write_message(now, TaskManifest{local_.manifest});
   }
   welcome_ = true;
   write_message(now, Ping{ticks(now)});  // measures the round trip before anything else waits
+}
+
+std::optional<CloseReason> Session::impostor(const Hello& hello) const {
+  if (hello.to != local_.id) return CloseReason::wrong_peer;
+  if (role_ == Role::initiator) {
+    return hello.from == *peer_ ? std::nullopt : std::optional(CloseReason::wrong_peer);
+  }
+  const auto* const member = local_.directory->find(hello.from);
+  if (member == nullptr || member->id == local_.id) return CloseReason::not_a_member;
+  return member->has_key(*proved_) ? std::nullopt : std::optional(CloseReason::outdated_key);
 }
 
 void Session::handle_manifest(TaskManifest& manifest) {
@@ -258,25 +265,19 @@ void Session::handle_manifest(TaskManifest& manifest) {
   close(CloseReason::other_task);
 }
 
-void Session::handle_renewals(Instant now, const Renewals& message) {
-  if (message.renewals.size() != 1 || message.renewals.front().channel != *proved_) {
-    return close(CloseReason::malformed);
-  }
-  if (peer_) return;  // known by that key already
-  if (!local_.takes_renewal || !local_.takes_renewal(message.renewals.front())) {
-    return close(CloseReason::not_a_member);
-  }
-  const Member* shown = local_.consortium->find(message.renewals.front().member);
-  if (!shown || shown->channel != *proved_ || shown->id == local_.id) {
-    return close(CloseReason::not_a_member);
-  }
-  peer_ = shown;
-  greet(now);
+void Session::handle_card(const Cards& message) {
+  const bool right = message.cards.size() == 1 && (role_ == Role::initiator
+                                                       ? message.cards.front().node == local_.id
+                                                       : message.cards.front().channel.dh() == proved_);
+  if (!right) return close(CloseReason::malformed);
+  if (local_.take_card) local_.take_card(message.cards.front());
 }
 
 void Session::handle_apply(Apply& apply) {
   if (role_ == Role::initiator || hello_ || applying_) return close(CloseReason::malformed);
-  if (!peer_ && !may_apply()) return close(CloseReason::not_a_member);
+  const bool expected = local_.takes_applications && local_.takes_applications();
+  // Who was taken in a moment ago does not know it yet, and still applies.
+  if (!expected && standing_ != Standing::member) return close(CloseReason::not_a_member);
   applying_ = true;
   inbox_.push_back(std::move(apply));
 }
@@ -310,8 +311,8 @@ void Session::finish(CloseReason reason, bool by_peer) {
   if (closed_) return;
   closed_ = reason;
   closed_by_peer_ = by_peer;
-  const bool told = by_peer && applying_ && role_ == Role::initiator;
-  if (!told) inbox_.clear();  // who applied is told before it is sent away
+  // What it said before its goodbye counts: why it sends us away, say.  But who applied is gone.
+  if (!by_peer || (applying_ && role_ == Role::responder)) inbox_.clear();
   input_ = {};
   stream_ = {};
 }

@@ -1,7 +1,8 @@
 #pragma once
 
+#include "crypto/channel_key.hpp"
 #include "crypto/noise.hpp"
-#include "net/consortium.hpp"
+#include "net/directory.hpp"
 #include "net/message.hpp"
 #include "net/time.hpp"
 
@@ -18,21 +19,29 @@ namespace kith::net {
 /// What a node says of itself on every connection.
 struct LocalNode {
   NodeId id;
-  const crypto::ChannelKey* channel;        ///< borrowed
-  const Consortium* consortium;             ///< borrowed
+  const crypto::ChannelKey* channel = nullptr;         ///< borrowed
+  const crypto::ChannelKey* former_channel = nullptr;  ///< answered to as well; borrowed
+  const Directory* directory = nullptr;                ///< who is a member now; borrowed
   Hash task{};                              ///< peers that learn another are sent away
-  std::string agent;                        ///< at most 64 bytes
+  std::string manifest{};                   ///< what `task` is the hash of
+  std::string agent{};                      ///< at most 64 bytes
   std::uint8_t version = kProtocolVersion;  ///< spoken
   std::uint8_t oldest = kOldestVersion;     ///< still understood
+  /// Whether the addresses that cards name may be this machine's own; see may_dial().
+  bool dials_loopback = false;
+  /// Our own, shown to whom we dial; none for who applies.
+  std::optional<Card> card{};
   /// Whether who is no member may apply now; asked when such a one has dialled us.
   std::function<bool()> takes_applications{};
-  std::string manifest{};  ///< what `task` is the hash of; empty: nobody is told
-  /// Answered to as well; borrowed; nullptr if there is none.
-  const crypto::ChannelKey* former_channel = nullptr;
-  std::optional<Renewal> renewal{};  ///< our own, shown to whom we dial
-  /// Of who has dialled us, and proved to have the key in it, but is no member by that key: whether
-  /// it is one now.
-  std::function<bool(const Renewal&)> takes_renewal{};
+  /// Takes a card into the directory if it is news: of who has dialled us, and proved to have its
+  /// key; or one of our own node key that those whom we have dialled know, and we do not.
+  std::function<void(const Card&)> take_card{};
+};
+
+/// Whom a connection is made to.
+struct Callee {
+  NodeId id;
+  crypto::DhPublicKey key{};
 };
 
 /// One connection without its socket: handshake, hello, framing, keep-alive, and the end.
@@ -47,11 +56,13 @@ struct LocalNode {
 /// On the wire: u16 big-endian length and a Noise message, again and again.  Inside the transport
 /// records runs a stream of u32 little-endian length and one message; see docs/protocol.md.
 ///
-/// Who learns something else is told what we learn, and asked for what it does, and sent away then.
+/// After the handshake the initiator says who it is: its card, and Hello with both node ids.  The
+/// responder answers with its own Hello once the member of that name has the key that was proved.
+/// Whose key is not the one of its card any more is shown that card, and sent away.
+/// Who learns something else is told what we learn, asked for what it does, and sent away then.
 ///
-/// Who has dialled us with a key that we do not know may show, before its hello, that it is a
-/// member who has renewed its key.  Who is no member, or not yet, may say Apply in place of hello:
-/// such a session is never established(), but applying(), and ends after limits::kApplication.
+/// Who is no member, or not yet, may say Apply in place of Hello: such a session is never
+/// established(), but applying(), and ends after limits::kApplication.
 ///
 /// Memory: at most one message of the peer is held, and only the bytes of it that arrived.
 /// Threads: none of its own; use from one thread.  Errors: whatever the peer does ends in closed().
@@ -61,16 +72,15 @@ class Session {
   /// What the other side has shown of itself so far, the least first.
   enum class Standing {
     silent,     ///< nothing; it cost us nothing either
-    wrong,      ///< what cost us a key agreement, and was not right, or of who is no member
+    wrong,      ///< what cost us a key agreement, and was not right, or a key that is no member's
     plausible,  ///< a right first message: it knows our key, or replays who does
-    member,     ///< who it is
+    member,     ///< a member's key
   };
 
-  /// `local` and what it borrows must outlive the session.  `expected` is the member being dialled;
-  /// nullptr for an accepted connection.  `features` go into our hello; `application` takes its
-  /// place.
-  Session(const LocalNode& local, const Member* expected, Instant now, std::uint64_t features = 0,
-          std::optional<Apply> application = std::nullopt);
+  /// `local` and what it borrows must outlive the session.  `callee` is the member being dialled;
+  /// none for an accepted connection.  `features` go into our hello; `application` takes its place.
+  Session(const LocalNode& local, std::optional<Callee> callee, Instant now,
+          std::uint64_t features = 0, std::optional<Apply> application = std::nullopt);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -99,19 +109,17 @@ class Session {
   [[nodiscard]] bool applied() const { return applying_; }  ///< also when it is closed
   /// True if the peer gave the reason.
   [[nodiscard]] bool closed_by_peer() const { return closed_by_peer_; }
-  /// Who the other side proved to be; nullptr before that.
-  [[nodiscard]] const Member* peer() const { return peer_; }
+  /// Whom we have dialled, or who the other side proved to be; nullopt before that.
+  [[nodiscard]] const std::optional<NodeId>& peer() const { return peer_; }
   /// The key that the other side proved to have; nullopt before that.
-  [[nodiscard]] const std::optional<crypto::ChannelPublicKey>& proved() const { return proved_; }
+  [[nodiscard]] const std::optional<crypto::DhPublicKey>& proved() const { return proved_; }
   /// The peer's; also of one that was sent away for what it says.
   [[nodiscard]] const std::optional<Hello>& hello() const { return hello_; }
   /// What the peer learns, if that is something else, and it said; its hash is right.
   [[nodiscard]] const std::optional<std::string>& other_task() const { return other_task_; }
   /// The newest version that both speak.  Only if established().
   [[nodiscard]] std::uint8_t version() const { return std::min(hello_->version, local_.version); }
-  [[nodiscard]] Standing standing() const {
-    return peer_ != nullptr && !applying_ ? Standing::member : standing_;
-  }
+  [[nodiscard]] Standing standing() const { return standing_; }
   [[nodiscard]] Role role() const { return role_; }
   /// How many the peer has sent so far, all types.
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
@@ -129,13 +137,11 @@ class Session {
   void handle_hello(Instant now, const Hello& hello);
   void handle_manifest(TaskManifest& manifest);
   void handle_apply(Apply& apply);
-  void handle_renewals(Instant now, const Renewals& message);
-  void greet(Instant now);
+  void handle_card(const Cards& message);
+  void greet(Instant now, const NodeId& to);
+  /// Why who says Hello cannot be whom it says that it is; nullopt if it is.
+  [[nodiscard]] std::optional<CloseReason> impostor(const Hello& hello) const;
   [[nodiscard]] bool open() const { return established() || applying(); }
-  /// Somebody who is no member.
-  [[nodiscard]] bool may_apply() const {
-    return local_.takes_applications && local_.takes_applications();
-  }
   /// It learns something else, and we wait for it to say what.
   [[nodiscard]] bool parting() const { return hello_ && !welcome_ && !applying_ && !closed_; }
   void handshake_done(Instant now);
@@ -146,11 +152,11 @@ class Session {
   const LocalNode& local_;
   std::uint64_t features_;
   Role role_;
-  const Member* peer_;
+  std::optional<NodeId> peer_;
   std::optional<crypto::Handshake> handshake_;
   std::optional<crypto::Transport> transport_;
-  Standing standing_ = Standing::silent;  // of who dialled us, until peer_ is known
-  std::optional<crypto::ChannelPublicKey> proved_;
+  Standing standing_ = Standing::silent;  // of who dialled us
+  std::optional<crypto::DhPublicKey> proved_;
   std::optional<Apply> application_;  // ours
   bool applying_ = false;
   std::optional<Hello> hello_;

@@ -1,11 +1,12 @@
 #pragma once
 
+#include "net/card.hpp"
 #include "net/charter.hpp"
-
-#include <boost/test/unit_test.hpp>
+#include "net/membership_record.hpp"
 
 #include <algorithm>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -29,13 +30,28 @@ inline crypto::Identity identity(int number) {
 
 inline Steward steward(int number) { return {identity(number).id(), "s" + std::to_string(number)}; }
 
-inline Member member(int number) {
-  Member made;
-  made.id = identity(number).id();
-  made.channel[0] = static_cast<std::byte>(number);
-  made.name = "m" + std::to_string(number);
-  made.addresses = {"host:" + std::to_string(7000 + number)};
-  return made;
+inline Member member(int number) { return {identity(number).id(), "m" + std::to_string(number)}; }
+
+/// Member `number` has channel key `number`; others have numbers of their own.
+inline crypto::ChannelKey channel_key(int number) {
+  crypto::Secret<32> seed;
+  seed.data()[0] = static_cast<std::byte>(number);
+  seed.data()[1] = static_cast<std::byte>(number >> 8);
+  seed.data()[31] = std::byte{1};
+  return crypto::ChannelKey::from_seed(seed);
+}
+
+inline constexpr std::uint64_t kIssued = 1'800'000'000;  ///< when the first cards were
+
+/// Of member `number`, in the consortium that was founded so.
+inline net::Card card(int number, const net::Hash& founded, std::uint64_t issued = kIssued,
+                      int key = 0) {
+  net::Card made;
+  made.founded = founded;
+  made.issued = issued;
+  made.name = member(number).name;
+  made.addresses = {"host:" + std::to_string(7000 + number % 1000)};
+  return sign_card(std::move(made), identity(number), channel_key(key > 0 ? key : number));
 }
 
 inline Charter ordered(Charter charter) {
@@ -67,10 +83,14 @@ inline SignedCharter signed_by(const Charter& charter, const std::vector<int>& s
   return made;
 }
 
+inline void append(CharterChain& chain, const SignedCharter& version) {
+  if (chain.append(version)) throw std::logic_error("not the next version");
+}
+
 /// Three stewards, two of whom must sign; three members; one version.
 inline CharterChain study() {
   CharterChain chain;
-  BOOST_TEST_REQUIRE(!chain.append(signed_by(first_version({1, 2, 3}, 2), {1, 2})));
+  append(chain, signed_by(first_version({1, 2, 3}, 2), {1, 2}));
   return chain;
 }
 
@@ -78,7 +98,18 @@ inline CharterChain study() {
 inline void extend(CharterChain& chain, std::uint64_t expires, const std::vector<int>& stewards) {
   Charter charter = next_version(chain);
   charter.expires = expires;
-  BOOST_TEST_REQUIRE(!chain.append(signed_by(charter, stewards)));
+  append(chain, signed_by(charter, stewards));
+}
+
+/// A consortium of members 1 to `count`, all with cards; steward 1 alone changes it.
+inline net::MembershipRecord consortium_of(int count) {
+  Charter charter = first_version({1}, 1);
+  charter.members.clear();
+  for (int i = 1; i <= count; ++i) charter.members.push_back(member(i));
+  net::MembershipRecord record;
+  append(record.chain, signed_by(ordered(charter), {1}));
+  for (int i = 1; i <= count; ++i) record.cards.push_back(card(i, record.chain.founded()));
+  return record;
 }
 
 }  // namespace kith::test

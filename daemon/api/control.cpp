@@ -13,6 +13,7 @@
 #include <future>
 #include <set>
 #include <sstream>
+#include <utility>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -87,6 +88,18 @@ http::status status_for(int code) {
   }
 }
 
+http::status status_for(ControlRoutes::NotFound::Kind kind) {
+  switch (kind) {
+    case ControlRoutes::NotFound::Kind::path:
+      return http::status::not_found;
+    case ControlRoutes::NotFound::Kind::method:
+      return http::status::method_not_allowed;
+    case ControlRoutes::NotFound::Kind::query:
+      break;
+  }
+  return http::status::bad_request;
+}
+
 Response refusal(error_code ec) {
   if (ec == http::error::body_limit) {
     return error_response(http::status::payload_too_large, EX_USAGE, "the body is too large");
@@ -136,27 +149,50 @@ std::optional<std::map<std::string, std::string>> parse_query(std::string_view t
   return query;
 }
 
-Response call(const ControlHandler& handler, const ControlRequest& request) {
+/// `handler` must outlive it.
+net::awaitable<Response> call(const SlowControlHandler& handler, ControlRequest request) {
   try {
-    return json_response(http::status::ok, handler(request));
+    nlohmann::json answer = co_await handler(std::move(request));
+    co_return json_response(http::status::ok, answer);
   } catch (const Failure& failure) {
-    return error_response(status_for(failure.code()), failure.code(), failure.what());
+    co_return error_response(status_for(failure.code()), failure.code(), failure.what());
   } catch (const std::exception& error) {
-    return error_response(http::status::internal_server_error, EX_SOFTWARE, error.what());
+    co_return error_response(http::status::internal_server_error, EX_SOFTWARE, error.what());
   }
 }
 
 }  // namespace
 
 void ControlRoutes::add(std::string_view method, std::string_view path, ControlHandler handler) {
+  add_slow(method, path,
+           [handler = std::move(handler)](ControlRequest request)
+               -> net::awaitable<nlohmann::json> { co_return handler(request); });
+}
+
+void ControlRoutes::add_slow(std::string_view method, std::string_view path,
+                             SlowControlHandler handler) {
   by_path_[std::string(path)][std::string(method)] = std::move(handler);
+}
+
+std::variant<ControlRoutes::Found, ControlRoutes::NotFound> ControlRoutes::find(
+    std::string_view method, std::string_view target) const {
+  const std::string path(target.substr(0, target.find('?')));
+  const auto by_method = by_path_.find(path);
+  if (by_method == by_path_.end()) return NotFound{NotFound::Kind::path, "there is no " + path};
+  const auto handler = by_method->second.find(std::string(method));
+  if (handler == by_method->second.end()) {
+    return NotFound{NotFound::Kind::method, path + " takes " + by_method->second.begin()->first +
+                                                ", not " + std::string(method)};
+  }
+  auto query = parse_query(target.substr(std::min(path.size() + 1, target.size())));
+  if (!query) return NotFound{NotFound::Kind::query, "the query is not URL-encoded"};
+  return Found{&handler->second, {std::move(*query), nullptr}};
 }
 
 struct ControlExchange::Parser {
   http::request_parser<http::string_body> request;
-  std::string pending;  // received, not yet parsed: at most a header
-
-  [[nodiscard]] Response answer(const ControlRoutes& routes) const;
+  std::string pending;               // received, not yet parsed: at most a header
+  std::optional<Response> refusal;  // of what is no request
 };
 
 ControlExchange::ControlExchange(const ControlRoutes& routes, const ControlLimits& limits)
@@ -167,51 +203,42 @@ ControlExchange::ControlExchange(const ControlRoutes& routes, const ControlLimit
 
 ControlExchange::~ControlExchange() = default;
 
-std::optional<std::string> ControlExchange::receive(std::string_view bytes) {
-  auto& [request, pending] = *parser_;
+bool ControlExchange::receive(std::string_view bytes) {
+  auto& [request, pending, refused] = *parser_;
   pending += bytes;
   while (!pending.empty() && !request.is_done()) {
     error_code ec;
     pending.erase(0, request.put(asio::buffer(pending), ec));
     if (ec == http::error::need_more) break;
-    if (ec) return to_text(refusal(ec));
+    if (ec) refused = refusal(ec);
     // Nobody needs it, and some malformed chunks make Beast 1.74 fail an assertion.
-    if (request.chunked()) {
-      return to_text(error_response(http::status::length_required, EX_USAGE,
-                                    "send the body with a Content-Length, not in chunks"));
+    if (!ec && request.chunked()) {
+      refused = error_response(http::status::length_required, EX_USAGE,
+                               "send the body with a Content-Length, not in chunks");
     }
+    if (refused) return true;
   }
-  if (request.is_done()) return to_text(parser_->answer(routes_));
-  return std::nullopt;
+  return request.is_done();
 }
 
-Response ControlExchange::Parser::answer(const ControlRoutes& routes) const {
-  const auto& message = request.get();
-  const std::string_view target(message.target().data(), message.target().size());
-  const std::string method(message.method_string());
-  const std::string path(target.substr(0, target.find('?')));
-
-  const auto by_method = routes.by_path_.find(path);
-  if (by_method == routes.by_path_.end()) {
-    return error_response(http::status::not_found, EX_USAGE, "there is no " + path);
+net::awaitable<std::string> ControlExchange::answer() {
+  if (parser_->refusal) co_return to_text(*parser_->refusal);
+  const auto& message = parser_->request.get();
+  const std::string method(message.method_string()), target(message.target());
+  auto found = routes_.find(method, target);
+  if (const auto* why = std::get_if<ControlRoutes::NotFound>(&found)) {
+    co_return to_text(error_response(status_for(why->kind), EX_USAGE, why->why));
   }
-  const auto handler = by_method->second.find(method);
-  if (handler == by_method->second.end()) {
-    return error_response(http::status::method_not_allowed, EX_USAGE,
-                          path + " takes " + by_method->second.begin()->first + ", not " + method);
-  }
-  const auto query = parse_query(target.substr(std::min(path.size() + 1, target.size())));
-  if (!query) {
-    return error_response(http::status::bad_request, EX_USAGE, "the query is not URL-encoded");
-  }
-  nlohmann::json body;
+  auto& [handler, request] = std::get<ControlRoutes::Found>(found);
   if (!message.body().empty()) {
-    body = nlohmann::json::parse(message.body(), nullptr, false);
-    if (body.is_discarded()) {
-      return error_response(http::status::bad_request, EX_USAGE, "the body is not JSON");
+    request.body = nlohmann::json::parse(message.body(), nullptr, false);
+    if (request.body.is_discarded()) {
+      co_return to_text(
+          error_response(http::status::bad_request, EX_USAGE, "the body is not JSON"));
     }
   }
-  return call(handler->second, {*query, std::move(body)});
+  const Response response = co_await call(*handler, std::move(request));
+  co_return to_text(response);
 }
 
 struct ControlServer::State {
@@ -334,15 +361,16 @@ net::awaitable<void> ControlServer::State::serve(std::shared_ptr<State> self,
   const net::Deadline deadline(self->executor, self->limits.request, too_slow);
   ControlExchange exchange(self->routes, self->limits);
   std::array<char, 4096> buffer{};
-  std::optional<std::string> response;
+  bool complete = false;
   error_code ec;
-  while (!ec && !response) {
+  while (!ec && !complete) {
     const std::size_t size = co_await client->async_read_some(
         asio::buffer(buffer), asio::redirect_error(use_awaitable, ec));
-    if (!ec) response = exchange.receive({buffer.data(), size});
+    if (!ec) complete = exchange.receive({buffer.data(), size});
   }
-  if (response) {
-    const auto bytes = asio::buffer(*response);
+  if (complete) {
+    const std::string response = co_await exchange.answer();
+    const auto bytes = asio::buffer(response);
     co_await asio::async_write(*client, bytes, asio::redirect_error(use_awaitable, ec));
   }
   client->close(ec);
@@ -367,26 +395,24 @@ net::awaitable<Response> exchange(Protocol::endpoint endpoint, Request request) 
   co_return parser.release();
 }
 
-Failure unreachable(const fs::path& socket, error_code ec) {
+[[noreturn]] void unreachable(const fs::path& socket, error_code ec) {
   if (ec == asio::error::access_denied) {
-    return {EX_NOPERM, "the node at " + socket.string() +
-                           " belongs to another user; run this command as that user"};
+    throw Failure(EX_NOPERM, "the node at " + socket.string() +
+                                 " belongs to another user; run this command as that user");
   }
   if (ec == http::error::end_of_stream || ec == http::error::partial_message ||
       ec == asio::error::connection_reset) {
-    return {EX_UNAVAILABLE,
-            "the node at " + socket.string() + " hung up; look at its log, it may be stopping"};
+    throw Failure(EX_UNAVAILABLE, "the node at " + socket.string() +
+                                      " hung up; look at its log, it may be stopping");
   }
-  return {EX_UNAVAILABLE, "no kith is running here: " + socket.string() + ": " + ec.message() +
-                              "; start it with kith run --dir " +
-                              fs::absolute(socket).parent_path().string()};
+  throw NoNodeRuns(EX_UNAVAILABLE,
+                   "no kith is running here: " + socket.string() + ": " + ec.message() +
+                       "; start it with kith run --dir " +
+                       fs::absolute(socket).parent_path().string());
 }
 
-}  // namespace
-
-nlohmann::json control_request(const fs::path& socket, std::string_view method,
-                               std::string_view target, const nlohmann::json& body,
-                               std::chrono::milliseconds timeout) {
+Request request_for(std::string_view method, std::string_view target,
+                    const nlohmann::json& body) {
   Request request;
   request.version(11);
   request.method_string({method.data(), method.size()});
@@ -394,22 +420,10 @@ nlohmann::json control_request(const fs::path& socket, std::string_view method,
   request.set(http::field::host, "kith");
   if (!body.is_null()) request.body() = body.dump();
   request.prepare_payload();
+  return request;
+}
 
-  const Address address(socket);
-  asio::io_context io;
-  auto pending =
-      asio::co_spawn(io, exchange(address.endpoint(), std::move(request)), asio::use_future);
-  io.run_for(timeout);
-  if (pending.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-    throw Failure(EX_UNAVAILABLE, "the node at " + socket.string() +
-                                      " does not answer; if it stays so, look at its log");
-  }
-  Response response;
-  try {
-    response = pending.get();
-  } catch (const boost::system::system_error& error) {
-    throw unreachable(socket, error.code());
-  }
+nlohmann::json answer_in(const Response& response) {
   auto answer = nlohmann::json::parse(response.body(), nullptr, false);
   if (response.result() == http::status::ok && !answer.is_discarded()) return answer;
   if (!answer.is_object()) answer = nlohmann::json::object();
@@ -417,6 +431,42 @@ nlohmann::json control_request(const fs::path& socket, std::string_view method,
                 answer.value("error",
                              "the node's answer is not what this kith expects; "
                              "use the same version for both"));
+}
+
+}  // namespace
+
+nlohmann::json control_request(const fs::path& socket, std::string_view method,
+                               std::string_view target, const nlohmann::json& body,
+                               std::chrono::milliseconds timeout) {
+  const Address address(socket);
+  asio::io_context io;
+  auto pending =
+      asio::co_spawn(io, exchange(address.endpoint(), request_for(method, target, body)),
+                     asio::use_future);
+  io.run_for(timeout);
+  if (pending.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    throw Failure(EX_UNAVAILABLE, "the node at " + socket.string() +
+                                      " does not answer; if it stays so, look at its log");
+  }
+  try {
+    return answer_in(pending.get());
+  } catch (const boost::system::system_error& error) {
+    unreachable(socket, error.code());
+  }
+}
+
+nlohmann::json control_request(const ControlRoutes& routes, std::string_view method,
+                               std::string_view target, const nlohmann::json& body) {
+  auto found = routes.find(method, target);
+  if (const auto* refused = std::get_if<ControlRoutes::NotFound>(&found)) {
+    throw Failure(EX_USAGE, refused->why);
+  }
+  auto& [handler, request] = std::get<ControlRoutes::Found>(found);
+  request.body = body;
+  asio::io_context io;
+  auto pending = asio::co_spawn(io, (*handler)(std::move(request)), asio::use_future);
+  io.run();
+  return pending.get();
 }
 
 }  // namespace kith::daemon

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/system/failure.hpp"
 #include "net/asio/asio.hpp"
 
 #include <chrono>
@@ -12,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 /// The local API: HTTP/1.1 and JSON over a unix socket that only its owner and root can use.
 namespace kith::daemon {
@@ -25,22 +27,36 @@ struct ControlLimits {
 };
 
 struct ControlRequest {
-  std::map<std::string, std::string> query;  ///< what follows '?', decoded
-  nlohmann::json body;                       ///< null if there was none
+  std::map<std::string, std::string> query{};  ///< what follows '?', decoded
+  nlohmann::json body{};                       ///< null if there was none
 };
 
 /// Answers a request.  May throw Failure: its sentence and code reach the client, see
 /// control_request().
 using ControlHandler = std::function<nlohmann::json(const ControlRequest&)>;
+/// The same, for what waits: for the disk, say.
+using SlowControlHandler = std::function<net::awaitable<nlohmann::json>(ControlRequest)>;
 
 /// Which handler answers what.  A value.
 class ControlRoutes {
  public:
   void add(std::string_view method, std::string_view path, ControlHandler handler);
+  void add_slow(std::string_view method, std::string_view path, SlowControlHandler handler);
+
+  /// Who answers, and what it is to be told but for the body.
+  struct Found {
+    const SlowControlHandler* handler = nullptr;  ///< borrowed
+    ControlRequest request{};
+  };
+  struct NotFound {
+    enum class Kind { path, method, query } kind{};
+    std::string why;  ///< a sentence
+  };
+  [[nodiscard]] std::variant<Found, NotFound> find(std::string_view method,
+                                                   std::string_view target) const;
 
  private:
-  friend class ControlExchange;
-  std::map<std::string, std::map<std::string, ControlHandler>> by_path_;  ///< then by method
+  std::map<std::string, std::map<std::string, SlowControlHandler>> by_path_;  ///< then by method
 };
 
 /// One HTTP exchange, without a socket: the client's bytes in, the response out.
@@ -52,9 +68,10 @@ class ControlExchange {
   ControlExchange(const ControlExchange&) = delete;
   ControlExchange& operator=(const ControlExchange&) = delete;
 
-  /// Takes the next bytes.  The whole response once the request is complete or refused: send it,
-  /// then close.
-  [[nodiscard]] std::optional<std::string> receive(std::string_view bytes);
+  /// Takes the next bytes.  Whether the request is complete, or refused: then it is to be answered.
+  [[nodiscard]] bool receive(std::string_view bytes);
+  /// The whole response: send it, then close.
+  [[nodiscard]] net::awaitable<std::string> answer();
 
  private:
   struct Parser;
@@ -82,14 +99,23 @@ class ControlServer {
   std::shared_ptr<State> state_;
 };
 
+/// No node runs there.
+class NoNodeRuns : public Failure {
+ public:
+  using Failure::Failure;
+};
+
 /// Asks the node behind `socket` and waits for its answer.
 ///
-/// Throws Failure: EX_UNAVAILABLE if no node runs there or it does not answer within `timeout`,
-/// EX_NOPERM if it is another user's; what the handler threw, with its code; EX_SOFTWARE for other
-/// errors.
+/// Throws Failure: NoNodeRuns; EX_UNAVAILABLE if it does not answer within `timeout`, EX_NOPERM if it
+/// is another user's; what the handler threw, with its code; EX_SOFTWARE for other errors.
 [[nodiscard]] nlohmann::json control_request(
     const std::filesystem::path& socket, std::string_view method, std::string_view target,
     const nlohmann::json& body = nullptr,
-    std::chrono::milliseconds timeout = std::chrono::seconds(5));
+    std::chrono::milliseconds timeout = std::chrono::seconds(30));
+/// Has `routes` answer the same without a socket, in this process.
+[[nodiscard]] nlohmann::json control_request(const ControlRoutes& routes, std::string_view method,
+                                             std::string_view target,
+                                             const nlohmann::json& body = nullptr);
 
 }  // namespace kith::daemon

@@ -27,11 +27,15 @@ inline int give(const Answer& answer, bool as_json) {
   return answer.code;
 }
 
+/// What runs the verb that the command line asks for, and gives the exit status.
+using Chosen = std::function<int()>;
+
 /// If `verb` is what the command line asks for, `chosen` becomes what runs it and prints its
-/// answer; as JSON if options->as_json.
+/// answer; as JSON if options->as_json, a flag that this adds.
 template <class Options>
-void on_parsed(CLI::App& verb, std::function<int()>& chosen, std::shared_ptr<Options> options,
+void on_parsed(CLI::App& verb, Chosen& chosen, std::shared_ptr<Options> options,
                Answer (*run)(const Options&)) {
+  verb.add_flag("--json", options->as_json, "print JSON");
   verb.final_callback([&chosen, options, run] {
     chosen = [options, run] { return give(run(*options), options->as_json); };
   });

@@ -1,16 +1,17 @@
-#include "daemon/cli/export_verbs.hpp"
-
-#include "daemon/cli/answer.hpp"
-#include "daemon/api/ask_node.hpp"
+#include "daemon/api/ask.hpp"
+#include "daemon/api/control.hpp"
 #include "daemon/state/audit_log.hpp"
-#include "daemon/membership/charter_file.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/state/history.hpp"
 #include "daemon/membership/keys.hpp"
+#include "daemon/membership/membership.hpp"
+#include "daemon/membership/typed_id.hpp"
+#include "daemon/system/dates.hpp"
 #include "daemon/export/model_card.hpp"
 #include "daemon/cli/place.hpp"
+#include "daemon/cli/verbs.hpp"
 #include "daemon/state/store.hpp"
 #include "daemon/system/version.hpp"
 #include "model/snapshot.hpp"
@@ -27,11 +28,13 @@ using nlohmann::json;
 
 constexpr std::size_t kModelCardSize = 4 << 20;
 constexpr std::size_t kModelSize = std::size_t{16} << 30;
+constexpr int kUnanchored = 1;  // exit status
 constexpr int kTries = 20;  // a running node may finish a round between our two looks
 
 struct ExportOptions {
   Place place;
   fs::path model, card, charter;
+  std::string fingerprint;
   bool as_json = false;
 };
 
@@ -41,8 +44,7 @@ fs::path card_of(fs::path model) { return model.replace_extension(".card"); }
 json served_by(const Config& config) {
   try {
     return ask_node(config, "GET", "/v1/served");
-  } catch (const Failure& failure) {
-    if (failure.code() != EX_UNAVAILABLE) throw;
+  } catch (const NoNodeRuns&) {
   }
   if (!fs::exists(config.node.state)) return nullptr;
   return json::parse(Store(config.node.state).text("served").value_or("null"));
@@ -75,9 +77,18 @@ std::optional<Bytes> served_model(const fs::path& checkpoint, std::uint64_t roun
   return model::write_snapshot(schema, values);
 }
 
+/// The card that says that the channel key is this node's.  Throws Failure.
+net::Card load_own_card(const Config& config, const NodeKeys& keys) {
+  const auto card = load_card(config.node.card);
+  if (card && card->channel == keys.channel.public_key()) return *card;
+  throw Failure(EX_CONFIG, config.node.card.string() +
+                               " does not name this node's channel key; kith key card makes it anew");
+}
+
 Answer export_model(const ExportOptions& options) {
   const Config config = load_config(options.place.config());
-  const auto identity = load_keys(config.node.keys).identity;
+  const NodeKeys keys = load_channel_keys(config.node.channel_key);
+  const auto own = net::to_text(load_own_card(config, keys));
   const fs::path card_file = card_of(options.model);
   if (card_file == options.model) {
     throw Failure(EX_USAGE, "name the model's file like model.safetensors; its card is model.card");
@@ -102,9 +113,9 @@ Answer export_model(const ExportOptions& options) {
   if (const auto* log = std::get_if<AuditSummary>(&audited)) {
     audit = {{"entries", log->entries}, {"last", crypto::to_hex(log->last)}};
   }
-  body["node"] = {{"name", config.node.name}, {"id", to_string(identity.id())}};
+  body["made"] = seconds_of(std::chrono::system_clock::now());
+  body["node"] = {{"name", config.node.name}, {"id", to_string(keys.id)}, {"card", own}};
   body["program"] = "kith " + version();
-  body["consortium"] = config.consortium.id;
   body["model"] = {{"file", options.model.filename().string()},
                    {"bytes", model->size()},
                    {"hash", crypto::to_hex(crypto::hash(*model))}};
@@ -112,7 +123,7 @@ Answer export_model(const ExportOptions& options) {
   // An average that is not served is not in the model.
   if (body.at("served") != "averaged") body["averaged"] = json::array();
   write_whole(options.model, *model);
-  write_whole(card_file, as_byte_view(make_model_card(body, identity)));
+  write_whole(card_file, as_byte_view(make_model_card(body, keys.channel)));
   Answer answer{body, {}};
   answer.value["card"] = card_file.string();
   answer.lines = {
@@ -124,12 +135,21 @@ Answer export_model(const ExportOptions& options) {
   return answer;
 }
 
+/// Which of the charter's two fingerprints somebody has read to us: of its first version, or of its
+/// newest.  Throws Failure if it is neither.
+const char* anchor_of(const net::CharterChain& chain, const std::string& typed) {
+  const auto given = crypto::parse_node_id(typed);
+  if (given && given->key == chain.founded()) return "founding";
+  check_typed(crypto::NodeId{chain.newest().id}, typed);
+  return "newest";
+}
+
 Answer verify(const ExportOptions& options) {
-  const auto card = parse_model_card(read_text(options.card, kModelCardSize));
-  if (!card) {
-    throw Failure(EX_DATAERR, options.card.string() +
-                                  " is no model card, or was altered since its node signed it");
+  auto parsed = parse_model_card(read_text(options.card, kModelCardSize));
+  if (const auto* why = std::get_if<std::string>(&parsed)) {
+    throw Failure(EX_DATAERR, options.card.string() + " " + *why);
   }
+  const ModelCard& card = std::get<ModelCard>(parsed);
   fs::path model_file = options.model;
   if (model_file.empty()) (model_file = options.card).replace_extension(".safetensors");
   const auto model = read_whole(model_file, kModelSize);
@@ -138,49 +158,72 @@ Answer verify(const ExportOptions& options) {
                   "there is no " + model_file.string() + "; name the model with --model");
   }
   std::optional<net::CharterChain> charter;
-  if (!options.charter.empty()) charter = load_charter(options.charter);
-  const auto checks = check_model_card(*card, *model, charter ? &*charter : nullptr);
-  Answer answer{{{"node", to_string(card->node)}, {"checks", json::array()}},
-                {"The card is signed by " + to_string(card->node)}};
+  if (!options.charter.empty()) charter = load_record(options.charter).chain;
+  const auto checks = check_model_card(card, *model, charter ? &*charter : nullptr);
+  const std::string made = date(card.body.value("made", std::uint64_t{0}));
+  Answer answer{{{"node", to_string(card.node.node)}, {"made", made}, {"checks", json::array()}},
+                {"The card is signed by " + to_string(card.node.node) + ", on " + made +
+                 " by its clock."}};
   for (const auto& [holds, what] : checks) {
     answer.value["checks"].push_back({{"holds", holds}, {"what", what}});
     answer.lines.push_back((holds ? "  yes  " : "  NO   ") + what);
   }
   const bool good = std::ranges::all_of(checks, &CardCheck::holds);
   answer.value["good"] = good;
-  answer.code = good ? EX_OK : EX_DATAERR;
-  if (!charter) {
-    answer.lines.emplace_back(
-        "Whether they were members is not checked: --charter FILE does that.");
+  json anchor = nullptr;
+  if (charter) {
+    const auto& newest = charter->newest();
+    answer.value["founded"] = fingerprint(charter->founded());
+    answer.value["newest"] = {{"number", newest.charter.number},
+                              {"fingerprint", fingerprint(newest.id)}};
+    answer.lines.insert(
+        answer.lines.end(),
+        {"The consortium \"" + newest.charter.consortium + "\" was founded as",
+         "  " + fingerprint(charter->founded()),
+         "and version " + std::to_string(newest.charter.number) + ", the newest in this file, is",
+         "  " + fingerprint(newest.id)});
+    if (!options.fingerprint.empty()) anchor = anchor_of(*charter, options.fingerprint);
   }
-  answer.lines.emplace_back(
-      good ? "The weights of the average and how good it is are the node's word."
-           : "Do not trust it.");
+  answer.value["anchor"] = anchor;
+  if (!good) {
+    answer.lines.emplace_back("Do not trust it.");
+    answer.code = EX_DATAERR;
+  } else if (anchor.is_null()) {
+    answer.code = kUnanchored;
+    answer.lines.emplace_back(
+        charter ? "NOBODY VOUCHES FOR THAT CHARTER YET: have a member whom you know read you one of "
+                  "the two fingerprints, and give it with --fingerprint."
+                : "NOBODY VOUCHES FOR THE SIGNERS: anybody can make up a consortium.  Give its "
+                  "charter with --charter FILE, and with --fingerprint what a member whom you know "
+                  "reads to you.");
+  } else {
+    answer.lines.emplace_back("The weights of the average and how good it is are the node's word.");
+  }
   return answer;
 }
 
 }  // namespace
 
-void add_export_verbs(CLI::App& app, std::function<int()>& chosen) {
+void add_export_verbs(CLI::App& app, Chosen& chosen) {
   const auto options = std::make_shared<ExportOptions>();
   const auto add = [&](const std::string& name, const std::string& help,
                        Answer (*run)(const ExportOptions&)) {
     CLI::App* const verb = app.add_subcommand(name, help);
     on_parsed(*verb, chosen, options, run);
-    verb->add_flag("--json", options->as_json, "print JSON");
     return verb;
   };
   CLI::App* verb = add("export",
-                       "the model that this node serves, for others, with a card of where "
-                       "it comes from",
+                       "write the model that this node serves, for others, with a card of where it "
+                       "comes from",
                        export_model);
   verb->add_option("FILE", options->model, "where to write it, like model.safetensors")->required();
   options->place.add_to(*verb);
-  verb = add("verify", "whether a model is what its card says, and who stands behind it; offline",
-             verify);
+  verb = add("verify", "check an exported model against its signed model card (offline)", verify);
   verb->add_option("CARD", options->card, "the card that kith export wrote")->required();
   verb->add_option("--model", options->model, "the model, if it does not lie beside it");
   verb->add_option("--charter", options->charter, "the consortium's charter, to check the members");
+  verb->add_option("--fingerprint", options->fingerprint,
+                   "of the charter's first or newest version, as a member has read it to you");
 }
 
 }  // namespace kith::daemon

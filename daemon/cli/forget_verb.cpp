@@ -1,16 +1,14 @@
-#include "daemon/cli/forget_verb.hpp"
-
-#include "daemon/cli/answer.hpp"
 #include "daemon/state/audit_log.hpp"
-#include "daemon/membership/charter_file.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/state/departures.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/state/history.hpp"
 #include "daemon/membership/keys.hpp"
+#include "daemon/membership/membership.hpp"
 #include "daemon/membership/named.hpp"
 #include "daemon/cli/place.hpp"
+#include "daemon/cli/verbs.hpp"
 #include "daemon/state/store.hpp"
 
 #include <boost/algorithm/string/join.hpp>
@@ -33,32 +31,21 @@ struct ForgetOptions {
   bool deny = false, as_json = false;
 };
 
-/// Whom the charter names, in all its versions, or the configuration.
-struct Members {
-  std::map<std::string, std::string> ever;  ///< names by id
-  std::set<crypto::NodeId> now;
-};
-
-Members members_of(const Config& config) {
-  Members members;
-  const auto take = [&](const std::vector<net::Member>& all) {
-    members.now.clear();
-    for (const net::Member& member : all) {
-      members.ever[to_string(member.id)] = member.name;
-      members.now.insert(member.id);
+/// Names, by id, of whom the charter names, in all its versions.
+std::map<std::string, std::string> ever_members(const net::CharterChain& chain) {
+  std::map<std::string, std::string> names;
+  for (const auto& version : chain.versions()) {
+    for (const net::Member& member : version.charter.members) {
+      names[to_string(member.id)] = member.name;
     }
-  };
-  take(config.consortium.members);
-  if (config.consortium.charter.empty()) return members;
-  const net::CharterChain chain = load_charter(config.consortium.charter);
-  for (const auto& version : chain.versions()) take(version.charter.members);
-  return members;
+  }
+  return names;
 }
 
 /// Names by id: of everybody who is or was a member, as far as is known here.
-std::map<std::string, std::string> known_nodes(const Members& members,
+std::map<std::string, std::string> known_nodes(const net::CharterChain& chain,
                                                const std::vector<json>& rounds) {
-  std::map<std::string, std::string> names = members.ever;  // come before those of the reports
+  auto names = ever_members(chain);  // come before those of the reports
   for (const json& round : rounds) {
     for (const json& member : round.at("members"))
       names.emplace(member.at("id"), member.at("name"));
@@ -96,16 +83,6 @@ std::string count_of(std::uint64_t rounds) {
   return std::to_string(rounds) + (rounds == 1 ? " round" : " rounds");
 }
 
-/// As kith deny does with a running node.
-void deny(Store& store, const fs::path& state, const crypto::NodeId& node,
-          const std::string& name) {
-  auto denied = store.denied();
-  if (!denied.insert(node).second) return;
-  store.put_denied(denied);
-  AuditLog(state / kAuditLog)
-      .append("denied", {{"name", name}, {"id", to_string(node)}}, Sync::yes);
-}
-
 Answer forget(const ForgetOptions& options) {
   const Config config = load_config(options.place.config());
   const fs::path state = config.node.state;
@@ -114,11 +91,11 @@ Answer forget(const ForgetOptions& options) {
   }
   Store store(state);  // nobody runs this node meanwhile
   const auto rounds = store.rounds(SIZE_MAX);
-  const Members members = members_of(config);
-  const auto names = known_nodes(members, rounds);
+  Membership membership(config.consortium.charter);
+  const auto names = known_nodes(membership.chain(), rounds);
   const std::string id = find_node(names, options.who), name = names.at(id);
   const crypto::NodeId node = *crypto::parse_node_id(id);
-  const auto self = load_keys(config.node.keys).identity.id();
+  const auto self = load_channel_keys(config.node.channel_key).id;
   if (node == self) throw Failure(EX_USAGE, name + " is this node");
 
   const Contributions found = contributions_of(id, options.from, rounds);
@@ -175,8 +152,10 @@ Answer forget(const ForgetOptions& options) {
                            "'s models in them.");
   }
   answer.lines.push_back("- What " + name + " has of this node's snapshots, it keeps.");
-  if (options.deny) deny(store, state, node, name);
-  const bool may_come_again = members.now.contains(node) && !store.denied().contains(node);
+  if (options.deny && membership.deny(node)) {
+    AuditLog(state / kAuditLog).append("denied", {{"name", name}, {"id", id}}, Sync::yes);
+  }
+  const bool may_come_again = membership.is_member(node) && !membership.denied().contains(node);
   answer.value["may_come_again"] = may_come_again;
   if (may_come_again) {
     answer.lines.push_back(name +
@@ -188,7 +167,7 @@ Answer forget(const ForgetOptions& options) {
 
 }  // namespace
 
-void add_forget_verb(CLI::App& app, std::function<int()>& chosen) {
+void add_forget_verb(CLI::App& app, Chosen& chosen) {
   const auto options = std::make_shared<ForgetOptions>();
   CLI::App* const verb = app.add_subcommand(
       "forget", "take a node's models out of this node's, and say what cannot be undone");
@@ -199,7 +178,6 @@ void add_forget_verb(CLI::App& app, std::function<int()>& chosen) {
       ->capture_default_str();
   verb->add_flag("--deny", options->deny, "and have nothing to do with it from now on");
   options->place.add_to(*verb);
-  verb->add_flag("--json", options->as_json, "print JSON");
 }
 
 }  // namespace kith::daemon

@@ -1,13 +1,11 @@
-#include "daemon/cli/task_verbs.hpp"
-
-#include "daemon/cli/answer.hpp"
 #include "daemon/state/audit_log.hpp"
-#include "daemon/membership/charter_file.hpp"
+#include "daemon/membership/membership.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/state/history.hpp"
 #include "daemon/cli/place.hpp"
+#include "daemon/cli/verbs.hpp"
 #include "daemon/state/store.hpp"
 
 #include <algorithm>
@@ -45,9 +43,7 @@ Change change(const TaskOptions& options) {
   Change change{.text = {}, .before = load_config(config), .after = {}};
   change.text = read_text(config, kSettingsFile);
   if (!options.file.empty()) {
-    const model::Task task =
-        parse_task(read_text(options.file, kSettingsFile), options.file.string());
-    change.text = replace_task(change.text, config, task);
+    change.text = replace_task(change.text, config, load_task(options.file));
   }
   change.after = parse_config(change.text, config);
   return change;
@@ -155,27 +151,25 @@ Answer accept(const TaskOptions& options) {
 
 }  // namespace
 
-void add_task_verbs(CLI::App& app, std::function<int()>& chosen) {
+void add_task_verbs(CLI::App& app, Chosen& chosen) {
   CLI::App* const task =
-      app.add_subcommand("task", "what is learnt: a file that all members agree on");
+      app.add_subcommand("task", "show and change what is learnt: a file that all members agree on");
   task->require_subcommand(1);
   const auto options = std::make_shared<TaskOptions>();
   const auto add = [&](const std::string& name, const std::string& help,
                        Answer (*run)(const TaskOptions&)) {
     CLI::App* const verb = task->add_subcommand(name, help);
     options->place.add_to(*verb);
-    verb->add_flag("--json", options->as_json, "print JSON");
     on_parsed(*verb, chosen, options, run);
     return verb;
   };
-  add("show", "this node's task as a file for the others, and its fingerprint", show)
+  add("show", "show this node's task as a file for the others, and its fingerprint", show)
       ->add_option("--out", options->out, "write it to this file");
-  add("diff", "in which fields the task in a file differs from this node's", show_difference)
+  add("diff", "list the fields in which the task in a file differs from this node's", show_difference)
       ->add_option("FILE", options->file, "a TOML file with the section [task]")
       ->required();
   add("accept",
-      "learn what is in a file: changes [task] in the configuration, and begins anew; the node "
-      "must "
+      "learn what is in a file: change [task] in the configuration, and begin anew; the node must "
       "not run",
       accept)
       ->add_option("FILE", options->file,

@@ -80,7 +80,7 @@ std::optional<std::string> other_charter(const json& charter) {
   if (charter.is_null() || charter.at("state") == "ours") return std::nullopt;
   if (charter.at("state") == "older") {
     return "FOLLOWS AN OLDER CHARTER: " + charter_text(charter) +
-           "; if that stays so, its operator should look at its log for charter_refused";
+           "; if that stays so, its operator should look at its log";
   }
   return "FOLLOWS ANOTHER CHARTER, which this node has not taken: " + charter_text(charter) +
          "; if that stays so, see kith charter show, here and there";
@@ -196,13 +196,20 @@ Lines status_lines(const json& status) {
                          status.at("task").at("name").get<std::string>() + ", strategy " +
                          status.at("strategy").get<std::string>());
   const json& charter = status.at("charter");
-  if (charter.is_null()) return lines;
   line("charter", charter_text(charter) + ", expires " + charter.at("expires").get<std::string>());
+  if (!charter.at("member").get<bool>()) {
+    line("", "EXPELLED: the charter does not name this node any more, and it learns alone; ask a "
+             "steward why");
+  }
   for (const json& departed : status.at("expelled")) line("expelled", departure_text(departed));
-  if (charter.at("forked").get<bool>()) {
-    line("",
-         "FORKED: a rival lies beside it, and only the members of both count; see kith charter "
-         "show");
+  for (const json& rival : charter.at("rivals")) {
+    if (rival.at("settled").get<bool>()) continue;
+    line("", "A RIVAL VERSION " + rival.at("number").dump() +
+                 " of the charter is known, which changes nothing here; see kith charter show");
+  }
+  if (status.at("renewed_elsewhere").is_number()) {
+    line("", "SOMEBODY HAS THIS NODE'S NODE KEY, and has signed a later card with it: kith key "
+             "renew outbids that; if it was stolen, tell the stewards");
   }
   return lines;
 }

@@ -200,24 +200,26 @@ const std::vector<Section<Config>>& sections() {
           "node", [](Config& config) -> Node& { return config.node; },
           "This node. Relative paths, here and below, start at this file's folder.",
           {required("name", &Node::name, label(), "What people call this node."),
-           key("keys", &Node::keys, not_empty(), "The file with this node's secret keys."),
+           key("key", &Node::key, not_empty(),
+               "The file with the node key: who this node is. A running node does not read it; "
+               "kith key renew, sign and approve do. It may be kept elsewhere."),
+           key("channel_key", &Node::channel_key, not_empty(),
+               "The file with the channel key, with which the running node works."),
+           key("card", &Node::card, not_empty(),
+               "The file in which the node key says with which channel key, and where, this node "
+               "is reached."),
            key("state", &Node::state, not_empty(),
                "The folder with everything that this node remembers. One node, one folder."),
            key("listen", &Node::listen, addresses(),
                "Where to wait for peers. Port 0 takes any free one; an empty list only dials out."),
-           key("addresses", &Node::addresses, addresses(),
-               "Where the others reach it, if it is not as the charter says any more: it tells "
-               "them. Empty: as the charter says."),
            key("control", &Node::control, not_empty(),
                "The unix socket at which kith status and the like reach this node.")}),
       section<Config, Consortium>(
           "consortium", [](Config& config) -> Consortium& { return config.consortium; },
-          "Who learns together. The same id and the same members at every node.",
-          {required("id", &Consortium::id, label(),
-                    "Names the consortium. Nodes with different ids do not talk to one another."),
-           key("charter", &Consortium::charter,
+          "Who learns together.",
+          {key("charter", &Consortium::charter, not_empty(),
                "The file of the signed charter, which says who the members are; kith charter makes "
-               "and changes it. Empty: the members are those listed here.")}),
+               "and changes it.")}),
       section<Config, Task>(
           "task", [](Config& config) -> Task& { return config.task; },
           "What is learnt. Must be the same at every node: peers with another task are ignored.",
@@ -273,23 +275,6 @@ const std::vector<Section<Config>>& sections() {
   return table;
 }
 
-const std::string kMemberSection = "consortium.member";
-const std::string kMemberSummary =
-    "Without a charter: one such section for each member. This node may be among them.";
-
-const std::vector<Key<net::Member>>& member_keys() {
-  using net::Member;
-  static const std::vector<Key<Member>> keys{
-      required("name", &Member::name, label(), "What people call it."),
-      required("id", &Member::id, {}, "Who it is: its Ed25519 public key."),
-      required("channel", &Member::channel, {},
-               "Its X25519 public key: authenticates its connections."),
-      key("addresses", &Member::addresses, addresses(),
-          "Where it listens. Empty: it only dials out."),
-  };
-  return keys;
-}
-
 // ---- Reading. ----
 
 class Reader : public SettingsReader<Config> {
@@ -301,68 +286,11 @@ class Reader : public SettingsReader<Config> {
     SettingsReader::read(config_);
     complete_task(config_.task, table(),
                   [this](const toml::node* at, const std::string& what) { fail(at, what); });
-    check_members();
     check_together();
     return std::move(config_);
   }
 
  private:
-  bool read_other(const std::string& name, const toml::node& node) override {
-    if (name != kMemberSection) return false;
-    read_members(node);
-    return true;
-  }
-  [[nodiscard]] std::vector<std::string> others() const override {
-    std::vector<std::string> names{kMemberSection};
-    for (const auto& key : member_keys()) names.push_back(kMemberSection + "." + key.name);
-    return names;
-  }
-
-  void read_members(const toml::node& node) {
-    if (!node.is_array() || !node.as_array()->is_homogeneous(toml::node_type::table)) {
-      fail(&node, "each member must be a section: [[" + kMemberSection + "]]");
-    }
-    for (const toml::node& element : *node.as_array()) {
-      const toml::table& table = *element.as_table();
-      net::Member& member = config_.consortium.members.emplace_back();
-      for (const auto& [key, value] : table) {
-        read_key(kMemberSection, member_keys(), member, key.str(), value);
-      }
-      for (const auto& key : member_keys()) {
-        if (key.required && !table.contains(key.name)) {
-          fail(&table, kMemberSection + "." + key.name + " is missing; add it to this section");
-        }
-      }
-    }
-  }
-
-  void check_members() const {
-    const auto& members = config_.consortium.members;
-    const toml::node* const list = table().at_path(kMemberSection).node();
-    if (!members.empty() && !config_.consortium.charter.empty()) {
-      fail(table().at_path("consortium.charter").node(),
-           "consortium.charter and [[consortium.member]] exclude one another: remove the list, or "
-           "the charter");
-    }
-    if (members.size() > net::limits::kMembers) {
-      fail(list, "there are " + std::to_string(members.size()) +
-                     " members; a consortium has at most " + std::to_string(net::limits::kMembers));
-    }
-    std::set<std::string> names;
-    std::set<crypto::NodeId> ids;
-    std::set<crypto::ChannelPublicKey> channels;
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      const toml::node* const section = list->as_array()->get(i);
-      const auto twice = [&](const char* what) {
-        fail(section, std::string("two members have the same ") + what + "; remove \"" +
-                          members[i].name + "\" here, or correct it");
-      };
-      if (!names.insert(members[i].name).second) twice("name");
-      if (!ids.insert(members[i].id).second) twice("id");
-      if (!channels.insert(members[i].channel).second) twice("channel");
-    }
-  }
-
   /// What concerns more than one key.
   void check_together() const {
     const Config::Learning& learning = config_.learning;
@@ -372,17 +300,6 @@ class Reader : public SettingsReader<Config> {
            "learning.drop must be at most learning.admit; they are " + show(learning.drop) +
                " and " + show(learning.admit));
     }
-    const auto check_member = [this](const std::string& key, const std::string& name) {
-      if (!config_.consortium.charter.empty()) return;  // it knows
-      if (std::ranges::find(config_.consortium.members, name, &net::Member::name) ==
-          config_.consortium.members.end()) {
-        fail(table().at_path(key).node(), key + " names " + show(name) + ", who is not a member");
-      }
-    };
-    for (const std::string& name : learning.oracle_group) {
-      check_member("learning.oracle_group", name);
-    }
-    if (!learning.convenor.empty()) check_member("learning.convenor", learning.convenor);
     if (!learning.convenor.empty() && learning.mutual) {
       fail(table().at_path("learning.mutual").node(),
            "learning.mutual and learning.convenor exclude one another: remove one of them");
@@ -473,32 +390,53 @@ std::string to_toml(const Config& config) {
       "# default; remove the '#' to change it.\n";
   for (const auto& section : sections()) {
     text += "\n" + section_toml(section, config);
-    if (section.name != "consortium") continue;
-    text += "\n" + commented(kMemberSummary);
-    for (const auto& key : member_keys()) text += commented(key.name + ": " + meaning(key));
-    for (const net::Member& member : config.consortium.members) {
-      text += "\n[[" + kMemberSection + "]]\n";
-      for (const auto& key : member_keys()) text += key.name + " = " + key.show(member) + "\n";
-    }
   }
   return text;
 }
+
+namespace {
+
+[[noreturn]] void by_hand(const fs::path& file, const model::Task& task) {
+  throw Failure(EX_CONFIG, file.string() +
+                               " is written in a way in which [task] cannot be replaced without "
+                               "touching other settings; nothing is changed.  Put this in the "
+                               "place of its task by hand:\n\n" +
+                               task_toml(task));
+}
+
+/// Whether `made` reads as `before` with that task.
+bool changes_only_task(Config before, const std::string& made, const fs::path& file,
+                       const model::Task& task) {
+  try {
+    Config after = parse_config(made, file);
+    if (task_toml(after.task) != task_toml(task)) return false;
+    before.task = after.task;
+    return to_toml(before) == to_toml(after);
+  } catch (const Failure&) {
+    return false;
+  }
+}
+
+}  // namespace
 
 std::string replace_task(std::string_view text, const fs::path& file, const model::Task& task) {
   Config with;
   with.task = task;
   const auto section = std::ranges::find(sections(), "task", &Section<Config>::name);
   const toml::table table = parse_toml(text, file);
-  const auto header = table.at_path("task").node()->source().begin.line;
   const std::vector<std::string> lines = lines_of(text);
+  const auto* const old = table.at_path("task").node();
+  const std::size_t header = old == nullptr ? 0 : old->source().begin.line;
+  if (header == 0 || !lines.at(header - 1).starts_with("[task]")) by_hand(file, task);
   const auto is_header = [](const std::string& line) { return line.starts_with('['); };
-  const auto begin = lines.begin() + header - 1;
+  const auto begin = lines.begin() + static_cast<std::ptrdiff_t>(header) - 1;
   auto end = std::find_if(std::next(begin), lines.end(), is_header);
   // The next section begins with what is said above it, and this one with what is said above it.
   const auto up = [](auto from, auto to) {
     while (from != to && std::prev(from)->starts_with('#')) --from;
     return from;
   };
+  const Config before = parse_config(text, file);
   std::string made;
   for (auto line = lines.begin(); line != up(begin, lines.begin()); ++line) made += *line;
   made += section_toml(*section, with);
@@ -507,16 +445,7 @@ std::string replace_task(std::string_view text, const fs::path& file, const mode
        ++line) {
     made += *line;
   }
-  return made;
-}
-
-std::string replace_consortium(std::string_view text, const fs::path& file, const std::string& id) {
-  const toml::table table = parse_toml(text, file);
-  std::vector<std::string> lines = lines_of(text);
-  const auto line = table.at_path("consortium.id").node()->source().begin.line;
-  lines.at(line - 1) = "id = " + show(id) + "\n";
-  std::string made;
-  for (const std::string& each : lines) made += each;
+  if (!changes_only_task(before, made, file, task)) by_hand(file, task);
   return made;
 }
 
@@ -531,19 +460,49 @@ std::string task_toml(model::Task task) {
   return text;
 }
 
-model::Task parse_task(std::string_view text, const std::string& source) {
+namespace {
+
+/// A file with the section [task] alone.
+class TaskReader {
+ public:
+  explicit TaskReader(std::string_view text, const fs::path& source)
+      : source_(source), table_(parse_toml(text, source)) {
+    static const std::vector<Section<Handed>> only{section<Handed, model::Task>(
+        "task", [](Handed& handed) -> model::Task& { return handed.task; }, "", task_keys())};
+    SettingsReader<Handed>(source, table_, only, "docs/configuration.md").read(handed_);
+  }
+  [[nodiscard]] model::Task& task() { return handed_.task; }
+  void complete() {
+    complete_task(handed_.task, table_, [this](const toml::node* at, const std::string& what) {
+      const auto line = at != nullptr ? ":" + std::to_string(at->source().begin.line) : "";
+      throw Failure(EX_CONFIG, source_.string() + line + ": " + what);
+    });
+  }
+
+ private:
   struct Handed {
     model::Task task = Config().task;
   };
-  static const std::vector<Section<Handed>> only{section<Handed, model::Task>(
-      "task", [](Handed& handed) -> model::Task& { return handed.task; }, "", task_keys())};
-  const toml::table table = parse_toml(text, source);
-  Handed handed;
-  SettingsReader<Handed>(source, table, only, "docs/configuration.md").read(handed);
+  fs::path source_;
+  toml::table table_;
+  Handed handed_;
+};
+
+}  // namespace
+
+model::Task parse_task(std::string_view text, const std::string& source) {
+  TaskReader reader(text, source);
   // Words are not handed over; what depends on them is checked when the configuration is read.
-  const auto wrong = handed.task.vocabulary.empty() ? model::problem(handed.task) : std::nullopt;
-  if (wrong) throw Failure(EX_CONFIG, source + ": task." + *wrong);
-  return handed.task;
+  if (reader.task().vocabulary.empty()) reader.complete();
+  return reader.task();
+}
+
+model::Task load_task(const fs::path& file) {
+  TaskReader reader(read_text(file, kSettingsFile), file);
+  fs::path& vocabulary = reader.task().vocabulary;
+  if (!vocabulary.empty()) vocabulary = fs::absolute(vocabulary).lexically_normal();
+  reader.complete();
+  return reader.task();
 }
 
 std::string configuration_markdown() {
@@ -555,10 +514,6 @@ std::string configuration_markdown() {
   for (const auto& section : sections()) {
     text += "\n## `[" + section.name + "]`\n\n" + section.summary + "\n\n" +
             markdown_table(section.keys, default_of);
-    if (section.name != "consortium") continue;
-    const net::Member defaults;
-    text += "\n## `[[" + kMemberSection + "]]`\n\n" + kMemberSummary + "\n\n" +
-            markdown_table(member_keys(), [&](const auto& key) { return key.show(defaults); });
   }
   return text;
 }

@@ -3,7 +3,6 @@
 #include "daemon/system/log.hpp"
 #include "model/pipe/messages.hpp"
 #include "model/task.hpp"
-#include "net/consortium.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -43,17 +42,15 @@ struct Config {
 
   struct Node {
     std::string name;
-    std::filesystem::path keys = "node.keys";
+    std::filesystem::path key = "node.key";
+    std::filesystem::path channel_key = "channel.key";
+    std::filesystem::path card = "node.card";
     std::filesystem::path state = "state";
     std::vector<std::string> listen{"127.0.0.1:7700"};
-    std::vector<std::string> addresses;  ///< empty: those in the charter
     std::filesystem::path control = "control.sock";
   };
-  /// Who takes part: by the charter, or by this list.
   struct Consortium {
-    std::string id;
-    std::filesystem::path charter;     ///< empty: there is none
-    std::vector<net::Member> members;  ///< no id, name or channel key twice; may include this node
+    std::filesystem::path charter = "charter.kith";
   };
   using Data = pipe::DataFiles;
   struct Learning {
@@ -146,15 +143,15 @@ inline constexpr std::size_t kSettingsFile = 1 << 20;
 /// The inverse.  `source` appears in messages.  Throws Failure(EX_CONFIG).
 [[nodiscard]] model::Task parse_task(std::string_view text, const std::string& source);
 
+/// The section [task] in a file, with its vocabulary, which lies where the file says.  Throws
+/// Failure(EX_CONFIG) with FILE:LINE.
+[[nodiscard]] model::Task load_task(const std::filesystem::path& file);
+
 /// `text`, which is a configuration with the section [task], with another one in its place and all
-/// else as it was.  `file` as in parse_config().
+/// else as it was.  `file` as in parse_config().  Throws Failure(EX_CONFIG) if it is written so that
+/// this cannot be done: what comes out is read again and compared.
 [[nodiscard]] std::string replace_task(std::string_view text, const std::filesystem::path& file,
                                        const model::Task& task);
-
-/// The same with another `consortium.id`, which must be there.
-[[nodiscard]] std::string replace_consortium(std::string_view text,
-                                             const std::filesystem::path& file,
-                                             const std::string& id);
 
 /// docs/configuration.md.
 [[nodiscard]] std::string configuration_markdown();

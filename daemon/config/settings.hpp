@@ -1,6 +1,5 @@
 #pragma once
 
-#include "crypto/identity.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/system/failure.hpp"
 #include "net/endpoint.hpp"
@@ -102,8 +101,6 @@ inline std::string kind(milliseconds) {
   return "a duration like \"500ms\", \"2s\", \"10min\" or \"1h\"";
 }
 inline std::string kind(ByteSize) { return "a size like \"64MiB\" or \"2GiB\""; }
-inline std::string kind(const crypto::NodeId&) { return "a node id, as kith init prints it"; }
-inline std::string kind(const crypto::ChannelPublicKey&) { return "64 hexadecimal digits"; }
 inline std::string kind(const std::vector<std::string>&) { return "a list of texts"; }
 inline std::string kind(const std::vector<fs::path>&) { return "a list of paths"; }
 inline std::string kind(const std::vector<unsigned>&) { return "a list of whole numbers"; }
@@ -161,21 +158,6 @@ inline bool read(const toml::node& node, ByteSize& value) {
     return amount.has_value();
   });
 }
-inline bool read(const toml::node& node, crypto::NodeId& value) {
-  return read_text(node, [&](std::string_view text) {
-    const auto id = crypto::parse_node_id(text);
-    if (id) value = *id;
-    return id.has_value();
-  });
-}
-inline bool read(const toml::node& node, crypto::ChannelPublicKey& value) {
-  return read_text(node, [&](std::string_view text) {
-    const auto key = crypto::from_hex(text);
-    if (!key || key->size() != value.size()) return false;
-    std::ranges::copy(*key, value.begin());
-    return true;
-  });
-}
 bool read(const toml::node& node, Enumeration auto& value) {
   return read_text(node, [&](std::string_view text) {
     for (const auto& choice : Choices<std::remove_cvref_t<decltype(value)>>::all) {
@@ -225,10 +207,6 @@ inline std::string show(milliseconds value) {
   return show(quantity(static_cast<std::uint64_t>(value.count()), kTimeUnits));
 }
 inline std::string show(ByteSize value) { return show(quantity(value.bytes, kSizeUnits)); }
-inline std::string show(const crypto::NodeId& value) { return show(crypto::to_string(value)); }
-inline std::string show(const crypto::ChannelPublicKey& value) {
-  return show(crypto::to_hex(value));
-}
 std::string show(Enumeration auto value) {
   for (const auto& choice : Choices<decltype(value)>::all) {
     if (choice.value == value) return show(std::string(choice.name));

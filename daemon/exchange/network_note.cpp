@@ -24,18 +24,18 @@ Bytes origin_of(const net::Head& head) {
 }  // namespace
 
 std::optional<std::string> put_note(const Note& note, const net::Head& head,
-                                    const net::Consortium& readers, net::Manifest& manifest) {
+                                    const net::Directory& readers, net::Manifest& manifest) {
   if (note.text.is_null()) return std::nullopt;
   const std::string text = note.text.dump(-1, ' ', false, json::error_handler_t::replace);
   Bytes bytes(as_byte_view(text).begin(), as_byte_view(text).end());
   const bool sealed = !note.reader.empty();
   if (sealed) {
     const auto id = crypto::parse_node_id(note.reader);
-    const net::Member* const reader = id ? readers.find(*id) : nullptr;
-    if (reader == nullptr) return "its reader is not a member";
+    const auto reader = id ? readers.channel_of(*id) : std::nullopt;
+    if (!reader) return "its reader is not a member, or not heard of yet";
     Bytes plain = origin_of(head);
     plain.insert(plain.end(), bytes.begin(), bytes.end());
-    bytes = crypto::seal_to(reader->channel, plain);
+    bytes = crypto::seal_to(*reader, plain);
   }
   if (bytes.size() > net::limits::kNote) return "it is too long";
   manifest.note_sealed = sealed;

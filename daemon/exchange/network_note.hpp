@@ -2,7 +2,7 @@
 
 #include "crypto/channel_key.hpp"
 #include "daemon/learning/strategy.hpp"
-#include "net/consortium.hpp"
+#include "net/directory.hpp"
 #include "net/head.hpp"
 
 #include <nlohmann/json.hpp>
@@ -13,10 +13,10 @@
 namespace kith::daemon {
 
 /// Puts `note` into the manifest of the snapshot that `head`, of which origin and position must be
-/// set, will name.  A note for one reader is sealed to him, and to this very snapshot: a member who
+/// set, will name.  A note for one reader is sealed to it, and to this very snapshot: a member who
 /// copies it says nothing with it.  Returns why it cannot travel; then the manifest is as before.
 [[nodiscard]] std::optional<std::string> put_note(const Note& note, const net::Head& head,
-                                                  const net::Consortium& readers,
+                                                  const net::Directory& readers,
                                                   net::Manifest& manifest);
 
 /// The text of the note in a manifest; nullopt if there is none, or it is sealed and not to `key`

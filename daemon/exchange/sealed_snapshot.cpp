@@ -14,9 +14,8 @@ static_assert(net::limits::kChunk == model::kEncodedChunk);
 static_assert(net::Piece::kMaximum == net::limits::kChunk + crypto::kChunkOverhead);
 
 std::optional<crypto::ContentKey> content_key(const net::Manifest& manifest,
-                                              const crypto::NodeKeys& self) {
-  const auto mine =
-      std::ranges::find(manifest.keys, self.identity.id(), &net::Manifest::SealedKey::member);
+                                              const NodeKeys& self) {
+  const auto mine = std::ranges::find(manifest.keys, self.id, &net::Manifest::SealedKey::member);
   if (mine == manifest.keys.end()) return std::nullopt;
   auto opened = crypto::open_sealed(self.channel, mine->sealed);
   if (!opened && self.former) opened = crypto::open_sealed(*self.former, mine->sealed);
@@ -27,22 +26,25 @@ std::optional<crypto::ContentKey> content_key(const net::Manifest& manifest,
 }  // namespace
 
 net::Manifest seal_snapshot(const pipe::Fd& file, const SnapshotForm& form,
-                            const net::Consortium& readers, Blobs& blobs) {
+                            const std::vector<SnapshotReader>& readers, ByteView context,
+                            Blobs& blobs) {
   if (form.chunks() > net::limits::kChunksPerSnapshot) {
     throw Failure(EX_CONFIG, "the model is larger than a snapshot may be, which is 4 GiB as " +
                                  std::string(model::name(form.encoding)) +
                                  "; choose a smaller one, or another task.encoding");
   }
   net::Manifest manifest;
-  const auto key = crypto::ContentKey::random();
+  const auto content = crypto::ContentKey::random();
+  const crypto::ChunkKey key(content, context);
+  manifest.commitment = crypto::commitment(content, context);
   encode_snapshot(file, form, [&](ByteView chunk) {
-    const Bytes sealed = crypto::encrypt_chunk(key, manifest.chunks.size(), chunk);
+    const Bytes sealed = key.encrypt_chunk(manifest.chunks.size(), chunk);
     manifest.chunks.push_back(crypto::hash(sealed));
     blobs.write(manifest.chunks.back(), sealed, Blobs::Durability::durable);
   });
-  for (const net::Member& reader : readers.members()) {
+  for (const SnapshotReader& reader : readers) {
     net::Manifest::SealedKey for_reader{reader.id, {}};
-    const Bytes box = crypto::seal_to(reader.channel, key.data());
+    const Bytes box = crypto::seal_to(reader.channel, content.data());
     assert(box.size() == for_reader.sealed.size());
     std::ranges::copy(box, for_reader.sealed.begin());
     manifest.keys.push_back(for_reader);
@@ -51,17 +53,21 @@ net::Manifest seal_snapshot(const pipe::Fd& file, const SnapshotForm& form,
 }
 
 std::variant<pipe::Fd, Unopened> open_snapshot(const net::Manifest& manifest,
-                                               const SnapshotForm& form,
-                                               const crypto::NodeKeys& self, const Blobs& blobs) {
+                                               const SnapshotForm& form, ByteView context,
+                                               const NodeKeys& self, const Blobs& blobs) {
   const auto content = content_key(manifest, self);
   if (!content) return Unopened{"it is not sealed to this node"};
+  if (crypto::commitment(*content, context) != manifest.commitment) {
+    return Unopened{"this node was given another key than the one that its origin vouches for"};
+  }
+  const crypto::ChunkKey key(*content, context);
   if (manifest.chunks.size() != form.chunks()) {
     return Unopened{"it has the wrong number of chunks"};
   }
   SnapshotDecoder decoder(form);
   for (std::uint64_t i = 0; i < manifest.chunks.size(); ++i) {
     const auto sealed = blobs.read(manifest.chunks[i]);
-    const auto chunk = sealed ? crypto::decrypt_chunk(*content, i, *sealed) : std::nullopt;
+    const auto chunk = sealed ? key.decrypt_chunk(i, *sealed) : std::nullopt;
     if (!chunk) {  // the hash, which was right when it came, says whose fault that is
       const bool lost = !sealed || crypto::hash(*sealed) != manifest.chunks[i];
       if (lost) return Unopened{"a chunk of it was lost on our disk", true};

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace kith::daemon {
 namespace {
@@ -51,16 +52,15 @@ pipe::ModelName model_name(model::Served served) {
 }  // namespace
 
 Learner::Learner(net::asio::io_context& io, const Config& config, Peer self,
-                 std::vector<Peer> peers, Exchange& exchange)
+                 std::vector<Peer> peers)
     : io_(io),
-      settings_(config.learning),
+      config_(config),
       self_(std::move(self)),
-      privacy_(config.privacy),
       peers_(std::move(peers)),
-      exchange_(exchange),
-      strategy_(make_strategy(config, roles())),
+      roles_(roles()),
+      strategy_(make_strategy(config, roles_)),
       random_(config.learning.seed) {
-  if (!privacy_.on() || !strategy_->uses_training_examples()) return;
+  if (!config_.privacy.on() || !strategy_->uses_training_examples()) return;
   throw Failure(EX_CONFIG, "strategy \"" + std::string(name(config.learning.strategy)) +
                                "\" chooses by the training examples, which the accountant of "
                                "privacy does not see; choose another strategy, or set "
@@ -69,26 +69,41 @@ Learner::Learner(net::asio::io_context& io, const Config& config, Peer self,
 
 Learner::~Learner() = default;
 
+// Whoever is named and is no member plays no role.
 Roles Learner::roles() const {
+  const Config::Learning& settings = config_.learning;
   Roles roles;
   roles.self = self_.id;
-  roles.oracle_group = ids_of(peers_, settings_.oracle_group);
-  const std::string& convenor = settings_.convenor;
-  if (convenor.empty()) return roles;
-  const std::vector<std::string> found = ids_of(peers_, {convenor});
-  if (convenor != self_.name && found.empty()) {
-    throw Failure(EX_CONFIG, "learning.convenor names \"" + convenor + "\", who is not a member");
-  }
-  roles.convenor = convenor == self_.name ? self_.id : found.front();
+  roles.oracle_group = ids_of(peers_, settings.oracle_group);
+  if (settings.convenor.empty()) return roles;
+  const std::vector<std::string> found = ids_of(peers_, {settings.convenor});
+  if (settings.convenor == self_.name) roles.convenor = self_.id;
+  if (roles.convenor.empty() && !found.empty()) roles.convenor = found.front();
   return roles;
+}
+
+void Learner::meet_next_peers() {
+  if (!next_peers_) return;
+  peers_ = *std::exchange(next_peers_, std::nullopt);
+  Roles now = roles();
+  if (now == roles_) return;
+  roles_ = std::move(now);
+  std::map<std::string, json> opinions;
+  for (const Peer& peer : peers_) {
+    json opinion = strategy_->opinion(peer.id);
+    if (!opinion.is_null()) opinions.emplace(peer.id, std::move(opinion));
+  }
+  strategy_ = make_strategy(config_, roles_);
+  strategy_->restore(opinions);
 }
 
 net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   phase_ = "opening data";
   progress_.reset();
-  if (config.learning.oracle_group != settings_.oracle_group) {
-    settings_.oracle_group = config.learning.oracle_group;
-    strategy_ = make_strategy(config, roles());
+  if (config.learning.oracle_group != config_.learning.oracle_group) {
+    config_.learning.oracle_group = config.learning.oracle_group;
+    roles_ = roles();
+    strategy_ = make_strategy(config_, roles_);
   }
   worker_ = std::make_unique<WorkerProcess>(io_, worker_command(config.worker.command),
                                             config.worker.device != "cpu");
@@ -102,24 +117,25 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   question.score_examples = config.learning.score_examples;
   question.device = config.worker.device;
   if (trains_privately()) {
-    question.privacy = pipe::Privacy{.noise = privacy_.noise,
-                                     .clip = privacy_.clip,
-                                     .delta = privacy_.delta,
-                                     .epsilon = privacy_.epsilon,
-                                     .seed = privacy_.noise_seed};
+    question.privacy = pipe::Privacy{.noise = config_.privacy.noise,
+                                     .clip = config_.privacy.clip,
+                                     .delta = config_.privacy.delta,
+                                     .epsilon = config_.privacy.epsilon,
+                                     .seed = config_.privacy.noise_seed};
   }
   auto answer = co_await worker_->call(question);
   opened_ = answer.result;
-  exchange_.worker_replaced();
+  if (exchange_ != nullptr) exchange_->worker_replaced();
   co_return std::move(answer.file);
 }
 
 net::awaitable<json> Learner::do_round(std::uint64_t number) {
+  meet_next_peers();
   Round round;
   round.number = number;
   std::vector<std::string> ids;
   for (const Peer& peer : peers_) ids.push_back(peer.id);
-  exchange_.want(number, strategy_->pulls(number, ids, random_));
+  exchange_->want(number, strategy_->pulls(number, ids, random_));
 
   pipe::Fd partial;
   co_await train(round, partial);
@@ -128,11 +144,11 @@ net::awaitable<json> Learner::do_round(std::uint64_t number) {
     const bool allowed = !round.privacy || round.privacy->publish;
     if (allowed) {
       Note note = strategy_->note();
-      co_await exchange_.publish(number, std::move(partial), std::move(note));
+      co_await exchange_->publish(number, std::move(partial), std::move(note));
     }
     phase_ = "gathering";
     const auto start = steady_clock::now();
-    co_await exchange_.gather(number);
+    co_await exchange_->gather(number);
     round.seconds["gather"] = seconds_since(start);
   }
   co_await average(round);
@@ -153,8 +169,8 @@ net::awaitable<void> Learner::train(Round& round, pipe::Fd& partial) {
   co_await strategy_->prepare(situation);
   pipe::Train question;
   question.round = round.number;
-  question.epochs = round.number == 1 ? settings_.warmup_epochs : settings_.epochs;
-  question.baseline = settings_.baseline;
+  question.epochs = round.number == 1 ? config_.learning.warmup_epochs : config_.learning.epochs;
+  question.baseline = config_.learning.baseline;
   round.epochs = question.epochs * (question.baseline ? 2 : 1);
   auto answer = co_await worker_->call(question);
   progress_.reset();
@@ -176,9 +192,9 @@ net::awaitable<void> Learner::average(Round& round) {
   Situation situation;
   situation.round = round.number;
   situation.worker = worker_.get();
-  situation.candidates = co_await exchange_.load(round.number, *worker_);
+  situation.candidates = co_await exchange_->load(round.number, *worker_);
   if (strategy_->looks_at_published()) {
-    situation.published = co_await exchange_.load_published(*worker_);
+    situation.published = co_await exchange_->load_published(*worker_);
   }
   round.seconds["load"] = seconds_since(start);
 
@@ -203,7 +219,7 @@ net::awaitable<void> Learner::gate(Round& round) {
   losses.partial = rows[1];
   losses.averaged = rows[2];
   if (baseline) losses.baseline = rows[3];
-  round.gate = model::choose_served(losses, settings_.slack);
+  round.gate = model::choose_served(losses, config_.learning.slack);
   const pipe::Serve serve{model_name(round.gate.served)};
   co_await worker_->call(serve);
 }
@@ -248,10 +264,10 @@ json Learner::report(const Round& round) const {
   json privacy = nullptr;
   if (round.privacy) {
     privacy = {{"epsilon", round.privacy->epsilon},
-               {"delta", privacy_.delta},
-               {"noise", privacy_.noise},
-               {"clip", privacy_.clip},
-               {"budget", privacy_.epsilon > 0 ? json(privacy_.epsilon) : json(nullptr)},
+               {"delta", config_.privacy.delta},
+               {"noise", config_.privacy.noise},
+               {"clip", config_.privacy.clip},
+               {"budget", config_.privacy.epsilon > 0 ? json(config_.privacy.epsilon) : json(nullptr)},
                {"published", round.privacy->publish}};
   }
   return {{"round", round.number},
@@ -271,7 +287,7 @@ void Learner::hang_up() {
 }
 
 // Who publishes nothing has nothing to hide.
-bool Learner::trains_privately() const { return privacy_.on() && strategy_->shares(); }
+bool Learner::trains_privately() const { return config_.privacy.on() && strategy_->shares(); }
 
 std::optional<pid_t> Learner::worker_pid() const {
   return worker_ ? std::optional(worker_->pid()) : std::nullopt;

@@ -21,6 +21,8 @@ namespace kith::daemon {
 ///
 ///     train -> publish the partial -> gather -> choose what to average -> average -> gate
 ///
+/// The peers may change at any time; a round has those that there were when it began.
+///
 /// Ownership: borrows the exchange; owns the worker.  Threads: the io thread.
 class Learner {
  public:
@@ -31,11 +33,15 @@ class Learner {
   };
 
   /// Throws Failure if `config` asks for a strategy that cannot be.
-  Learner(net::asio::io_context& io, const Config& config, Peer self, std::vector<Peer> peers,
-          Exchange& exchange);
+  Learner(net::asio::io_context& io, const Config& config, Peer self, std::vector<Peer> peers);
   ~Learner();
   Learner(const Learner&) = delete;
   Learner& operator=(const Learner&) = delete;
+
+  /// What carries the snapshots from now on: before the first round.
+  void join(Exchange& exchange) { exchange_ = &exchange; }
+  /// These are the peers from the next round on.  What is thought of those who stay is kept.
+  void set_peers(std::vector<Peer> peers) { next_peers_ = std::move(peers); }
 
   /// Starts a worker, in place of an earlier one, and opens task and data of `config` in it; it
   /// goes on from its checkpoint.  Returns M0, a snapshot file.  Throws WorkerLost, WorkerRefused,
@@ -71,6 +77,7 @@ class Learner {
   };
 
   [[nodiscard]] Roles roles() const;
+  void meet_next_peers();
   net::awaitable<void> train(Round& round, pipe::Fd& partial);
   net::awaitable<void> average(Round& round);
   net::awaitable<void> gate(Round& round);
@@ -82,11 +89,12 @@ class Learner {
   [[nodiscard]] std::string name_of(const std::string& peer) const;
 
   net::asio::io_context& io_;
-  Config::Learning settings_;
+  Config config_;
   Peer self_;
-  Config::Privacy privacy_;
   std::vector<Peer> peers_;
-  Exchange& exchange_;
+  std::optional<std::vector<Peer>> next_peers_;
+  Exchange* exchange_ = nullptr;
+  Roles roles_;
   std::unique_ptr<Strategy> strategy_;
   std::mt19937_64 random_;
   std::unique_ptr<WorkerProcess> worker_;

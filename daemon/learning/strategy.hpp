@@ -81,6 +81,7 @@ struct Roles {
   std::vector<std::string> oracle_group{};
   std::string self{};
   std::string convenor{};  ///< empty: none
+  bool operator==(const Roles&) const = default;
 };
 [[nodiscard]] std::unique_ptr<Strategy> make_strategy(const Config& config, Roles roles);
 

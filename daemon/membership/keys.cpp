@@ -1,18 +1,25 @@
 #include "daemon/membership/keys.hpp"
 
+#include "daemon/system/dates.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/system/log.hpp"
 #include "model/pipe/fd.hpp"
+#include "net/endpoint.hpp"
+#include "net/label.hpp"
 #include "net/limits.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <map>
 #include <string>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
+#include <utility>
 
 namespace kith::daemon {
 namespace {
@@ -21,6 +28,7 @@ namespace fs = std::filesystem;
 using crypto::Passphrase;
 
 constexpr const char* kVariable = "KITH_PASSPHRASE_FILE";
+constexpr std::size_t kCardSize = 8 << 10;
 
 /// The first line of what can be read there; what comes after it stays unread.
 /// Throws Interrupted at the character `interrupt`, if there is one.
@@ -80,11 +88,13 @@ Passphrase copy_of(const Passphrase& passphrase) {
   return {crypto::Secret<Passphrase::kMost>(passphrase.text.data()), passphrase.size};
 }
 
-/// What was typed last: a verb may need the keys more than once.
-Passphrase typed(const std::string& prompt) {
-  static std::optional<Passphrase> last;
-  if (!last) last = QuietTerminal().ask(prompt);
-  return copy_of(*last);
+/// What was typed for this file: a verb may need its key more than once.
+Passphrase typed(const fs::path& file) {
+  static std::map<fs::path, Passphrase> answers;
+  const auto found = answers.find(file);
+  if (found != answers.end()) return copy_of(found->second);
+  Passphrase answer = QuietTerminal().ask("Passphrase of " + file.string() + ": ");
+  return copy_of(answers.emplace(file, std::move(answer)).first->second);
 }
 
 std::optional<Passphrase> passphrase_of_file() {
@@ -95,18 +105,25 @@ std::optional<Passphrase> passphrase_of_file() {
     throw Failure(EX_NOINPUT,
                   std::string(kVariable) + " names " + named + ": " + std::strerror(errno));
   }
+  struct stat info {};
+  if (::fstat(file.get(), &info) == 0 && (info.st_mode & S_IROTH) != 0) {
+    log::warn("passphrase_is_readable",
+              {{"file", named}, {"help", "every user of this machine can read it: chmod 600"}});
+  }
   return read_line(file.get(), named);
 }
 
-/// The keys in exactly this file, and the passphrase that it took, if it did.
-crypto::NodeKeys load(const fs::path& file, std::optional<Passphrase>& passphrase) {
+/// What is in exactly this file, and the passphrase that it took, if it did: the one that is given,
+/// or else one that is asked for.
+crypto::StoredKey load(const fs::path& file, crypto::KeyKind kind,
+                       std::optional<Passphrase>& passphrase) {
   const auto ask = [&] {
-    passphrase = passphrase_of_file();
-    if (!passphrase) passphrase = typed("Passphrase of " + file.string() + ": ");
+    if (!passphrase) passphrase = passphrase_of_file();
+    if (!passphrase) passphrase = typed(file);
     return copy_of(*passphrase);
   };
   try {
-    return crypto::load_key_file(file, ask);
+    return crypto::load_key_file(file, kind, ask);
   } catch (const crypto::KeyFileDamaged& error) {
     throw Failure(EX_DATAERR, error.what());
   } catch (const crypto::KeyFileError& error) {
@@ -114,9 +131,11 @@ crypto::NodeKeys load(const fs::path& file, std::optional<Passphrase>& passphras
   }
 }
 
-/// A former key that cannot be had costs a few members a while: the node goes on without.
-std::optional<crypto::ChannelKey> load_former(const fs::path& file, const crypto::NodeKeys& keys) {
-  const fs::path former = former_keys(file);
+/// A former key that cannot be had costs a few members a while: the node goes on without.  It is
+/// sealed with the passphrase that the present one took, if that took one.
+std::optional<crypto::ChannelKey> load_former(const fs::path& file, const NodeKeys& keys,
+                                              const std::optional<Passphrase>& passphrase) {
+  const fs::path former = former_key(file);
   std::error_code none;
   if (!fs::exists(former, none)) return std::nullopt;
   if (std::chrono::system_clock::now() > overlap_end(former)) {
@@ -124,35 +143,66 @@ std::optional<crypto::ChannelKey> load_former(const fs::path& file, const crypto
     return std::nullopt;
   }
   try {
-    std::optional<Passphrase> passphrase;
-    crypto::NodeKeys found = load(former, passphrase);
-    const bool useful = found.identity.id() == keys.identity.id() &&
-                        found.channel.public_key() != keys.channel.public_key();
-    if (useful) return std::move(found.channel);
+    std::optional<Passphrase> same;
+    if (passphrase) same = copy_of(*passphrase);
+    const auto stored = load(former, crypto::KeyKind::channel, same);
+    crypto::ChannelKey found = stored.channel();
+    const bool useful = stored.node == keys.id && found.public_key() != keys.channel.public_key();
+    if (useful) return found;
   } catch (const Failure& failure) {
     log::warn("former_key_ignored", {{"what", failure.what()}});
   }
   return std::nullopt;
 }
 
-void replace(const fs::path& file, const crypto::NodeKeys& keys, const Passphrase* passphrase) {
+void replace(const fs::path& file, const crypto::StoredKey& key, const Passphrase* passphrase) {
   try {
-    crypto::replace_key_file(file, keys, passphrase);
+    crypto::replace_key_file(file, key, passphrase);
   } catch (const crypto::KeyFileError& error) {
     throw Failure(EX_IOERR, error.what());
   }
 }
 
+void create(const fs::path& file, const crypto::StoredKey& key) {
+  try {
+    crypto::create_key_file(file, key);
+  } catch (const crypto::KeyFileError& error) {
+    throw Failure(EX_CANTCREAT, error.what());
+  }
+}
+
 }  // namespace
 
-crypto::NodeKeys load_keys(const fs::path& file) {
+NodeKeys load_channel_keys(const fs::path& file) {
   std::optional<Passphrase> passphrase;
-  crypto::NodeKeys keys = load(file, passphrase);
-  keys.former = load_former(file, keys);
+  const auto stored = load(file, crypto::KeyKind::channel, passphrase);
+  NodeKeys keys{stored.node, stored.channel()};
+  keys.former = load_former(file, keys, passphrase);
   return keys;
 }
 
-fs::path former_keys(const fs::path& file) { return fs::path(file) += ".former"; }
+crypto::Identity load_node_key(const fs::path& file) {
+  std::optional<Passphrase> passphrase;
+  return load(file, crypto::KeyKind::node, passphrase).identity();
+}
+
+crypto::Identity make_keys(const KeyFiles& files) {
+  if (!fs::exists(files.node)) {
+    if (fs::exists(files.channel)) {
+      throw Failure(EX_NOINPUT, "there is " + files.channel.string() + ", but not the node key " +
+                                    files.node.string() +
+                                    ": bring it here, or remove the channel key to begin anew");
+    }
+    create(files.node, crypto::StoredKey::of(crypto::Identity::generate()));
+  }
+  crypto::Identity node = load_node_key(files.node);
+  if (!fs::exists(files.channel)) {
+    create(files.channel, crypto::StoredKey::of(node.id(), crypto::ChannelKey::generate()));
+  }
+  return node;
+}
+
+fs::path former_key(const fs::path& file) { return fs::path(file) += ".former"; }
 
 std::chrono::system_clock::time_point overlap_end(const fs::path& former) {
   std::error_code none;
@@ -161,27 +211,24 @@ std::chrono::system_clock::time_point overlap_end(const fs::path& former) {
   return std::chrono::file_clock::to_sys(since) + net::limits::kKeyOverlap;
 }
 
-crypto::NodeKeys renew_keys(const fs::path& file) {
+void renew_channel_key(const fs::path& file) {
   std::optional<Passphrase> passphrase;
-  const crypto::NodeKeys before = load(file, passphrase);
+  const auto before = load(file, crypto::KeyKind::channel, passphrase);
+  const Passphrase* const seal = passphrase ? &*passphrase : nullptr;
   // The former one first: in between, the two are the same.
-  replace(former_keys(file), before, passphrase ? &*passphrase : nullptr);
-  crypto::NodeKeys keys{crypto::Identity::from_seed(before.identity.seed()),
-                        crypto::ChannelKey::generate()};
-  replace(file, keys, passphrase ? &*passphrase : nullptr);
-  return keys;
+  replace(former_key(file), before, seal);
+  replace(file, crypto::StoredKey::of(before.node, crypto::ChannelKey::generate()), seal);
 }
 
-void seal_keys(const fs::path& file, const crypto::NodeKeys& keys, const Passphrase* passphrase) {
-  if (keys.former) {
-    const crypto::NodeKeys former{crypto::Identity::from_seed(keys.identity.seed()),
-                                  crypto::ChannelKey::from_secret(keys.former->secret())};
-    const fs::path beside = former_keys(file);
-    const auto since = fs::last_write_time(beside);
-    replace(beside, former, passphrase);
-    fs::last_write_time(beside, since);  // its time goes on
+void seal_key_file(const fs::path& file, crypto::KeyKind kind, const Passphrase* passphrase) {
+  std::optional<Passphrase> current;
+  const fs::path former = former_key(file);
+  if (kind == crypto::KeyKind::channel && fs::exists(former)) {
+    const auto since = fs::last_write_time(former);
+    replace(former, load(former, kind, current), passphrase);
+    fs::last_write_time(former, since);  // its time goes on
   }
-  replace(file, keys, passphrase);
+  replace(file, load(file, kind, current), passphrase);
 }
 
 crypto::Passphrase new_passphrase() {
@@ -192,6 +239,49 @@ crypto::Passphrase new_passphrase() {
     throw Failure(EX_USAGE, "the two passphrases differ; nothing was changed");
   }
   return first;
+}
+
+// --- Cards -------------------------------------------------------------------------------------
+
+std::optional<net::Card> load_card(const fs::path& file) {
+  const auto bytes = read_whole(file, kCardSize);
+  if (!bytes) return std::nullopt;
+  auto parsed = net::parse_card({reinterpret_cast<const char*>(bytes->data()), bytes->size()});
+  if (const auto* fault = std::get_if<net::CardFault>(&parsed)) {
+    throw Failure(EX_DATAERR, file.string() + ": " + std::string(explain(*fault)));
+  }
+  return std::get<net::Card>(std::move(parsed));
+}
+
+net::Card make_card(const KeyFiles& files, const crypto::Identity& node, const CardDraft& draft,
+                    const net::Hash& founded, std::chrono::system_clock::time_point now,
+                    std::uint64_t later_than) {
+  if (!net::is_label(draft.name)) {
+    throw Failure(EX_USAGE, "a node needs a name of 1 to 64 printable characters of one script");
+  }
+  if (!net::are_addresses(draft.addresses)) {
+    throw Failure(EX_USAGE, "a node has at most 4 addresses, each like \"host:7700\"");
+  }
+  const auto keys = load_channel_keys(files.channel);
+  if (keys.id != node.id()) {
+    throw Failure(EX_USAGE, files.channel.string() + " is the channel key of " +
+                                to_string(keys.id) + ", and not of " + to_string(node.id()) +
+                                ", whose node key was given");
+  }
+  net::Card card;
+  card.founded = founded;
+  card.issued = std::max(seconds_of(now), later_than + 1);
+  card.name = draft.name;
+  card.addresses = draft.addresses;
+  return net::sign_card(std::move(card), node, keys.channel);
+}
+
+net::Card write_card(const KeyFiles& files, const crypto::Identity& node, const CardDraft& draft,
+                     const net::Hash& founded, std::chrono::system_clock::time_point now,
+                     std::uint64_t later_than) {
+  net::Card card = make_card(files, node, draft, founded, now, later_than);
+  write_whole(files.card, as_byte_view(net::to_text(card) + "\n"));
+  return card;
 }
 
 }  // namespace kith::daemon

@@ -1,19 +1,25 @@
 #include "daemon/node/node.hpp"
 
-#include "daemon/membership/charter_file.hpp"
-#include "daemon/state/departures.hpp"
+#include "daemon/api/membership_routes.hpp"
 #include "daemon/learning/encoded_snapshot.hpp"
-#include "daemon/system/failure.hpp"
+#include "daemon/membership/keys.hpp"
+#include "daemon/state/departures.hpp"
 #include "daemon/state/history.hpp"
+#include "daemon/system/dates.hpp"
+#include "daemon/system/failure.hpp"
 #include "daemon/system/log.hpp"
-#include "daemon/membership/renewals.hpp"
 #include "daemon/system/version.hpp"
 #include "model/pipe/memfd.hpp"
 #include "model/task.hpp"
 
+#include <boost/algorithm/string/join.hpp>
+
 #include <algorithm>
 #include <cassert>
+#include <set>
+#include <sstream>
 #include <unistd.h>
+#include <utility>
 
 namespace kith::daemon {
 namespace {
@@ -21,41 +27,9 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 using std::chrono::steady_clock;
+using std::chrono::system_clock;
 
-/// While rival charters contest who belongs, a node that only its own names stays up, with whoever
-/// still talks to it: whoever makes a rival could stop every node else.
-net::Consortium make_consortium(const Config& config, const net::NodeId& self,
-                                const std::vector<net::Renewal>& renewals) {
-  std::vector<net::Member> members = config.consortium.members;
-  const auto& file = config.consortium.charter;
-  if (!file.empty() && std::ranges::find(members, self, &net::Member::id) == members.end()) {
-    const auto named = load_charter(file).newest().charter.members;
-    const auto found = std::ranges::find(named, self, &net::Member::id);
-    if (found != named.end()) members.push_back(*found);
-  }
-  try {
-    net::Consortium consortium(config.consortium.id, std::move(members));
-    for (const net::Renewal& renewal : renewals) {
-      consortium.renew(renewal.member, renewal.channel, renewal.addresses);
-    }
-    return consortium;
-  } catch (const std::invalid_argument& error) {
-    throw Failure(EX_CONFIG, error.what());
-  }
-}
-
-std::vector<Learner::Peer> others(const net::Consortium& consortium, const net::NodeId& self) {
-  std::vector<Learner::Peer> peers;
-  for (const net::Member& member : consortium.members()) {
-    if (member.id != self) peers.push_back({to_string(member.id), member.name});
-  }
-  return peers;
-}
-
-Learner::Peer peer_of(const net::Consortium& consortium, const net::NodeId& id) {
-  const net::Member* const member = consortium.find(id);
-  return {to_string(id), member != nullptr ? member->name : ""};
-}
+constexpr auto kTick = 1s;  // between two looks at the clock
 
 // The worker would miss them too, but not know which key to correct.
 void check_data_files(const Config::Data& data) {
@@ -86,55 +60,182 @@ double seconds_since(steady_clock::time_point start) {
   return std::chrono::duration<double>(steady_clock::now() - start).count();
 }
 
-}  // namespace
-
-std::string member_block(const Config& config, const crypto::NodeKeys& keys) {
-  std::string addresses;
-  for (const std::string& address : config.node.listen) {
-    addresses += (addresses.empty() ? "\"" : ", \"") + address + "\"";
-  }
-  return "[[consortium.member]]\nname = \"" + config.node.name + "\"\nid = \"" +
-         to_string(keys.identity.id()) + "\"\nchannel = \"" +
-         crypto::to_hex(keys.channel.public_key()) + "\"\naddresses = [" + addresses + "]\n";
+bool was_member(const net::CharterChain& chain, const crypto::NodeId& id) {
+  return std::ranges::any_of(chain.versions(), [&](const auto& version) {
+    return std::ranges::binary_search(version.charter.members, id, {}, &net::Member::id);
+  });
 }
+
+bool was_member(const net::CharterChain& chain, const std::string& name) {
+  return std::ranges::any_of(chain.versions(), [&](const auto& version) {
+    return version.charter.find_member(name) != nullptr;
+  });
+}
+
+/// Throws Failure(EX_CONFIG) if the charter has expired.
+void check_age(const net::Charter& charter, system_clock::time_point now) {
+  const net::CharterAge age = net::age(charter, now);
+  if (age == net::CharterAge::valid) return;
+  const std::string what =
+      std::string(age == net::CharterAge::expiring ? "the charter expires on "
+                                                   : "the charter expired on ") +
+      date(charter.expires) + " (this machine's clock says " + date(seconds_of(now)) + ")";
+  const std::string help =
+      "ask the stewards for a newer version, which kith charter propose --renew 365 begins; or set "
+      "the clock";
+  if (age == net::CharterAge::expired) throw Failure(EX_CONFIG, what + ": " + help);
+  const auto grace = std::chrono::seconds(net::limits::kCharterGrace).count();
+  log::warn("charter_expires",
+            {{"what", what},
+             {"help", help},
+             {"not_after", date(charter.expires + static_cast<std::uint64_t>(grace))}});
+}
+
+/// The card that goes with these keys.  Throws Failure(EX_CONFIG).
+net::Card card_for(const Config& config, const NodeKeys& keys, const net::CharterChain& chain) {
+  const auto& file = config.node.card;
+  const auto refuse = [&](const std::string& what) {
+    throw Failure(EX_CONFIG, file.string() + " " + what +
+                                 "; make another with kith key card, where the node key is");
+  };
+  const auto card = load_card(file);
+  if (!card) refuse("is missing");
+  if (card->node != keys.id) refuse("is of another node");
+  if (card->founded != chain.founded()) refuse("is for another consortium than the charter");
+  if (card->channel != keys.channel.public_key()) refuse("names another channel key");
+  return *card;
+}
+
+/// Throws Failure if there is none yet.
+const net::CharterChain& chain_of(const Membership& membership) {
+  if (membership.chain().empty()) (void)load_record(membership.file());  // says how to get one
+  return membership.chain();
+}
+
+Learner::Peer self_among(const net::CharterChain& chain, const Config& config,
+                         const crypto::NodeId& id) {
+  for (const net::Member& member : chain.newest().charter.members) {
+    if (member.id == id) return {to_string(id), member.name};
+  }
+  return {to_string(id), config.node.name};
+}
+
+std::vector<Learner::Peer> peers_in(const net::CharterChain& chain, const crypto::NodeId& self) {
+  std::vector<Learner::Peer> peers;
+  const auto& members = chain.newest().charter.members;
+  // Who is no member any more learns alone.
+  if (!std::ranges::binary_search(members, self, {}, &net::Member::id)) return peers;
+  for (const net::Member& member : members) {
+    if (member.id != self) peers.push_back({to_string(member.id), member.name});
+  }
+  return peers;
+}
+
+/// What may change while a node runs.
+void take_changeable(Config& config, const Config& from) {
+  config.log.level = from.log.level;
+  config.limits = from.limits;
+  config.learning.rounds = from.learning.rounds;
+  config.learning.interval = from.learning.interval;
+  config.learning.gather = from.learning.gather;
+  config.worker.restart_limit = from.worker.restart_limit;
+}
+
+/// The lines of a configuration file that are other ones.
+std::string changed_lines(const Config& before, const Config& after) {
+  std::istringstream ours(to_toml(before)), theirs(to_toml(after));
+  std::vector<std::string> changed;
+  for (std::string one, other; std::getline(ours, one) && std::getline(theirs, other);) {
+    if (one != other) changed.push_back(other);
+  }
+  return boost::algorithm::join(changed, "; ");
+}
+
+// As many as fit into limits.disk; none rather than too little room for all else.
+void keep_checkpoint(const Config& config, std::uint64_t round) {
+  const std::filesystem::path checkpoint = config.node.state / kCheckpoint;
+  std::error_code failed;
+  const std::uint64_t size = std::filesystem::file_size(checkpoint, failed);
+  if (failed) return;  // another worker may keep its own
+  const std::uint64_t free = std::filesystem::space(config.node.state, failed).available;
+  std::uint64_t most = std::min<std::uint64_t>(
+      config.limits.history, config.limits.disk.bytes / std::max<std::uint64_t>(size, 1));
+  const bool room = !failed && free >= config.limits.disk_free.bytes + 2 * size;
+  if (most < 2 || !room) most = 0;
+  History(config.node.state / kHistory).keep(round, checkpoint, most);
+}
+
+}  // namespace
 
 // --- Setting up --------------------------------------------------------------------------------
 
-Node::Node(net::asio::io_context& io, Config config, const crypto::NodeKeys& keys)
-    : config_(std::move(config)),
-      keys_(keys),
+Node::Node(net::asio::io_context& io, Config config)
+    : io_(io),
+      config_(std::move(config)),
+      keys_(std::make_shared<const NodeKeys>(load_channel_keys(config_.node.channel_key))),
       store_(config_.node.state),
       audit_(config_.node.state / kAuditLog),
-      renewals_(renew_node(config_, keys_, audit_, std::chrono::system_clock::now())),
-      consortium_(make_consortium(config_, keys_.identity.id(), renewals_)),
-      exchange_(io, config_, keys_, consortium_, renewals_, store_, audit_),
-      learner_(io, config_, peer_of(consortium_, keys_.identity.id()),
-               others(consortium_, keys_.identity.id()), exchange_),
-      io_(io),
-      rest_(io) {
-  const net::Member* self = consortium_.find(keys_.identity.id());
-  const bool listed = self != nullptr && self->channel == keys_.channel.public_key();
-  if (!listed && !config_.consortium.charter.empty()) {
-    throw Failure(EX_CONFIG, "this node, " + to_string(keys_.identity.id()) +
-                                 ", is not a member by the newest version of " +
+      membership_(config_.consortium.charter),
+      disk_(io),
+      files_(io, disk_),
+      calendar_(system_clock::now(), steady_clock::now()),
+      learner_(io, config_,
+               self_among(chain_of(membership_), config_, keys_->id),
+               peers_in(chain_of(membership_), keys_->id)),
+      rest_(io),
+      tick_(io) {
+  const net::CharterChain& chain = membership_.chain();
+  const auto& newest = chain.newest();
+  check_age(newest.charter, system_clock::now());
+  if (!was_member(chain, keys_->id)) {
+    throw Failure(EX_CONFIG, "this node, " + to_string(keys_->id) +
+                                 ", is not a member by any version of " +
                                  config_.consortium.charter.string() +
-                                 ": give a steward what kith charter request prints; if it was "
-                                 "expelled, ask a steward why");
+                                 ": give a steward what kith charter request prints");
   }
-  if (!listed) {
-    throw Failure(EX_CONFIG,
-                  "this node is not on its own member list; add this to the configuration, "
-                  "here and on the other nodes:\n\n" +
-                      member_block(config_, keys_));
-  }
+  card_ = card_for(config_, *keys_, chain);
+  check_roles();
   check_data_files(config_.data);
+  tell_charter();
+  membership_.write_with([this](const std::filesystem::path& file, Bytes bytes) {
+    files_.put(file, std::move(bytes));
+  });
+  membership_.on_change([this](Membership::By by) { membership_changed(by); });
   if (const auto last = store_.rounds(1); !last.empty()) last_report_ = last.back();
   std::map<std::string, json> opinions;
   for (const auto& [peer, opinion] : store_.peers()) opinions.emplace(to_string(peer), opinion);
   learner_.strategy().restore(opinions);
 }
 
+Node::~Node() {
+  *alive_ = false;
+  disk_.end();
+}
+
+// Whoever the configuration names was a member at some time, or it is a mistake.
+void Node::check_roles() const {
+  const net::CharterChain& chain = membership_.chain();
+  const auto check = [&](const std::string& key, const std::string& name) {
+    if (chain.newest().charter.find_member(name) != nullptr) return;
+    if (!was_member(chain, name)) {
+      throw Failure(EX_CONFIG, key + " names \"" + name + "\", who is not a member by version " +
+                                   std::to_string(chain.newest().charter.number) +
+                                   " of the charter");
+    }
+    log::warn("member_gone", {{"name", name},
+                              {"help", key + " names it, and it does not count any more; this node "
+                                             "goes on without it"}});
+  };
+  for (const std::string& name : config_.learning.oracle_group) {
+    check("learning.oracle_group", name);
+  }
+  const std::string& convenor = config_.learning.convenor;
+  if (!convenor.empty()) check("learning.convenor", convenor);
+}
+
 net::awaitable<void> Node::run() {
+  serve_control();
+  net::asio::co_spawn(io_, keep_time(alive_), net::rethrow);
   unsigned restarts = 0;
   while (!stopping_) {
     std::string lost;
@@ -160,6 +261,7 @@ net::awaitable<void> Node::run() {
                                      " times in a row (" + lost + "); see its messages above");
     }
     log::warn("worker_lost", {{"why", lost}, {"restart", restarts}});
+    ++counters_.worker_restarts;
     learner_.drop_worker();
     resting_ = "waiting to restart the worker";
     co_await pause(std::min<steady_clock::duration>(1s * (1 << std::min(restarts, 6U)), 60s));
@@ -174,17 +276,19 @@ net::awaitable<void> Node::open() {
   const auto initial = pipe::SealedMap::open(file, kLargestSnapshot);
   if (const auto* problem = std::get_if<std::string>(&initial)) throw WorkerLost(*problem);
   const ByteView initial_bytes = std::get<pipe::SealedMap>(initial).bytes();
-  const std::string manifest = model::manifest(config_.task, crypto::hash(initial_bytes));
-  const crypto::Hash task = crypto::hash(as_byte_view(manifest));
+  Subject subject;
+  subject.manifest = model::manifest(config_.task, crypto::hash(initial_bytes));
+  subject.task = crypto::hash(as_byte_view(subject.manifest));
+  subject.form = form_of(initial_bytes, config_.task.encoding);
+  subject.examples = opened.train;
   log::info("opened", {{"worker", learner_.worker_pid().value_or(0)},
                        {"parameters", opened.parameters},
                        {"train", opened.train},
                        {"validation", opened.validation},
                        {"test", opened.test},
                        {"round", opened.round},
-                       {"task", crypto::to_hex(task)}});
-  check_task(task);
-  if (store_.text("manifest") != manifest) store_.put_text("manifest", manifest);
+                       {"task", crypto::to_hex(subject.task)}});
+  check_task(subject.task);
   const auto& [noise, clip, delta, epsilon, seed] = config_.privacy;
   if (noise > 0 && delta * static_cast<double>(opened.train) >= 1) {
     log::warn("delta_is_large", {{"delta", delta},
@@ -193,57 +297,134 @@ net::awaitable<void> Node::open() {
                                   "a promise that may fail for one example in so many is none; set "
                                   "privacy.delta well below 1 / training examples"}});
   }
-  if (exchange_.joined()) co_return;
-  exchange_.join({manifest, form_of(initial_bytes, config_.task.encoding), opened.train});
-  serve_control();
+  if (!exchange_) co_await join(std::move(subject));
 }
 
 void Node::check_task(const crypto::Hash& task) {
-  const std::string text = crypto::to_hex(task);
   const auto stored = store_.text("task");
-  if (!stored) return store_.put_text("task", text);
-  if (*stored != text) {
-    throw Failure(EX_CONFIG,
-                  config_.node.state.string() +
-                      " holds the state of another task; restore the [task] section, or begin with "
-                      "this one: kith task accept");
+  if (!stored || *stored == crypto::to_hex(task)) return;
+  throw Failure(EX_CONFIG,
+                config_.node.state.string() +
+                    " holds the state of another task; restore the [task] section, or begin with "
+                    "this one: kith task accept");
+}
+
+net::awaitable<void> Node::join(Subject subject) {
+  resting_ = "reading what is on the disk";
+  const std::string task = crypto::to_hex(subject.task);
+  const json started{{"version", version()},
+                     {"id", to_string(keys_->id)},
+                     {"consortium", membership_.chain().newest().charter.consortium}};
+  // Until here the state is as it was, whatever was wrong.
+  auto read = [this, task, started, manifest = subject.manifest] {
+    store_.open_log();
+    audit_.append("started", started);
+    store_.put_text("task", task);
+    if (store_.text("manifest") != manifest) store_.put_text("manifest", manifest);
+    return read_shelf(store_);
+  };
+  const std::vector<ShelvedSnapshot> found = co_await net::offload(disk_.pool(), std::move(read));
+  if (stopping_) throw WorkerLost("stopping");
+  Shared shared{config_, membership_, store_, audit_, disk_, keys_, std::move(subject)};
+  exchange_ = std::make_unique<NetworkExchange>(io_, std::move(shared), *card_, found,
+                                                store_.evidence());
+  learner_.join(*exchange_);
+  exchange_->join();
+  resting_.clear();
+}
+
+// --- What changes meanwhile --------------------------------------------------------------------
+
+// Who belongs may have changed, by the operator or by what peers tell.
+void Node::tell_charter() {
+  const auto& [charter, signed_charter, id] = membership_.chain().newest();
+  if (std::exchange(told_charter_, id) == id) return;
+  log::info("charter", {{"consortium", charter.consortium},
+                        {"number", charter.number},
+                        {"members", charter.members.size()},
+                        {"expires", date(charter.expires)},
+                        {"fingerprint", fingerprint(id)}});
+  if (membership_.is_member(keys_->id)) return;
+  log::error("expelled", {{"number", charter.number},
+                          {"help",
+                           "the charter does not name this node any more: it learns alone; ask "
+                           "a steward why"}});
+}
+
+void Node::membership_changed(Membership::By by) {
+  tell_charter();
+  if (exchange_ && by == Membership::By::operators) exchange_->follow_membership();
+  learner_.set_peers(peers_in(membership_.chain(), keys_->id));
+}
+
+net::awaitable<json> Node::reload_keys() {
+  auto load = [file = config_.node.channel_key] {
+    return std::make_shared<const NodeKeys>(load_channel_keys(file));
+  };
+  auto keys = co_await net::offload(disk_.pool(), std::move(load));
+  if (keys->id != keys_->id) {
+    throw Failure(EX_CONFIG, config_.node.channel_key.string() + " is of another node");
+  }
+  card_ = card_for(config_, *keys, membership_.chain());
+  keys_ = std::move(keys);
+  if (exchange_) exchange_->set_keys(keys_, *card_);
+  co_return json{{"channel", crypto::to_hex(card_->channel.key)}, {"issued", card_->issued}};
+}
+
+net::awaitable<void> Node::keep_time(std::shared_ptr<bool> alive) {
+  steady_clock::time_point next_try;  // to be rid of the former key
+  steady_clock::time_point next_warning = steady_clock::now() + 24h;
+  net::CharterAge told = net::age(membership_.chain().newest().charter, system_clock::now());
+  while (!stopping_) {
+    net::error_code ec;
+    tick_.expires_after(kTick);
+    co_await tick_.async_wait(net::asio::redirect_error(net::use_awaitable, ec));
+    if (!*alive || stopping_) co_return;
+    const auto wall = system_clock::now();
+    const auto [now, jumped] = calendar_.look(wall, steady_clock::now());
+    if (jumped) {
+      log::warn("clock_jumped",
+                {{"shows", log::time_text(wall)},
+                 {"believed", log::time_text(now)},
+                 {"help",
+                  "the machine was asleep, or copied, or its clock was set: this node connects "
+                  "anew. If the clock is wrong, set it; what expires does not for a day"}});
+      if (exchange_) exchange_->begin_again();
+    }
+    if (exchange_) exchange_->set_date(seconds_of(wall));
+    const net::Charter& charter = membership_.chain().newest().charter;
+    const net::CharterAge age = net::age(charter, now);
+    if (age != told || steady_clock::now() >= next_warning) {
+      check_age(charter, now);
+      next_warning = steady_clock::now() + 24h;
+    }
+    told = age;
+    const bool over = keys_->former && now > overlap_end(former_key(config_.node.channel_key));
+    if (!over || steady_clock::now() < next_try) continue;
+    next_try = steady_clock::now() + 1h;
+    try {
+      co_await reload_keys();
+    } catch (const Failure& failure) {  // sealed, and nobody there who knows the passphrase
+      log::debug("former_key_stays", {{"what", failure.what()}});
+    }
   }
 }
 
-void Node::serve_control() {
-  ControlRoutes routes;
-  routes.add("GET", "/v1/status", [this](const ControlRequest&) { return status(); });
-  routes.add("GET", "/v1/peers", [this](const ControlRequest&) { return peers(); });
-  routes.add("GET", "/v1/rounds", [this](const ControlRequest& request) {
-    const auto last = request.query.find("last");
-    const std::size_t limit =
-        last == request.query.end() ? 20 : std::strtoul(last->second.c_str(), nullptr, 10);
-    return json(store_.rounds(limit));
-  });
-  routes.add("GET", "/v1/served", [this](const ControlRequest&) {
-    return json::parse(store_.text("served").value_or("null"));
-  });
-  using Consent = NetworkExchange::Consent;
-  const auto add_consent = [&](const char* path, Consent consent) {
-    routes.add("POST", path, [this, consent](const ControlRequest& request) {
-      const json id = request.body.is_object() ? request.body.value("id", json()) : json();
-      if (!id.is_string()) throw Failure(EX_USAGE, "say whom: {\"id\": NODE ID}");
-      exchange_.set_consent(id, consent);
-      return json{{"id", id}, {"denied", consent == Consent::denied}};
-    });
-  };
-  add_consent("/v1/deny", Consent::denied);
-  add_consent("/v1/allow", Consent::allowed);
-  routes.add("POST", "/v1/stop", [this](const ControlRequest&) {
-    net::asio::post(io_, [this] { stop(); });
-    return json{{"stopping", true}};
-  });
-  control_ =
-      std::make_unique<ControlServer>(io_.get_executor(), config_.node.control, std::move(routes));
-}
-
-void Node::follow_charter() try { exchange_.follow_charter(); } catch (const Failure& failure) {
-  log::warn("charter_refused", {{"what", failure.what()}});
+void Node::reload(const Config& config) {
+  Config changed = config_;
+  take_changeable(changed, config);
+  if (to_toml(changed) != to_toml(config)) {
+    log::error("not_reloaded",
+               {{"changed", changed_lines(changed, config)},
+                {"help",
+                 "that takes a restart; nothing was changed.  While a node runs, these may change: "
+                 "log.level, limits, learning.rounds, learning.interval, learning.gather and "
+                 "worker.restart_limit"}});
+    return;
+  }
+  config_ = std::move(changed);
+  log::set_level(config_.log.level);
+  log::info("reloaded");
 }
 
 void Node::stop() {
@@ -251,19 +432,28 @@ void Node::stop() {
   log::info("stopping");
   resting_ = "stopping";
   rest_.cancel();
+  tick_.cancel();
   control_.reset();
-  exchange_.stop();
+  files_.stop();
+  if (exchange_) exchange_->stop();
   learner_.hang_up();
 }
 
 // --- The learning loop -------------------------------------------------------------------------
 
 net::awaitable<void> Node::learn() {
-  const std::uint64_t rounds = config_.learning.rounds;
-  while (!stopping_ && (rounds == 0 || finished_round_ < rounds)) {
+  while (!stopping_ &&
+         (config_.learning.rounds == 0 || finished_round_ < config_.learning.rounds)) {
     const auto start = steady_clock::now();
     round_ = finished_round_ + 1;
-    keep(co_await learner_.do_round(round_));
+    json report = co_await learner_.do_round(round_);
+    const auto traffic = exchange_->host().traffic();
+    report["bytes_in"] = traffic.in;
+    report["bytes_out"] = traffic.out;
+    co_await keep(report);
+    finished_round_ = round_;
+    tell_of(report);
+    last_report_ = std::move(report);
     const auto rest = config_.learning.interval - (steady_clock::now() - start);
     if (rest > 0s && !stopping_) {
       resting_ = "resting";
@@ -273,25 +463,38 @@ net::awaitable<void> Node::learn() {
   }
 }
 
-void Node::keep(json report) {
-  const auto traffic = exchange_.traffic();
-  report["bytes_in"] = traffic.in;
-  report["bytes_out"] = traffic.out;
-  store_.atomically([&] {
-    store_.put_round(round_, std::chrono::system_clock::now(), report);
-    store_.put_text("served", served(report).dump());
-    for (const net::Member& member : consortium_.members()) {
-      const json opinion = learner_.strategy().opinion(to_string(member.id));
-      if (!opinion.is_null()) store_.put_peer(member.id, opinion);
-    }
-  });
-  finished_round_ = round_;
-  keep_history();
+// Until it is on the disk, the round is not done.
+net::awaitable<void> Node::keep(const json& report) {
+  const auto now = system_clock::now();
+  const std::string serving = served(report).dump();
+  std::map<crypto::NodeId, json> opinions;
+  for (const net::Member& member : membership_.chain().newest().charter.members) {
+    json opinion = learner_.strategy().opinion(to_string(member.id));
+    if (!opinion.is_null()) opinions.emplace(member.id, std::move(opinion));
+  }
   json averaged = report.at("members");
-  for (json& member : averaged) member["snapshot"] = exchange_.loaded(member.at("id"));
-  audit_.append("averaged",
-                {{"round", round_}, {"members", averaged}, {"served", report.at("served")}});
+  for (json& member : averaged) {
+    const auto* const loaded = exchange_->inbox().loaded(member.at("id"));
+    member["snapshot"] = loaded == nullptr ? json() : json(crypto::to_hex(loaded->head.id()));
+  }
+  const json entry{{"round", round_}, {"members", averaged}, {"served", report.at("served")}};
+  auto write = [this, now, report, serving, opinions, entry, round = round_, config = config_] {
+    store_.atomically([&] {
+      store_.put_round(round, now, report);
+      store_.put_text("served", serving);
+      for (const auto& [id, opinion] : opinions) store_.put_peer(id, opinion);
+    });
+    audit_.append("averaged", entry);
+    keep_checkpoint(config, round);
+  };
+  co_await net::offload(disk_.pool(), std::move(write));
+}
 
+void Node::tell_of(const json& report) {
+  ++counters_.rounds;
+  for (const auto& [phase, seconds] : report.at("seconds").items()) {
+    counters_.seconds[phase] += seconds.get<double>();
+  }
   const json& privacy = report.at("privacy");
   if (!privacy.is_null() && !privacy.at("published").get<bool>()) {
     log::warn(
@@ -301,50 +504,41 @@ void Node::keep(json report) {
          {"budget", config_.privacy.epsilon},
          {"help", "nothing is published any more; the node goes on learning from its peers"}});
   }
-
-  std::string cluster;
-  for (const auto& member : report.at("members")) {
-    cluster += (cluster.empty() ? "" : ",") + member.at("name").get<std::string>();
-  }
+  std::vector<std::string> cluster;
+  for (const auto& member : report.at("members")) cluster.push_back(member.at("name"));
   const json& served = report.at("models").at(report.at("served").get<std::string>());
   const json& judged = served.at(served.at("test").is_null() ? "validation" : "test");
   log::info("round_finished",
             {{"round", round_},
              {"accuracy", judged.at("accuracy").get<double>()},
              {"served", report.at("served").get<std::string>()},
-             {"cluster", cluster},
+             {"cluster", boost::algorithm::join(cluster, ",")},
              {"train_seconds", report.at("seconds").at("train").get<double>()},
              {"choose_seconds", report.at("seconds").at("choose").get<double>()}});
-  last_report_ = std::move(report);
-}
-
-// As many as fit into limits.disk; none rather than too little room for all else.
-void Node::keep_history() {
-  const std::filesystem::path checkpoint = config_.node.state / kCheckpoint;
-  std::error_code failed;
-  const std::uint64_t size = std::filesystem::file_size(checkpoint, failed);
-  if (failed) return;  // another worker may keep its own
-  const std::uint64_t free = std::filesystem::space(config_.node.state, failed).available;
-  std::uint64_t most = std::min<std::uint64_t>(
-      config_.limits.history, config_.limits.disk.bytes / std::max<std::uint64_t>(size, 1));
-  const bool room = !failed && free >= config_.limits.disk_free.bytes + 2 * size;
-  if (most < 2 || !room) most = 0;
-  History(config_.node.state / kHistory).keep(round_, checkpoint, most);
 }
 
 // What kith export tells of the model.
 json Node::served(const json& report) const {
   json averaged = report.at("members");
-  for (json& member : averaged) member["head"] = exchange_.loaded_head(member.at("id"));
+  for (json& member : averaged) {
+    const auto* const loaded = exchange_->inbox().loaded(member.at("id"));
+    if (loaded == nullptr) continue;
+    member["head"] = crypto::to_hex(net::encode(loaded->head));
+    if (loaded->card) member["card"] = net::to_text(*loaded->card);
+  }
+  const net::CharterChain& chain = membership_.chain();
   return {{"round", round_},
-          {"task", exchange_.manifest()},
+          {"task", exchange_->shared().subject.manifest},
           {"served", report.at("served")},
           {"reason", report.at("served_reason")},
           {"evaluations", report.at("models").at(report.at("served").get<std::string>())},
           {"averaged", averaged},
-          {"published", exchange_.published_head()},
+          {"published", exchange_->outbox().published_head()},
           {"privacy", report.at("privacy")},
-          {"charter", exchange_.charter_version()}};
+          {"founded", crypto::to_hex(chain.founded())},
+          {"charter",
+           {{"number", chain.newest().charter.number},
+            {"version", crypto::to_hex(chain.newest().id)}}}};
 }
 
 net::awaitable<void> Node::pause(steady_clock::duration time) {
@@ -355,49 +549,80 @@ net::awaitable<void> Node::pause(steady_clock::duration time) {
 
 // --- What people ask of us ---------------------------------------------------------------------
 
-json Node::status() const {
-  json progress = nullptr;
+void Node::serve_control() {
+  ControlRoutes routes;
+  routes.add("GET", "/v1/status", [this](const ControlRequest&) { return to_json(status()); });
+  routes.add("GET", "/v1/peers", [this](const ControlRequest&) { return peers(); });
+  routes.add("GET", "/v1/rounds", [this](const ControlRequest& request) {
+    const auto last = request.query.find("last");
+    const std::size_t limit =
+        last == request.query.end() ? 20 : std::strtoul(last->second.c_str(), nullptr, 10);
+    return json(store_.rounds(limit));
+  });
+  routes.add("GET", "/v1/served", [this](const ControlRequest&) {
+    return json::parse(store_.text("served").value_or("null"));
+  });
+  routes.add_slow("POST", "/v1/keys/reload",
+                  [this](ControlRequest) -> net::awaitable<json> { return reload_keys(); });
+  routes.add("POST", "/v1/stop", [this](const ControlRequest&) {
+    net::asio::post(io_, [this] { stop(); });
+    return json{{"stopping", true}};
+  });
+  MembershipDesk desk;
+  desk.membership = &membership_;
+  desk.card = [this] { return card_; };
+  desk.disk = &disk_.pool();
+  desk.audit = [this](std::string_view event, json fields) {
+    disk_.post([this, event = std::string(event), fields = std::move(fields)] {
+      audit_.append(event, fields, Sync::yes);
+    });
+  };
+  add_membership_routes(routes, std::move(desk));
+  control_ =
+      std::make_unique<ControlServer>(io_.get_executor(), config_.node.control, std::move(routes));
+}
+
+NodeStatus Node::status() const {
+  NodeStatus status;
+  status.name = config_.node.name;
+  status.id = to_string(keys_->id);
+  status.version = version();
+  status.consortium = membership_.chain().newest().charter.consortium;
+  status.task.name = config_.task.name;
+  status.strategy = name(config_.learning.strategy);
+  status.phase = resting_.empty() ? learner_.phase() : resting_;
   if (const auto& training = learner_.progress()) {
-    progress = {{"phase", training->phase},
-                {"epoch", training->epoch},
-                {"epochs", training->epochs},
-                {"train_loss", training->train_loss}};
+    status.progress = {training->phase, training->epoch, training->epochs, training->train_loss};
   }
-  const auto traffic = exchange_.traffic();
-  const auto worker = learner_.worker_pid();
+  status.round = round_;
+  status.finished_round = finished_round_;
+  status.rounds = config_.learning.rounds;
   const pipe::Opened& opened = learner_.opened();
-  const bool isolated = !last_report_.is_null() && last_report_.at("members").empty();
-  return {{"name", config_.node.name},
-          {"id", to_string(keys_.identity.id())},
-          {"version", version()},
-          {"consortium", consortium_.id()},
-          {"task", {{"name", config_.task.name}, {"hash", crypto::to_hex(exchange_.task())}}},
-          {"strategy", name(config_.learning.strategy)},
-          {"phase", resting_.empty() ? learner_.phase() : resting_},
-          {"progress", progress},
-          {"round", round_},
-          {"finished_round", finished_round_},
-          {"rounds", config_.learning.rounds},
-          {"parameters", opened.parameters},
-          {"examples",
-           {{"train", opened.train}, {"validation", opened.validation}, {"test", opened.test}}},
-          {"isolated", isolated},
-          {"last_round", last_report_},
-          {"members", consortium_.members().size()},
-          {"charter", exchange_.charter()},
-          {"expelled", departures(store_)},
-          {"connected", exchange_.connected()},
-          {"refused_by", exchange_.refused_by()},
-          {"other_tasks", exchange_.other_tasks()},
-          {"bytes_in", traffic.in},
-          {"bytes_out", traffic.out},
-          {"stored_bytes", exchange_.stored_bytes()},
-          {"queued_bytes", exchange_.queued_bytes()},
-          {"not_fetching", exchange_.not_fetching()},
-          {"listening", exchange_.listening()},
-          {"pid", getpid()},
-          {"worker_pid", worker ? json(*worker) : json(nullptr)},
-          {"uptime_seconds", seconds_since(started_)}};
+  status.parameters = opened.parameters;
+  status.examples = {opened.train, opened.validation, opened.test};
+  status.isolated = !last_report_.is_null() && last_report_.at("members").empty();
+  status.last_round = last_report_;
+  status.members = membership_.chain().newest().charter.members.size();
+  status.charter = report_of(membership_.record(), keys_->id, system_clock::now());
+  status.expelled = departures(store_);
+  status.pid = ::getpid();
+  if (const auto worker = learner_.worker_pid()) status.worker_pid = *worker;
+  status.uptime_seconds = seconds_since(started_);
+  status.counters = counters_;
+  if (!exchange_) return status;
+  const net::Host& host = exchange_->host();
+  status.task.hash = crypto::to_hex(exchange_->shared().subject.task);
+  status.renewed_elsewhere = exchange_->membership().renewed_elsewhere_at();
+  status.connected = exchange_->connected();
+  status.refused_by = exchange_->refused_by();
+  status.other_tasks = exchange_->other_tasks();
+  status.bytes_in = host.traffic().in;
+  status.bytes_out = host.traffic().out;
+  status.stored_bytes = host.gossip().held_bytes();
+  status.queued_bytes = host.queued();
+  status.not_fetching = exchange_->inbox().not_fetching();
+  status.listening = host.listening();
+  return status;
 }
 
 json Node::peers() const {
@@ -405,11 +630,13 @@ json Node::peers() const {
   if (!last_report_.is_null()) {
     for (const auto& member : last_report_.at("members")) averaged.insert(member.at("id"));
   }
-  json all = exchange_.peers();
-  for (json& peer : all) {
-    const std::string id = peer.at("id");
-    peer["averaged"] = averaged.contains(id);
-    peer["opinion"] = learner_.strategy().opinion(id);
+  json all = json::array();
+  if (!exchange_) return all;
+  for (const PeerReport& report : exchange_->peers()) {
+    json peer = to_json(report);
+    peer["averaged"] = averaged.contains(report.id);
+    peer["opinion"] = learner_.strategy().opinion(report.id);
+    all.push_back(std::move(peer));
   }
   return all;
 }

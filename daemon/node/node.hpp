@@ -1,11 +1,15 @@
 #pragma once
 
-#include "crypto/key_file.hpp"
-#include "daemon/state/audit_log.hpp"
-#include "daemon/config/config.hpp"
 #include "daemon/api/control.hpp"
-#include "daemon/learning/learner.hpp"
+#include "daemon/config/config.hpp"
 #include "daemon/exchange/network_exchange.hpp"
+#include "daemon/learning/learner.hpp"
+#include "daemon/membership/membership.hpp"
+#include "daemon/node/status.hpp"
+#include "daemon/node/trusted_clock.hpp"
+#include "daemon/state/audit_log.hpp"
+#include "daemon/state/disk_queue.hpp"
+#include "daemon/state/kept_files.hpp"
 #include "daemon/state/store.hpp"
 
 #include <chrono>
@@ -16,14 +20,17 @@
 
 namespace kith::daemon {
 
-/// One running node: a learner whose exchange is the network; restarts its worker, keeps its
-/// reports, and answers the operator.
+/// One running node, from the start of the process to its end: answers the operator at once, starts
+/// the worker and starts it again, joins the network, learns, and takes up what changes meanwhile:
+/// members, keys, settings.
 ///
-/// Ownership: run the io_context it was made with; keep it, and the keys, until run() has ended.
+/// Ownership: run the io_context it was made with; keep it until run() has ended.
 /// Threads: the io thread.
 class Node final {
  public:
-  Node(net::asio::io_context& io, Config config, const crypto::NodeKeys& keys);
+  /// Throws Failure if this node cannot start as it is.
+  Node(net::asio::io_context& io, Config config);
+  ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -31,43 +38,56 @@ class Node final {
   net::awaitable<void> run();
   /// Says goodbye to everyone; run() ends soon after.
   void stop();
-  /// The charter's files have changed, but not who the members are.
-  void follow_charter();
+  /// Takes up these settings, if nothing but what may change while it runs is another there; else it
+  /// is logged why not.
+  void reload(const Config& config);
 
  private:
+  void check_roles() const;
   net::awaitable<void> open();
+  net::awaitable<void> join(Subject subject);
   void check_task(const crypto::Hash& task);
   void serve_control();
+  /// Looks at the clock, now and then; wakes once more after the node has gone.
+  net::awaitable<void> keep_time(std::shared_ptr<bool> alive);
+  /// Logs the version that counts, if that was not told yet.
+  void tell_charter();
+  void membership_changed(Membership::By by);
+  net::awaitable<nlohmann::json> reload_keys();
+
   net::awaitable<void> learn();
-  void keep(nlohmann::json report);
-  void keep_history();
+  net::awaitable<void> keep(const nlohmann::json& report);
+  void tell_of(const nlohmann::json& report);
   [[nodiscard]] nlohmann::json served(const nlohmann::json& report) const;
   /// Ends early only with the node.
   net::awaitable<void> pause(std::chrono::steady_clock::duration time);
 
-  [[nodiscard]] nlohmann::json status() const;
+  [[nodiscard]] NodeStatus status() const;
   [[nodiscard]] nlohmann::json peers() const;
 
-  Config config_;
-  const crypto::NodeKeys& keys_;
-  Store store_;
-  AuditLog audit_;                      // the lock of the store is also its own
-  std::vector<net::Renewal> renewals_;  // in force when we began
-  net::Consortium consortium_;
-  NetworkExchange exchange_;
-  Learner learner_;
-  std::unique_ptr<ControlServer> control_;
   net::asio::io_context& io_;
-  net::asio::steady_timer rest_;
+  Config config_;
+  std::shared_ptr<const NodeKeys> keys_;
+  Store store_;
+  AuditLog audit_;  // the lock of the store is also its own
+  Membership membership_;
+  std::optional<net::Card> card_;  // ours
+  DiskQueue disk_;
+  KeptFiles files_;
+  TrustedClock calendar_;
+  crypto::Hash told_charter_{};  // id of its newest version
+  Learner learner_;
+  std::unique_ptr<NetworkExchange> exchange_;  // once it is known what is learnt
+  std::unique_ptr<ControlServer> control_;
+  net::asio::steady_timer rest_, tick_;
 
   std::uint64_t round_ = 0, finished_round_ = 0;
-  std::string resting_;  ///< what it does instead of learning; empty if it learns
+  std::string resting_ = "starting";  ///< what it does instead of learning; empty if it learns
   nlohmann::json last_report_;
+  NodeStatus::Counters counters_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   bool stopping_ = false;
 };
-
-/// The [[consortium.member]] block that the other members need of this node, in TOML.
-[[nodiscard]] std::string member_block(const Config& config, const crypto::NodeKeys& keys);
 
 }  // namespace kith::daemon

@@ -282,8 +282,9 @@ class Simulation {
     for (std::size_t i = 0; i < all.size(); ++i) {
       std::vector<Learner::Peer> others = all;
       others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
-      learners_.push_back(std::make_unique<Learner>(io_, configs_[i], all[i], std::move(others),
-                                                    network_.exchange(i)));
+      learners_.push_back(
+          std::make_unique<Learner>(io_, configs_[i], all[i], std::move(others)));
+      learners_.back()->join(network_.exchange(i));
     }
   }
 

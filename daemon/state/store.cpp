@@ -7,25 +7,22 @@
 #include <bit>
 #include <cassert>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <random>
 #include <sqlite3.h>
-#include <sys/file.h>
 #include <system_error>
-#include <unistd.h>
 
 namespace kith::daemon {
 namespace {
 
 namespace fs = std::filesystem;
 
+/// Also what was there before is for us alone, whatever made it.
 fs::path created(const fs::path& directory) {
   std::error_code ec;
-  if (fs::create_directories(directory, ec)) {
-    fs::permissions(directory, fs::perms::owner_all, ec);
-  }
+  fs::create_directories(directory, ec);
+  if (!ec) fs::permissions(directory, fs::perms::owner_all, ec);
   if (ec) {
     throw Failure(EX_CANTCREAT, "cannot create " + directory.string() + ": " + ec.message() +
                                     "; choose another directory or change its permissions");
@@ -88,40 +85,11 @@ std::uint64_t Blobs::total_size() const {
 
 fs::path Blobs::path_of(const crypto::Hash& name) const { return folder_ / crypto::to_hex(name); }
 
-/// Keeps other processes out.  The kernel lets go of it when we end, however that happens.
-class Store::Lock {
- public:
-  explicit Lock(const fs::path& directory) : file_(created(directory) / "lock", O_RDWR | O_CREAT) {
-    if (::flock(file_.descriptor(), LOCK_EX | LOCK_NB) != 0) {
-      Bytes owner;
-      file_.read(owner);
-      const std::string pid(reinterpret_cast<const char*>(owner.data()), owner.size());
-      throw Failure(EX_TEMPFAIL, "another kith (pid " + pid + ") is using " + directory.string() +
-                                     "; stop it first, or use another directory");
-    }
-    if (::ftruncate(file_.descriptor(), 0) != 0) disk_failed("write", directory / "lock", errno);
-    file_.write(as_byte_view(std::to_string(::getpid())));
-  }
-
- private:
-  File file_;
-};
-
-// Trying the lock would be surer, but for that moment keep a node from starting.
-bool is_in_use(const fs::path& directory) {
-  try {
-    if (!fs::exists(directory / "lock")) return false;
-    const pid_t pid = std::atoi(read_text(directory / "lock", 64).c_str());
-    return pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM);
-  } catch (const Failure&) {  // it is not ours to know
-    return false;
-  }
-}
-
 /// The SQLite connection.
 class Store::Database {
  public:
-  explicit Database(const fs::path& path);
+  enum class Use { write, read };
+  Database(const fs::path& path, Use use);
   ~Database() { sqlite3_close(connection_); }
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -239,16 +207,25 @@ std::uint64_t microseconds_since_1970() {
 
 }  // namespace
 
-Store::Database::Database(const fs::path& path) : path_(path) {
+Store::Database::Database(const fs::path& path, Use use) : path_(path) {
+  const int flags = use == Use::write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                                      : SQLITE_OPEN_READWRITE;  // a reader of a WAL writes, too
   try {
-    require(sqlite3_open_v2(path.c_str(), &connection_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-                            nullptr));
+    require(sqlite3_open_v2(path.c_str(), &connection_, flags, nullptr));
     // For the operator who looks in with the sqlite3 program while we run.
     require(sqlite3_busy_timeout(connection_, 5000));
+    run("PRAGMA cache_size = -256");  // KiB: the usual 2 MiB fill in an hour, for nothing
+    if (use == Use::read) {
+      run("PRAGMA query_only = TRUE");
+      return;
+    }
     run("PRAGMA journal_mode = WAL");
     run("PRAGMA synchronous = FULL");  // a commit is on the disk when it returns
-    run("PRAGMA cache_size = -256");   // KiB: the usual 2 MiB fill in an hour, for nothing
     create_or_check_schema();
+    for (const char* end : {"", "-wal", "-shm"}) {
+      std::error_code none;
+      fs::permissions(fs::path(path) += end, fs::perms::owner_read | fs::perms::owner_write, none);
+    }
   } catch (...) {
     sqlite3_close(connection_);
     throw;
@@ -328,11 +305,17 @@ nlohmann::json Store::Database::parse(const std::string& text) const {
 }
 
 Store::Store(const fs::path& directory)
-    : lock_(std::make_unique<Lock>(directory)),
-      database_(std::make_unique<Database>(directory / "kith.sqlite")),
+    : lock_(created(directory) / "lock", directory),
+      database_(std::make_unique<Database>(directory / "kith.sqlite", Database::Use::write)),
+      reader_(std::make_unique<Database>(directory / "kith.sqlite", Database::Use::read)),
       blobs_(directory / "blobs") {}
 
 Store::~Store() = default;
+
+Store::Database& Store::reader() const {
+  const bool sees_own_changes = writing_.load() == std::this_thread::get_id();
+  return sees_own_changes ? *database_ : *reader_;
+}
 
 net::LogPosition Store::take_position() {
   assert(!database_->in_transaction());  // it must be on the disk before it is used
@@ -345,7 +328,7 @@ net::LogPosition Store::take_position() {
 }
 
 net::LogPosition Store::last_position() const {
-  Database::Statement last(*database_, "SELECT id, sequence FROM log");
+  Database::Statement last(reader(), "SELECT id, sequence FROM log");
   last.step();
   return {last.number(0), last.number(1)};
 }
@@ -363,7 +346,7 @@ void Store::put_evidence(const crypto::NodeId& origin, ByteView evidence) {
 
 std::vector<Bytes> Store::evidence() const {
   std::vector<Bytes> all;
-  Database::Statement row(*database_, "SELECT heads FROM evidence");
+  Database::Statement row(reader(), "SELECT heads FROM evidence");
   while (row.step()) {
     const ByteView heads = row.bytes(0);
     all.emplace_back(heads.begin(), heads.end());
@@ -386,7 +369,7 @@ void Store::drop_head(const crypto::NodeId& origin, const net::LogPosition& posi
 std::vector<StoredHead> Store::heads() const {
   std::vector<StoredHead> heads;
   Database::Statement row(
-      *database_, "SELECT origin, log, sequence, head, manifest, complete, round FROM heads");
+      reader(), "SELECT origin, log, sequence, head, manifest, complete, round FROM heads");
   while (row.step()) {
     const ByteView head = row.bytes(3);
     const ByteView manifest = row.bytes(4);
@@ -414,11 +397,11 @@ void Store::put_round(std::uint64_t round, std::chrono::system_clock::time_point
 
 std::vector<nlohmann::json> Store::rounds(std::size_t limit) const {
   std::vector<nlohmann::json> rounds;
-  Database::Statement row(*database_,
+  Database::Statement row(reader(),
                           "SELECT round, time, report FROM rounds ORDER BY round DESC LIMIT ?",
                           std::min<std::uint64_t>(limit, INT64_MAX));
   while (row.step()) {
-    nlohmann::json report = database_->parse(row.text(2));
+    nlohmann::json report = reader().parse(row.text(2));
     report["round"] = row.number(0);
     report["time"] = row.number(1);
     rounds.push_back(std::move(report));
@@ -435,23 +418,9 @@ void Store::put_peer(const crypto::NodeId& peer, const nlohmann::json& opinion) 
 
 std::map<crypto::NodeId, nlohmann::json> Store::peers() const {
   std::map<crypto::NodeId, nlohmann::json> peers;
-  Database::Statement row(*database_, "SELECT id, opinion FROM peers");
-  while (row.step()) peers.emplace(node_id(row.bytes(0)), database_->parse(row.text(1)));
+  Database::Statement row(reader(), "SELECT id, opinion FROM peers");
+  while (row.step()) peers.emplace(node_id(row.bytes(0)), reader().parse(row.text(1)));
   return peers;
-}
-
-std::set<crypto::NodeId> Store::denied() const {
-  std::set<crypto::NodeId> peers;
-  for (const nlohmann::json& each : nlohmann::json::parse(text("denied").value_or("[]"))) {
-    if (const auto id = crypto::parse_node_id(each.get<std::string>())) peers.insert(*id);
-  }
-  return peers;
-}
-
-void Store::put_denied(const std::set<crypto::NodeId>& peers) {
-  nlohmann::json ids = nlohmann::json::array();
-  for (const crypto::NodeId& id : peers) ids.push_back(to_string(id));
-  put_text("denied", ids.dump());
 }
 
 void Store::put_text(std::string_view key, std::string_view text) {
@@ -459,7 +428,7 @@ void Store::put_text(std::string_view key, std::string_view text) {
 }
 
 std::optional<std::string> Store::text(std::string_view key) const {
-  Database::Statement row(*database_, "SELECT text FROM texts WHERE key = ?", key);
+  Database::Statement row(reader(), "SELECT text FROM texts WHERE key = ?", key);
   if (!row.step()) return std::nullopt;
   return row.text(0);
 }
@@ -482,6 +451,13 @@ void Store::go_back(std::uint64_t round, const crypto::NodeId& self, const crypt
   });
 }
 
-void Store::atomically(const std::function<void()>& changes) { database_->atomically(changes); }
+void Store::atomically(const std::function<void()>& changes) {
+  writing_ = std::this_thread::get_id();
+  struct Written {
+    std::atomic<std::thread::id>& writing;
+    ~Written() { writing = std::thread::id(); }
+  } const written{writing_};
+  database_->atomically(changes);
+}
 
 }  // namespace kith::daemon

@@ -3,8 +3,10 @@
 #include "crypto/bytes.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/identity.hpp"
+#include "daemon/system/file_lock.hpp"
 #include "net/head.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -16,6 +18,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -59,15 +62,13 @@ struct StoredHead {
   std::uint64_t round = 0;
 };
 
-/// Whether a process seems to have a Store open there: that which had it last is still alive.
-[[nodiscard]] bool is_in_use(const std::filesystem::path& directory);
-
 /// One node's state: `DIR/kith.sqlite`, `DIR/blobs/` and `DIR/lock`.
 ///
 /// What a call stored is on the disk when it returns: `kill -9` or a power cut at any moment loses
 /// nothing that was acknowledged.
 /// One process uses a state directory at a time.
-/// Threads: one at a time; blobs() has its own rule.
+/// Threads: one that changes it, and one that reads meanwhile, which finds what was stored before;
+/// blobs() has its own rule.
 /// Errors: Failure; EX_TEMPFAIL if another process has the directory, EX_CONFIG if a newer kith
 /// wrote it, EX_DATAERR if it is damaged, EX_IOERR if the disk fails or is full.
 class Store {
@@ -107,10 +108,6 @@ class Store {
   void put_peer(const crypto::NodeId& peer, const nlohmann::json& opinion);
   [[nodiscard]] std::map<crypto::NodeId, nlohmann::json> peers() const;
 
-  /// The peers that the operator has denied.
-  [[nodiscard]] std::set<crypto::NodeId> denied() const;
-  void put_denied(const std::set<crypto::NodeId>& peers);
-
   void put_text(std::string_view key, std::string_view text);
   [[nodiscard]] std::optional<std::string> text(std::string_view key) const;
 
@@ -128,10 +125,13 @@ class Store {
   [[nodiscard]] Blobs& blobs() { return blobs_; }
 
  private:
-  class Lock;
   class Database;
-  std::unique_ptr<Lock> lock_;  // first: nobody else may touch the rest
-  std::unique_ptr<Database> database_;
+  /// For the thread that is amid changes, the one that has them.
+  [[nodiscard]] Database& reader() const;
+
+  FileLock lock_;  // first: nobody else may touch the rest
+  std::unique_ptr<Database> database_, reader_;
+  std::atomic<std::thread::id> writing_{};  // amid atomically()
   Blobs blobs_;
 };
 

@@ -65,7 +65,8 @@ void write_whole(const fs::path& path, ByteView bytes, Sync sync) {
   fs::path unfinished = path;  // a verb and the running node may write the same file
   unfinished += "." + std::to_string(::getpid()) + std::string(kUnfinished);
   try {
-    File file(unfinished, O_WRONLY | O_CREAT | O_TRUNC);
+    ::unlink(unfinished.c_str());  // of an earlier life, or what somebody put in the way
+    File file(unfinished, O_WRONLY | O_CREAT | O_EXCL);
     file.write(bytes);
     if (sync == Sync::yes) file.sync();
     on_disk("rename", [&] { fs::rename(unfinished, path); });

@@ -1,10 +1,15 @@
 #include "daemon/testnet/testnet.hpp"
 
-#include "crypto/key_file.hpp"
+#include "daemon/membership/keys.hpp"
+#include "daemon/membership/proposal.hpp"
+#include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "model/data/partition.hpp"
 #include "net/asio/asio.hpp"
+#include "net/membership_record.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -62,11 +67,46 @@ void write_data(const fs::path& directory, const TestnetPlan& plan) {
   }
 }
 
+std::string address_of(const TestnetPlan& plan, std::size_t index, std::uint16_t free_port) {
+  if (plan.host_prefix.empty()) return "127.0.0.1:" + std::to_string(free_port);
+  return plan.host_prefix + std::to_string(index + 1) + ":" + std::to_string(plan.port);
+}
+
+KeyFiles keys_of(const fs::path& folder) {
+  return {folder / "node.key", folder / "channel.key", folder / "node.card"};
+}
+
+/// Keys and cards of all, each in its folder of the data; the first is the steward.
+net::MembershipRecord found_consortium(const Testnet& testnet,
+                                       const std::vector<std::string>& addresses) {
+  const auto now = std::chrono::system_clock::now();
+  std::vector<crypto::Identity> nodes;
+  std::vector<net::Member> members;
+  const auto folder = [&](std::size_t i) { return testnet.directory / "data" / node_name(i); };
+  for (std::size_t i = 0; i < testnet.plan.nodes; ++i) {
+    nodes.push_back(make_keys(keys_of(folder(i))));
+    members.push_back({nodes.back().id(), node_name(i)});
+  }
+  net::Charter charter = founding_version("testnet", members.front(), now);
+  charter.members = members;
+  std::ranges::sort(charter.members, {}, &net::Member::id);
+  net::SignedCharter first = net::unsigned_charter(charter);
+  net::sign(first, nodes.front());
+  net::MembershipRecord record;
+  if (const auto fault = record.chain.append(std::move(first))) {
+    throw Failure(EX_SOFTWARE, std::string(explain(*fault)));
+  }
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    record.cards.push_back(write_card(keys_of(folder(i)), nodes[i], {node_name(i), {addresses[i]}},
+                                      record.chain.founded(), now));
+  }
+  return record;
+}
+
 Config node_config(const Testnet& testnet, std::size_t index, StrategyName strategy) {
   const TestnetPlan& plan = testnet.plan;
   Config config;
   config.node.name = node_name(index);
-  config.consortium.id = "testnet";
   config.task.name = "fashion-mnist";
   config.task.model = "cnn";
   config.task.sizes = {8, 16};
@@ -114,30 +154,21 @@ Testnet create_testnet(const fs::path& directory, const TestnetPlan& plan) {
   write_data(directory, plan);
 
   const auto ports = free_ports(plan.nodes);
-  std::vector<net::Member> members;
-  for (std::size_t i = 0; i < plan.nodes; ++i) {
-    const bool local = plan.host_prefix.empty();
-    const std::string address =
-        local ? "127.0.0.1:" + std::to_string(ports[i])
-              : plan.host_prefix + std::to_string(i + 1) + ":" + std::to_string(plan.port);
-    const auto keys = crypto::create_key_file(directory / "data" / node_name(i) / "node.keys");
-    net::Member member;
-    member.id = keys.identity.id();
-    member.channel = keys.channel.public_key();
-    member.name = node_name(i);
-    member.addresses = {address};
-    members.push_back(std::move(member));
-  }
+  std::vector<std::string> addresses;
+  for (std::size_t i = 0; i < plan.nodes; ++i) addresses.push_back(address_of(plan, i, ports[i]));
+  const Bytes charter = net::encode_record(found_consortium(testnet, addresses));
   for (const StrategyName strategy : kCompared) {
     const auto nodes = testnet.nodes(strategy);
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       Config config = node_config(testnet, i, strategy);
-      config.consortium.members = members;
-      config.node.keys = fs::path("../../data") / nodes[i].name / "node.keys";
+      const KeyFiles keys = keys_of(fs::path("../../data") / nodes[i].name);
+      config.node.key = keys.node;
+      config.node.channel_key = keys.channel;
+      config.node.card = keys.card;
       const std::string port = std::to_string(plan.port);
-      config.node.listen =
-          plan.host_prefix.empty() ? members[i].addresses : std::vector{"0.0.0.0:" + port};
+      config.node.listen = {plan.host_prefix.empty() ? addresses[i] : "0.0.0.0:" + port};
       fs::create_directories(nodes[i].directory);
+      write_whole(nodes[i].directory / "charter.kith", charter);
       std::ofstream(nodes[i].directory / "kith.toml") << to_toml(config);
     }
   }

@@ -5,6 +5,8 @@
 #include "net/charter_sync.hpp"
 #include "net/conduct.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -17,10 +19,12 @@ class Applicant : public std::enable_shared_from_this<Applicant> {
   Applicant(asio::any_io_executor executor, const crypto::ChannelKey& channel, const Invite& invite,
             const Card& card)
       : invite_(invite),
-        consortium_(invite.consortium, {invite.inviter, card.member}),
-        local_{.id = card.member.id, .channel = &channel, .consortium = &consortium_, .agent = {}},
+        directory_(invite.consortium, invite.founded),
         ended_(executor, Instant::max()) {
-    charters_.await(invite.founded);
+    local_.id = card.node;
+    local_.channel = &channel;
+    local_.directory = &directory_;
+    charters_.await(invite.founded, invite.known);
   }
 
   static awaitable<Application> talk(std::shared_ptr<Applicant> self, tcp::socket socket,
@@ -31,7 +35,7 @@ class Applicant : public std::enable_shared_from_this<Applicant> {
         .drained = [] {},
         .closed = [self](CloseReason reason) { self->closed(reason); },
     };
-    const Member* const inviter = self->consortium_.find(self->invite_.inviter.id);
+    const Callee inviter{self->invite_.inviter, self->invite_.channel.dh().value()};
     Apply application{self->invite_.token, std::move(card)};
     self->link_ = Link::start(std::move(socket), self->local_, inviter, std::move(callbacks), 0,
                               std::move(application));
@@ -48,14 +52,18 @@ class Applicant : public std::enable_shared_from_this<Applicant> {
   void handle(Message message) {
     if (done_) return;
     const Instant now = Clock::now();
-    const NodeId& inviter = invite_.inviter.id;
+    const NodeId& inviter = invite_.inviter;
     if (auto* admission = std::get_if<Admission>(&message)) {
       if (answered_) return end("it answered twice");
       answered_ = true;
       result_.admission = std::move(*admission);
       if (result_.admission.state != Admission::State::admitted) return end("");
       charters_.handle_connected(now, inviter);
-      charters_.handle(now, inviter, CharterHeads{{result_.admission.place}});
+      charters_.handle(now, inviter, CharterHead{result_.admission.place});
+    } else if (auto* cards = std::get_if<Cards>(&message)) {
+      const bool too_many = result_.cards.size() + cards->cards.size() > limits::kMembers;
+      if (too_many) return end("it sent more cards than there can be members");
+      std::ranges::move(cards->cards, std::back_inserter(result_.cards));
     } else if (auto* version = std::get_if<CharterVersion>(&message)) {
       charters_.handle(now, inviter, *version);
     }
@@ -67,8 +75,8 @@ class Applicant : public std::enable_shared_from_this<Applicant> {
       if (std::holds_alternative<CharterWanted>(transmit->message)) link_->send(transmit->message);
     } else if (const auto* accused = std::get_if<CharterSync::Accused>(&event)) {
       end("its charter cannot be followed: it " + accused->what);
-    } else if (auto* grown = std::get_if<CharterSync::Grown>(&event)) {
-      result_.charter = std::move(grown->chain);
+    } else if (std::holds_alternative<CharterSync::Grown>(event)) {
+      result_.charter = charters_.chain();
       end("");
     }
   }
@@ -85,7 +93,7 @@ class Applicant : public std::enable_shared_from_this<Applicant> {
   }
 
   Invite invite_;
-  Consortium consortium_;
+  Directory directory_;
   LocalNode local_;
   Conduct conduct_;
   CharterSync charters_{conduct_};
@@ -99,7 +107,7 @@ class Applicant : public std::enable_shared_from_this<Applicant> {
 
 awaitable<Application> apply(asio::any_io_executor executor, const crypto::ChannelKey& channel,
                              Invite invite, Card card) {
-  std::vector<std::string> addresses = invite.inviter.addresses;
+  std::vector<std::string> addresses = invite.addresses;
   const std::vector<tcp::endpoint> endpoints = co_await resolve(executor, std::move(addresses));
   Application last{.trouble = "its addresses cannot be resolved"};
   for (const tcp::endpoint& endpoint : endpoints) {

@@ -15,9 +15,9 @@ constexpr Duration kFarewell = std::chrono::seconds(1);
 }  // namespace
 
 std::shared_ptr<Link> Link::start(asio::ip::tcp::socket socket, const LocalNode& local,
-                                  const Member* expected, Callbacks callbacks,
+                                  std::optional<Callee> callee, Callbacks callbacks,
                                   std::uint64_t features, std::optional<Apply> application) {
-  std::shared_ptr<Link> link(new Link(std::move(socket), local, expected, std::move(callbacks),
+  std::shared_ptr<Link> link(new Link(std::move(socket), local, callee, std::move(callbacks),
                                       features, std::move(application)));
   asio::co_spawn(link->socket_.get_executor(), read_loop(link), rethrow);
   asio::co_spawn(link->socket_.get_executor(), write_loop(link), rethrow);
@@ -26,13 +26,13 @@ std::shared_ptr<Link> Link::start(asio::ip::tcp::socket socket, const LocalNode&
   return link;
 }
 
-Link::Link(asio::ip::tcp::socket socket, const LocalNode& local, const Member* expected,
+Link::Link(asio::ip::tcp::socket socket, const LocalNode& local, std::optional<Callee> callee,
            Callbacks callbacks, std::uint64_t features, std::optional<Apply> application)
     : socket_(std::move(socket)),
       wake_writer_(socket_.get_executor(), Instant::max()),
       wake_reader_(socket_.get_executor(), Instant::max()),
       clock_(socket_.get_executor(), Instant::max()),
-      session_(local, expected, Clock::now(), features, std::move(application)),
+      session_(local, callee, Clock::now(), features, std::move(application)),
       callbacks_(std::move(callbacks)),
       rate_in_(Clock::now()),
       rate_out_(Clock::now()) {
@@ -41,6 +41,17 @@ Link::Link(asio::ip::tcp::socket socket, const LocalNode& local, const Member* e
   // What the kernel has taken cannot be taken back, and says nothing of the line: the swarm sends
   // a piece when those before it have left.
   ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsent, sizeof kUnsent);
+}
+
+// What a message or our own memory makes go wrong ends this connection, and nothing else.
+template <class Action>
+void Link::contained(Action action) {
+  try {
+    action();
+  } catch (const std::exception& error) {
+    detail_ = error.what();
+    finish(CloseReason::internal_error);
+  }
 }
 
 void Link::send(const Message& message) {
@@ -76,7 +87,9 @@ void Link::pump() {
   if (pumping_) return;
   const auto self = shared_from_this();
   pumping_ = true;
-  while (std::exchange(pump_again_, false) && !finished_) pump_once();
+  contained([this] {
+    while (std::exchange(pump_again_, false) && !finished_) pump_once();
+  });
   pumping_ = false;
 }
 
@@ -132,7 +145,8 @@ awaitable<void> Link::read_loop(std::shared_ptr<Link> self) {
     const std::uint64_t before = self->session_.messages();
     self->bytes_in_ += size;
     self->rate_in_.add(now, size);
-    self->session_.handle_bytes(now, ByteView(buffer).first(size));
+    self->contained([&] { self->session_.handle_bytes(now, ByteView(buffer).first(size)); });
+    if (self->finished_) co_return;
     const auto messages = static_cast<Duration::rep>(self->session_.messages() - before);
     self->indebted_until_ =
         std::max(self->indebted_until_, now) + messages * limits::kMessageEffort;
@@ -186,7 +200,7 @@ awaitable<void> Link::clock_loop(std::shared_ptr<Link> self) {
   while (!self->finished_ && !self->session_.closed()) {
     co_await self->clock_.async_wait(asio::redirect_error(use_awaitable, ec));
     if (self->finished_ || self->session_.closed()) break;
-    self->session_.handle_timeout(Clock::now());
+    self->contained([&] { self->session_.handle_timeout(Clock::now()); });
     self->pump();
   }
   if (self->finished_) co_return;

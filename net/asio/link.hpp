@@ -29,7 +29,7 @@ class Link : public std::enable_shared_from_this<Link> {
   };
 
   static std::shared_ptr<Link> start(asio::ip::tcp::socket socket, const LocalNode& local,
-                                     const Member* expected, Callbacks callbacks,
+                                     std::optional<Callee> callee, Callbacks callbacks,
                                      std::uint64_t features = 0,
                                      std::optional<Apply> application = std::nullopt);
 
@@ -53,13 +53,15 @@ class Link : public std::enable_shared_from_this<Link> {
   [[nodiscard]] const Rate& rate_out() const { return rate_out_; }
 
  private:
-  Link(asio::ip::tcp::socket socket, const LocalNode& local, const Member* expected,
+  Link(asio::ip::tcp::socket socket, const LocalNode& local, std::optional<Callee> callee,
        Callbacks callbacks, std::uint64_t features, std::optional<Apply> application);
   // Static, with the owner as an ordinary parameter: it lives in the coroutine frame.
   static awaitable<void> read_loop(std::shared_ptr<Link> self);
   static awaitable<void> write_loop(std::shared_ptr<Link> self);
   static awaitable<void> clock_loop(std::shared_ptr<Link> self);
   static awaitable<void> until_readable(std::shared_ptr<Link> self);
+  template <class Action>
+  void contained(Action action);
   void collect();
   void pump();
   void pump_once();

@@ -25,10 +25,11 @@ constexpr std::string_view kUnknown = "-";  // an address
 
 /// The same in every process.
 bench::Keys keys_of(std::size_t node) {
-  crypto::Secret<32> seed, secret;
-  seed.data()[1] = secret.data()[1] =
-      static_cast<std::byte>(node + 1);  // X25519 ignores some bits of [0]
-  return {crypto::Identity::from_seed(seed), crypto::ChannelKey::from_secret(secret)};
+  crypto::Secret<32> seed;
+  seed.data()[0] = static_cast<std::byte>(node + 1);
+  auto identity = crypto::Identity::from_seed(seed);
+  seed.data()[1] = std::byte{1};
+  return {std::move(identity), crypto::ChannelKey::from_seed(seed)};
 }
 
 void say(const json& what) { std::cout << what.dump() << std::endl; }
@@ -59,26 +60,31 @@ int main(int argc, char** argv) {
     std::cerr << "usage: swarm NUMBER MEBIBYTES FOLDER ADDRESS...\n";
     return 64;
   }
-  std::vector<net::Member> members;
+  std::vector<bench::Keys> all_keys;
+  for (std::size_t node = 0; node < nodes; ++node) all_keys.push_back(keys_of(node));
+  std::vector<bench::Part> parts;
   for (std::size_t node = 0; node < nodes; ++node) {
-    members.push_back(keys_of(node).member("node-" + std::to_string(node)));
-    if (argv[4 + node] != kUnknown) members.back().addresses = {argv[4 + node]};
+    parts.push_back({&all_keys[node], "node-" + std::to_string(node)});
+    if (argv[4 + node] != kUnknown) parts.back().addresses = {argv[4 + node]};
   }
-  const net::Consortium consortium("bench", members);
-  const bench::Keys keys = keys_of(self);
+  const net::MembershipRecord record = bench::consortium(parts);
+  const bench::Keys& keys = all_keys[self];
+  const std::vector<std::string>& addresses = parts[self].addresses;
   daemon::Blobs blobs(argv[3]);
   daemon::SnapshotForm form;
   net::Manifest manifest;
+  net::Head head;
   if (self == 0) {
     const pipe::Fd file = bench::model_of(mebibytes, form, model::Encoding::fp32);
-    manifest = daemon::seal_snapshot(file, form, consortium, blobs);
+    head = bench::head_of(form, keys, record);
+    manifest = daemon::seal_snapshot(file, form, bench::readers(record), net::seal_context(head), blobs);
   }
   std::ofstream("/proc/self/clear_refs") << 5;  // the model is the worker's, not ours
   net::asio::io_context io(1);
-  bench::End end(io, keys, consortium, blobs);
+  bench::End end(io, keys, record, blobs, addresses);
   const auto publish = [&] {
     say({{"published", now()}, {"bytes", form.encoded_size()}});
-    end.host().publish(bench::head_of(manifest, form, keys, consortium), manifest);
+    bench::publish(end, head, keys, manifest);
   };
   end.on_completed = [&] { say({{"completed", now()}}); };
   end.on_disconnected = [] {};
@@ -92,9 +98,9 @@ int main(int argc, char** argv) {
     });
   };
   wait();
-  const bool known = !members[self].addresses.empty();
+  const bool known = !addresses.empty();
   end.keeps = self == 0 || known;
-  if (known) end.host().listen(members[self].addresses[0]);
+  end.host().listen(addresses);
   end.host().connect();
   say({{"ready", now()}});
   io.run();

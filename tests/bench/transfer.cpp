@@ -32,12 +32,13 @@ double seconds_since(Clock::time_point start) {
 }
 
 /// What the receiver's cryptography takes, one thing after the other on this core.
-json ceiling(const net::Manifest& manifest, const SnapshotForm& form, const Keys& reader,
-             const Blobs& blobs) {
+json ceiling(const net::Manifest& manifest, const SnapshotForm& form, ByteView context,
+             const NodeKeys& reader, const Blobs& blobs) {
   const Keys sender;
   const Bytes prologue;
-  auto one = crypto::Handshake::initiator(sender.channel, reader.channel.public_key(), prologue);
-  auto other = crypto::Handshake::responder(reader.channel, prologue);
+  const crypto::DhKey& theirs = reader.channel.dh();
+  auto one = crypto::Handshake::initiator(sender.channel.dh(), theirs.public_key(), prologue);
+  auto other = crypto::Handshake::responder(theirs, prologue);
   (void)other.read(one.write({}));
   (void)one.read(other.write({}));
   (void)other.read(one.write({}));
@@ -46,13 +47,14 @@ json ceiling(const net::Manifest& manifest, const SnapshotForm& form, const Keys
   // The content key is sealed to every member; ours opens.
   std::optional<Bytes> opened;
   for (const auto& sealed : manifest.keys) {
-    if (sealed.member == reader.identity.id()) {
+    if (sealed.member == reader.id) {
       opened = crypto::open_sealed(reader.channel, sealed.sealed);
     }
   }
   if (!opened) End::give_up("no key for the reader");
-  crypto::ContentKey key;
-  std::ranges::copy(*opened, key.data().begin());
+  crypto::ContentKey content;
+  std::ranges::copy(*opened, content.data().begin());
+  const crypto::ChunkKey key(content, context);
 
   double channel = 0, hashing = 0, decryption = 0, decoding = 0;
   SnapshotDecoder decoder(form);
@@ -74,7 +76,7 @@ json ceiling(const net::Manifest& manifest, const SnapshotForm& form, const Keys
     if (crypto::hash(plain) != manifest.chunks[i]) End::give_up("wrong hash");
     hashing += seconds_since(start);
     start = Clock::now();
-    const auto encoded = crypto::decrypt_chunk(key, i, plain);
+    const auto encoded = key.decrypt_chunk(i, plain);
     decryption += seconds_since(start);
     start = Clock::now();
     if (!encoded || !decoder.append(*encoded)) End::give_up("a chunk did not open");
@@ -88,12 +90,12 @@ json ceiling(const net::Manifest& manifest, const SnapshotForm& form, const Keys
 }
 
 /// Fetches, opens, and prints.
-void receive(net::asio::io_context& io, End& end, const SnapshotForm& form, const Keys& keys,
-             const Blobs& blobs) {
+void receive(net::asio::io_context& io, End& end, const SnapshotForm& form, ByteView context,
+             const NodeKeys& keys, const Blobs& blobs) {
   json result;
   end.on_completed = [&] {
     const double fetched = seconds_since(end.discovered_at);
-    const auto opened = open_snapshot(end.manifest, form, keys, blobs);
+    const auto opened = open_snapshot(end.manifest, form, context, keys, blobs);
     if (const auto* failure = std::get_if<Unopened>(&opened)) End::give_up(failure->why);
     result = {{"fetch_seconds", fetched},
               {"seconds", seconds_since(end.discovered_at)},
@@ -102,7 +104,7 @@ void receive(net::asio::io_context& io, End& end, const SnapshotForm& form, cons
     io.stop();
   };
   io.run();
-  result["ceiling"] = ceiling(end.manifest, form, keys, blobs);
+  result["ceiling"] = ceiling(end.manifest, form, context, keys, blobs);
   std::cout << result.dump() << std::endl;
 }
 
@@ -131,25 +133,28 @@ int main(int argc, char** argv) {
     SnapshotForm form;
     const pipe::Fd file = bench::model_of(mebibytes, form, *encoding);
     net::asio::io_context io(1);
-    net::Member listening = sender.member("sender");
+    std::vector<std::string> addresses;
     if (child == 0) {
       char address[64]{};
       if (::read(port[0], address, sizeof address - 1) <= 0) return 1;
-      listening.addresses = {address};
+      addresses = {address};
     }
-    const net::Consortium consortium("bench", {listening, receiver.member("receiver")});
+    const net::MembershipRecord record =
+        bench::consortium({{&sender, "sender", addresses}, {&receiver, "receiver"}});
+    const net::Head head = bench::head_of(form, sender, record);
+    const Bytes context = net::seal_context(head);
     if (child == 0) {
-      End end(io, receiver, consortium, blobs);
+      End end(io, receiver, record, blobs);
       end.host().connect();
-      receive(io, end, form, receiver, blobs);
+      const NodeKeys keys{receiver.identity.id(),
+                          crypto::ChannelKey::from_seed(receiver.channel.seed())};
+      receive(io, end, form, context, keys, blobs);
       ::_exit(0);
     }
-    const net::Manifest manifest = seal_snapshot(file, form, consortium, blobs);
-    End end(io, sender, consortium, blobs);
-    end.on_connected = [&] {
-      end.host().publish(bench::head_of(manifest, form, sender, consortium), manifest);
-    };
-    end.host().listen("127.0.0.1:0");
+    const net::Manifest manifest = seal_snapshot(file, form, bench::readers(record), context, blobs);
+    End end(io, sender, record, blobs);
+    end.on_connected = [&] { bench::publish(end, head, sender, manifest); };
+    end.host().listen({"127.0.0.1:0"});
     const std::string address = end.host().listening().at(0);
     if (::write(port[1], address.data(), address.size()) < 0) return 1;
     io.run();

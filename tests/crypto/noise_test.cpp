@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 3> kPayloads = {"first", "", "third"};
 
 // Two sides that have exchanged as many messages as a test asks for.
 struct Pair {
-  ChannelKey initiator_key = ChannelKey::generate(), responder_key = ChannelKey::generate();
+  DhKey initiator_key = DhKey::generate(), responder_key = DhKey::generate();
   Bytes prologue = bytes("prologue");
   Handshake initiator = Handshake::initiator(initiator_key, responder_key.public_key(), prologue);
   Handshake responder = Handshake::responder(responder_key, prologue);
@@ -79,7 +79,7 @@ constexpr std::array<std::string_view, 7> kSmallOrder = {
 };
 
 // Message 1 without payload and prologue, from whoever knows the shared secret of `es`.
-Bytes first_message(const ChannelPublicKey& responder, const ChannelPublicKey& ephemeral,
+Bytes first_message(const DhPublicKey& responder, const DhPublicKey& ephemeral,
                     const Hash& shared) {
   const auto sha256 = [](const Hash& h, ByteView more) {
     Bytes both = bytes(h);
@@ -198,7 +198,7 @@ BOOST_AUTO_TEST_CASE(different_prologues_break_the_first_message) {
 
 BOOST_AUTO_TEST_CASE(a_responder_with_another_key_cannot_read_the_first_message) {
   Pair pair;
-  auto impostor = Handshake::responder(ChannelKey::generate(), pair.prologue);
+  auto impostor = Handshake::responder(DhKey::generate(), pair.prologue);
   BOOST_TEST(!impostor.read(pair.next(0)));
 }
 
@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(a_message_after_the_end_is_refused_and_changes_nothing) {
 
 // Whoever sends such a key knows the result of the exchange beforehand, whatever our secret is.
 BOOST_DATA_TEST_CASE(an_ephemeral_key_of_small_order_is_refused, data::make(kSmallOrder), point) {
-  const auto key = ChannelKey::generate(), ephemeral = ChannelKey::generate();
+  const auto key = DhKey::generate(), ephemeral = DhKey::generate();
   Hash shared{};
   BOOST_REQUIRE(
       crypto_scalarmult(raw(shared), raw(key.secret().data()), raw(ephemeral.public_key())) == 0);
@@ -252,10 +252,10 @@ BOOST_DATA_TEST_CASE(an_ephemeral_key_of_small_order_is_refused, data::make(kSma
 // If the shared secret were the all-zero result, the two messages would be the same.
 BOOST_DATA_TEST_CASE(a_responders_key_of_small_order_leads_nowhere, data::make(kSmallOrder),
                      point) {
-  const auto self = ChannelKey::generate(), ephemeral = ChannelKey::generate();
+  const auto self = DhKey::generate(), ephemeral = DhKey::generate();
   const auto low = unhex_array<32>(point);
   const auto first_message = [&] {
-    auto copy = ChannelKey::from_secret(ephemeral.secret());
+    auto copy = DhKey::from_secret(ephemeral.secret());
     return FixedEphemeral::initiator(self, low, {}, std::move(copy)).write({});
   };
   BOOST_TEST((first_message() != first_message()));

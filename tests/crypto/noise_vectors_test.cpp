@@ -20,8 +20,8 @@ std::string text(const Json& object, const char* name) {
   return object.at(name).get<std::string>();
 }
 Bytes data(const Json& object, const char* name) { return unhex(text(object, name)); }
-ChannelKey key(const Json& object, const char* name) {
-  return ChannelKey::from_secret(Secret<32>(unhex_array<32>(text(object, name))));
+DhKey key(const Json& object, const char* name) {
+  return DhKey::from_secret(Secret<32>(unhex_array<32>(text(object, name))));
 }
 
 Json vectors() { return Json::parse(std::ifstream(KITH_NOISE_VECTORS)).at("vectors"); }

@@ -1,6 +1,7 @@
 // A worker that learns nothing: it answers every request at once with made-up numbers, or
 // misbehaves as the name of the file of training images says:
 //
+//   sleeps      as soon as it is opened
 //   slow        never finishes training          dies       leaves in the first Average of all
 //   blabs       trains without privacy, whatever it is asked for
 //   swells      hands over a partial larger than the initial model
@@ -71,6 +72,7 @@ class FakeWorker {
     behaviour_ = open.data.train.at(0).filename().string();
     state_ = open.state;
     if (behaviour_ != "blabs") privacy_ = open.privacy;
+    if (behaviour_ == "sleeps") pause();
     pipe::Opened opened;
     opened.train = 10;
     opened.validation = opened.scored = kScored;

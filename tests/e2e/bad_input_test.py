@@ -36,7 +36,7 @@ class BadInput(unittest.TestCase):
         shutil.copytree(data, self.data)
         files = {part: [str(self.data / f"{part}-{kind}.idx") for kind in ("images", "labels")] for part in ("train", "test")}
         self.node.configure(
-            {"data.train": files["train"], "data.test": files["test"], "node.keys": str(self.data / "node.keys")}
+            {"data.train": files["train"], "data.test": files["test"], "node.channel_key": str(self.data / "channel.key")}
         )
 
     def check_refused(self, status, *phrases, state_changes=False):
@@ -88,20 +88,36 @@ class BadInput(unittest.TestCase):
         self.node.config_file.unlink()
         self.check_refused(NOINPUT, self.node.config_file, "kith init --dir")
 
-    def test_not_on_its_own_member_list(self):
-        keys = self.data / "node.keys"
-        keys.write_bytes((self.net.directory / "net/data/node-2/node.keys").read_bytes())
-        text = self.node.config_file.read_text()
-        first, second, *rest = text.split("\n[[consortium.member]]\n")
-        ours = [member for member in (second, *rest) if 'name = "node-1"' in member]
-        self.node.config_file.write_text("\n[[consortium.member]]\n".join([first, *ours]) + (
-            "" if "[task]" in ours[-1] else "\n[task]" + text.split("\n[task]", 1)[1]))  # fmt: skip
-        before = self.node.state_hash()
+    def test_a_card_of_another_node(self):
+        theirs = self.net.directory / "net" / "data" / "node-2" / "node.card"
+        self.node.configure({"node.card": str(theirs)})
+        self.check_refused(CONFIG, theirs, "of another node", "kith key card")
+
+    def test_no_charter(self):
+        charter = self.node.directory / "charter.kith"
+        charter.rename(self.data / "elsewhere")
+        self.check_refused(NOINPUT, charter, "kith charter merge")
+        (self.data / "elsewhere").rename(charter)
+        self.check_well()
+
+    def test_charter_cut_short(self):
+        charter = self.node.directory / "charter.kith"
+        whole = charter.read_bytes()
+        charter.write_bytes(whole[:-1])
         ended = self.node.run_to_end()
-        self.assertEqual(ended.returncode, CONFIG, ended.stderr)
-        self.assertIn("this node is not on its own member list; add this to the configuration", ended.stderr)
-        self.assertIn("[[consortium.member]]", ended.stderr)  # ready to be copied
-        self.assertEqual(self.node.state_hash(), before)
+        self.assertEqual(ended.returncode, NOINPUT, ended.stderr)
+        self.assertIn("charter_damaged", ended.stderr)
+        self.assertIn("kith charter merge FILE", ended.stderr)
+        self.assertEqual(charter.with_name("charter.kith.damaged").read_bytes(), whole[:-1])
+        charter.write_bytes(whole)
+        self.check_well()
+
+    def test_membership_that_is_no_json_is_set_aside(self):
+        membership = self.node.directory / "membership.json"
+        membership.write_text("{")
+        self.check_well()
+        self.assertTrue(membership.with_name("membership.json.damaged").exists())
+        self.assertEqual(len(self.node.events("membership_damaged")), 1)
 
     def test_no_worker(self):
         self.node.configure({"worker.command": "/nowhere/kith-worker"})
@@ -110,18 +126,18 @@ class BadInput(unittest.TestCase):
     # Keys.
 
     def test_key_file_that_others_can_read(self):
-        keys = self.data / "node.keys"
+        keys = self.data / "channel.key"
         keys.chmod(0o644)
         self.check_refused(NOPERM, keys, "chmod 600")
         keys.chmod(0o600)
         self.check_well()
 
     def test_no_key_file(self):
-        (self.data / "node.keys").unlink()
-        self.check_refused(NOINPUT, self.data / "node.keys")
+        (self.data / "channel.key").unlink()
+        self.check_refused(NOINPUT, self.data / "channel.key")
 
     def test_damaged_key_file(self):
-        keys = self.data / "node.keys"
+        keys = self.data / "channel.key"
         keys.write_bytes(b"not a key")
         self.assertEqual(keys.stat().st_mode & 0o777, 0o600)
         self.check_refused(DATAERR, keys)

@@ -11,7 +11,7 @@ import unittest
 import testnet
 from testnet import NOINPUT, SEED, UNAVAILABLE, USAGE, Testnet, kith
 
-FOUNDED = {"kith.toml", "node.keys", "node.keys.signed", "charter.kith", "charter.kith.pin"}
+FOUNDED = {"kith.toml", "node.key", "node.key.signed", "channel.key", "node.card", "charter.kith"}
 STOPS = 2  # seconds that a node may take to stop; the promise is 3
 
 
@@ -31,7 +31,8 @@ class NewNode(unittest.TestCase):
         self.assertEqual(made.returncode, 0, made.stderr)
         self.assertIn("the only steward", made.stdout)
         self.assertIn(f"kith run --dir {self.folder}", made.stdout)
-        self.assertEqual((self.folder / "node.keys").stat().st_mode & 0o777, 0o600)
+        for key in ("node.key", "channel.key"):
+            self.assertEqual((self.folder / key).stat().st_mode & 0o777, 0o600)
         started = kith("run", "--dir", self.folder)
         self.check_sentence(started, NOINPUT, self.folder / "train-images.idx", "data.train")
 

@@ -281,7 +281,7 @@ class Testnet:
                 if condition():
                     return
                 problem = None
-            except OSError as error:  # a control socket that is not there yet
+            except (OSError, KeyError) as error:  # a control socket that is not there yet, or a peer
                 problem = error
             if time.monotonic() > end:
                 raise AssertionError(f"waited {seconds} s in vain for: {what}" + (f" ({problem})" if problem else ""))

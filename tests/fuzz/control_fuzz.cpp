@@ -21,6 +21,13 @@ const ControlRoutes& routes() {
   return instance;
 }
 
+std::string answer_of(ControlExchange& exchange) {
+  kith::net::asio::io_context io;
+  auto answer = kith::net::asio::co_spawn(io, exchange.answer(), kith::net::asio::use_future);
+  io.run();
+  return answer.get();
+}
+
 void check(std::string_view response) {
   const std::size_t end = response.find("\r\n\r\n");
   if (!response.starts_with("HTTP/1.1 ") || end == response.npos) std::abort();
@@ -35,9 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string_view rest(reinterpret_cast<const char*>(data + 1), size - 1);
   ControlExchange exchange(routes(), {.header = 512, .body = 1024});
   while (!rest.empty()) {
-    const auto response = exchange.receive(rest.substr(0, piece));
-    if (response) {
-      check(*response);
+    if (exchange.receive(rest.substr(0, piece))) {
+      check(answer_of(exchange));
       break;
     }
     rest.remove_prefix(std::min(piece, rest.size()));

@@ -22,25 +22,28 @@ struct World {
       crypto::Secret<32> seed;
       seed.data()[0] = static_cast<std::byte>(i);
       identities.push_back(crypto::Identity::from_seed(seed));
-      Member member;
-      member.id = identities.back().id();
-      member.channel[0] = static_cast<std::byte>(i);
-      member.name = std::to_string(i);
-      members.push_back(member);
+      seed.data()[1] = std::byte{1};
+      channels.push_back(crypto::ChannelKey::from_seed(seed));
+      members.push_back({identities.back().id(), std::to_string(i)});
+    }
+    charters = {charter(0, 0), charter(0, 1), charter(1, 1)};
+    record.chain = charters[0];
+    for (std::size_t of = 0; of < 3; ++of) {
+      for (std::uint64_t issued = 1; issued < 4; ++issued) {
+        Card card;
+        card.founded = record.chain.founded();
+        card.issued = issued;
+        card.name = members[of].name;
+        // The third takes the key of another: who has both may.
+        cards.push_back(sign_card(card, identities[of], channels[issued < 3 ? of : (of + 1) % 3]));
+      }
+      record.cards.push_back(cards[3 * of]);
     }
     manifest.chunks.assign(2, crypto::hash(chunk));
     for (std::uint64_t place = 0; place < kLogs * kSequences; ++place) {
       for (std::size_t origin = 1; origin < 3; ++origin) heads.push_back(sign(origin, place, 0));
     }
     for (std::size_t origin = 0; origin < 3; ++origin) heads.push_back(sign(origin, 2, 1));
-    charters = {charter(0, 0), charter(0, 1), charter(1, 1)};
-    for (std::size_t of = 0; of < 3; ++of) {
-      for (std::uint64_t issued = 1; issued < 4; ++issued) {
-        crypto::ChannelPublicKey channel{};
-        channel[0] = static_cast<std::byte>(issued + of);  // some are another's, too
-        renewals.push_back(renew(members[of], issued, channel, {}, identities[of]));
-      }
-    }
   }
   /// One version, then `more` others; the last differs by `rival`.
   CharterChain charter(std::uint64_t rival, std::size_t more) const {
@@ -49,8 +52,7 @@ struct World {
     next.expires = 1;
     next.stewards = {{identities[0].id(), "steward"}};
     next.members = members;
-    std::sort(next.members.begin(), next.members.end(),
-              [](const Member& a, const Member& b) { return a.id < b.id; });
+    std::ranges::sort(next.members, {}, &Member::id);
     CharterChain chain;
     for (std::size_t i = 0; i <= more; ++i) {
       next.expires += i == more ? rival : 0;
@@ -65,30 +67,34 @@ struct World {
   SignedHead sign(std::size_t origin, std::uint64_t place, std::uint64_t examples) const {
     const Bytes encoded = encode(manifest);
     Head head;
+    head.founded = record.chain.founded();
     head.origin = identities[origin].id();
+    head.key = channels[origin].public_key();
     head.position = {place / kSequences, place % kSequences + 1};
     head.size = limits::kChunk + 1;
     head.examples = examples;
     head.round = static_cast<std::uint32_t>(place % 2);
     head.manifest = crypto::hash(encoded);
     head.manifest_size = static_cast<std::uint32_t>(encoded.size());
-    return sign_head(head, identities[origin], "fuzz");
+    return sign_head(head, channels[origin]);
   }
   Bytes chunk = Bytes(10);
   Manifest manifest;
   std::vector<crypto::Identity> identities;
+  std::vector<crypto::ChannelKey> channels;
   std::vector<Member> members;
-  std::vector<SignedHead> heads;
-  std::vector<Renewal> renewals;
   std::vector<CharterChain> charters;  // one version, two, and two of which the second is a rival
+  MembershipRecord record;
+  std::vector<Card> cards;
+  std::vector<SignedHead> heads;
 };
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const World world;
-  const Consortium consortium("fuzz", world.members);
-  Gossip gossip(consortium, world.members[0].id, {}, 1);
+  Gossip gossip(Instant{}, 10, world.record, world.members[0].id, {}, 1);
+  gossip.set_own_card(world.cards[0]);
   Instant now{};
   bool silent = false;
   std::size_t at = 0;
@@ -149,15 +155,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         gossip.handle_message(now, peer, Evidence{head, other});
         break;
       }
-      case 18:
-        gossip.follow(now, world.charters[0], std::nullopt, {});
-        gossip.handle_connected(now, peer, kFollowsCharter | kTakesRenewals);
+      case 18: {
+        MembershipRecord decided = world.record;
+        decided.chain = world.charters[next() % world.charters.size()];
+        gossip.follow(now, decided);
         break;
+      }
       case 22:
-        gossip.handle_message(now, peer, Renewals{{world.renewals[next() % 9U]}});
+        gossip.handle_message(now, peer, Cards{{world.cards[next() % world.cards.size()]}});
         break;
       case 23:
-        (void)gossip.take_shown(now, world.renewals[next() % 9U]);
+        (void)gossip.take_card(now, world.cards[next() % world.cards.size()]);
         break;
       case 19: {
         const CharterChain& told = world.charters[next() % world.charters.size()];
@@ -188,9 +196,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     for (std::size_t events = 0; auto event = gossip.poll_event(); ++events) {
       if (events > 10'000) std::abort();  // one step must not talk without end
-      if (const auto* grown = std::get_if<Gossip::CharterGrown>(&*event)) {
-        const auto again = CharterChain::decode(grown->chain.encode());
-        if (!std::holds_alternative<CharterChain>(again)) std::abort();  // nothing unverified
+      if (std::holds_alternative<Gossip::CharterChanged>(*event)) {
+        const auto again = decode_record(encode_record(gossip.record()));
+        if (!std::holds_alternative<MembershipRecord>(again)) std::abort();  // nothing unverified
       }
       const auto* read = std::get_if<Gossip::ReadPiece>(&*event);
       if (read && !silent) {
@@ -201,8 +209,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (write->data != world.chunk) std::abort();  // nothing unverified leaves
       }
     }
-    for (const Renewal& renewal : gossip.renewals().all()) {
-      if (!is_sound(renewal)) std::abort();  // nothing unverified
+    for (const Card& card : gossip.cards().all()) {
+      if (!is_sound(card)) std::abort();  // nothing unverified
     }
     if (gossip.snapshot_count() > 2 * limits::kSnapshotsPerOrigin) std::abort();
     if (gossip.next_timeout() < now) now = gossip.next_timeout();

@@ -16,10 +16,10 @@ using namespace kith;
 
 constexpr std::string_view kLabel = "checksum ";
 constexpr std::string_view kGenuine =
-    "kith-keys 1\n"
-    "# The secret keys of a Kith node: whoever reads them can pose as it.\n"
-    "identity 9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60\n"
-    "channel 77076d0a7318a57d3c16c17251b26645db8a4f0b6b9f0b3c2f5b9c0d1e2f3a4b\n"
+    "kith-channel-key 2\n"
+    "# The secret channel key that this node runs with; kith key renew puts another in its place.\n"
+    "node d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\n"
+    "seed 77076d0a7318a57d3c16c17251b26645db8a4f0b6b9f0b3c2f5b9c0d1e2f3a4b\n"
     "checksum 0000000000000000000000000000000000000000000000000000000000000000\n";
 
 std::string with_right_checksum(std::string_view text) {
@@ -29,19 +29,19 @@ std::string with_right_checksum(std::string_view text) {
 
 void parse(std::string_view text) {
   const auto sealed = crypto::parse_sealed_key_file(as_byte_view(text));
-  assert(!std::holds_alternative<crypto::SealedKeys>(sealed) ||
+  assert(!std::holds_alternative<crypto::SealedKey>(sealed) ||
          crypto::is_sealed_key_file(as_byte_view(text)));
   const auto parsed = crypto::parse_key_file(as_byte_view(text));
-  const auto* const keys = std::get_if<crypto::NodeKeys>(&parsed);
-  if (keys == nullptr) return;
-  // One pair of keys has one text.
+  const auto* const keys = std::get_if<crypto::StoredKey>(&parsed);
+  if (keys == nullptr || keys->kind != crypto::KeyKind::channel) return;
+  // One key has one text.
   std::string expected(kGenuine);
   const auto put = [&](std::string_view label, ByteView value) {
     const std::string digits = crypto::to_hex(value);
     expected.replace(expected.find(label) + label.size(), digits.size(), digits);
   };
-  put("identity ", keys->identity.seed().data());
-  put("channel ", keys->channel.secret().data());
+  put("node ", keys->node.key);
+  put("seed ", keys->seed.data());
   assert(with_right_checksum(expected) == text);
 }
 

@@ -15,10 +15,10 @@ namespace {
 using namespace kith;
 using namespace kith::crypto;
 
-ChannelKey key(std::uint8_t seed) {
+DhKey key(std::uint8_t seed) {
   Secret<32> secret;
   std::ranges::fill(secret.data(), std::byte{seed});
-  return ChannelKey::from_secret(secret);
+  return DhKey::from_secret(secret);
 }
 
 Bytes altered(const Bytes& genuine, ByteView input, bool replace) {
@@ -30,7 +30,7 @@ Bytes altered(const Bytes& genuine, ByteView input, bool replace) {
 }
 
 void connect(int target, bool replace, ByteView input) {
-  static const ChannelKey alice = key(1), bob = key(2);
+  static const DhKey alice = key(1), bob = key(2);
   const Bytes payload(3, std::byte{0x5a});
   auto initiator = FixedEphemeral::initiator(alice, bob.public_key(), {}, key(3));
   auto responder = FixedEphemeral::responder(bob, {}, key(4));

@@ -10,22 +10,38 @@ namespace {
 using namespace kith;
 using namespace kith::net;
 
-struct Parties : CryptoReady {
-  crypto::ChannelKey alice = crypto::ChannelKey::generate(), bob = crypto::ChannelKey::generate();
-  Member alice_member = make(1, alice), bob_member = make(2, bob);
-  Consortium consortium{"fuzz", {alice_member, bob_member}};
-  LocalNode bob_node{bob_member.id,    &bob,           &consortium, {},   "fuzz",
-                     kProtocolVersion, kOldestVersion, {},          "a=1"};
-  crypto::ChannelKey stranger = crypto::ChannelKey::generate();
-  Parties() {
-    bob_node.takes_renewal = [](const Renewal&) { return false; };
+struct Party {
+  crypto::Identity identity = crypto::Identity::generate();
+  crypto::ChannelKey channel = crypto::ChannelKey::generate();
+  [[nodiscard]] Card card(const Hash& founded) const {
+    Card made;
+    made.founded = founded;
+    made.issued = 1;
+    made.name = "fuzz";
+    return sign_card(made, identity, channel);
   }
+};
 
-  static Member make(int number, const crypto::ChannelKey& key) {
-    Member member;
-    member.id.key[0] = static_cast<std::byte>(number);
-    member.channel = key.public_key();
-    return member;
+struct Parties : CryptoReady {
+  Hash founded{std::byte{1}};
+  Party alice, bob, stranger;
+  Directory directory{"fuzz", founded};
+  LocalNode bob_node;
+  Parties() {
+    std::vector<Member> members{{alice.identity.id(), "alice"}, {bob.identity.id(), "bob"}};
+    std::ranges::sort(members, {}, &Member::id);
+    directory.set_members(members);
+    for (const Party* party : {&alice, &bob}) {
+      if (!directory.put(party->card(founded))) std::abort();
+    }
+    bob_node.id = bob.identity.id();
+    bob_node.channel = &bob.channel;
+    bob_node.directory = &directory;
+    bob_node.agent = "fuzz";
+    bob_node.manifest = "a=1";
+    bob_node.card = bob.card(founded);
+    bob_node.takes_applications = [] { return true; };
+    bob_node.take_card = [](const Card&) {};
   }
 };
 
@@ -45,7 +61,7 @@ void drain(Session& session) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const Parties parties;
   ByteView input(reinterpret_cast<const std::byte*>(data), size);
-  Session session(parties.bob_node, nullptr, Instant{});
+  Session session(parties.bob_node, std::nullopt, Instant{});
   if (size > 0 && data[0] == 0) {
     session.handle_bytes(Instant{}, input.subspan(1));
     drain(session);
@@ -54,8 +70,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const bool unknown = size > 0 && data[0] == 1;
   auto handshake =
-      crypto::Handshake::initiator(unknown ? parties.stranger : parties.alice,
-                                   parties.bob.public_key(), parties.consortium.prologue());
+      crypto::Handshake::initiator((unknown ? parties.stranger : parties.alice).channel.dh(),
+                                   parties.bob.channel.dh().public_key(),
+                                   prologue(parties.founded, parties.bob_node.id));
   send(session, handshake.write({}));
   const Bytes answer = session.take_output();
   if (!handshake.read(ByteView(answer).subspan(2))) std::abort();

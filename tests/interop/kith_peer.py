@@ -30,27 +30,26 @@ except ImportError as error:
 
 import dissononce_kith as noise
 
-VERSION = 3
+VERSION = 4
 CHUNK = 524288  # bytes before compression, of every chunk but the last
 NEEDS_COMPANY = 1  # a feature: fewer than two connections
-FOLLOWS_CHARTER = 2  # another
-TELLS_TASK = 4  # another
-TAKES_RENEWALS = 8  # another
 MANIFEST = 0xFFFFFFFF  # the "piece" that is the manifest
 LARGEST_RECORD = 65519  # bytes of plaintext
 LARGEST_MESSAGE = 524345  # bytes, type included
-LARGEST_SMALL_MESSAGE = 65536  # of every type but Piece
+LARGEST_SMALL_MESSAGE = 65536  # of every type but Piece and CharterVersion
 ZEROS = bytes(32)
-INVITATION = b"kith-invite-1-"
+INVITATION = "kith-invite-2-"
+CARD = "kith-card-2-"
 
 REASONS = (
     "shutting_down connection_lost handshake_timeout handshake_failed not_a_member wrong_peer version_mismatch"
     " other_task malformed oversized idle stalled duplicate expired forged unreachable crowded rotated denied"
+    " outdated_key internal_error"
 ).split()
 
 
-def digest(data):
-    return hashlib.blake2b(data, digest_size=32).digest()
+def digest(data, key=b""):
+    return hashlib.blake2b(data, digest_size=32, key=key).digest()
 
 
 # --- Encodings -----------------------------------------------------------------------------------
@@ -189,46 +188,74 @@ class Record:
 class Identity:
     """A node's secret keys. Made from a name, so that a test that fails does so again."""
 
-    def __init__(self, name):
+    def __init__(self, name, generation=0):
+        """`generation` is that of its channel key."""
         self.name = name
         self.signing = SigningKey(digest(b"identity " + name.encode()))
         self.node_key = bytes(self.signing.verify_key)
-        self.channel_secret = digest(b"channel " + name.encode())
-        self.channel_key = bytes(PrivateKey(self.channel_secret).public_key)
+        self.use_channel(digest(f"channel {name} {generation}".encode()))
+
+    def use_channel(self, seed):
+        self.channel = SigningKey(seed)
+        self.channel_key = bytes(self.channel.verify_key)
+        self.channel_secret = x25519_secret(seed)
+        return self
 
     def sign(self, data):
         return self.signing.sign(data).signature
 
-    def member(self, *addresses):
-        return Member(self.node_key, self.channel_key, self.name, list(addresses))
+    def member(self):
+        return Member(self.node_key, self.name)
 
-    def apply(self, token, **liberties):
+    def card(self, founded, *addresses, issued=None, **liberties):
+        """What it says of itself; a liar says it of somebody else, too."""
+        usual = {"founded": founded, "node_key": self.node_key, "issued": issued or int(time.time()) - 3600,
+                 "channel_key": self.channel_key, "name": self.name, "addresses": list(addresses),
+                 "by_node": bytes(64), "by_channel": bytes(64)}  # fmt: skip
+        return Card(**usual | liberties).signed(self)
+
+    def apply(self, token, founded, **liberties):
         """What it says to be let in."""
-        member = self.member()
-        usual = {"token": token, "member": member, "signature": self.sign(b"kith member 1\n" + member.encode())}
-        return Apply(**usual | liberties)
-
-    def renewed(self, entry, issued, generation=1, **liberties):
-        """The same node with another channel key, and its renewal of the charter's `entry`."""
-        other = Identity(self.name)
-        other.channel_secret = digest(f"channel {self.name} {generation}".encode())
-        other.channel_key = bytes(PrivateKey(other.channel_secret).public_key)
-        return other, Renewal.of(self, entry, issued, **{"channel_key": other.channel_key} | liberties)
+        return Apply(token, self.card(founded, **liberties))
 
     def unseal(self, sealed):
         return SealedBox(PrivateKey(self.channel_secret)).decrypt(sealed)
 
 
+def x25519_secret(seed):
+    """The secret half of a channel key's X25519 form, not clamped yet."""
+    return hashlib.sha512(seed).digest()[:32]
+
+
+def x25519(channel_key):
+    """The public half."""
+    prime = 2**255 - 19
+    y = int.from_bytes(channel_key, "little") % 2**255
+    return ((1 + y) * pow(1 - y, -1, prime) % prime).to_bytes(32, "little")
+
+
 def seal(data, channel_key):
-    return SealedBox(PublicKey(channel_key)).encrypt(data)
+    return SealedBox(PublicKey(x25519(channel_key))).encrypt(data)
 
 
-def signed_by(node_key, signature, data):
+def signed_by(key, signature, data):
     try:
-        VerifyKey(node_key).verify(data, signature)
+        VerifyKey(key).verify(data, signature)
     except (CryptoError, ValueError):
         return False
     return True
+
+
+def checked_text(word, data):
+    return word + base64.urlsafe_b64encode(data + digest(word.encode() + data)[:4]).rstrip(b"=").decode()
+
+
+def of_checked_text(word, text):
+    text = "".join(text.split())
+    check(text.startswith(word), f"no {word}")
+    data = base64.urlsafe_b64decode(text[len(word) :] + "==")
+    check(digest(word.encode() + data[:-4])[:4] == data[-4:], "mistyped")
+    return data[:-4]
 
 
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -243,7 +270,50 @@ def node_id(node_key):
     return "-".join(text[i : i + 7] for i in range(0, 56, 7))
 
 
-# --- Charter -------------------------------------------------------------------------------------
+# --- Cards and charters --------------------------------------------------------------------------
+
+
+class Card(Record):
+    founded: HASH
+    node_key: KEY
+    issued: U64
+    channel_key: KEY
+    name: Text(64)
+    addresses: ListOf(Text(255), 4)
+    by_node: SIGNATURE
+    by_channel: SIGNATURE
+
+    def id(self):
+        return digest(self.encode())
+
+    def text(self, by):
+        """What is signed, by "node" or "channel"."""
+        return f"kith card 2 by {by}\n".encode() + self.encode()[:-128]
+
+    def signed(self, identity):
+        """By both keys of this node, whatever the card says."""
+        by_channel = identity.channel.sign(self.text("channel")).signature
+        return self.but(by_node=identity.sign(self.text("node")), by_channel=by_channel)
+
+    def sound(self):
+        """Names and addresses are not looked at."""
+        return signed_by(self.node_key, self.by_node, self.text("node")) and signed_by(
+            self.channel_key, self.by_channel, self.text("channel")
+        )
+
+    def rank(self):
+        """Of two cards of a node that with the higher is in force."""
+        addresses = [address.encode() for address in self.addresses]
+        return self.issued, self.channel_key, addresses, self.name.encode(), self.by_node, self.by_channel
+
+    def to_text(self):
+        return checked_text(CARD, self.encode())
+
+    @classmethod
+    def of_text(cls, text):
+        card = cls.decode(of_checked_text(CARD, text))
+        check(card.sound(), "a card with a wrong signature")
+        return card
 
 
 class Steward(Record):
@@ -253,20 +323,7 @@ class Steward(Record):
 
 class Member(Record):
     node_key: KEY
-    channel_key: KEY
     name: Text(64)
-    addresses: ListOf(Text(255), 4)
-
-    @staticmethod
-    def of_card(text):
-        """Of what `kith init --join` wrote; ValueError if its signature is wrong."""
-        word, _, digits = text.strip().partition(" ")
-        check(word == "kith-member-1", "not a member card")
-        card = bytes.fromhex(digits)
-        body, signature = card[:-64], card[-64:]
-        member = Member.decode(body)
-        check(signed_by(member.node_key, signature, b"kith member 1\n" + body), "the card's signature is wrong")
-        return member
 
 
 class Charter(Record):
@@ -293,40 +350,58 @@ class SignedVersion(Record):
     signatures: ListOf(CharterSignature, 128)
 
 
-def first_version(consortium, members, steward, days=30):
-    """Of one steward, who need not be a member."""
-    by_key = sorted(members, key=lambda member: member.node_key)
+def first_version(consortium, members, stewards, days=30):
+    """Of stewards who need not be members."""
     expires = int(time.time()) + days * 86400
-    return Charter(1, consortium, 1, ZEROS, expires, 1, [Steward(steward.node_key, steward.name)], by_key)
+    return Charter(2, consortium, 1, ZEROS, expires, len(stewards) // 2 + 1,
+                   by_key([Steward(steward.node_key, steward.name) for steward in stewards]), by_key(members))  # fmt: skip
 
 
-def sign_version(version, steward):
-    signature = steward.sign(b"kith charter 1\n" + version.id())
-    return SignedVersion(version.encode(), [CharterSignature(steward.node_key, signature)])
+def by_key(named):
+    return sorted(named, key=lambda one: one.node_key)
+
+
+def sign_version(version, *stewards):
+    signatures = [CharterSignature(one.node_key, one.sign(b"kith charter 2\n" + version.id())) for one in stewards]
+    return SignedVersion(version.encode(), sorted(signatures, key=lambda one: one.steward))
+
+
+class CharterFile(Record):
+    """A charter file, but for its first line."""
+
+    versions: ListOf(SignedVersion, 1024)
+    cards: ListOf(Card, 512)
+    rivals: ListOf(SignedVersion, 16)
+    settled: U64
+
+
+def charter_file(*versions, cards=(), rivals=(), settled=0):
+    return b"kith charter file 2\n" + CharterFile(list(versions), list(cards), list(rivals), settled).encode()
+
+
+def read_charter_file(data):
+    check(data.startswith(b"kith charter file 2\n"), "no charter file")
+    return CharterFile.decode(data[20:])
 
 
 class Invitation(Record):
     consortium: Text(64)
     founded: HASH
-    inviter: Member
+    number: U64
+    version: HASH
+    inviter: KEY
+    channel_key: KEY
+    name: Text(64)
+    addresses: ListOf(Text(255), 4)
     token: Fixed(16)
     expires: U64
 
     def to_text(self):
-        body = self.encode()
-        check = digest(INVITATION + body)[:4]
-        return (INVITATION + base64.urlsafe_b64encode(body + check).rstrip(b"=")).decode()
+        return checked_text(INVITATION, self.encode())
 
     @classmethod
     def of_text(cls, text):
-        check(text.startswith(INVITATION.decode()), "no invitation")
-        data = base64.urlsafe_b64decode(text[len(INVITATION):] + "==")
-        check(digest(INVITATION + data[:-4])[:4] == data[-4:], "a mistyped invitation")
-        return cls.decode(data[:-4])
-
-
-def charter_file(*versions):
-    return b"kith charter file 1\n" + b"".join(signed.encode() for signed in versions)
+        return cls.decode(of_checked_text(INVITATION, text))
 
 
 # --- Snapshots -----------------------------------------------------------------------------------
@@ -339,6 +414,7 @@ class SealedKey(Record):
 
 class Manifest(Record):
     chunks: ListOf(HASH, 8192)
+    commitment: HASH
     keys: ListOf(SealedKey, 512)
     note_sealed: Flag
     note: Data(40960)
@@ -346,7 +422,9 @@ class Manifest(Record):
 
 class Head(Record):
     format: U8
+    founded: HASH
     origin: KEY
+    key: KEY
     log: U64
     sequence: U64
     previous: HASH
@@ -360,27 +438,34 @@ class Head(Record):
     def id(self):
         return digest(self.encode())
 
+    def context(self):
+        """What the content key is bound to."""
+        return self.encode()[1:65] + self.encode()[97:113]
+
 
 class SignedHead(Record):
-    head: Fixed(169)
+    head: Fixed(233)
     signature: SIGNATURE
 
-    def signed(self, consortium):
-        """Whether it is."""
-        return signed_by(Head.decode(self.head).origin, self.signature, head_text(consortium, self.head))
+    def signed(self):
+        """Whether it is, by the key that it names."""
+        return signed_by(Head.decode(self.head).key, self.signature, b"kith head 3\n" + self.head)
 
     def id(self):
         return digest(self.head)
 
 
-def head_text(consortium, head):
-    """What is signed."""
-    return b"kith head 1\n" + digest(consortium.encode()) + head
-
-
-def sign_head(head, identity, consortium):
+def sign_head(head, identity):
     encoded = head.encode()
-    return SignedHead(encoded, identity.sign(head_text(consortium, encoded)))
+    return SignedHead(encoded, identity.channel.sign(b"kith head 3\n" + encoded).signature)
+
+
+def chunk_key(content_key, context):
+    return digest(b"kith chunk key 2\n" + context, content_key)
+
+
+def commitment(content_key, context):
+    return digest(b"kith key commitment 2\n" + context, content_key)
 
 
 def chunk_nonce(number):
@@ -504,7 +589,9 @@ class Snapshot:
         check(len(manifest.chunks) == -(-head.size // CHUNK), "another number of chunks")
         keys = [entry.sealed for entry in manifest.keys if entry.reader == identity.node_key]
         check(len(keys) == 1, "not sealed to us, or more than once")
-        key = identity.unseal(keys[0])
+        content_key = identity.unseal(keys[0])
+        check(commitment(content_key, head.context()) == manifest.commitment, "another content key than the others'")
+        key = chunk_key(content_key, head.context())
         values = []
         for number, (chunk, expected) in enumerate(zip(self.chunks, manifest.chunks, strict=True)):
             check(digest(chunk) == expected, f"chunk {number} has another hash")
@@ -513,25 +600,29 @@ class Snapshot:
         return b"".join(values)
 
 
-def encrypt(chunks, readers, note=b""):
-    """The manifest and the ciphertexts of chunks that these members can read."""
-    key = os.urandom(32)
+def encrypt(chunks, readers, context, note=b""):
+    """The manifest and the ciphertexts of chunks that these members, of whom their cards are given, can read."""
+    content_key = os.urandom(32)
+    key = chunk_key(content_key, context)
     sealed = [chacha20poly1305_seal(chunk, None, chunk_nonce(number), key) for number, chunk in enumerate(chunks)]
-    keys = [SealedKey(reader.node_key, seal(key, reader.channel_key)) for reader in readers]
-    return Manifest([digest(chunk) for chunk in sealed], keys, False, note), sealed
+    keys = [SealedKey(reader.node_key, seal(content_key, reader.channel_key)) for reader in readers]
+    made = Manifest([digest(chunk) for chunk in sealed], commitment(content_key, context), keys, False, note)
+    return made, sealed
 
 
-def publish(identity, consortium, task, values, readers, *, encoding="bf16", compression=compress, sequence=1, log=None,
-            note=b"", manifest=None, **fields):  # fmt: skip
-    """A snapshot of these values. A liar may compress them in his own way, give another encoded manifest, and other
-    fields of the head.
+def publish(identity, founded, task, values, readers, *, encoding="bf16", compression=compress, sequence=1, log=None,
+            note=b"", manifest=None, context=None, **fields):  # fmt: skip
+    """A snapshot of these values. A liar may compress them in his own way, give another encoded manifest, bind them to
+    another context, and give other fields of the head.
     """
     raw = packed(values, encoding)
-    made, chunks = encrypt([compression(chunk) for chunk in raw], readers, note)
+    log = log or time.time_ns() // 1000
+    head = Head(3, founded, identity.node_key, identity.channel_key, log, sequence, ZEROS, task, 1, 100,
+                sum(map(len, raw)), 0, ZEROS)  # fmt: skip
+    made, chunks = encrypt([compression(chunk) for chunk in raw], readers, context or head.context(), note)
     encoded = made.encode() if manifest is None else manifest(made)
-    head = Head(2, identity.node_key, log or time.time_ns() // 1000, sequence, ZEROS, task, 1, 100,
-                sum(map(len, raw)), len(encoded), digest(encoded))  # fmt: skip
-    return Snapshot(sign_head(head.but(**fields), identity, consortium), encoded, chunks)
+    head = head.but(manifest_size=len(encoded), manifest=digest(encoded))
+    return Snapshot(sign_head(head.but(**fields), identity), encoded, chunks)
 
 
 def write_tensors(tensors):
@@ -553,6 +644,8 @@ class Hello(Record):
     version: U8
     oldest: U8
     features: U64
+    sender: KEY
+    receiver: KEY
     task: HASH
     agent: Text(64)
 
@@ -626,26 +719,27 @@ class Evidence(Record):
     first: SignedHead
     second: SignedHead
 
-    def liar(self, consortium):
+    def liar(self, founded):
         """The origin that it convicts; Malformed if it convicts nobody."""
         first, second = Head.decode(self.first.head), Head.decode(self.second.head)
         check(first.origin == second.origin and position(self.first) == position(self.second), "two places")
+        check(first.key == second.key and first.founded == second.founded == founded, "two keys, or consortia")
         check(self.first.head < self.second.head, "the same head, or the lesser one is not first")
-        check(self.first.signed(consortium) and self.second.signed(consortium), "a wrong signature")
+        check(self.first.signed() and self.second.signed(), "a wrong signature")
         return first.origin
 
 
-class CharterPlace(Record):
+class CharterHead(Record):
     number: U64
     version: HASH
 
-
-class CharterHeads(Record):
-    places: ListOf(CharterPlace, 2)
+    @classmethod
+    def of(cls, version):
+        return cls(version.number, version.id())
 
 
 class CharterWanted(Record):
-    version: HASH
+    number: U64
 
 
 class CharterVersion(Record):
@@ -654,8 +748,7 @@ class CharterVersion(Record):
 
 class Apply(Record):
     token: Fixed(16)
-    member: Member
-    signature: SIGNATURE
+    card: Card
 
 
 class Admission(Record):
@@ -670,33 +763,17 @@ class TaskManifest(Record):
     manifest: Text(61440)
 
 
-class Renewal(Record):
-    member: KEY
-    entry: HASH
-    issued: U64
-    channel_key: KEY
-    addresses: ListOf(Text(255), 4)
-    signature: SIGNATURE
-
-    @staticmethod
-    def of(identity, entry, issued, channel_key, addresses=()):
-        """Signed by `identity`, whatever member `entry` is of."""
-        hashed = digest(b"kith entry 1\n" + entry.encode())
-        renewal = Renewal(identity.node_key, hashed, issued, channel_key, list(addresses), bytes(64))
-        return renewal.but(signature=identity.sign(b"kith renewal 1\n" + renewal.encode()[:-64]))
+class CardList(Record):
+    cards: ListOf(HASH, 512)
 
 
-class RenewalList(Record):
-    renewals: ListOf(HASH, 512)
-
-
-class Renewals(Record):
-    renewals: ListOf(Renewal, 16)
+class Cards(Record):
+    cards: ListOf(Card, 16)
 
 
 MESSAGES = [
     Hello, Goodbye, Ping, Pong, Heads, Summary, Holding, Fetch, Piece, Unavailable, Have, Wanted, Cancel, Evidence,
-    CharterHeads, CharterWanted, CharterVersion, Apply, Admission, TaskManifest, RenewalList, Renewals,
+    CharterHead, CharterWanted, CharterVersion, Apply, Admission, TaskManifest, CardList, Cards,
 ]  # fmt: skip, by type
 
 
@@ -778,20 +855,20 @@ class Wire:
         raise AssertionError(f"it said {said!r}")
 
 
-def prologue(consortium):
-    return b"kith/1 " + consortium.encode()
+def prologue(founded, responder):
+    return b"kith/4\n" + founded + responder
 
 
 class Connection(Wire):
-    """Messages over the encrypted channel. `remote` is the other's channel key."""
+    """Messages over the encrypted channel. `remote` is the card of whom it dials."""
 
-    def __init__(self, wire, identity, consortium, remote=None, text=None):
+    def __init__(self, wire, identity, founded, remote=None, text=None):
         """Shakes hands, as the initiator if `remote` is given."""
         super().__init__(wire.socket)
         initiator = remote is not None
-        state = noise.handshake(
-            initiator, text or prologue(consortium), noise.key_pair(identity.channel_secret), remote
-        )
+        text = text or prologue(founded, remote.node_key if initiator else identity.node_key)
+        static, other = noise.key_pair(identity.channel_secret), initiator and x25519(remote.channel_key)
+        state = noise.handshake(initiator, text, static, other or None)
         ciphers = None
         for turn in range(3):
             if (turn % 2 == 0) == initiator:
@@ -857,12 +934,11 @@ class Connection(Wire):
 class Link(Connection):
     """A connection of a peer that behaves: `wait` receives, and answers what is to be answered."""
 
-    def __init__(self, peer, wire, remote=None, greet=True, features=NEEDS_COMPANY, first=()):
-        """`first` is said before Hello."""
-        super().__init__(wire, peer.identity, peer.consortium, remote)
-        if first:
-            self.send(*first)
+    def __init__(self, peer, wire, remote=None, greet=True, features=NEEDS_COMPANY, first=None):
+        """`first` is said before Hello, in place of its card."""
+        super().__init__(wire, peer.identity, peer.founded, remote)
         self.peer = peer
+        self.other = remote.node_key if remote else None  # the other's node key
         self.hello = None  # the other's
         self.goodbye = None
         self.known = {}  # what the other says that it knows: whether it has all of it, by snapshot
@@ -873,21 +949,38 @@ class Link(Connection):
         self.answers = {}  # (snapshot, piece): bytes, or "busy", or "unavailable"
         self.asked = []  # what the other asked for: (snapshot, piece)
         self.told_heads = []
-        self.told_charters = []  # the versions that it follows, as it said last
-        self.charters = {}  # signed versions that we hand out, by their ids
+        self.told_charter = None  # the CharterHead that it said last
+        self.charters = {}  # signed versions that we hand out, by their numbers
         self.given_charters = []  # what it handed out
-        self.told_renewals = None  # the list that it has sent
-        self.given_renewals = []
+        self.told_cards = None  # the list that it has sent
+        self.given_cards = []
         if greet:
-            self.greet(features)
+            self.greet(features, [Cards([peer.card()])] if first is None and remote else first or [])
 
-    def greet(self, features):
-        """Hello both ways, and what follows it. Without a task of its own the peer takes the other's."""
+    def own_hello(self, **changes):
+        identity = self.peer.identity
+        return Hello(VERSION, VERSION, 0, identity.node_key, self.other, self.peer.task, "python").but(**changes)
+
+    def greet(self, features, first):
+        """Hello both ways, and what follows it. Without a task of its own a peer that is dialled takes the other's."""
+        dialled = self.other is not None
+        if dialled:
+            self.send(*first, self.own_hello(features=features))
         self.hello = self.receive()
+        if not dialled and isinstance(self.hello, Cards):
+            self.given_cards = self.hello.cards
+            check([x25519(card.channel_key) for card in self.given_cards] == [self.remote], "it showed another's card")
+            self.peer.learn_cards(self.given_cards)
+            self.hello = self.receive()
         check(isinstance(self.hello, Hello), f"the first message is {self.hello}")
         check(self.hello.oldest <= VERSION <= self.hello.version, "no version in common")
+        check(self.hello.receiver == self.peer.identity.node_key, "it speaks to somebody else")
+        check(self.hello.sender == (self.other or self.hello.sender), "somebody else speaks")
+        self.other = self.hello.sender
         self.peer.task = self.peer.task or self.hello.task
-        self.send(Hello(VERSION, VERSION, features, self.peer.task, "python"), self.peer.summary(answer=True))
+        if not dialled:
+            self.send(self.own_hello(features=features))
+        self.send(self.peer.summary(answer=True), self.peer.card_list())
 
     def wait(self, what, condition, seconds=10):
         """Returns once condition() is true."""
@@ -951,21 +1044,25 @@ class Link(Connection):
     def on_evidence(self, message):
         self.peer.convict(message)
 
-    def on_charterheads(self, message):
-        self.told_charters = message.places
+    def on_charterhead(self, message):
+        self.told_charter = message
 
     def on_charterwanted(self, message):
-        if signed := self.charters.get(message.version):
+        if signed := self.charters.get(message.number):
             self.send(CharterVersion(signed))
 
     def on_charterversion(self, message):
         self.given_charters.append(message.charter)
 
-    def on_renewallist(self, message):
-        self.told_renewals = message.renewals
+    def on_cardlist(self, message):
+        self.told_cards = set(message.cards)
+        lacking = [card for card in self.peer.cards.values() if card.id() not in self.told_cards]
+        for at in range(0, len(lacking), 16):
+            self.send(Cards(lacking[at : at + 16]))
 
-    def on_renewals(self, message):
-        self.given_renewals += message.renewals
+    def on_cards(self, message):
+        self.given_cards += message.cards
+        self.peer.learn_cards(message.cards)
 
     def on_cancel(self, message):
         pass  # it is answered already
@@ -1023,11 +1120,30 @@ class Link(Connection):
 class Peer:
     """What a member knows and holds, over all its connections."""
 
-    def __init__(self, identity, consortium, task=None):
-        self.identity, self.consortium, self.task = identity, consortium, task
+    def __init__(self, identity, founded, task=None, cards=()):
+        self.identity, self.founded, self.task = identity, founded, task
+        self.cards = {card.node_key: card for card in cards}
         self.heads = {}  # SignedHead by snapshot
         self.held = {}  # Snapshot, maybe a part of it, by snapshot id
-        self.liars = set()  # node keys
+        self.convicted = {}  # with which channel key each of them lied, by node key
+
+    @property
+    def liars(self):
+        """Their node keys."""
+        return set(self.convicted)
+
+    def card(self):
+        """Its own."""
+        return self.cards.get(self.identity.node_key) or self.identity.card(self.founded)
+
+    def learn_cards(self, cards):
+        for card in cards:
+            check(card.sound() and card.founded == self.founded, "an unsound card was passed on")
+            known = self.cards.setdefault(card.node_key, card)
+            self.cards[card.node_key] = max(card, known, key=Card.rank)
+
+    def card_list(self):
+        return CardList([card.id() for card in self.cards.values()])
 
     def dial(self, port, remote, **options):
         return Link(self, Wire.dial(port), remote, **options)
@@ -1047,11 +1163,12 @@ class Peer:
 
     def learn(self, head):
         """Two of an origin are kept."""
-        check(head.signed(self.consortium), "a head with a wrong signature was passed on")
-        if Head.decode(head.head).origin in self.liars:
+        check(head.signed(), "a head with a wrong signature was passed on")
+        check(Head.decode(head.head).founded == self.founded, "a head of another consortium was passed on")
+        origin, key = Head.decode(head.head).origin, Head.decode(head.head).key
+        if self.convicted.get(origin) == key:
             return
         self.heads[head.id()] = head
-        origin = Head.decode(head.head).origin
         for old in sorted(self.of_origin(origin), key=position)[:-2]:
             del self.heads[old.id()]
 
@@ -1063,8 +1180,8 @@ class Peer:
         return Summary(known, answer)
 
     def convict(self, evidence):
-        liar = evidence.liar(self.consortium)
-        self.liars.add(liar)
+        liar = evidence.liar(self.founded)
+        self.convicted[liar] = Head.decode(evidence.first.head).key
         for head in self.of_origin(liar):
             del self.heads[head.id()]
 

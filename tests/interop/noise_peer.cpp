@@ -112,7 +112,7 @@ int converse(const Socket& socket, Handshake handshake) {
 }
 
 int listen(ByteView prologue) {
-  const auto key = ChannelKey::generate();
+  const auto key = DhKey::generate();
   const Socket acceptor(::socket(AF_INET, SOCK_STREAM, 0));
   sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
@@ -125,8 +125,8 @@ int listen(ByteView prologue) {
   return converse(socket, Handshake::responder(key, prologue));
 }
 
-int connect(ByteView prologue, std::uint16_t port, const ChannelPublicKey& responder) {
-  const auto key = ChannelKey::generate();
+int connect(ByteView prologue, std::uint16_t port, const DhPublicKey& responder) {
+  const auto key = DhKey::generate();
   std::cout << to_hex(key.public_key()) << std::endl;
   const Socket socket(::socket(AF_INET, SOCK_STREAM, 0));
   sockaddr_in address = loopback(port);
@@ -138,7 +138,7 @@ int run(std::span<const char* const> arguments) {
   const std::string_view role = arguments.size() > 1 ? arguments[1] : "";
   if (role == "listen" && arguments.size() == 3) return listen(as_byte_view(arguments[2]));
   if (role == "connect" && arguments.size() == 5) {
-    ChannelPublicKey responder{};
+    DhPublicKey responder{};
     const auto key = from_hex(arguments[4]);
     if (!key || key->size() != responder.size()) throw std::runtime_error("not a key");
     std::ranges::copy(*key, responder.begin());

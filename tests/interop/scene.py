@@ -1,4 +1,4 @@
-"""A real kith node in a consortium whose other members, and whose steward, are Python."""
+"""A real kith node in a consortium whose other members, and whose stewards, are Python."""
 import functools
 import json
 import os
@@ -15,7 +15,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "e2e"))
 import testnet
 from kith_peer import (
-    Connection, Identity, Invitation, Member, Peer, Wire, charter_file, first_version, publish, sign_version,
+    Card, Connection, Identity, Invitation, Member, Peer, Wire, by_key, charter_file, first_version, publish,
+    read_charter_file, sign_version,
 )  # fmt: skip
 
 CONSORTIUM = "interop"
@@ -58,14 +59,15 @@ def write_pictures(directory):
 class Scene:
     """The node under test, its consortium, and how to be another member of it.
 
-    `members` are names; those that are also keys of `ports` have an address, and the node dials them.
+    `members` are names; those that are also keys of `ports` have an address, and the node dials them. The node is
+    taken in with the second version of the charter, which it follows when it starts.
     """
 
-    def __init__(self, members, ports=None, settings=None):
+    def __init__(self, members, ports=None, settings=None, stewards=("steward",)):
         assert os.access(testnet.KITH, os.X_OK), "set the environment variable KITH to the kith program; ctest does"
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="kith-interop-"))
         try:
-            self.steward = Identity("steward")
+            self.stewards = [Identity(name) for name in stewards]
             self.identities = {name: Identity(name) for name in members}
             self.node = self.make_node(free_port(), ports or {}, settings or {})
         except BaseException:
@@ -74,21 +76,35 @@ class Scene:
 
     def make_node(self, port, ports, settings):
         folder = self.directory / "node"
-        self.kith("init", "--join", "--dir", folder, "--name", "tested", "--consortium", CONSORTIUM,
+        members = [identity.member() for identity in self.identities.values()]
+        self.first = first_version(CONSORTIUM, members, self.stewards)
+        self.founded = self.first.id()
+        self.kith("init", "--join", self.write_charter(self.first), "--dir", folder, "--name", "tested",
                   "--listen", f"127.0.0.1:{port}", "--address", f"127.0.0.1:{port}")  # fmt: skip
-        self.itself = Member.of_card((folder / "node.card").read_text())
+        self.itself = Card.of_text((folder / "node.card").read_text())
+        self.charter = self.successor(self.first, members=[*members, Member(self.itself.node_key, "tested")])
         self.readers = [self.itself] + [
-            Member(identity.node_key, identity.channel_key, name,
-                   [f"127.0.0.1:{ports[name]}"] if name in ports else [])
+            identity.card(self.founded, *[f"127.0.0.1:{ports[name]}"] if name in ports else [])
             for name, identity in self.identities.items()
-        ]  # fmt: skip
-        self.charter = first_version(CONSORTIUM, self.readers, self.steward)
-        charter = self.directory / "charter.kith"
-        charter.write_bytes(charter_file(sign_version(self.charter, self.steward)))
-        self.kith("charter", "merge", "--dir", folder, charter)
+        ]
+        self.cards = {card.name: card for card in self.readers}
+        file = self.write_charter(self.first, self.charter, cards=self.readers[1:])
+        self.kith("charter", "merge", "--dir", folder, file)
         node = testnet.Node(folder)
         node.configure(SETTINGS | {"data.train": write_pictures(self.directory)} | settings)
         return node
+
+    def signed(self, version):
+        """By all stewards of the first version, or those whom it names itself."""
+        keys = {steward.node_key for steward in version.stewards}
+        return sign_version(version, *[one for one in self.stewards if one.node_key in keys])
+
+    def write_charter(self, *versions, cards=()):
+        """A charter file; the versions are signed, or will be."""
+        file = self.directory / f"charter-{len(list(self.directory.glob('charter-*')))}.kith"
+        signed = [version if hasattr(version, "body") else self.signed(version) for version in versions]
+        file.write_bytes(charter_file(*signed, cards=cards))
+        return file
 
     def kith(self, *arguments):
         done = testnet.kith(*arguments)
@@ -125,11 +141,19 @@ class Scene:
     # Being a member.
 
     def peer(self, name):
-        return Peer(self.identities[name], CONSORTIUM)
+        return Peer(self.identities[name], self.founded, self.task, self.readers)
 
     def join(self, name, **options):
         """A connection of this member, which it dialled."""
-        return self.peer(name).dial(self.node.port, self.itself.channel_key, **options)
+        return self.peer(name).dial(self.node.port, self.itself, **options)
+
+    def renew(self, name, generation=1, **liberties):
+        """This member with another channel key: a peer whose card, dated now, says so. Nobody has heard of it yet."""
+        identity = Identity(name, generation)
+        peer = Peer(identity, self.founded, self.task, self.readers)
+        issued = liberties.pop("issued", int(time.time()) + generation)
+        peer.cards[identity.node_key] = identity.card(self.founded, issued=issued, **liberties)
+        return peer
 
     @functools.cached_property
     def task(self):
@@ -141,7 +165,7 @@ class Scene:
 
     def publish(self, name, values, **liberties):
         """A snapshot of this member, for all."""
-        usual = {"consortium": CONSORTIUM, "task": self.task, "readers": self.readers, "encoding": self.encoding}
+        usual = {"founded": self.founded, "task": self.task, "readers": self.readers, "encoding": self.encoding}
         return publish(self.identities[name], values=values, **usual | liberties)
 
     def invite(self):
@@ -151,18 +175,35 @@ class Scene:
 
     def knock(self, identity):
         """A connection of somebody who is no member."""
-        return Connection(Wire.dial(self.node.port), identity, CONSORTIUM, self.itself.channel_key)
+        return Connection(Wire.dial(self.node.port), identity, self.founded, self.itself)
 
     def successor(self, version, **changes):
         """The version after it, which expires a second later."""
         follows = {"number": version.number + 1, "previous": version.id(), "expires": version.expires + 1}
+        for name in ("members", "stewards"):
+            if name in changes:
+                changes[name] = by_key(changes[name])
         return version.but(**follows | changes)
+
+    def restart(self):
+        """It is killed, and starts again from what it wrote."""
+        self.node.kill()
+        self.node.start()
+        self.until("it is up again", lambda: self.node.status()["listening"], 30)
+
+    def written(self):
+        """What is in its charter file."""
+        return read_charter_file((self.node.directory / "charter.kith").read_bytes())
 
     # What the node says of itself.
 
     def followed(self):
         """The number of the version of the charter."""
         return self.node.status()["charter"]["number"]
+
+    def rivals(self):
+        """Of it, that it knows."""
+        return self.node.status()["charter"]["rivals"]
 
     def told(self, name):
         """What it tells its operator of this member."""

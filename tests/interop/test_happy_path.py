@@ -12,8 +12,8 @@ import pytest
 from nacl.exceptions import CryptoError
 from scene import SHAPES, Scene
 from kith_peer import (
-    CHUNK, FOLLOWS_CHARTER, MANIFEST, TAKES_RENEWALS, TELLS_TASK, VERSION, Admission, CharterHeads, CharterPlace, CharterVersion, CharterWanted, Evidence, Fetch, Have,
-    Head, Heads, Hello, Holding, Identity, Manifest, Peer, Ping, RenewalList, Renewals, TaskManifest, Wanted, charter_file, digest, node_id, sign_version, write_tensors,
+    CHUNK, MANIFEST, VERSION, Admission, CardList, Cards, CharterHead, CharterVersion, CharterWanted, Evidence, Fetch,
+    Have, Head, Heads, Hello, Holding, Identity, Manifest, Ping, TaskManifest, Wanted, digest, node_id, write_tensors,
 )  # fmt: skip
 
 PATIENCE = 60  # seconds for what the node does at its own pace, on a busy machine
@@ -47,54 +47,90 @@ def fetch_newest(scene, link):
 
 def test_charter_made_in_python_is_followed(scene):
     shown = json.loads(scene.kith("charter", "show", "--json", "--dir", scene.node.directory))
-    assert shown["number"] == 1
-    assert {member["id"] for member in shown["members"]} == {node_id(member.node_key) for member in scene.readers}
+    assert shown["number"] == 2
+    assert {member["id"] for member in shown["members"]} == {node_id(card.node_key) for card in scene.readers}
+
+
+def test_charter_file_of_the_node_is_read_in_python(scene):
+    written = scene.written()
+    assert written.versions == [scene.signed(version) for version in (scene.first, scene.charter)]
+    assert {card.name for card in written.cards} >= scene.identities.keys()
+    assert all(card.sound() for card in written.cards)
+    assert (written.rivals, written.settled) == ([], 0)
 
 
 def test_newer_versions_of_the_charter_are_asked_for_followed_and_handed_out():
-    """Those between as well; nobody who does not follow a charter is told of any."""
-    with Scene(["teller", "reader", "other"]) as scene:
-        versions = [scene.charter]
-        for _ in range(3):
-            versions.append(scene.successor(versions[-1]))
-        places = [CharterPlace(version.number, version.id()) for version in versions]
-        signed = [sign_version(version, scene.steward) for version in versions]
-        with scene.join("teller", features=FOLLOWS_CHARTER) as teller, scene.join("other") as other:
-            teller.wait("what it follows", lambda: teller.told_charters == places[:1])
-            teller.charters = {version.id(): each for version, each in zip(versions, signed)}
-            for newest in (1, 3):
-                teller.send(CharterHeads([places[newest]]))
-                teller.wait("it follows", lambda: teller.told_charters == places[newest : newest + 1])
-            teller.ping()
-            assert scene.until("it says so", lambda: scene.followed() == 4)
+    """Those between as well, in order; and the members whom they name are members at once."""
+    with Scene(["teller", "reader"]) as scene:
+        newcomer = Identity("newcomer")
+        versions = [scene.first, scene.charter, scene.successor(scene.charter)]
+        versions.append(scene.successor(versions[-1], members=[*scene.charter.members, newcomer.member()]))
+        versions.append(scene.successor(versions[-1]))
+        places = [CharterHead.of(version) for version in versions]
+        signed = [scene.signed(version) for version in versions]
+        with scene.join("teller") as teller, scene.join("reader") as other:
+            teller.wait("what it follows", lambda: teller.told_charter == places[1])
+            teller.charters = {version.number: each for version, each in zip(versions, signed)}
+            for newest in (2, 4):
+                teller.send(places[newest])
+                teller.wait("it follows", lambda: teller.told_charter == places[newest])
+            assert scene.until("it says so", lambda: scene.followed() == 5)
             assert scene.told("teller")["charter"]["state"] == "ours"
-            other.ping()
-            assert not other.told_charters
-        shown = json.loads(scene.kith("charter", "show", "--json", "--dir", scene.node.directory))
-        assert shown["number"] == 4
-        with scene.join("reader", features=FOLLOWS_CHARTER) as reader:
-            reader.wait("what it follows", lambda: reader.told_charters == places[3:])
-            for number in (3, 0):
-                reader.send(CharterWanted(versions[number].id()))
-                reader.wait("the version", lambda: signed[number] in reader.given_charters)
-            reader.send(CharterWanted(bytes(32)))
+            other.wait("all are told", lambda: other.told_charter == places[4])
+        with kith_peer.Peer(newcomer, scene.founded, scene.task).dial(scene.node.port, scene.itself) as link:
+            link.ping()
+        with scene.join("reader") as reader:
+            for number in (4, 1):
+                reader.send(CharterWanted(number))
+                reader.wait("the version", lambda: signed[number - 1] in reader.given_charters)
+            reader.send(CharterWanted(6), CharterWanted(0))
             reader.ping()
             assert len(reader.given_charters) == 2
+        assert scene.written().versions == signed
+        scene.restart()
+        assert scene.until("it follows it still", lambda: scene.followed() == 5)
 
 
-def test_member_that_has_renewed_its_key_is_let_in_and_the_others_hear_of_it(scene):
-    entry = next(member for member in scene.readers if member.name == "renewed")
+def test_next_version_is_taken_unasked_and_who_is_expelled_is_told():
+    with Scene(["teller", "expelled"]) as scene:
+        members = [member for member in scene.charter.members if member.name != "expelled"]
+        third = scene.signed(scene.successor(scene.charter, members=members))
+        with scene.join("teller") as teller, scene.join("expelled") as expelled:
+            teller.ping(), expelled.ping()
+            teller.send(CharterVersion(third))
+            assert expelled.end() == "not_a_member"
+            teller.wait("it follows", lambda: teller.told_charter.number == 3)
+        assert scene.until("it says so", lambda: scene.followed() == 3)
+        with scene.join("expelled", greet=False) as link:
+            link.send(link.own_hello())
+            assert link.end() == "not_a_member"
+
+
+def test_expelled_member_is_handed_the_version_that_does_so():
+    with Scene(["expelled"]) as scene:
+        members = [member for member in scene.charter.members if member.name != "expelled"]
+        third = scene.signed(scene.successor(scene.charter, members=members))
+        with scene.join("expelled") as expelled:
+            expelled.ping()
+            scene.kith("charter", "merge", "--dir", scene.node.directory,
+                       scene.write_charter(scene.first, scene.charter, third))  # fmt: skip
+            expelled.wait("the version", lambda: expelled.given_charters == [third])
+            assert expelled.end() == "not_a_member"
+
+
+def test_card_is_in_force_at_once_and_the_others_hear_of_it(scene):
+    """Another channel key, and another address, by a signature of the node key alone."""
     before = scene.identities["renewed"]
-    now, renewal = before.renewed(entry, int(time.time()), addresses=["elsewhere:7000"])
-    with scene.join("reader", features=FOLLOWS_CHARTER | TAKES_RENEWALS) as reader:
-        reader.wait("its list", lambda: reader.told_renewals == [])
+    renewed = scene.renew("renewed", addresses=["elsewhere.example:7000"])
+    card = renewed.card()
+    with scene.join("reader") as reader:
+        reader.wait("its list", lambda: reader.told_cards is not None)
+        assert card.id() not in reader.told_cards
         for _ in range(2):  # it shows it each time
-            with Peer(now, stage.CONSORTIUM).dial(
-                scene.node.port, scene.itself.channel_key, first=[Renewals([renewal])], features=FOLLOWS_CHARTER
-            ) as link:
+            with renewed.dial(scene.node.port, scene.itself) as link:
                 link.ping()
-                assert link.told_renewals is None  # it does not take any
-        reader.wait("the news", lambda: reader.given_renewals == [renewal])
+        reader.wait("the news", lambda: card in reader.given_cards)
+        assert reader.given_cards.count(card) == 1
     assert len(scene.log("peer_renewed", "renewed")) == 1
 
     # What is published from now on is sealed to the new key.
@@ -105,27 +141,42 @@ def test_member_that_has_renewed_its_key_is_let_in_and_the_others_hear_of_it(sce
             manifest = Manifest.decode(late.fetch(newest.id(), MANIFEST))
         sealed = next(key.sealed for key in manifest.keys if key.reader == before.node_key)
         try:
-            return now.unseal(sealed)
+            return renewed.identity.unseal(sealed)
         except CryptoError:
             return None
 
     scene.until("a snapshot is sealed to the new key", sealed_anew, PATIENCE)
 
-    # Who connects later is sent what it lacks; the former key is nobody's.
-    with scene.join("late", features=FOLLOWS_CHARTER | TAKES_RENEWALS) as late:
-        late.wait("its list", lambda: late.told_renewals == [digest(renewal.encode())])
-        late.send(RenewalList([]))
-        late.wait("the renewal", lambda: late.given_renewals == [renewal])
-    with scene.knock(before) as link:
-        link.send(Hello(VERSION, VERSION, 0, scene.task, "python"))
-        assert link.end() == "not_a_member"
+    # Who connects later is sent what it lacks; the former key is nobody's, and who has it is shown the newest card.
+    with scene.join("late") as late:
+        late.wait("its list", lambda: late.told_cards is not None)
+        assert card.id() in late.told_cards
+        late.send(CardList([each.id() for each in scene.readers if each.name != "renewed"]))
+        late.wait("the card", lambda: card in late.given_cards)
+    with scene.join("renewed", greet=False) as link:
+        link.send(Cards([scene.cards["renewed"]]), link.own_hello())
+        assert link.receive() == Cards([card])
+        assert link.end() == "outdated_key"
+
+
+def test_connection_of_a_former_key_ends():
+    with Scene(["renewed", "reader"]) as scene, scene.join("renewed") as old, scene.join("reader") as reader:
+        old.ping()
+        reader.send(Cards([scene.renew("renewed").card()]))
+        assert old.end() == "outdated_key"
+        reader.ping()
+
+
+def test_card_may_be_left_out_by_who_knows_that_it_is_known(scene):
+    with scene.join("caller", first=[]) as link:
+        link.ping()
 
 
 def test_who_learns_something_else_is_told_the_task_and_asked_for_its_own(scene):
     ours = "kith task\nname=other\n"
     with scene.join("splitter", greet=False) as link:
-        assert link.receive().features & TELLS_TASK
-        link.send(Hello(VERSION, VERSION, TELLS_TASK, digest(ours.encode()), "python"))
+        link.send(link.own_hello(task=digest(ours.encode())))
+        assert isinstance(link.receive(), Hello)
         told = link.receive()
         assert isinstance(told, TaskManifest) and digest(told.manifest.encode()) == scene.task
         link.send(TaskManifest(ours))
@@ -134,67 +185,78 @@ def test_who_learns_something_else_is_told_the_task_and_asked_for_its_own(scene)
     assert {"field": "name", "ours": "interop", "theirs": "other"} in differs
 
 
-def test_who_was_invited_applies_and_once_it_is_a_member_gets_the_charter_and_the_task():
+def test_who_was_invited_applies_and_once_it_is_a_member_gets_the_charter_the_cards_and_the_task():
     with Scene(["member"]) as scene:
         invitation = scene.invite()
-        assert (invitation.consortium, invitation.founded) == ("interop", scene.charter.id())
-        assert invitation.inviter == scene.itself
+        assert (invitation.consortium, invitation.founded) == ("interop", scene.founded)
+        assert (invitation.number, invitation.version) == (2, scene.charter.id())
+        assert (invitation.inviter, invitation.channel_key) == (scene.itself.node_key, scene.itself.channel_key)
+        assert (invitation.name, invitation.addresses) == ("tested", scene.itself.addresses)
         newcomer = Identity("newcomer")
+        card = newcomer.card(scene.founded)
         with scene.knock(newcomer) as link:
-            link.send(newcomer.apply(invitation.token))
+            link.send(kith_peer.Apply(invitation.token, card))
             answer = link.receive()
             assert (answer.state, answer.number, answer.task) == (0, 0, "")
             assert link.end() == "not_a_member"
         pending = json.loads(scene.kith("pending", "--json", "--dir", scene.node.directory))
         assert [(one["state"], one["id"]) for one in pending] == [("applied", node_id(newcomer.node_key))]
 
-        members = sorted([*scene.readers, newcomer.member()], key=lambda member: member.node_key)
-        second = scene.successor(scene.charter, members=members)
-        signed = [sign_version(version, scene.steward) for version in (scene.charter, second)]
-        file = scene.directory / "second.kith"
-        file.write_bytes(charter_file(*signed))
-        scene.kith("charter", "merge", "--dir", scene.node.directory, file)
-
-        def ask():
-            try:
-                with scene.knock(newcomer) as link:
-                    link.send(newcomer.apply(invitation.token))
-                    answer = link.receive()
-                    if isinstance(answer, Hello):  # it is a member's connection by now
-                        answer = link.receive()
-                    if not isinstance(answer, Admission) or answer.state != 1:
-                        return None
-                    for version, each in zip((second, scene.charter), reversed(signed)):
-                        link.send(CharterWanted(version.id()))
-                        assert link.receive() == CharterVersion(each)
-                    return answer
-            except kith_peer.Closed:
-                return None  # it starts anew, with the new members
-
-        answer = scene.until("it is taken in", ask, PATIENCE)
-        assert (answer.number, answer.version) == (2, second.id())
+        third = scene.successor(scene.charter, members=[*scene.charter.members, newcomer.member()])
+        signed = [scene.signed(version) for version in (scene.first, scene.charter, third)]
+        scene.kith("charter", "merge", "--dir", scene.node.directory, scene.write_charter(*signed))
+        with scene.knock(newcomer) as link:
+            link.send(kith_peer.Apply(invitation.token, card))
+            answer = link.receive()
+            assert isinstance(answer, Admission) and answer.state == 1
+            cards = link.receive()
+            assert isinstance(cards, Cards)
+            assert {each.id() for each in cards.cards} == {each.id() for each in [*scene.readers, card]}
+            for number, each in enumerate(signed, 1):
+                link.send(CharterWanted(number))
+                assert link.receive() == CharterVersion(each)
+        assert (answer.number, answer.version) == (3, third.id())
         assert answer.task.startswith("[task]\n") and 'name = "interop"' in answer.task
-        with kith_peer.Peer(newcomer, "interop").dial(scene.node.port, scene.itself.channel_key) as link:
+        peer = kith_peer.Peer(newcomer, scene.founded, scene.task, [card])
+        with peer.dial(scene.node.port, scene.itself) as link:
             link.ping()
+            everybody = {one.node_key for one in third.members}
+            link.wait("the cards of the others", lambda: set(link.peer.cards) == everybody)
 
 
-def test_rival_of_the_charter_is_kept_and_told():
-    with Scene(["teller", "reader"]) as scene:
-        one, other = (scene.successor(scene.charter, expires=scene.charter.expires + i) for i in (1, 2))
-        places = [CharterPlace(2, version.id()) for version in (one, other)]
-        with scene.join("teller", features=FOLLOWS_CHARTER) as teller:
-            teller.charters = {version.id(): sign_version(version, scene.steward) for version in (one, other)}
-            teller.send(CharterHeads(places[:1]))
-            teller.wait("it follows", lambda: teller.told_charters == places[:1])
-            teller.send(CharterHeads(places[1:]))
-            teller.wait("it tells of both", lambda: teller.told_charters == places)
-        assert scene.until("the operator is told", lambda: scene.node.status()["charter"]["forked"])
-        fork = scene.until("it is logged", lambda: scene.node.events("charter_forked"))
-        assert node_id(scene.steward.node_key) in fork[-1]["signed_twice"]
-        with scene.join("reader", features=FOLLOWS_CHARTER) as reader:
-            reader.wait("it tells of both", lambda: reader.told_charters == places)
-            reader.send(CharterWanted(other.id()))
-            reader.wait("the evidence", lambda: reader.given_charters)
+def test_rival_of_the_charter_is_evidence_and_told_and_changes_nothing():
+    with Scene(["teller", "reader", "later"]) as scene:
+        newcomer = Identity("newcomer")
+        members = scene.charter.members
+        one = scene.successor(scene.charter)
+        other = scene.successor(scene.charter, members=[*members[1:], newcomer.member()])
+        with scene.join("teller") as teller, scene.join("reader") as reader:
+            teller.charters = {version.number: scene.signed(version) for version in (scene.first, scene.charter, one)}
+            teller.send(CharterHead.of(one))
+            teller.wait("it follows", lambda: teller.told_charter == CharterHead.of(one))
+            teller.charters[3] = scene.signed(other)
+            teller.send(CharterHead.of(other))
+            serve_together([teller, reader], lambda: reader.given_charters == [scene.signed(other)], PATIENCE)
+        (rival,) = scene.until("the operator is told", scene.rivals)
+        assert (rival["number"], rival["signed_twice"], rival["settled"]) == (3, ["steward"], False)
+        assert scene.node.events("charter_contradicted")[-1]["signed_twice"] == "steward"
+        scene.until("it is written", lambda: scene.written().rivals == [scene.signed(other)])
+        scene.restart()
+        assert len(scene.until("it knows still", scene.rivals)) == 1
+        assert scene.written().versions[-1] == scene.signed(one)
+        with scene.join("later") as later:
+            later.wait("the evidence", lambda: later.given_charters == [scene.signed(other)])
+            assert later.told_charter == CharterHead.of(one)
+
+            # What the stewards sign next on the rival brings the node over: it outranks.
+            fourth = scene.successor(other)
+            chain = [scene.first, scene.charter, other, fourth]
+            later.charters = {version.number: scene.signed(version) for version in chain}
+            later.send(CharterHead.of(fourth))
+            later.wait("it follows", lambda: later.told_charter == CharterHead.of(fourth), PATIENCE)
+        assert scene.node.events("charter_received")[-1]["left_ours"]
+        assert scene.until("it is written", lambda: scene.written().versions[-1] == scene.signed(fourth))
+        assert scene.signed(one) in scene.written().rivals
 
 
 def test_node_accepts_a_member_and_greets_it(scene):
@@ -208,7 +270,8 @@ def test_node_accepts_a_member_and_greets_it(scene):
 
 def test_node_dials_a_member_and_is_who_it_should_be(scene, listener):
     with scene.peer("dialled").accept(listener, seconds=40) as link:
-        assert link.remote == scene.itself.channel_key
+        assert link.remote == kith_peer.x25519(scene.itself.channel_key)
+        assert link.given_cards[:1] == [scene.itself]
         assert link.hello.task == scene.task
         link.ping()
         assert scene.until("it says so", lambda: scene.told("dialled")["connected"])
@@ -223,7 +286,7 @@ def test_node_pings_after_hello(scene):
 
 def test_unknown_features_and_a_wider_range_of_versions_are_no_obstacle(scene):
     with scene.join("versatile", greet=False) as link:
-        link.send(Hello(VERSION + 7, 1, 1 << 63 | 1 << 40, scene.task, "from the future"))
+        link.send(link.own_hello(version=VERSION + 7, oldest=1, features=1 << 63 | 1 << 40, agent="from the future"))
         assert isinstance(link.receive(), Hello)
         link.ping()
 
@@ -273,7 +336,8 @@ def test_manifest_of_the_node_is_sealed_to_every_member(scene):
     with scene.join("reader") as link:
         snapshot = fetch_newest(scene, link)
         head, manifest = Head.decode(snapshot.head.head), Manifest.decode(snapshot.manifest)
-        assert (head.format, head.origin, head.task) == (2, scene.itself.node_key, scene.task)
+        assert (head.format, head.origin, head.task) == (3, scene.itself.node_key, scene.task)
+        assert (head.founded, head.key) == (scene.founded, scene.itself.channel_key)
         assert head.size == 2 * sum(map(math.prod, SHAPES.values()))
         assert len(snapshot.chunks) == 4 and all(16 < len(chunk) < CHUNK for chunk in snapshot.chunks)
         assert {entry.reader for entry in manifest.keys} >= {

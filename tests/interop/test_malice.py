@@ -9,23 +9,26 @@ import contextlib
 import math
 import os
 import random
+import re
 import socket
 import struct
 import time
 
 import kith_peer
 import pytest
-from scene import CONSORTIUM, Scene
+from nacl.signing import SigningKey
+from scene import Scene
 from kith_peer import (
-    CHUNK, FOLLOWS_CHARTER, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, TAKES_RENEWALS, TELLS_TASK, VERSION, Cancel, CharterHeads, CharterPlace, CharterVersion,
-    CharterWanted, Closed, Evidence, Fetch, Goodbye, Head, Heads, Hello, Holding, Have, Identity, Known, Link, Peer, Piece, Ping, Pong,
-    RenewalList, Renewals, SignedVersion, Summary, TaskManifest, Unavailable, Wanted, Wire, digest, encode_message, encrypt, sign_head, sign_version,
+    CHUNK, LARGEST_MESSAGE, LARGEST_SMALL_MESSAGE, MANIFEST, VERSION, Apply, Cancel, Card, CardList, Cards, CharterHead,
+    CharterVersion, CharterWanted, Closed, Evidence, Fetch, Goodbye, Have, Head, Heads, Hello, Holding, Identity, Known,
+    Link, Peer, Piece, Ping, Pong, SignedVersion, Steward, Summary, TaskManifest, Unavailable, Wanted, Wire, digest,
+    encode_message, encrypt, node_id, sign_head, sign_version,
 )  # fmt: skip
 
 MIB = 1 << 20
 MEMORY = 64 * MIB  # that the network process may have resident more than before the first attack
 DESCRIPTORS = 16  # that it may have open more than then: connections of those who attack slowly
-MEMBERS = 320
+MEMBERS = 480
 
 
 class Theatre(Scene):
@@ -166,8 +169,9 @@ class Handshake:
     def __init__(self, scene, text=None, remote=None, identity=None):
         self.wire = Wire.dial(scene.node.port)
         static = kith_peer.noise.key_pair((identity or Identity("stranger")).channel_secret)
-        text = kith_peer.prologue(CONSORTIUM) if text is None else text
-        self.state = kith_peer.noise.handshake(True, text, static, remote or scene.itself.channel_key)
+        text = kith_peer.prologue(scene.founded, scene.itself.node_key) if text is None else text
+        remote = kith_peer.x25519(remote or scene.itself.channel_key)
+        self.state = kith_peer.noise.handshake(True, text, static, remote)
 
     def frame(self, payload=b""):
         message = bytearray()
@@ -178,9 +182,18 @@ class Handshake:
         self.state.read_message(self.wire.receive_frame(), bytearray())
 
 
-@pytest.mark.parametrize("text", [b"kith/1 another", b"kith/9 " + CONSORTIUM.encode(), b""], ids=repr)
+PROLOGUES = {
+    "of_another_consortium": lambda scene: kith_peer.prologue(digest(b"another"), scene.itself.node_key),
+    "for_another_node": lambda scene: kith_peer.prologue(scene.founded, scene.identities["honest"].node_key),
+    "of_an_older_protocol": lambda scene: b"kith/1 interop",
+    "of_a_newer_protocol": lambda scene: kith_peer.prologue(scene.founded, scene.itself.node_key).replace(b"/4", b"/5"),
+    "empty": lambda scene: b"",
+}
+
+
+@pytest.mark.parametrize("text", PROLOGUES.values(), ids=PROLOGUES.keys())
 def test_wrong_prologue(scene, text):
-    handshake = Handshake(scene, text=text)
+    handshake = Handshake(scene, text=text(scene))
     with handshake.wire as wire:
         wire.send_frame(handshake.frame())
         assert wire.silent_end(5)
@@ -241,10 +254,17 @@ def test_replayed_handshake(scene):
 
 
 def test_who_is_not_a_member(scene):
-    stranger = Peer(Identity("stranger"), CONSORTIUM)
-    with stranger.dial(scene.node.port, scene.itself.channel_key, greet=False) as link:
-        link.send(Hello(VERSION, VERSION, 0, scene.task, "python"))
-        assert link.end(5) == "not_a_member"
+    stranger = Peer(Identity("stranger"), scene.founded, scene.task)
+    for first in ([], [Cards([stranger.card()])]):
+        with stranger.dial(scene.node.port, scene.itself, greet=False) as link:
+            link.send(*first, link.own_hello())
+            assert link.end(5) == "not_a_member"
+
+
+def test_node_says_nothing_before_the_initiator_does(scene):
+    with scene.attacker(greet=False) as link:
+        with pytest.raises(TimeoutError):
+            link.receive(1)
 
 
 def test_crowd_of_half_open_connections(scene):
@@ -336,7 +356,7 @@ def test_message_announced_too_long(scene, length):
 
 
 A_HASH = digest(b"no snapshot")
-A_HEAD = bytes(169 + 64)
+A_HEAD = bytes(233 + 64)
 
 
 def counted(kind, count, rest=b""):
@@ -380,6 +400,10 @@ MALFORMED = {
     "evidence_of_one_head": counted(Evidence, 0)[:1] + A_HEAD,
     "evidence_of_three_heads": counted(Evidence, 0)[:1] + A_HEAD * 3,
     "unavailable_busy_is_2": encode_message(Unavailable(A_HASH, 1, False))[:-1] + b"\2",
+    "cards_17": counted(Cards, 17),
+    "cards_cut": counted(Cards, 1, bytes(100)),
+    "card_list_of_513": counted(CardList, 513, A_HASH * 513),
+    "charter_wanted_cut": encode_message(CharterWanted(1))[:-1],
     "heads_over_65536_bytes": counted(Heads, 64, bytes(LARGEST_SMALL_MESSAGE)),
     "holding_of_half_a_megabyte": encode_message(Holding(A_HASH)) + bytes(500_000),
 }
@@ -404,29 +428,43 @@ def test_message_before_hello(scene, message):
 
 def test_second_hello(scene):
     with scene.attacker() as link:
-        link.send(Hello(VERSION, VERSION, 0, scene.task, "python"))
+        link.send(link.own_hello())
         assert link.end(5) == "malformed"
 
 
 HELLOS = {
-    "too_new": (lambda hello: hello.but(version=VERSION + 5, oldest=VERSION + 1), "version_mismatch"),
-    "too_old": (lambda hello: hello.but(version=VERSION - 1, oldest=1), "version_mismatch"),
-    "other_task": (lambda hello: hello.but(task=digest(b"another")), "other_task"),
-    "agent_of_65_bytes": (lambda hello: hello.but(agent="a" * 65), "malformed"),
+    "too_new": (lambda scene, hello: hello.but(version=VERSION + 5, oldest=VERSION + 1), "version_mismatch"),
+    "too_old": (lambda scene, hello: hello.but(version=VERSION - 1, oldest=1), "version_mismatch"),
+    "agent_of_65_bytes": (lambda scene, hello: hello.but(agent="a" * 65), "malformed"),
+    "to_another": (lambda scene, hello: hello.but(receiver=scene.identities["honest"].node_key), "wrong_peer"),
+    "to_itself": (lambda scene, hello: hello.but(receiver=hello.sender), "wrong_peer"),
+    "to_nobody": (lambda scene, hello: hello.but(receiver=bytes(32)), "wrong_peer"),
+    "from_another_member": (lambda scene, hello: hello.but(sender=scene.identities["honest"].node_key), "outdated_key"),
+    "from_the_node_itself": (lambda scene, hello: hello.but(sender=scene.itself.node_key), "not_a_member"),
+    "from_a_stranger": (lambda scene, hello: hello.but(sender=Identity("stranger").node_key), "not_a_member"),
+    "from_nobody": (lambda scene, hello: hello.but(sender=bytes(32)), "not_a_member"),
 }
 
 
 @pytest.mark.parametrize("change, reason", HELLOS.values(), ids=HELLOS.keys())
 def test_hello_that_does_not_fit(scene, change, reason):
     with scene.attacker(greet=False) as link:
-        link.send(change(Hello(VERSION, VERSION, 0, scene.task, "python")))
+        link.send(change(scene, link.own_hello()))
         assert link.end(5) == reason
+    scene.honest.ping()
+
+
+def test_hello_in_the_name_of_another_shows_nothing_but_its_card(scene):
+    with scene.attacker(greet=False) as link:
+        link.send(link.own_hello(sender=scene.identities["honest"].node_key))
+        assert link.receive() == Cards([scene.cards["honest"]])
+        assert link.receive() == Goodbye(kith_peer.REASONS.index("outdated_key"))
 
 
 def test_manifest_of_a_task_that_the_hello_did_not_name(scene):
     name = scene.name()
     with scene.join(name, greet=False) as link:
-        link.send(Hello(VERSION, VERSION, TELLS_TASK, digest(b"another"), "python"))
+        link.send(link.own_hello(task=digest(b"another")))
         link.send(TaskManifest("kith task\nname=other\n"))
         assert link.end(5) == "other_task"
     assert scene.told(name)["other_task"] is None
@@ -436,14 +474,14 @@ def test_manifest_of_a_task_that_the_hello_did_not_name(scene):
 def test_instead_of_or_without_being_asked_for_a_manifest(scene, task):
     with scene.attacker(greet=False) as link:
         ours = task == "ours"
-        link.send(Hello(VERSION, VERSION, TELLS_TASK, scene.task if ours else digest(b"another"), "python"))
+        link.send(link.own_hello(task=scene.task if ours else digest(b"another")))
         link.send(TaskManifest("a=1") if ours else Ping(1))
         assert link.end(5) == "malformed"
 
 
 def test_hello_with_bytes_left_over(scene):
     with scene.attacker(greet=False) as link:
-        link.send_encoded(encode_message(Hello(VERSION, VERSION, 0, scene.task, "python")) + b"\0")
+        link.send_encoded(encode_message(link.own_hello()) + b"\0")
         assert link.end(5) == "malformed"
 
 
@@ -549,7 +587,7 @@ def test_flood_of_heads_of_its_own(scene):
     with scene.attacker() as link:
         name = link.peer.identity.name
         first = Head.decode(scene.publish(name, scene.values).head.head)
-        heads = [sign_head(first.but(sequence=i + 1), scene.identities[name], CONSORTIUM) for i in range(640)]
+        heads = [sign_head(first.but(sequence=i + 1), scene.identities[name]) for i in range(640)]
         for head in heads:
             scene.allowed.add(head.id())
         flood(scene, link, stream(Heads(heads[at : at + 64]) for at in range(0, 640, 64)))
@@ -623,20 +661,41 @@ def test_head_with_a_wrong_signature(scene):
 
 def test_head_signed_for_another_consortium(scene):
     with scene.attacker() as link:
-        scene.offer(link, scene.publish(link.peer.identity.name, scene.values, consortium="another"))
+        scene.offer(link, scene.publish(link.peer.identity.name, scene.values, founded=digest(b"another")))
         link.ping()
+
+
+def test_head_that_names_another_key(scene):
+    """Signed by it, or by that of the card."""
+    with scene.attacker() as link:
+        name = link.peer.identity.name
+        scene.offer(link, kith_peer.publish(Identity(name, 1), scene.founded, scene.task, scene.values, scene.readers))
+        scene.offer(link, scene.publish(name, scene.values, key=Identity(name, 1).channel_key))
+        scene.offer(link, scene.publish(name, scene.values, key=scene.identities["honest"].channel_key))
+        link.ping()
+
+
+def test_head_signed_by_the_node_key(scene):
+    with scene.attacker() as link:
+        snapshot = scene.publish(link.peer.identity.name, scene.values)
+        snapshot.head.signature = link.peer.identity.sign(b"kith head 3\n" + snapshot.head.head)
+        scene.offer(link, snapshot)
+        link.ping()
+        assert scene.until("the operator is told", lambda: scene.log("peer_accused", link.peer.identity.name))
 
 
 def test_head_of_who_is_not_a_member(scene):
     with scene.attacker() as link:
-        scene.offer(link, kith_peer.publish(Identity("stranger"), CONSORTIUM, scene.task, scene.values, scene.readers))
+        stranger = Identity("stranger")
+        scene.offer(link, kith_peer.publish(stranger, scene.founded, scene.task, scene.values, scene.readers))
         link.ping()
 
 
 def test_head_in_the_name_of_the_node_itself(scene):
     with scene.attacker() as link:
-        snapshot = scene.publish(link.peer.identity.name, scene.values, origin=scene.itself.node_key, sequence=1 << 40)
-        scene.offer(link, snapshot)
+        for key in (scene.itself.channel_key, link.peer.identity.channel_key):
+            false = {"origin": scene.itself.node_key, "key": key, "sequence": 1 << 40}
+            scene.offer(link, scene.publish(link.peer.identity.name, scene.values, **false))
         link.ping()
 
 
@@ -647,12 +706,12 @@ def test_head_of_another_task(scene):
 
 
 HEADS = {
-    "of_an_older_format": {"format": 1},
+    "of_an_older_format": {"format": 2},
     "of_an_unknown_format": {"format": 77},
     "of_size_0": {"size": 0},
     "of_over_4_gib": {"size": (4 << 30) + 1},
     "of_the_largest_size": {"size": (1 << 64) - 1},
-    "with_a_manifest_over_its_limit": {"manifest_size": 360462},
+    "with_a_manifest_over_its_limit": {"manifest_size": 360494},
     "with_a_manifest_of_4_gib": {"manifest_size": 0xFFFFFFFF},
     "with_sequence_0": {"sequence": 0},
 }
@@ -689,7 +748,7 @@ def evidence(scene, name, **second):
     """Of this member's lie, or what the changes to its second head make of it."""
     identity = scene.identities[name]
     head = Head.decode(scene.publish(name, scene.values, sequence=5, log=1000).head.head)
-    heads = [sign_head(head, identity, CONSORTIUM), sign_head(head.but(round=9).but(**second), identity, CONSORTIUM)]
+    heads = [sign_head(head, identity), sign_head(head.but(round=9).but(**second), identity)]
     return Evidence(*sorted(heads, key=lambda signed: signed.head))
 
 
@@ -698,6 +757,8 @@ NO_EVIDENCE = {
     "of_two_positions": lambda scene, name: evidence(scene, name, sequence=6),
     "of_two_logs": lambda scene, name: evidence(scene, name, log=1001),
     "of_two_origins": lambda scene, name: evidence(scene, name, origin=scene.identities["honest"].node_key),
+    "of_two_keys": lambda scene, name: evidence(scene, name, key=Identity(name, 1).channel_key),
+    "of_two_consortia": lambda scene, name: evidence(scene, name, founded=digest(b"another")),
     "in_the_other_order": lambda scene, name: Evidence(*reversed(list(vars(evidence(scene, name)).values()))),
     "without_a_right_signature": lambda scene, name: (
         lambda made: made.but(second=made.second.but(signature=bytes(64))))(evidence(scene, name)),
@@ -725,6 +786,32 @@ def test_evidence_against_who_is_not_a_member(scene):
         link.send(evidence(scene, "stranger"))
         link.ping()
         assert not scene.honest.peer.liars - scene.convicted
+
+
+def test_evidence_against_a_former_key(scene):
+    """It says nothing of the one that counts now."""
+    name = scene.name()
+    made = evidence(scene, name)
+    with scene.renew(name).dial(scene.node.port, scene.itself) as link:
+        link.ping()
+        link.send(made)
+        link.ping()
+        assert not scene.told(name)["quarantined"]
+        assert not scene.honest.peer.liars - scene.convicted
+
+
+def test_liar_with_another_key_is_heard_again(scene):
+    name = scene.name()
+    with scene.join(name) as link:
+        link.send(evidence(scene, name))
+        scene.until("it is quarantined", lambda: scene.told(name)["quarantined"])
+        scene.convicted.add(link.peer.identity.node_key)
+    with scene.renew(name).dial(scene.node.port, scene.itself) as link:
+        link.ping()
+        assert not scene.told(name)["quarantined"]
+        snapshot = kith_peer.publish(link.peer.identity, scene.founded, scene.task, scene.values, scene.readers)
+        scene.offer(link, scene.allow(snapshot))
+        serve_together([link], "it is averaged with", lambda: scene.told(name)["averaged"], 30)
 
 
 def test_position_that_goes_backwards(scene):
@@ -764,77 +851,207 @@ def test_head_of_extreme_numbers(scene, fields):
 
 
 def by_steward(make):
-    return lambda scene, second: sign_version(make(second), scene.steward)
+    return lambda scene, third: sign_version(make(third), *scene.stewards)
 
 
 NO_CHARTER = {
-    "signed_by_a_stranger": lambda scene, second: sign_version(second, scene.identities["honest"]),
-    "unsigned": lambda scene, second: SignedVersion(second.encode(), []),
-    "signed_twice_by_one": lambda scene, second: (
-        lambda signed: signed.but(signatures=signed.signatures * 2))(sign_version(second, scene.steward)),
-    "altered_after_signing": lambda scene, second: sign_version(second, scene.steward).but(
-        body=second.but(expires=second.expires + 1).encode()),
-    "of_another_consortium": by_steward(lambda second: second.but(consortium="other")),
-    "of_the_number_before": by_steward(lambda second: second.but(number=1)),
-    "of_a_higher_number": by_steward(lambda second: second.but(number=3)),
-    "of_the_highest_number": by_steward(lambda second: second.but(number=(1 << 64) - 1)),
-    "another_first": by_steward(lambda second: second.but(number=1, previous=bytes(32))),
-    "with_a_threshold_of_none": by_steward(lambda second: second.but(threshold=0)),
-    "without_members": by_steward(lambda second: second.but(members=[])),
-    "with_members_in_disorder": by_steward(lambda second: second.but(members=second.members[::-1])),
-    "without_stewards": by_steward(lambda second: second.but(stewards=[])),
-    "that_is_no_charter": lambda scene, second: SignedVersion(bytes(300), []),
-    "without_a_body": lambda scene, second: SignedVersion(b"", []),
+    "signed_by_a_stranger": lambda scene, third: sign_version(third, scene.identities["honest"]),
+    "unsigned": lambda scene, third: SignedVersion(third.encode(), []),
+    "signed_twice_by_one": lambda scene, third: (
+        lambda signed: signed.but(signatures=signed.signatures * 2))(scene.signed(third)),
+    "altered_after_signing": lambda scene, third: scene.signed(third).but(
+        body=third.but(expires=third.expires + 1).encode()),
+    "of_another_consortium": by_steward(lambda third: third.but(consortium="other")),
+    "of_the_first_number": by_steward(lambda third: third.but(number=1)),
+    "of_the_number_before": by_steward(lambda third: third.but(number=2)),
+    "of_a_higher_number": by_steward(lambda third: third.but(number=4)),
+    "of_the_highest_number": by_steward(lambda third: third.but(number=(1 << 64) - 1)),
+    "of_an_older_format": by_steward(lambda third: third.but(format=1)),
+    "of_a_newer_format": by_steward(lambda third: third.but(format=3)),
+    "another_first": by_steward(lambda third: third.but(number=1, previous=bytes(32))),
+    "with_a_threshold_of_none": by_steward(lambda third: third.but(threshold=0)),
+    "without_members": by_steward(lambda third: third.but(members=[])),
+    "with_members_in_disorder": by_steward(lambda third: third.but(members=third.members[::-1])),
+    "with_two_names_that_are_alike": by_steward(lambda third: third.but(
+        members=[third.members[0].but(name="one"), third.members[1].but(name="ONE"), *third.members[2:]])),
+    "with_a_name_that_nobody_sees": by_steward(lambda third: third.but(
+        members=[third.members[0].but(name="on\u200be"), *third.members[1:]])),
+    "with_a_name_of_two_alphabets": by_steward(lambda third: third.but(
+        members=[third.members[0].but(name="h\u043enest"), *third.members[1:]])),
+    "without_stewards": by_steward(lambda third: third.but(stewards=[])),
+    "that_is_no_charter": lambda scene, third: SignedVersion(bytes(300), []),
+    "without_a_body": lambda scene, third: SignedVersion(b"", []),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("make", NO_CHARTER.values(), ids=NO_CHARTER.keys())
-@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("number", [2, 3, 4])
 def test_charter(scene, make, number):
-    """It is not followed, not passed on, and asked for once only, whatever number it is said to have."""
+    """It is not followed, kept, or passed on, and asked for a few times only, whatever number it is said to have."""
     signed = make(scene, scene.successor(scene.charter))
-    with scene.attacker(features=FOLLOWS_CHARTER) as link:
+    with scene.attacker() as link:
         asked = []
-        link.on_charterwanted = lambda message: (asked.append(message.version), link.send(CharterVersion(signed)))
+        link.on_charterwanted = lambda message: (asked.append(message.number), link.send(CharterVersion(signed)))
         with contextlib.suppress(Closed):
             for _ in range(3):
-                link.send(CharterHeads([CharterPlace(number, digest(signed.body))]))
+                link.send(CharterHead(number, digest(signed.body)))
                 link.ping()
-        assert len(asked) == len(set(asked)) <= 3
-    assert scene.followed() == 1
+        assert len(asked) <= 6
+    assert scene.followed() == 2 and not scene.rivals()
+    assert not scene.honest.given_charters
 
 
-def test_charter_that_was_never_asked_for(scene):
-    second = sign_version(scene.successor(scene.charter), scene.identities["honest"])
-    with scene.attacker(features=FOLLOWS_CHARTER) as link:
-        for _ in range(10):
-            link.send(CharterVersion(second))
-        link.ping()
-    assert scene.followed() == 1
+@pytest.mark.parametrize("make", NO_CHARTER.values(), ids=NO_CHARTER.keys())
+def test_unasked_charter(scene, make):
+    with scene.attacker() as link:
+        link.send(*[CharterVersion(make(scene, scene.successor(scene.charter)))] * 10)
+        with contextlib.suppress(Closed):
+            link.ping()
+    assert scene.followed() == 2 and not scene.rivals()
+    assert not scene.honest.given_charters
 
 
 def test_charters_without_end(scene):
-    """Each is the predecessor of the one before: a chain is not followed down for ever."""
-    with scene.attacker(features=FOLLOWS_CHARTER) as link:
-        versions = [scene.charter.but(previous=bytes(32), number=2)]
-        for number in range(3, 1000):
-            versions.append(versions[-1].but(number=number, previous=versions[-1].id()))
-        link.charters = {version.id(): sign_version(version, scene.steward) for version in versions}
-        with contextlib.suppress(Closed):
-            link.send(CharterHeads([CharterPlace(999, versions[-1].id())]))
-            link.serve(2)
-    assert scene.followed() == 1
-
-
-def test_charter_messages_of_who_follows_none(scene):
-    second = scene.successor(scene.charter)
+    """Of another beginning, and signed by the stewards of ours: a chain is not followed up or down for ever."""
     with scene.attacker() as link:
-        link.charters = {second.id(): sign_version(second, scene.steward)}
+        versions = [scene.first.but(expires=7)]
+        for number in range(2, 1000):
+            versions.append(versions[-1].but(number=number, previous=versions[-1].id()))
+        link.charters = {version.number: sign_version(version, *scene.stewards) for version in versions}
         with contextlib.suppress(Closed):
-            link.send(CharterHeads([CharterPlace(2, second.id())]), CharterWanted(scene.charter.id()))
-            link.ping()
+            link.send(CharterHead.of(versions[-1]))
+            link.serve(3)
+    assert scene.followed() == 2 and not scene.rivals()
+
+
+def test_version_that_exists_for_nobody(scene):
+    """It is told of, again and again, and never handed out."""
+    with scene.attacker() as link:
+        for number in (1, 2, 3, 1024, 1025, (1 << 64) - 1, 0):
+            for i in range(20):
+                link.send(CharterHead(number, digest(bytes([i]))))
+        link.ping()
+        link.send(*[CharterWanted(number) for number in (0, 3, 1024, (1 << 64) - 1)])
+        link.ping()
         assert not link.given_charters
-    assert scene.followed() == 1
+    assert scene.followed() == 2
+
+
+def test_flood_of_heads_of_the_charter(scene):
+    with scene.attacker() as link:
+        flood(scene, link, stream(CharterHead(3, digest(struct.pack("<I", i))) for i in range(20_000)))
+
+
+def test_flood_of_wishes_for_the_charter(scene):
+    with scene.attacker() as link:
+        link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        flood(scene, link, stream([CharterWanted(2)]) * 50_000)
+
+
+@contextlib.contextmanager
+def rivalry(stewards=("steward",)):
+    """A scene of its own, since a charter that changes stays so."""
+    with Scene(["honest", "evil"], stewards=stewards) as scene:
+        with scene.join("honest") as honest, scene.join("evil") as evil:
+            evil.ping(), honest.ping()
+            yield scene, honest, evil
+
+
+def hand_out(evil, scene, versions, signed):
+    evil.charters = {version.number: each for version, each in zip(versions, signed)}
+    evil.send(CharterHead.of(versions[-1]))
+
+
+def unchanged(scene, newest):
+    """Now, and when it starts again."""
+    for _ in range(2):
+        members = {peer["id"] for peer in scene.node.peers().values()} | {node_id(scene.itself.node_key)}
+        assert members == {node_id(one.node_key) for one in newest.members}
+        assert scene.followed() == newest.number
+        scene.until("it is written", lambda: scene.written().versions[-1].body == newest.encode())
+        scene.until("and so is the evidence", lambda: len(scene.written().rivals) == len(scene.rivals()))
+        scene.restart()
+    with scene.join("honest") as link:
+        link.ping()
+
+
+def expelling(scene, name="honest"):
+    """All members but this one."""
+    return [member for member in scene.charter.members if member.name != name]
+
+
+def test_rival_charter_signed_by_a_former_steward():
+    """Its keys were stolen. However much it signs, and however long its chain is: nothing changes, and it is shown."""
+    with rivalry(["old"]) as (scene, honest, evil):
+        old, new = scene.stewards[0], Identity("new")
+        third = scene.successor(scene.charter, stewards=[Steward(new.node_key, new.name)])
+        evil.send(CharterVersion(sign_version(third, old, new)))
+        scene.until("the old one is none any more", lambda: scene.followed() == 3)
+        fourth = scene.successor(third)
+        evil.send(CharterVersion(sign_version(fourth, new)))
+        scene.until("and it goes on", lambda: scene.followed() == 4)
+
+        rivals = [scene.first, scene.charter, scene.successor(scene.charter, members=expelling(scene))]
+        for _ in range(7):
+            rivals.append(scene.successor(rivals[-1]))
+        hand_out(evil, scene, rivals, [sign_version(version, old) for version in rivals])
+        told = sign_version(rivals[2], old)
+        serve_together([evil, honest], "it is evidence", lambda: honest.given_charters[-1:] == [told], 30)
+        (rival,) = scene.rivals()
+        assert rival["number"] == 3 and rival["signed_twice"] in (["old"], [node_id(old.node_key)])
+        honest.ping()
+        evil.send(CharterVersion(sign_version(scene.successor(fourth, members=expelling(scene)), old)))
+        evil.ping()
+        unchanged(scene, fourth)
+        assert len(scene.rivals()) == 1
+
+
+def test_rivals_of_one_number_without_end():
+    """A steward who has lost its mind: what came first counts, and a few of the others are kept as evidence."""
+    with rivalry() as (scene, honest, evil):
+        third = scene.successor(scene.charter)
+        evil.send(CharterVersion(scene.signed(third)))
+        scene.until("it follows", lambda: scene.followed() == 3)
+        for days in range(1, 40):
+            evil.send(CharterVersion(scene.signed(third.but(expires=third.expires + days, members=expelling(scene)))))
+        evil.ping(20)
+        assert 1 <= len(scene.rivals()) <= 16
+        unchanged(scene, third)
+        assert 1 <= len(scene.rivals()) <= 16
+
+
+def test_rival_that_the_stewards_do_not_go_on_with():
+    """One of three stewards has signed two versions of a number; the next one on the second lacks a signature."""
+    with rivalry(["one", "two", "three"]) as (scene, honest, evil):
+        one, two, three = scene.stewards
+        third = scene.successor(scene.charter)
+        evil.send(CharterVersion(sign_version(third, one, two)))
+        scene.until("it follows", lambda: scene.followed() == 3)
+        rival = scene.successor(scene.charter, members=expelling(scene))
+        after = scene.successor(rival)
+        evil_chain = [scene.first, scene.charter, rival, after]
+        signed = [scene.signed(scene.first), scene.signed(scene.charter)]
+        signed += [sign_version(rival, two, three), sign_version(after, three)]
+        hand_out(evil, scene, evil_chain, signed)
+        serve_together([evil, honest], "it is evidence", lambda: honest.given_charters[-1:] == [signed[2]], 30)
+        assert scene.rivals()[0]["signed_twice"] == ["two"]
+        unchanged(scene, third)
+
+
+def test_rival_that_does_not_follow_what_it_says():
+    """Its fourth version has the signatures, but there is nothing between it and what all have in common."""
+    with rivalry() as (scene, honest, evil):
+        third = scene.successor(scene.charter)
+        evil.send(CharterVersion(scene.signed(third)))
+        scene.until("it follows", lambda: scene.followed() == 3)
+        rival = scene.successor(scene.charter, members=expelling(scene))
+        fourth = scene.successor(rival)
+        versions = [scene.first, scene.charter, rival, fourth]
+        signed = [SignedVersion(each.encode(), []) if each is rival else scene.signed(each) for each in versions]
+        hand_out(evil, scene, versions, signed)
+        serve_together([evil, honest], "it is refused", lambda: scene.log("peer_accused", "evil"), 30)
+        assert not scene.rivals()
+        unchanged(scene, third)
 
 
 # --- Applications --------------------------------------------------------------------------------
@@ -848,18 +1065,21 @@ def invitation(scene):
 def test_stranger_without_the_token(scene, invitation):
     stranger = Identity("stranger")
     with scene.knock(stranger) as link:
-        link.send(stranger.apply(bytes(16)))
+        link.send(stranger.apply(bytes(16), scene.founded))
         assert link.receive().state == 2
         assert link.end() == "not_a_member"
 
 
 UNSOUND = {
-    "signed_by_another": lambda stranger, token: stranger.apply(token, signature=Identity("other").sign(b"x")),
-    "of_another": lambda stranger, token: Identity("other").apply(token),
-    "of_another_key": lambda stranger, token: stranger.apply(token, member=stranger.member().but(channel_key=bytes(32))),
-    "with_a_name_that_is_none": lambda stranger, token: (
-        lambda member: stranger.apply(token, member=member, signature=stranger.sign(b"kith member 1\n" + member.encode()))
-    )(stranger.member().but(name="\n")),
+    "signed_by_another": lambda card, stranger: card.but(by_node=Identity("other").sign(card.text("node"))),
+    "not_signed_by_its_channel_key": lambda card, stranger: card.but(by_channel=bytes(64)),
+    "of_another": lambda card, stranger: Identity("other").card(card.founded),
+    "of_another_key": lambda card, stranger: card.but(channel_key=Identity("other").channel_key).signed(stranger),
+    "of_a_key_of_low_order": lambda card, stranger: card.but(channel_key=bytes(32)).signed(stranger),
+    "of_another_consortium": lambda card, stranger: card.but(founded=digest(b"another")).signed(stranger),
+    "with_a_name_that_is_none": lambda card, stranger: card.but(name="\n").signed(stranger),
+    "with_a_name_that_nobody_sees": lambda card, stranger: card.but(name="on\u200be").signed(stranger),
+    "with_an_address_that_is_none": lambda card, stranger: card.but(addresses=["no port"]).signed(stranger),
 }  # fmt: skip
 
 
@@ -867,24 +1087,24 @@ UNSOUND = {
 def test_unsound_card_of_a_stranger(scene, invitation, make):
     stranger = Identity("stranger")
     with scene.knock(stranger) as link:
-        link.send(make(stranger, invitation.token))
+        link.send(Apply(invitation.token, make(stranger.card(scene.founded), stranger)))
         assert link.end() == "malformed"
 
 
 def test_stranger_who_says_something_else(scene, invitation):
     stranger = Identity("stranger")
-    hello = Hello(VERSION, VERSION, 0, scene.task, "stranger")
-    for message, reason in ((hello, "not_a_member"), (Ping(1), "malformed"), (CharterWanted(scene.charter.id()), "malformed")):
+    hello = Hello(VERSION, VERSION, 0, stranger.node_key, scene.itself.node_key, scene.task, "stranger")
+    for message, reason in ((hello, "not_a_member"), (Ping(1), "malformed"), (CharterWanted(1), "malformed")):
         with scene.knock(stranger) as link:
             link.send(message)
             assert link.end() == reason
 
 
-def test_applicant_who_says_goodbye_in_the_same_breath(scene, invitation):
+def test_applicant_who_says_goodbye_in_the_same_breath(scene):
     """This ended the node once."""
     stranger = Identity("hasty")
     with scene.knock(stranger) as link:
-        link.send(stranger.apply(invitation.token), Goodbye(0))
+        link.send(stranger.apply(scene.invite().token, scene.founded), Goodbye(0))
         with contextlib.suppress(Closed):
             link.receive()
 
@@ -892,7 +1112,7 @@ def test_applicant_who_says_goodbye_in_the_same_breath(scene, invitation):
 def test_applicant_who_waits_gets_no_charter(scene, invitation):
     applicant = Identity("applicant")
     with scene.knock(applicant) as link:
-        link.send(applicant.apply(invitation.token), CharterWanted(scene.charter.id()))
+        link.send(applicant.apply(invitation.token, scene.founded), CharterWanted(1))
         assert link.receive().state == 0
         assert link.end() == "not_a_member"
 
@@ -901,16 +1121,16 @@ def test_invitation_that_somebody_else_has_used(scene, invitation):
     first, thief = Identity("applicant"), Identity("thief")
     for who, state in ((first, 0), (thief, 2), (first, 0)):
         with scene.knock(who) as link:
-            link.send(who.apply(invitation.token))
+            link.send(who.apply(invitation.token, scene.founded))
             assert link.receive().state == state
 
 
 def test_member_who_applies_again_and_again(scene, invitation):
     with scene.attacker(greet=False) as link:
-        link.send(link.peer.identity.apply(bytes(16)), link.peer.identity.apply(bytes(16)))
+        link.send(*[link.peer.identity.apply(bytes(16), scene.founded)] * 2)
         assert link.end() == "malformed"
     with scene.attacker() as link:
-        link.send(link.peer.identity.apply(bytes(16)))
+        link.send(link.peer.identity.apply(bytes(16), scene.founded))
         assert link.end() == "malformed"
 
 
@@ -924,91 +1144,290 @@ def test_applicants_who_stay(scene, invitation):
             link.ping()
 
 
-# --- Renewals ------------------------------------------------------------------------------------
+# --- Cards ---------------------------------------------------------------------------------------
 
 
-def entry_of(scene, name):
-    return next(member for member in scene.readers if member.name == name)
+def show(scene, identity, card):
+    """Dials with this identity's key, and shows this card before Hello: why it is sent away, or "" if it is let in."""
+    peer = Peer(identity, scene.founded, scene.task, scene.readers)
+    with peer.dial(scene.node.port, scene.itself, greet=False) as link:
+        link.send(Cards([card]), link.own_hello())
+        try:
+            while not isinstance(message := link.receive(), (Hello, Goodbye)):
+                pass
+        except Closed:
+            return None
+        return "" if isinstance(message, Hello) else str(message)
 
 
-RENEWALS = {
-    "signed_by_another_member": (
-        "not_a_member",
-        lambda scene, me, entry, renewal: renewal.but(signature=scene.identities["honest"].sign(b"kith renewal 1\n" + renewal.encode()[:-64])),
+SHOWN = {
+    "not_signed_by_its_node_key": (
+        "outdated_key",
+        lambda scene, me, card: card.but(by_node=scene.identities["honest"].sign(card.text("node"))),
     ),
-    "of_another_entry_than_the_charters": (
-        "not_a_member",
-        lambda scene, me, entry, renewal: me.renewed(entry.but(name="other"), 2000000000)[1],
+    "not_signed_by_its_channel_key": ("outdated_key", lambda scene, me, card: card.but(by_channel=bytes(64))),
+    "with_its_signatures_exchanged": (
+        "outdated_key",
+        lambda scene, me, card: card.but(by_node=card.by_channel, by_channel=card.by_node),
     ),
+    "of_another_consortium": ("outdated_key", lambda scene, me, card: card.but(founded=digest(b"another")).signed(me)),
     "of_a_stranger": (
-        "not_a_member",
-        lambda scene, me, entry, renewal: Identity("nobody").renewed(entry, 2000000000, channel_key=renewal.channel_key)[1],
+        "outdated_key",
+        lambda scene, me, card: card.but(node_key=Identity("nobody").node_key).signed(me),
     ),
     "with_an_address_that_is_none": (
-        "not_a_member",
-        lambda scene, me, entry, renewal: me.renewed(entry, 2000000000, addresses=["no port"])[1],
+        "outdated_key",
+        lambda scene, me, card: card.but(addresses=["no port"]).signed(me),
     ),
+    "with_a_name_that_is_none": ("outdated_key", lambda scene, me, card: card.but(name="a  b").signed(me)),
+    "dated_far_in_the_future": ("outdated_key", lambda scene, me, card: card.but(issued=(1 << 64) - 1).signed(me)),
+    "dated_a_little_too_far_in_the_future": (
+        "outdated_key",
+        lambda scene, me, card: card.but(issued=int(time.time()) + 86400 + 600).signed(me),
+    ),
+    "dated_before_the_one_that_counts": ("outdated_key", lambda scene, me, card: card.but(issued=1).signed(me)),
     "with_another_key_than_was_proved": (
         "malformed",
-        lambda scene, me, entry, renewal: me.renewed(entry, 2000000000, channel_key=bytes(32))[1],
+        lambda scene, me, card: card.but(channel_key=Identity("other").channel_key).signed(me),
     ),
     "with_the_key_of_another_member": (
-        "malformed",  # and who has no other member's key cannot prove that he has
-        lambda scene, me, entry, renewal: me.renewed(entry, 2000000000, channel_key=scene.identities["honest"].channel_key)[1],
+        "malformed",  # and who has no other member's key cannot prove that it has
+        lambda scene, me, card: card.but(channel_key=scene.identities["honest"].channel_key).signed(me),
+    ),
+    "with_a_key_of_low_order": ("malformed", lambda scene, me, card: card.but(channel_key=bytes(32)).signed(me)),
+    "with_a_key_that_is_no_point": (
+        "malformed",
+        lambda scene, me, card: card.but(channel_key=b"\2" + bytes(31)).signed(me),
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("malice", RENEWALS)
-def test_renewal(scene, malice):
-    reason, make = RENEWALS[malice]
-    me = scene.identities[scene.name()]
-    entry = entry_of(scene, me.name)
-    renewed, sound = me.renewed(entry, 2000000000)
-    with scene.knock(renewed) as link:
-        link.send(Renewals([make(scene, me, entry, sound)]))
-        assert link.end() == reason
-    assert not scene.log("peer_renewed", me.name)
-    with scene.join(me.name) as link:  # as ever
+@pytest.mark.parametrize("malice", SHOWN)
+def test_card_that_is_shown(scene, malice):
+    reason, make = SHOWN[malice]
+    name = scene.name()
+    renewed = scene.renew(name)
+    assert show(scene, renewed.identity, make(scene, renewed.identity, renewed.card())) == reason
+    assert not scene.log("peer_renewed", name)
+    with scene.join(name) as link:  # as ever
         link.ping()
 
 
-def test_older_renewal_shown_again_by_who_has_the_former_key(scene):
-    me = scene.identities[scene.name()]
-    entry = entry_of(scene, me.name)
-    (old, first), (new, second) = (me.renewed(entry, 2000000000 + i, i) for i in range(2))
-    for identity, renewal in ((old, first), (new, second)):
-        with Peer(identity, CONSORTIUM).dial(scene.node.port, scene.itself.channel_key, first=[Renewals([renewal])]) as link:
+TOLD = {malice: make for malice, (_, make) in SHOWN.items()} | {
+    "of_the_node_itself": lambda scene, me, card: card.but(node_key=scene.itself.node_key).signed(me),
+    "of_the_node_itself_that_it_signed": lambda scene, me, card: scene.itself,
+    "of_an_honest_member": lambda scene, me, card: scene.cards["honest"].but(issued=int(time.time())),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", TOLD.values(), ids=TOLD.keys())
+def test_card_that_is_told(scene, make):
+    """By another member: it does not count, and nobody else hears of it."""
+    name = scene.name()
+    renewed = scene.renew(name)
+    card = make(scene, renewed.identity, renewed.card())
+    scene.honest.ping()
+    given = len(scene.honest.given_cards)
+    with scene.attacker() as link:
+        link.send(Cards([card] * 16))
+        link.ping()
+    scene.honest.ping()
+    assert len(scene.honest.given_cards) == given
+    assert not scene.log("peer_renewed", name) and not scene.log("peer_renewed", "honest")
+    with scene.join(name) as link:  # as ever
+        link.ping()
+
+
+@pytest.mark.parametrize("addresses", [[], ["unwilling"]], ids=["key", "key_and_address"])
+def test_member_that_renews_to_another_members_key(scene, addresses):
+    """It proves nothing: the other is who it was, and keeps its connection."""
+    me, victim = scene.identities[scene.name()], scene.identities["honest"]
+    addresses = scene.cards["unwilling"].addresses if addresses else []
+    stolen = me.card(scene.founded, *addresses, issued=int(time.time()), channel_key=victim.channel_key)
+    with scene.attacker() as link:
+        link.send(Cards([stolen]))
+        link.ping()
+    assert show(scene, me, stolen) == "malformed"
+    assert not scene.log("peer_renewed", me.name)
+    for name in (me.name, "honest"):
+        assert scene.told(name)["card_issued"] == scene.cards[name].issued
+    scene.honest.ping()
+
+
+def test_member_that_renews_to_another_members_address(scene):
+    """It may say so. Who answers there is not it, and stays who it is."""
+    name = scene.name()
+    issued = int(time.time())
+    with scene.attacker() as link:
+        card = scene.identities[name].card(scene.founded, *scene.itself.addresses, issued=issued)
+        link.send(Cards([card]))
+        scene.until("it is taken", lambda: scene.told(name)["card_issued"] == issued)
+        scene.until("it dials itself in vain", lambda: scene.log("connection_failed", name), 30)
+        assert not scene.told(name)["connected"]
+
+
+def test_cards_that_a_node_has_not_taken_are_nothing_to_it_when_it_starts_again():
+    with Scene(["honest", "evil"]) as scene:
+        victim, issued = scene.identities["honest"], int(time.time())
+        me = scene.identities["evil"]
+        renewed = scene.renew("evil")
+        for stop in (scene.node.kill, scene.node.stop):
+            with scene.join("evil") as evil:
+                for card in (
+                    me.card(scene.founded, issued=issued, channel_key=victim.channel_key),
+                    me.card(scene.founded, issued=issued, channel_key=scene.itself.channel_key),
+                    me.card(scene.founded, issued=(1 << 64) - 1),
+                    me.card(scene.founded, issued=issued + 86400 + 600),
+                    me.card(digest(b"another"), issued=issued),
+                ):  # fmt: skip
+                    evil.send(Cards([card]))
+                    assert show(scene, renewed.identity, card) in ("malformed", "outdated_key")
+                evil.ping()
+            stop()
+            scene.node.start()
+            scene.until("it is up again", lambda: scene.node.status()["listening"], 30)
+            for name in ("honest", "evil"):
+                assert scene.told(name)["card_issued"] == scene.cards[name].issued
+                with scene.join(name) as link:
+                    link.ping()
+
+
+def test_thief_of_the_nodes_own_key():
+    """It can sign what it likes with the node key, and the node goes on, tells its operator, and outbids it."""
+    with Scene(["honest", "evil"]) as scene:
+        folder = scene.node.directory
+        seed = re.search(r"^seed (\w{64})$", (folder / "node.key").read_text(), re.MULTILINE)[1]
+        thief = Identity("tested").use_channel(digest(b"thief"))
+        thief.signing = SigningKey(bytes.fromhex(seed))
+        thief.node_key = bytes(thief.signing.verify_key)
+        assert thief.node_key == scene.itself.node_key
+        stolen = thief.card(scene.founded, issued=int(time.time()) + 3600)
+        for _ in range(2):
+            with scene.join("evil") as evil, scene.join("honest") as honest:
+                evil.send(Cards([stolen]))
+                scene.until("the operator is told", lambda: scene.node.status()["renewed_elsewhere"] == stolen.issued)
+                honest.ping()
+                assert stolen not in honest.given_cards
+                with scene.knock(thief) as link:
+                    me, itself = thief.node_key, scene.itself.node_key
+                    link.send(Cards([stolen]), Hello(VERSION, VERSION, 0, me, itself, scene.task, "thief"))
+                    assert link.end() == "not_a_member"
+            scene.restart()
+        with scene.join("evil") as evil, scene.join("honest") as honest:
+            evil.send(Cards([stolen]))
+            scene.until("the operator is told", lambda: scene.node.status()["renewed_elsewhere"])
+            scene.kith("key", "renew", "--dir", folder)
+            outbids = Card.of_text((folder / "node.card").read_text())
+            assert outbids.issued > stolen.issued and outbids.channel_key != scene.itself.channel_key
+            with contextlib.suppress(Closed):  # it may end, since the key is another
+                honest.wait("the news", lambda: outbids in honest.given_cards)
+        for card in (outbids, scene.itself):  # it answers to the former key as well
+            with scene.peer("honest").dial(scene.node.port, card) as link:
+                link.ping()
+
+
+def test_two_colluders_that_claim_one_channel_key():
+    """Each has it, so each card is sound. They are told apart by their names, also when one of them is expelled."""
+    with Scene(["honest", "one", "two"]) as scene, scene.join("honest") as honest:
+        honest.ping()
+        shared = digest(b"shared channel")
+        peers = []
+        for name in ("one", "two"):
+            identity = Identity(name).use_channel(shared)
+            peer = Peer(identity, scene.founded, scene.task, scene.readers)
+            peer.cards[identity.node_key] = identity.card(scene.founded, issued=int(time.time()))
+            peers.append(peer)
+        for _ in range(2):
+            links = [peer.dial(scene.node.port, scene.itself) for peer in peers]
+            with links[0] as one, links[1] as two:
+                one.ping(), two.ping()
+                assert scene.told("one")["connected"] and scene.told("two")["connected"]
+                # One speaks as the other: it has the key, so that is its right; nobody else's connection ends.
+                with peers[0].dial(scene.node.port, scene.itself, greet=False) as third:
+                    third.send(third.own_hello(sender=peers[1].identity.node_key))
+                    third.receive()
+                    one.ping()
+            # Each publishes in the name of the other. It is one key: heads and lies are those of whom they name.
+            with peers[0].dial(scene.node.port, scene.itself) as one:
+                values = random.Random(1).randbytes(4 * 814090)
+                snapshot = kith_peer.publish(one.peer.identity, scene.founded, scene.task, values, scene.readers,
+                                             origin=peers[1].identity.node_key)  # fmt: skip
+                one.peer.hold(snapshot)
+                one.send(Heads([snapshot.head]))
+                one.ping()
+            honest.close()
+            scene.restart()
+            honest = scene.join("honest")
+            honest.ping()
+        members = [member for member in scene.charter.members if member.name != "two"]
+        honest.send(CharterVersion(scene.signed(scene.successor(scene.charter, members=members))))
+        scene.until("one is expelled", lambda: scene.followed() == 3)
+        with peers[0].dial(scene.node.port, scene.itself) as one:
+            one.ping()
+        with peers[1].dial(scene.node.port, scene.itself, greet=False) as two:
+            two.send(two.own_hello())
+            assert two.end() == "not_a_member"
+        honest.ping()
+        honest.close()
+
+
+def test_node_that_starts_with_cards_of_the_future_in_its_file():
+    """Somebody gave it such a charter file: the members are who they were."""
+    with Scene(["honest", "evil"]) as scene:
+        evil = scene.identities["evil"].card(scene.founded, issued=(1 << 63) - 1, channel_key=scene.itself.channel_key)
+        foreign = scene.identities["honest"].card(digest(b"another"), issued=int(time.time()))
+        future = scene.identities["evil"].card(scene.founded, issued=(1 << 64) - 1)
+        scene.kith("charter", "merge", "--dir", scene.node.directory,
+                   scene.write_charter(scene.first, scene.charter, cards=[evil, foreign, future]))  # fmt: skip
+        for _ in range(2):
+            for name in ("honest", "evil"):
+                assert scene.told(name)["card_issued"] == scene.cards[name].issued
+                with scene.join(name) as link:
+                    link.ping()
+            scene.restart()
+
+
+def test_older_card_shown_again_by_who_has_the_former_key(scene):
+    name = scene.name()
+    old, new = (scene.renew(name, generation) for generation in (1, 2))
+    for peer in (old, new):
+        with peer.dial(scene.node.port, scene.itself) as link:
             link.ping()
-    with scene.knock(old) as link:
-        link.send(Renewals([first]))
-        assert link.end() == "not_a_member"
-    assert len(scene.log("peer_renewed", me.name)) == 2
+    assert show(scene, old.identity, old.card()) == "outdated_key"
+    assert len(scene.log("peer_renewed", name)) == 2
 
 
-@pytest.mark.parametrize("first", [[], "two"], ids=["none", "two"])
-def test_renewals_before_hello_that_are_not_one(scene, first):
-    me = scene.identities[scene.name()]
-    renewed, renewal = me.renewed(entry_of(scene, me.name), 2000000000)
-    with scene.knock(renewed) as link:
-        link.send(Renewals([renewal, renewal] if first else []))
+@pytest.mark.parametrize("cards", [0, 2, 16])
+def test_cards_before_hello_that_are_not_one(scene, cards):
+    peer = scene.renew(scene.name())
+    with peer.dial(scene.node.port, scene.itself, greet=False) as link:
+        link.send(Cards([peer.card()] * cards), link.own_hello())
         assert link.end() == "malformed"
 
 
-def test_renewal_shown_twice_before_hello(scene):
-    me = scene.identities[scene.name()]
-    renewed, renewal = me.renewed(entry_of(scene, me.name), 2000000000)
-    with scene.knock(renewed) as link:
-        link.send(Renewals([renewal]), Renewals([renewal]))
+def test_card_shown_twice_before_hello(scene):
+    peer = scene.renew(scene.name())
+    with peer.dial(scene.node.port, scene.itself, greet=False) as link:
+        link.send(Cards([peer.card()]), Cards([peer.card()]), link.own_hello())
         assert link.end() == "malformed"
 
 
-def test_forged_renewals_of_others_are_reported_a_few_times(scene):
-    with scene.attacker(features=FOLLOWS_CHARTER | TAKES_RENEWALS) as link:
-        victim = scene.identities["honest"]
-        _, renewal = victim.renewed(entry_of(scene, "honest"), 2000000000)
+def test_card_of_another_with_the_key_that_was_proved(scene):
+    """A member shows the card of a colluder of the same key, and says that it is itself."""
+    me, other = scene.renew(scene.name()), scene.identities[scene.name()]
+    other.use_channel(digest(f"channel {me.identity.name} 1".encode()))
+    card = other.card(scene.founded, issued=int(time.time()))
+    with me.dial(scene.node.port, scene.itself, greet=False) as link:
+        link.send(Cards([card]), link.own_hello())
+        assert link.end() == "outdated_key"
+    assert not scene.log("peer_renewed", me.identity.name)
+
+
+def test_forged_cards_of_others_are_reported_a_few_times(scene):
+    with scene.attacker() as link:
+        card = scene.cards["honest"]
         for number in range(200):
-            link.send(Renewals([renewal.but(issued=renewal.issued + number + 1)] * 16))
+            link.send(Cards([card.but(issued=int(time.time()) + number)] * 16))
         link.ping(20)
         assert 0 < len(scene.log("peer_accused", link.peer.identity.name)) < 12
     assert not scene.log("peer_renewed", "honest")
@@ -1016,22 +1435,43 @@ def test_forged_renewals_of_others_are_reported_a_few_times(scene):
 
 def test_member_that_renews_itself_without_end(scene):
     """It is heard a few times; nobody else is disturbed."""
-    me = scene.identities[scene.name()]
-    entry = entry_of(scene, me.name)
-    with scene.attacker(features=FOLLOWS_CHARTER | TAKES_RENEWALS) as link:
+    name = scene.name()
+    with scene.attacker() as link:
+        issued = int(time.time())
         for number in range(1000):
-            link.send(Renewals([me.renewed(entry, 2000000000 + number, number)[1]]))
+            link.send(Cards([scene.renew(name, number + 1, issued=issued + number).card()]))
         link.ping(30)
-    assert 1 <= len(scene.log("peer_renewed", me.name)) <= 6
+    assert 1 <= len(scene.log("peer_renewed", name)) <= 6
 
 
-def test_asking_for_renewals_again_and_again(scene):
-    with scene.attacker(features=FOLLOWS_CHARTER | TAKES_RENEWALS) as link:
-        link.wait("its list", lambda: link.told_renewals is not None)
-        for _ in range(100):
-            link.send(RenewalList([]))
-        link.ping()
-        assert len(link.given_renewals) <= len(link.told_renewals)
+def test_asking_for_cards_again_and_again(scene):
+    """Each list is answered, as long as it can afford that; the node queues no more than a peer may have waiting."""
+    with scene.attacker() as link:
+        link.wait("its list", lambda: link.told_cards is not None)
+        link.on_cards = lambda message: link.given_cards.extend(message.cards)
+        for _ in range(300):
+            link.send(CardList([]))
+        with contextlib.suppress(Closed):
+            link.ping(20)
+        assert len(link.given_cards) <= 110 * len(link.told_cards)
+
+
+def test_flood_of_card_lists_without_reading_the_answers(scene):
+    with scene.attacker() as link:
+        link.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        flood(scene, link, stream([CardList([])]) * 20_000)
+
+
+def test_card_that_makes_the_node_dial_where_nobody_should(scene):
+    """Multicast, link-local, and unspecified addresses, port 0, and names that do not exist."""
+    name = scene.name()
+    where = ["224.0.0.1:7700", "0.0.0.0:7700", "[fe80::1]:7700", "127.0.0.1:0"]
+    issued = int(time.time())
+    with scene.attacker() as link:
+        link.send(Cards([scene.identities[name].card(scene.founded, *where, issued=issued)]))
+        scene.until("it is taken", lambda: scene.told(name)["card_issued"] == issued)
+        failed = scene.until("it is not reached", lambda: scene.log("connection_failed", name), 30)
+        assert failed[-1]["detail"] == "this node dials no such address"
 
 
 # --- Manifests and chunks ------------------------------------------------------------------------
@@ -1048,6 +1488,10 @@ def refused(scene, link, snapshot, seconds=30):
 def no_flag(made):
     encoded = made.encode()
     return encoded[: -4 - len(made.note) - 1] + b"\2" + encoded[-4 - len(made.note) :]
+
+
+def noise(made):
+    return made.but(keys=[entry.but(sealed=os.urandom(80)) for entry in made.keys])
 
 
 MANIFESTS = {
@@ -1111,7 +1555,7 @@ class Liar(Link):
 
 
 def liar(scene, lie):
-    return Liar(scene.peer(scene.name()), Wire.dial(scene.node.port), scene.itself.channel_key, lie=lie)
+    return Liar(scene.peer(scene.name()), Wire.dial(scene.node.port), scene.itself, lie=lie)
 
 
 def from_another(scene, link, seconds):
@@ -1208,6 +1652,13 @@ POISON = {
     "noise": lambda values: random.Random(1).randbytes(len(values)),
 }
 
+DENORMAL = {
+    "the_smallest": lambda values: struct.pack("<I", 1 << 16) * (len(values) // 4),  # what bf16 keeps of one
+    "both_signs": lambda values: struct.pack("<II", 0x007F0000, 0x80010000) * (len(values) // 8) + values[:0],
+    "zeros": lambda values: bytes(len(values)),
+    "the_smallest_normal": lambda values: struct.pack("<f", 2**-126) * (len(values) // 4),
+}
+
 
 @pytest.mark.parametrize("make", POISON.values(), ids=POISON.keys())
 def test_snapshot_of(scene, make):
@@ -1294,23 +1745,95 @@ def test_snapshot_without_a_key_for_the_reader(scene):
 
 
 def test_snapshot_whose_key_for_the_reader_is_noise(scene):
-    def spoil(made):
-        return made.but(keys=[entry.but(sealed=os.urandom(80)) for entry in made.keys]).encode()
-
     with scene.attacker() as link:
-        snapshot = scene.allow(scene.publish(link.peer.identity.name, scene.values, manifest=spoil))
-        scene.offer(link, snapshot)
+        snapshot = scene.publish(link.peer.identity.name, scene.values, manifest=lambda made: noise(made).encode())
+        scene.offer(link, scene.allow(snapshot))
         refused(scene, link, snapshot)
 
 
 def test_snapshot_whose_chunks_are_under_another_key(scene):
+    """That of the commitment, and of the members, is another."""
+    def other_keys(real):
+        head = Head.decode(scene.publish(name, scene.values).head.head)
+        made, _ = encrypt([], scene.readers, head.context())
+        return real.but(keys=made.keys, commitment=made.commitment).encode()
+
     with scene.attacker() as link:
-        made, _ = encrypt([], scene.readers)  # its keys, and the chunks of another
-        snapshot = scene.allow(scene.publish(
-            link.peer.identity.name, scene.values, manifest=lambda real: real.but(keys=made.keys).encode()
-        ))  # fmt: skip
+        name = link.peer.identity.name
+        snapshot = scene.allow(scene.publish(name, scene.values, manifest=other_keys))
         scene.offer(link, snapshot)
         refused(scene, link, snapshot)
+
+
+COMMITMENTS = {
+    "that_is_noise": lambda made: made.but(commitment=os.urandom(32)),
+    "of_zeros": lambda made: made.but(commitment=bytes(32)),
+    "of_another_key_than_this_member_was_given": lambda made: made.but(
+        keys=encrypt([], READERS, bytes(80))[0].keys),
+}  # fmt: skip
+READERS = []
+
+
+@pytest.mark.parametrize("make", COMMITMENTS.values(), ids=COMMITMENTS.keys())
+def test_commitment(scene, make):
+    """The chunks open under the key that the node was given, or do not; they are not looked at."""
+    READERS[:] = scene.readers
+    with scene.attacker() as link:
+        snapshot = scene.publish(link.peer.identity.name, scene.values, manifest=lambda made: make(made).encode())
+        scene.offer(link, scene.allow(snapshot))
+        assert "another key" in refused(scene, link, snapshot)["why"]
+
+
+def test_snapshot_bound_to_another_place(scene):
+    """What somebody else published, or it itself in another place, passed on under its own head."""
+    with scene.attacker() as link:
+        other = scene.publish("honest", scene.values)
+        context = Head.decode(other.head.head).context()
+        snapshot = scene.publish(link.peer.identity.name, scene.values, context=context)
+        scene.offer(link, scene.allow(snapshot))
+        assert "another key" in refused(scene, link, snapshot)["why"]
+
+
+@pytest.mark.parametrize("make", DENORMAL.values(), ids=DENORMAL.keys())
+def test_weights_near_nothing(scene, make):
+    """They are scored like any; whatever comes of it, it does not end the node, nor its worker."""
+    with scene.attacker() as link:
+        name = link.peer.identity.name
+        restarts = scene.node.status()["counters"]["worker_restarts"]
+        scene.offer(link, scene.allow(scene.publish(name, make(scene.values))))
+        judged = lambda: scene.told(name)["averaged"] or scene.log("snapshot_refused", name)  # noqa: E731
+        serve_together([link], "it is judged", judged, 30)
+        rounds = scene.node.finished()
+        scene.until("two more rounds", lambda: scene.node.finished() >= rounds + 2, 30)
+        assert scene.node.status()["counters"]["worker_restarts"] == restarts
+
+
+def test_member_that_publishes_without_end():
+    """Its heads are heard a few times; two snapshots of it are fetched in a round, and the honest one's is, too."""
+    values = random.Random(1).randbytes(4 * 814090)
+    with Scene(["honest", "evil"], settings={"learning.interval": "2s"}) as scene:
+        with scene.join("evil") as evil, scene.join("honest") as honest:
+            made = scene.publish("evil", values, log=1000)
+            first = Head.decode(made.head.head)
+            rounds, number, end = scene.node.finished(), 0, time.monotonic() + 12
+            while time.monotonic() < end:
+                number += 1
+                head = sign_head(first.but(sequence=number), evil.peer.identity)
+                snapshot = kith_peer.Snapshot(head, made.manifest, made.chunks)
+                evil.peer.held[snapshot.id()] = snapshot
+                evil.send(Heads([head]))
+                evil.serve(0.02)
+                if number == 100:  # when it is in full swing
+                    snapshot = scene.publish("honest", values)
+                    honest.peer.hold(snapshot)
+                    honest.send(Heads([snapshot.head]))
+                honest.serve(0.01)
+            rounds = scene.node.finished() - rounds
+            fetched = {snapshot for snapshot, piece in evil.asked}
+            assert number > 200 and rounds >= 3
+            assert 0 < len(fetched) <= 2 * (rounds + 2) < 31
+            assert honest.asked
+            honest.ping(), evil.ping()
 
 
 NOTES = {
@@ -1406,7 +1929,7 @@ def never_answering(scene):
 
 
 def answering_byte_by_byte(scene):
-    link = Dribbler(scene.peer(scene.name()), Wire.dial(scene.node.port), scene.itself.channel_key)
+    link = Dribbler(scene.peer(scene.name()), Wire.dial(scene.node.port), scene.itself)
     return seconds_until_another_holder_is_asked(scene, link)
 
 

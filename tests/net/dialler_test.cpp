@@ -29,6 +29,19 @@ std::vector<NodeId> nodes(std::size_t first, std::size_t count) {
   return all;
 }
 
+/// In a consortium of `size`, of whom all but node(0) itself and those in `reachable` have no address.
+Dialler made(std::size_t size, const std::vector<NodeId>& reachable, std::uint64_t seed,
+             std::size_t self = 0) {
+  std::map<NodeId, bool> members;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (i == self) continue;
+    members[node(i)] = std::ranges::find(reachable, node(i)) != reachable.end();
+  }
+  Dialler dialler(seed);
+  dialler.set_members(members);
+  return dialler;
+}
+
 std::vector<NodeId> dial_all(Dialler& dialler, Instant now) {
   std::vector<NodeId> dialled;
   while (const auto id = dialler.poll_dial(now)) dialled.push_back(*id);
@@ -41,7 +54,7 @@ struct Network {
     for (std::size_t i = 0; i < size; ++i) {
       std::vector<NodeId> others = nodes(0, listening);
       std::erase(others, node(i));
-      diallers.emplace_back(size, others, i);
+      diallers.push_back(made(size, others, i, i));
     }
     for (std::size_t i = 0; i < size; ++i) index[node(i)] = i;
   }
@@ -115,21 +128,21 @@ struct Network {
 BOOST_AUTO_TEST_SUITE(dialler_tests)
 
 BOOST_AUTO_TEST_CASE(in_a_consortium_of_nine_everyone_is_dialled) {
-  Dialler dialler(9, nodes(1, 8), 1);
+  Dialler dialler = made(9, nodes(1, 8), 1);
   BOOST_TEST(dial_all(dialler, Instant{}).size() == 8U);
 }
 
 BOOST_DATA_TEST_CASE(in_a_larger_one_eight_chosen_by_chance, boost::unit_test::data::xrange(1, 20),
                      seed) {
-  Dialler dialler(100, nodes(1, 99), static_cast<std::uint64_t>(seed));
-  Dialler other(100, nodes(1, 99), static_cast<std::uint64_t>(seed + 1));
+  Dialler dialler = made(100, nodes(1, 99), static_cast<std::uint64_t>(seed));
+  Dialler other = made(100, nodes(1, 99), static_cast<std::uint64_t>(seed + 1));
   const auto chosen = dial_all(dialler, Instant{});
   BOOST_TEST(chosen.size() == 8U);
   BOOST_TEST((chosen != dial_all(other, Instant{})));
 }
 
 BOOST_AUTO_TEST_CASE(pause_doubles_up_to_thirty_seconds_with_at_most_half_of_it_left_to_chance) {
-  Dialler dialler(2, {node(1)}, 7);
+  Dialler dialler = made(2, {node(1)}, 7);
   Instant now{};
   Duration whole = 250ms;
   std::set<Duration> seen;
@@ -147,7 +160,7 @@ BOOST_AUTO_TEST_CASE(pause_doubles_up_to_thirty_seconds_with_at_most_half_of_it_
 }
 
 BOOST_AUTO_TEST_CASE(a_connection_that_lasted_is_made_anew_at_once_and_one_that_did_not_is_not) {
-  Dialler dialler(2, {node(1)}, 7);
+  Dialler dialler = made(2, {node(1)}, 7);
   Instant now{};
   for (int i = 0; i < 10; ++i) {  // it accepts, and ends it in the same second
     BOOST_TEST_REQUIRE(dialler.poll_dial(now).has_value());
@@ -164,7 +177,7 @@ BOOST_AUTO_TEST_CASE(a_connection_that_lasted_is_made_anew_at_once_and_one_that_
 }
 
 BOOST_AUTO_TEST_CASE(choice_that_cannot_be_reached_is_replaced_at_once) {
-  Dialler dialler(100, nodes(1, 99), 3);
+  Dialler dialler = made(100, nodes(1, 99), 3);
   const auto chosen = dial_all(dialler, Instant{});
   for (const NodeId& id : chosen) dialler.failed(Instant{}, id);
   const auto replaced = dial_all(dialler, Instant{});
@@ -173,7 +186,7 @@ BOOST_AUTO_TEST_CASE(choice_that_cannot_be_reached_is_replaced_at_once) {
 }
 
 BOOST_AUTO_TEST_CASE(member_without_an_address_is_not_dialled_and_takes_full_part) {
-  Dialler dialler(3, {node(1)}, 3);
+  Dialler dialler = made(3, {node(1)}, 3);
   BOOST_TEST((dial_all(dialler, Instant{}) == std::vector{node(1)}));
   BOOST_TEST(dialler.place_for(node(2), Company::some).granted);
   dialler.connected(Instant{}, node(2), Direction::inbound, Company::some);
@@ -183,7 +196,7 @@ BOOST_AUTO_TEST_CASE(member_without_an_address_is_not_dialled_and_takes_full_par
 }
 
 BOOST_AUTO_TEST_CASE(denied_member_is_not_dialled_until_it_is_allowed) {
-  Dialler dialler(3, {node(1)}, 3);
+  Dialler dialler = made(3, {node(1)}, 3);
   dialler.deny(node(1));
   BOOST_TEST(dial_all(dialler, Instant{}).empty());
   BOOST_TEST((dialler.next_timeout() == Instant::max()));
@@ -191,8 +204,24 @@ BOOST_AUTO_TEST_CASE(denied_member_is_not_dialled_until_it_is_allowed) {
   BOOST_TEST(dial_all(dialler, Instant{}).size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(members_come_and_go_while_others_stay_connected) {
+  Dialler dialler = made(3, {node(1), node(2)}, 3);
+  BOOST_TEST(dial_all(dialler, Instant{}).size() == 2U);
+  dialler.connected(Instant{}, node(1), Direction::outbound, Company::some);
+  dialler.connected(Instant{}, node(2), Direction::outbound, Company::some);
+  dialler.set_members({{node(1), true}, {node(3), true}});
+  BOOST_TEST(dialler.connections() == 1U);
+  BOOST_TEST((dial_all(dialler, Instant{}) == std::vector{node(3)}));
+  dialler.failed(Instant{}, node(2));  // what is still said of who has left does nothing
+  dialler.connected(Instant{}, node(2), Direction::outbound, Company::some);
+  dialler.disconnected(Instant{}, node(2));
+  dialler.deny(node(2));
+  BOOST_TEST(dialler.connections() == 1U);
+  BOOST_TEST(!dialler.next_attempt(node(2)).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(thirty_two_connections_are_the_most) {
-  Dialler dialler(100, nodes(1, 99), 3);
+  Dialler dialler = made(100, nodes(1, 99), 3);
   for (std::size_t i = 1; i <= 32; ++i) {
     BOOST_TEST(dialler.place_for(node(i), Company::some).granted);
     dialler.connected(Instant{}, node(i), Direction::inbound, Company::some);
@@ -207,7 +236,7 @@ BOOST_AUTO_TEST_CASE(thirty_two_connections_are_the_most) {
 }
 
 BOOST_AUTO_TEST_CASE(every_half_hour_or_so_one_choice_makes_room_for_another) {
-  Dialler dialler(100, nodes(1, 99), 3);
+  Dialler dialler = made(100, nodes(1, 99), 3);
   const auto chosen = dial_all(dialler, Instant{});
   for (const NodeId& id : chosen)
     dialler.connected(Instant{}, id, Direction::outbound, Company::some);

@@ -62,37 +62,28 @@ struct Flooded : Loopback {
 
   /// Bob listens, and knows no address of alice, who is yet to dial.
   void start_bob() {
-    const Consortium nobody("ours", {});
-    bob.start(io, nobody);
-    Member bob_member = bob.member();
-    bob.destroy();
-    consortium.emplace("ours", std::vector{alice.member(), bob_member});
-    bob.start(io, *consortium, false);
-    bob.host().listen(bob_member.addresses.at(0));
-    const auto endpoint = parse_endpoint(bob_member.addresses.at(0)).value();
-    target = {asio::ip::make_address(endpoint.host),
-              static_cast<std::uint16_t>(std::stoi(endpoint.port))};
+    const std::string address = free_address(io);
+    record = consortium({{&bob, {address}}, {&alice, {}}});
+    bob.start(io, record, {address});
+    target = numeric(address).value();
   }
   /// Bob listens, and `count` others dial him.
   void start_many(int count) {
-    const Consortium nobody("ours", {});
-    bob.start(io, nobody);
-    std::vector<Member> members{bob.member()};
-    bob.destroy();
+    const std::string address = free_address(io);
+    std::vector<std::pair<const TestHost*, std::vector<std::string>>> nodes{{&bob, {address}}};
     for (int i = 0; i < count; ++i) {
       many.push_back(std::make_unique<TestHost>(std::to_string(i), content(10, i)));
-      members.push_back(many.back()->member());
+      nodes.emplace_back(many.back().get(), std::vector<std::string>());
     }
-    consortium.emplace("ours", members);
-    bob.start(io, *consortium, false);
-    bob.host().listen(members.front().addresses.at(0));
+    record = consortium(nodes);
+    bob.start(io, record, {address});
     for (const auto& node : many) {
-      node->start(io, *consortium, false);
+      node->start(io, record);
       node->host().connect();
     }
   }
   bool alice_joins_within(Duration limit) {
-    alice.start(io, *consortium, false);
+    alice.start(io, record);
     alice.host().connect();
     return run_until([&] { return has(bob.events, "+alice"); }, limit);
   }

@@ -26,12 +26,14 @@ struct Linked : CryptoReady {
     std::size_t bytes = 0;  // of the pieces that came
     std::optional<CloseReason> closed;
 
-    Member member(std::string name) const {
-      Member made;
-      made.id = identity.id();
-      made.channel = channel.public_key();
-      made.name = std::move(name);
-      return made;
+    void join(Directory& directory) {
+      Card card;
+      card.issued = 1;
+      card.name = "somebody";
+      directory.put(sign_card(card, identity, channel));
+      local.id = identity.id();
+      local.channel = &channel;
+      local.directory = &directory;
     }
     Link::Callbacks callbacks() {
       return {.established = [] {},
@@ -47,17 +49,18 @@ struct Linked : CryptoReady {
 
   asio::io_context io;
   Side a, b;
-  Consortium consortium{"ours", {a.member("a"), b.member("b")}};
+  Directory directory{"ours", {}};
 
   Linked() {
-    a.local = {a.identity.id(), &a.channel, &consortium, {}, "test"};
-    b.local = {b.identity.id(), &b.channel, &consortium, {}, "test"};
+    directory.set_members({{a.identity.id(), "a"}, {b.identity.id(), "b"}});
+    a.join(directory);
+    b.join(directory);
     tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
     tcp::socket dialling(io);
     dialling.connect(acceptor.local_endpoint());
-    b.link = Link::start(acceptor.accept(), b.local, nullptr, b.callbacks());
-    a.link =
-        Link::start(std::move(dialling), a.local, consortium.find(b.identity.id()), a.callbacks());
+    b.link = Link::start(acceptor.accept(), b.local, std::nullopt, b.callbacks());
+    const Callee callee{b.identity.id(), b.channel.dh().public_key()};
+    a.link = Link::start(std::move(dialling), a.local, callee, a.callbacks());
     run_until([&] { return a.link->session().established() && b.link->session().established(); });
   }
   ~Linked() {

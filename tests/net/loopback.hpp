@@ -1,8 +1,11 @@
 #pragma once
 
+#include "net/asio/dial.hpp"
 #include "net/asio/host.hpp"
 #include "net/endpoint.hpp"
 #include "tests/crypto_ready.hpp"
+
+#include <boost/test/unit_test.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -22,22 +25,33 @@ class TestHost : public HostOwner {
   TestHost(std::string name, Bytes content)
       : name_(std::move(name)), content_(std::move(content)) {}
 
-  Member member() const {
-    Member made;
-    made.id = identity_.id();
-    made.channel = channel_.public_key();
+  Member member() const { return {identity_.id(), name_}; }
+  /// In the consortium that was founded so; where it is reached.
+  Card card(const Hash& founded, std::vector<std::string> addresses = {}) const {
+    Card made;
+    made.founded = founded;
+    made.issued = ++issued_;
     made.name = name_;
-    if (host_) made.addresses = host_->listening();
-    return made;
+    made.addresses = std::move(addresses);
+    return sign_card(std::move(made), identity_, channel_);
   }
-  /// `others` must outlive the node.
-  void start(asio::io_context& io, const Consortium& consortium, bool listen = true,
-             Hash task = {}) {
+  void start(asio::io_context& io, const MembershipRecord& record,
+             const std::vector<std::string>& listen = {}, Hash task = {}) {
     io_ = &io;
-    local_ = {identity_.id(), &channel_, &consortium, task, "test", version, oldest};
-    if (answers_applicants) local_.takes_applications = [] { return true; };
-    host_ = std::make_unique<Host>(io, local_, *this);
-    if (listen) host_->listen("127.0.0.1:0");
+    task_ = task;
+    founded_ = record.chain.founded();
+    LocalNode local;
+    local.id = identity_.id();
+    local.channel = &channel_;
+    local.task = task;
+    local.agent = "test";
+    local.version = version;
+    local.oldest = oldest;
+    local.dials_loopback = dials_loopback;
+    local.card = card(founded_, listen);
+    if (answers_applicants) local.takes_applications = [] { return true; };
+    host_ = std::make_unique<Host>(io, std::move(local), record, *this);
+    host_->listen(listen);
   }
   void publish(std::uint64_t sequence) {
     Manifest manifest;
@@ -50,15 +64,17 @@ class TestHost : public HostOwner {
     }
     const Bytes encoded = encode(manifest);
     Head head;
+    head.founded = founded_;
     head.origin = identity_.id();
+    head.key = channel_.public_key();
     head.position = {1, sequence};
-    head.task = local_.task;
+    head.task = task_;
     head.size = content_.size();
     head.manifest = crypto::hash(encoded);
     head.manifest_size = static_cast<std::uint32_t>(encoded.size());
-    const SignedHead signed_head = sign_head(head, identity_, local_.consortium->id());
+    const SignedHead signed_head = sign_head(head, channel_);
     for (std::uint32_t i = 0; i < chunks.size(); ++i) pieces_[{signed_head.id(), i}] = chunks[i];
-    host_->publish(signed_head, manifest);
+    BOOST_TEST(host_->publish(signed_head, manifest));
   }
   Host& host() { return *host_; }
   void destroy() { host_.reset(); }
@@ -116,9 +132,18 @@ class TestHost : public HostOwner {
     events.push_back("convicted " + peer.name);
   }
   void outrun(const LogPosition&) override { events.push_back("outrun"); }
+  void charter_changed(const Gossip::CharterChanged& change) override {
+    for (const Member& peer : change.added) events.push_back("admitted " + peer.name);
+    for (const Member& peer : change.removed) events.push_back("expelled " + peer.name);
+  }
+  void renewed(const Member& peer) override { events.push_back("renewed " + peer.name); }
+  void failed(const Member* peer, const std::string& what, const std::exception& error) override {
+    events.push_back("failed at " + what + " of " + (peer ? peer->name : "somebody") + ": " +
+                     error.what());
+  }
 
   Admission applied(const Apply& apply) override {
-    events.push_back("applied " + apply.card.member.name);
+    events.push_back("applied " + apply.card.name);
     return answers_applicants.value_or(Admission{});
   }
   const crypto::Identity& identity() const { return identity_; }
@@ -127,6 +152,7 @@ class TestHost : public HostOwner {
   std::vector<std::string> events;
   std::optional<Admission> answers_applicants;                       ///< before start()
   std::uint8_t version = kProtocolVersion, oldest = kOldestVersion;  ///< before start()
+  bool dials_loopback = true;                                        ///< before start()
   bool disk_is_full = false, disk_hangs = false;
   std::vector<std::function<void()>> hanging_writes;
 
@@ -136,7 +162,8 @@ class TestHost : public HostOwner {
   Bytes content_;
   crypto::Identity identity_ = crypto::Identity::generate();
   crypto::ChannelKey channel_ = crypto::ChannelKey::generate();
-  LocalNode local_{};
+  mutable std::uint64_t issued_ = 0;  // of cards
+  Hash task_{}, founded_{};
   std::unique_ptr<Host> host_;
   std::map<std::pair<SnapshotId, std::uint32_t>, Bytes> pieces_;
   std::set<SnapshotId> complete_;
@@ -150,24 +177,43 @@ inline Bytes content(std::size_t size, int start) {
   return bytes;
 }
 
+/// Where nobody listens, most likely.
+inline std::string free_address(asio::io_context& io, const std::string& host = "127.0.0.1") {
+  asio::ip::tcp::acceptor held(io, {asio::ip::make_address(host), 0});
+  return text(held.local_endpoint());
+}
+
+/// A consortium of these nodes, with their cards: those that listen, and where.
+inline MembershipRecord consortium(
+    const std::vector<std::pair<const TestHost*, std::vector<std::string>>>& nodes) {
+  Charter charter;
+  charter.consortium = "ours";
+  charter.expires = 2'000'000'000;
+  charter.stewards = {{nodes.front().first->identity().id(), "steward"}};
+  for (const auto& [node, addresses] : nodes) charter.members.push_back(node->member());
+  std::ranges::sort(charter.members, {}, &Member::id);
+  SignedCharter version = unsigned_charter(charter);
+  sign(version, nodes.front().first->identity());
+  MembershipRecord record;
+  BOOST_TEST_REQUIRE(!record.chain.append(version));
+  for (const auto& [node, addresses] : nodes) {
+    record.cards.push_back(node->card(record.chain.founded(), addresses));
+  }
+  return record;
+}
+
 struct Loopback : CryptoReady {
   asio::io_context io;
   TestHost alice{"alice", content(3 * limits::kChunk + 77, 1)};
   TestHost bob{"bob", content(100, 2)};
-  std::optional<Consortium> consortium;
+  MembershipRecord record;
 
-  /// Bob listens; alice dials.
-  void start_both(Hash alice_task = {}) {
-    const Consortium nobody("ours", {});
-    bob.start(io, nobody);
-    const std::string address = bob.host().listening().at(0);
-    bob.destroy();
-    Member bob_member = bob.member();
-    bob_member.addresses = {address};
-    consortium.emplace("ours", std::vector{alice.member(), bob_member});
-    bob.start(io, *consortium, false);
-    bob.host().listen(address);
-    alice.start(io, *consortium, false, alice_task);
+  /// Bob listens at `addresses`, or somewhere; alice dials.
+  void start_both(Hash alice_task = {}, std::vector<std::string> addresses = {}) {
+    if (addresses.empty()) addresses = {free_address(io)};
+    record = consortium({{&bob, addresses}, {&alice, {}}});
+    bob.start(io, record, addresses);
+    alice.start(io, record, {}, alice_task);
     bob.host().connect();
     alice.host().connect();
   }

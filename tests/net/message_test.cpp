@@ -28,14 +28,14 @@ std::vector<Message> one_of_each() {
           Wanted{{}, true},
           Cancel{{}, 10},
           Evidence{},
-          CharterHeads{{{3, {}}, {2, {}}}},
+          CharterHead{{3, {}}},
           CharterWanted{},
           CharterVersion{{Bytes(50), {{}, {}}}},
           Apply{},
           Admission{Admission::State::admitted, "why", {4, {}}, "[task]"},
           TaskManifest{"a=1\n"},
-          RenewalList{{{}, {}}},
-          Renewals{{Renewal(), Renewal()}}};
+          CardList{{{}, {}}},
+          Cards{{Card(), Card()}}};
 }
 
 BOOST_AUTO_TEST_SUITE(message_tests)

@@ -2,11 +2,13 @@
 
 #include "crypto/init.hpp"
 #include "net/gossip.hpp"
+#include "tests/charters.hpp"
 #include "tests/sim/simulator.hpp"
 #include "tests/sim/wire.hpp"
 
 #include <algorithm>
 #include <cassert>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -38,32 +40,89 @@ class GossipNetwork {
   GossipNetwork(std::uint64_t seed, std::size_t size, Link link, Over over = Over::messages)
       : over_(over), sim_(seed), network_(sim_, link) {
     crypto::init();
-    std::vector<net::Member> members;
     for (Node node = 0; node < size; ++node) {
       identities_.push_back(identity(node));
-      net::Member member;
-      member.id = identities_.back().id();
-      member.name = std::to_string(node);
-      channels_.push_back(crypto::ChannelKey::from_secret(numbered(node << 8)));
-      member.channel = channels_.back().public_key();
-      members.push_back(member);
-    }
-    consortium_ = std::make_unique<net::Consortium>("simulated", members);
-    for (Node node = 0; node < size; ++node) {
-      nodes_.push_back(std::make_unique<State>());
-      nodes_.back()->gossip = make_gossip(node);
-      nodes_.back()->local = {.id = id(node),
-                              .channel = &channels_[node],
-                              .consortium = consortium_.get(),
-                              .task = task(),
-                              .agent = "simulated"};
+      channels_.emplace_back().push_back(
+          crypto::ChannelKey::from_seed(numbered(1 << 16 | node << 8 | 1)));
       index_[identities_[node].id()] = node;
+    }
+    const net::Charter charter = first_charter({test::steward(1)}, 1);
+    net::MembershipRecord record;
+    [[maybe_unused]] const auto fault = record.chain.append(test::signed_by(charter, {1}));
+    assert(!fault);
+    begin(record);
+  }
+
+  /// All nodes are members.
+  [[nodiscard]] net::Charter first_charter(std::vector<net::Steward> stewards,
+                                           std::uint32_t threshold) const {
+    net::Charter charter;
+    charter.consortium = "simulated";
+    charter.expires = test::kExpires;
+    charter.stewards = std::move(stewards);
+    charter.threshold = threshold;
+    for (Node node = 0; node < identities_.size(); ++node) charter.members.push_back(member(node));
+    return test::ordered(charter);
+  }
+  [[nodiscard]] net::Member member(Node node) const { return {id(node), std::to_string(node)}; }
+  /// Everybody begins anew with this charter, and the first card of everybody.
+  void begin(net::MembershipRecord record) {
+    record.cards.clear();
+    for (Node node = 0; node < identities_.size(); ++node) {
+      record.cards.push_back(make_card(node, record.chain.founded(), kIssued));
+    }
+    nodes_.clear();
+    for (Node node = 0; node < identities_.size(); ++node) {
+      nodes_.push_back(std::make_unique<State>());
+      State& state = *nodes_.back();
+      state.disk.record = record;
+      state.local.id = id(node);
+      state.local.task = task();
+      state.local.agent = "simulated";
+      state.local.take_card = [this, node](const net::Card& card) {
+        gossip(node).take_card(now(node), card);
+        drive(node);
+      };
+      state.gossip = make_gossip(node);
     }
   }
 
   /// The same for every run, so that a seed repeats everything.
   static crypto::Identity identity(Node node) {
     return crypto::Identity::from_seed(numbered(node));
+  }
+  /// When all cards of the beginning were made, in seconds since 1970; what the time is then.
+  static constexpr std::uint64_t kIssued = 20'000ULL * 24 * 60 * 60;
+  /// As the node's calendar shows it, in seconds since 1970.
+  std::uint64_t date(Node node) {
+    const auto shown = nodes_[node]->calendar.shows(sim_.now()).time_since_epoch();
+    return kIssued + static_cast<std::uint64_t>(
+                         std::chrono::duration_cast<std::chrono::seconds>(shown).count());
+  }
+  const net::Hash& founded(Node node) { return gossip(node).directory().founded(); }
+  /// With the channel key that it has now.
+  [[nodiscard]] net::Card make_card(Node node, const net::Hash& founded,
+                                    std::uint64_t issued) const {
+    net::Card card;
+    card.founded = founded;
+    card.issued = issued;
+    card.name = std::to_string(node);
+    card.addresses = {"node:" + std::to_string(1 + node)};
+    return net::sign_card(std::move(card), identities_[node], channel(node));
+  }
+  [[nodiscard]] const crypto::ChannelKey& channel(Node node) const {
+    return channels_[node].back();
+  }
+  /// The node takes another channel key, and tells everybody: as kith key renew does.
+  void renew(Node node, std::uint64_t issued) {
+    channels_[node].push_back(
+        crypto::ChannelKey::from_seed(numbered(1 << 16 | node << 8 | (channels_[node].size() + 1))));
+    const net::Card card = make_card(node, founded(node), issued);
+    use_keys(node);
+    nodes_[node]->local.card = card;
+    gossip(node).set_own_card(card);
+    disk(node).record = gossip(node).record();
+    drive(node);
   }
   static net::Hash task() { return crypto::hash(as_byte_view("task")); }
   Simulator& simulator() { return sim_; }
@@ -94,20 +153,21 @@ class GossipNetwork {
 
   /// `a` dials `b`.
   void connect(Node a, Node b) {
-    if (a == b || connections_.contains(std::minmax(a, b)) || !shows_renewal(a, b)) return;
+    if (a == b || connections_.contains(std::minmax(a, b)) || !knows(a, b)) return;
     if (over_ == Over::sessions) {
       connections_.insert(std::minmax(a, b));
       dialled_[std::minmax(a, b)] =
           Wire::dial(sim_, network_, {a, b}, {&nodes_[a]->local, &nodes_[b]->local},
-                     {features(a), features(b)}, wire_callbacks_);
+                     wire_callbacks_);
       return;
     }
     notice(a, b);
     notice(b, a);
     connections_.insert(std::minmax(a, b));
     ++epoch_[std::minmax(a, b)];
-    gossip(a).handle_connected(now(a), id(b), features(b));
-    gossip(b).handle_connected(now(b), id(a), features(a));
+    gossip(b).take_card(now(b), make_card_of(a));
+    gossip(a).handle_connected(now(a), id(b));
+    gossip(b).handle_connected(now(b), id(a));
     drive(a);
     drive(b);
   }
@@ -192,31 +252,38 @@ class GossipNetwork {
       nodes_[node]->disk.pieces[{head.id(), piece}] = data[piece];
     }
     nodes_[node]->disk.snapshots[head.id()] = {head, manifest, true};
-    gossip(node).publish(now(node), head, manifest);
+    [[maybe_unused]] const bool published = gossip(node).publish(now(node), head, manifest);
     drive(node);
     return head.id();
   }
   /// In the log that the node writes now.
-  net::SignedHead sign(Node node, std::uint64_t sequence, const net::Manifest& manifest) const {
+  net::SignedHead sign(Node node, std::uint64_t sequence, const net::Manifest& manifest) {
     const Bytes encoded = net::encode(manifest);
     net::Head head;
+    head.founded = founded(node);
     head.origin = id(node);
+    head.key = channel(node).public_key();
     head.position = {nodes_[node]->disk.log, sequence};
     head.task = task();
     head.size = std::uint64_t{chunks} * net::limits::kChunk;
     head.manifest = crypto::hash(encoded);
     head.manifest_size = static_cast<std::uint32_t>(encoded.size());
-    return net::sign_head(head, identities_[node], consortium_->id());
+    return net::sign_head(head, channel(node));
   }
   void want(Node node, const net::SnapshotId& snapshot) {
     gossip(node).want(now(node), snapshot);
     drive(node);
   }
 
+  [[nodiscard]] const net::CharterChain& charter(Node node) {
+    return gossip(node).charters().chain();
+  }
   /// The node's operator puts that charter there.
   void follow(Node node, const net::CharterChain& charter) {
-    disk(node).charter = charter;
-    settle(node);
+    net::MembershipRecord record = gossip(node).record();
+    record.chain = charter;
+    gossip(node).follow(now(node), std::move(record));
+    disk(node).record = gossip(node).record();
     drive(node);
   }
   /// Delivers `message` to `to` as if `from` had sent it: for liars.
@@ -249,9 +316,7 @@ class GossipNetwork {
     std::map<net::SnapshotId, Snapshot> snapshots;
     std::map<std::pair<net::SnapshotId, std::uint32_t>, Bytes> pieces;
     std::vector<net::Evidence> evidence;
-    std::optional<net::CharterChain> charter, rival;
-    net::Verdicts verdicts;
-    std::vector<net::Renewal> renewals;
+    net::MembershipRecord record;
     std::uint64_t log = 1;
   };
   Disk& disk(Node node) { return nodes_[node]->disk; }
@@ -263,10 +328,6 @@ class GossipNetwork {
     state.alarm = net::Instant::max();
     open_log(node);
     for (const net::Evidence& evidence : state.disk.evidence) state.gossip->restore(evidence);
-    if (state.disk.charter) {
-      state.gossip->follow(now(node), *state.disk.charter, state.disk.rival, state.disk.verdicts);
-      state.gossip->restore(state.disk.renewals);
-    }
     for (const auto& [id, stored] : state.disk.snapshots) {
       using net::Swarm;
       state.gossip->restore(stored.head, stored.manifest,
@@ -331,15 +392,14 @@ class GossipNetwork {
 
   // --- Over sessions: what net/asio/host.cpp does with its links -------------------------------
 
-  void established(const std::shared_ptr<Wire>& wire, Node self, Node other,
-                   std::uint64_t features) {
+  void established(const std::shared_ptr<Wire>& wire, Node self, Node other) {
     // The newer one counts; the other side of the older is long gone.
     const auto older = std::exchange(ends_[{self, other}], wire);
     if (older) {
       older->close(self, net::CloseReason::duplicate);
       gossip(self).handle_disconnected(now(self), id(other));
     }
-    gossip(self).handle_connected(now(self), id(other), features);
+    gossip(self).handle_connected(now(self), id(other));
     drive(self);
   }
   void closed(const Wire* wire, Node self, Node other) {
@@ -365,18 +425,33 @@ class GossipNetwork {
     gossip(self).handle_disconnected(now(self), id(other));
     drive(self);
   }
-  std::uint64_t features(Node node) {
-    return disk(node).charter ? net::kFollowsCharter | net::kTakesRenewals : 0;
+  [[nodiscard]] net::Card make_card_of(Node node) {
+    const auto* const entry = gossip(node).directory().find(id(node));
+    return entry != nullptr && entry->card ? *entry->card : net::Card{};
   }
-  /// What `node`, who has dialled `to`, says before its hello; false: it is sent away.
-  bool shows_renewal(Node node, Node to) {
-    const auto& known = disk(node).renewals;
-    const auto own = std::ranges::find(known, id(node), &net::Renewal::member);
-    return own == known.end() || gossip(to).take_shown(now(to), *own);
+  /// Whether `a` knows how to dial `b`, and `b` may hear of it.
+  [[nodiscard]] bool knows(Node a, Node b) {
+    const auto* const there = gossip(a).directory().find(id(b));
+    return there != nullptr && there->card &&
+           (over_ == Over::sessions || gossip(b).directory().find(id(a)) != nullptr);
+  }
+  void use_keys(Node node) {
+    net::LocalNode& local = nodes_[node]->local;
+    local.channel = &channels_[node].back();
+    local.former_channel = channels_[node].size() > 1 ? &*std::prev(channels_[node].end(), 2)
+                                                      : nullptr;
   }
   std::unique_ptr<net::Gossip> make_gossip(Node node) {
-    return std::make_unique<net::Gossip>(*consortium_, identities_[node].id(), task(),
-                                         sim_.seed() * 1000 + node);
+    State& state = *nodes_[node];
+    auto made =
+        std::make_unique<net::Gossip>(now(node), date(node), state.disk.record, id(node), task(),
+                                      sim_.seed() * 1000 + node);
+    use_keys(node);
+    state.local.directory = &made->directory();
+    state.local.card = make_card(node, made->directory().founded(), kIssued);
+    const auto* const known = made->directory().find(id(node));
+    if (known != nullptr && known->card) state.local.card = known->card;
+    return made;
   }
 
   // The whole shell around the protocol: what net/asio/host.cpp does with real sockets.
@@ -439,14 +514,17 @@ class GossipNetwork {
       node.accused.insert(index_.at(accused->peer));
     } else if (const auto* convicted = std::get_if<Gossip::Convicted>(&event)) {
       node.disk.evidence.push_back(convicted->evidence);
-    } else if (auto* grown = std::get_if<Gossip::CharterGrown>(&event)) {
-      node.disk.charter = std::move(grown->chain);
-      settle(self);
-    } else if (std::holds_alternative<Gossip::Renewed>(event)) {
-      node.disk.renewals = node.gossip->renewals().all();
-    } else if (auto* forked = std::get_if<Gossip::CharterForked>(&event)) {
-      node.disk.rival = std::move(forked->rival);
-      settle(self);
+    } else if (const auto* changed = std::get_if<Gossip::CharterChanged>(&event)) {
+      node.disk.record = node.gossip->record();
+      for (const net::Member& member : changed->removed) part(self, index_.at(member.id));
+    } else if (const auto* renewed = std::get_if<Gossip::Renewed>(&event)) {
+      node.disk.record = node.gossip->record();
+      const Node other = index_.at(renewed->member);
+      const auto* const entry = node.gossip->directory().find(renewed->member);
+      const auto end = end_of(self, other);
+      if (end && !entry->has_key(end->proved(self))) end->close(self, net::CloseReason::outdated_key);
+    } else if (std::holds_alternative<Gossip::Contradicted>(event)) {
+      node.disk.record = node.gossip->record();
     } else if (const auto* outrun = std::get_if<Gossip::Outrun>(&event)) {
       if (outrun->position.log < node.disk.log) return;
       open_log(self, outrun->position.log);
@@ -464,19 +542,10 @@ class GossipNetwork {
           sim_.random()() % kSpread;
   }
 
-  /// What the daemon does when a charter or a rival has come onto its disk.
-  void settle(Node self) {
-    Disk& disk = nodes_[self]->disk;
-    const net::CharterChain* const right =
-        disk.rival ? net::settle(*disk.charter, *disk.rival) : nullptr;
-    if (right != nullptr) {
-      if (right == &*disk.rival) std::swap(*disk.charter, *disk.rival);
-      const auto fork = find_fork(*disk.charter, *disk.rival);
-      disk.verdicts.erase(fork->one);
-      disk.verdicts.emplace(fork->other, net::Verdict::outvoted);
-      disk.rival.reset();
-    }
-    gossip(self).follow(now(self), *disk.charter, disk.rival, disk.verdicts);
+  /// `other` is no member any more, for `self`.
+  void part(Node self, Node other) {
+    if (const auto end = end_of(self, other)) end->close(self, net::CloseReason::not_a_member);
+    if (over_ == Over::messages) disconnect(self, other);
   }
 
   net::Instant post(Node from, Node to, const net::Message& message) {
@@ -532,14 +601,13 @@ class GossipNetwork {
   Simulator sim_;
   Network network_;
   std::vector<crypto::Identity> identities_;
-  std::vector<crypto::ChannelKey> channels_;
-  std::unique_ptr<net::Consortium> consortium_;
+  std::vector<std::deque<crypto::ChannelKey>> channels_;  // of each, the newest last
   std::vector<std::unique_ptr<State>> nodes_;
   std::map<net::NodeId, Node> index_;
   std::set<std::pair<Node, Node>> connections_;
   Wire::Callbacks wire_callbacks_{
-      .established = [this](const auto& wire, Node self, Node other,
-                            std::uint64_t features) { established(wire, self, other, features); },
+      .established = [this](const auto& wire, Node self,
+                            Node other) { established(wire, self, other); },
       .message = [this](Node self, Node other,
                         net::Message message) { receive(other, self, std::move(message)); },
       .closed = [this](const Wire* wire, Node self, Node other) { closed(wire, self, other); }};

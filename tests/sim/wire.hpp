@@ -19,21 +19,18 @@ class Wire : public std::enable_shared_from_this<Wire> {
   using Node = Network::Node;
   /// Told of each end; `closed` also of one that was never established.
   struct Callbacks {
-    std::function<void(const std::shared_ptr<Wire>&, Node self, Node other, std::uint64_t features)>
-        established;
+    std::function<void(const std::shared_ptr<Wire>&, Node self, Node other)> established;
     std::function<void(Node self, Node other, net::Message)> message;
     std::function<void(const Wire*, Node self, Node other)> closed;
   };
 
-  /// The first of `nodes` dials the second; `features` are of their hellos.  `local` are borrowed,
+  /// The first of `nodes` dials the second, with the key that it knows of it.  `local` are borrowed,
   /// and all else.
   static std::shared_ptr<Wire> dial(Simulator& simulator, Network& network,
                                     std::array<Node, 2> nodes,
                                     std::array<const net::LocalNode*, 2> local,
-                                    std::array<std::uint64_t, 2> features,
                                     const Callbacks& callbacks) {
-    const std::shared_ptr<Wire> wire(
-        new Wire(simulator, network, nodes, local, features, callbacks));
+    const std::shared_ptr<Wire> wire(new Wire(simulator, network, nodes, local, callbacks));
     for (const std::size_t end : {0U, 1U}) wire->pump(end);
     return wire;
   }
@@ -46,6 +43,11 @@ class Wire : public std::enable_shared_from_this<Wire> {
     const net::Instant sent = flush(end, as_if);
     pump(end);
     return sent;
+  }
+  /// The key that the other side has proved to `self`.
+  [[nodiscard]] crypto::DhPublicKey proved(Node self) const {
+    const auto& session = sessions_[end_of(self)];
+    return session && session->proved() ? *session->proved() : crypto::DhPublicKey{};
   }
   void close(Node by, net::CloseReason reason) {
     const std::size_t end = end_of(by);
@@ -60,12 +62,12 @@ class Wire : public std::enable_shared_from_this<Wire> {
   static constexpr std::size_t kDrops = 100;  // bytes
 
   Wire(Simulator& simulator, Network& network, std::array<Node, 2> nodes,
-       std::array<const net::LocalNode*, 2> local, std::array<std::uint64_t, 2> features,
-       const Callbacks& callbacks)
+       std::array<const net::LocalNode*, 2> local, const Callbacks& callbacks)
       : simulator_(simulator), network_(network), nodes_(nodes), callbacks_(callbacks) {
-    const net::Member* const dialled = local[0]->consortium->find(local[1]->id);
-    sessions_[0] = std::make_unique<net::Session>(*local[0], dialled, now(0), features[0]);
-    sessions_[1] = std::make_unique<net::Session>(*local[1], nullptr, now(1), features[1]);
+    const auto* const dialled = local[0]->directory->find(local[1]->id);
+    const net::Callee callee{dialled->id, dialled->dh};
+    sessions_[0] = std::make_unique<net::Session>(*local[0], callee, now(0));
+    sessions_[1] = std::make_unique<net::Session>(*local[1], std::nullopt, now(1));
   }
   [[nodiscard]] net::Instant now(std::size_t end) const { return simulator_.now(nodes_[end]); }
   [[nodiscard]] std::size_t end_of(Node node) const { return nodes_[0] == node ? 0 : 1; }
@@ -112,7 +114,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
     net::Session& session = *sessions_[end];
     const Node node = nodes_[end], other = nodes_[1 - end];
     if (session.established() && !std::exchange(announced_[end], true)) {
-      callbacks_.established(shared_from_this(), node, other, session.hello()->features);
+      callbacks_.established(shared_from_this(), node, other);
     }
     while (auto message = session.poll_message()) {
       callbacks_.message(node, other, std::move(*message));

@@ -40,11 +40,20 @@ ControlRoutes some_routes() {
   return routes;
 }
 
+/// The response, if `bytes` were the last that it takes.
+std::optional<std::string> answer_after(ControlExchange& exchange, std::string_view bytes) {
+  if (!exchange.receive(bytes)) return std::nullopt;
+  asio::io_context io;
+  auto answer = asio::co_spawn(io, exchange.answer(), asio::use_future);
+  io.run();
+  return answer.get();
+}
+
 /// The response to `bytes`, given all at once.
 std::optional<std::string> response_to(std::string_view bytes, ControlLimits limits = {}) {
   const ControlRoutes routes = some_routes();
   ControlExchange exchange(routes, limits);
-  return exchange.receive(bytes);
+  return answer_after(exchange, bytes);
 }
 
 std::string get(std::string_view target) {
@@ -83,7 +92,7 @@ BOOST_AUTO_TEST_CASE(a_request_may_arrive_byte_by_byte) {
   std::optional<std::string> response;
   for (const char& byte : request) {
     BOOST_TEST_REQUIRE(!response);
-    response = exchange.receive({&byte, 1});
+    response = answer_after(exchange, {&byte, 1});
   }
   BOOST_TEST((body_of(response.value())["body"] == nlohmann::json{1, 2}));
 }
@@ -136,9 +145,9 @@ BOOST_DATA_TEST_CASE(what_is_not_served_is_refused_in_json, data::make(kRefused)
 BOOST_AUTO_TEST_CASE(a_header_without_end_is_refused_at_the_limit) {
   const ControlRoutes routes = some_routes();
   ControlExchange exchange(routes, {.header = 1024});
-  std::optional<std::string> response = exchange.receive("GET /v1/status HTTP/1.1\r\n");
+  std::optional<std::string> response = answer_after(exchange, "GET /v1/status HTTP/1.1\r\n");
   std::size_t sent = 0;
-  for (; !response && sent < 4096; sent += 8) response = exchange.receive("a: bcd\r\n");
+  for (; !response && sent < 4096; sent += 8) response = answer_after(exchange, "a: bcd\r\n");
   BOOST_TEST(status_of(response.value()) == 431U);
   BOOST_TEST(sent <= 1024U);
 }

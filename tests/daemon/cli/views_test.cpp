@@ -29,6 +29,11 @@ json opinion(double rho, bool admitted) {
           {"reason", admitted ? "still admitted" : "not admitted"}};
 }
 
+json charter() {
+  return {{"number", 3},     {"fingerprint", "abcd-efgh"}, {"expires", "2027-01-31"},
+          {"member", true}, {"rivals", json::array()}};
+}
+
 json peer(const std::string& name, const std::string& id, json opinion) {
   return {
       {"name", name},
@@ -104,7 +109,8 @@ json status(json privacy) {
           {"consortium", "ours"},
           {"task", {{"name", "digits"}}},
           {"strategy", "lia"},
-          {"charter", nullptr},
+          {"charter", charter()},
+          {"renewed_elsewhere", nullptr},
           {"expelled", json::array()}};
 }
 
@@ -238,8 +244,6 @@ BOOST_AUTO_TEST_CASE(status_says_loudly_whose_charter_leaves_this_node_out) {
 
 BOOST_AUTO_TEST_CASE(status_shows_what_the_departure_of_a_member_did_to_the_model) {
   json full = status(nullptr);
-  full["charter"] = {
-      {"number", 3}, {"fingerprint", "abcd-efgh"}, {"expires", "2027-01-31"}, {"forked", false}};
   json gone{{"id", "kith-bbb2"}, {"name", "ben"}, {"version", 3},      {"round", 9},
             {"averaged", 4},     {"last", 8},     {"before", nullptr}, {"after", nullptr}};
   gone["before"] = {{"rounds", 5}, {"accuracy", 0.81}, {"loss", 0.5}};
@@ -283,15 +287,18 @@ BOOST_AUTO_TEST_CASE(who_follows_another_charter_is_shown_with_its_version) {
   BOOST_TEST(!any_line(peer_says("ours"), "FOLLOWS"));
 }
 
-BOOST_AUTO_TEST_CASE(status_shows_the_charter_and_says_loudly_when_it_is_forked) {
+BOOST_AUTO_TEST_CASE(status_shows_the_charter_and_says_loudly_what_is_wrong_with_it) {
   json full = status(nullptr);
-  BOOST_TEST(!any_line(status_lines(full), "charter"));
-  full["charter"] = {
-      {"number", 3}, {"fingerprint", "abcd-efgh"}, {"expires", "2027-01-31"}, {"forked", false}};
   BOOST_TEST(any_line(status_lines(full), "version 3 (abcd-efgh), expires 2027-01-31"));
-  BOOST_TEST(!any_line(status_lines(full), "FORKED"));
-  full["charter"]["forked"] = true;
-  BOOST_TEST(any_line(status_lines(full), "FORKED"));
+  full["charter"]["rivals"].push_back({{"number", 3}, {"settled", true}});
+  BOOST_TEST(!any_line(status_lines(full), "RIVAL"));
+  full["charter"]["rivals"].push_back({{"number", 2}, {"settled", false}});
+  BOOST_TEST(any_line(status_lines(full), "A RIVAL VERSION 2"));
+  BOOST_TEST(!any_line(status_lines(full), "EXPELLED"));
+  full["charter"]["member"] = false;
+  BOOST_TEST(any_line(status_lines(full), "EXPELLED"));
+  full["renewed_elsewhere"] = 1'800'000'000;
+  BOOST_TEST(any_line(status_lines(full), "SOMEBODY HAS THIS NODE'S NODE KEY"));
 }
 
 BOOST_AUTO_TEST_CASE(status_says_what_has_been_spent_of_privacy_and_when_nothing_is_published) {

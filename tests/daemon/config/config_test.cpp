@@ -19,19 +19,6 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 namespace data = boost::unit_test::data;
 
-std::string id_of(unsigned char first) {
-  crypto::NodeId id;
-  id.key[0] = std::byte{first};
-  return crypto::to_string(id);
-}
-
-std::string member(const std::string& name, unsigned char key) {
-  std::string channel(64, '0');
-  channel[63] = static_cast<char>('0' + key);
-  return "[[consortium.member]]\nname = \"" + name + "\"\nid = \"" + id_of(key) +
-         "\"\nchannel = \"" + channel + "\"\n";
-}
-
 const std::string kLeast = R"([node]
 name = "ward a"
 [task]
@@ -40,7 +27,7 @@ name = "digits"
 train = ["train-images.gz",
          "/data/labels"]
 [consortium]
-id = "nordic"
+charter = "charter.kith"
 )";
 
 const std::string kTask = "[task]\nname = \"digits\"\n";  // in kLeast
@@ -69,14 +56,15 @@ BOOST_AUTO_TEST_CASE(what_is_left_out_has_its_default) {
   BOOST_TEST(config.learning.score_examples == 512U);
   BOOST_TEST((config.task.input == std::array<unsigned, 3>{1, 28, 28}));
   BOOST_TEST(config.limits.disk.bytes == 2ULL << 30);
-  BOOST_TEST(config.consortium.members.empty());
 }
 
 BOOST_AUTO_TEST_CASE(relative_paths_start_at_the_files_folder) {
   const Config config = parse(kLeast);
   BOOST_TEST(config.data.train.at(0) == fs::path("dir/train-images.gz"));
   BOOST_TEST(config.data.train.at(1) == fs::path("/data/labels"));
-  BOOST_TEST(config.node.keys == fs::path("dir/node.keys"));
+  BOOST_TEST(config.node.key == fs::path("dir/node.key"));
+  BOOST_TEST(config.node.channel_key == fs::path("dir/channel.key"));
+  BOOST_TEST(config.consortium.charter == fs::path("dir/charter.kith"));
   BOOST_TEST(config.node.control == fs::path("dir/control.sock"));
   BOOST_TEST(config.data.test.empty());
   BOOST_TEST(config.worker.command.empty());
@@ -147,8 +135,7 @@ BOOST_AUTO_TEST_CASE(data_are_lists_of_files) {
 }
 
 BOOST_AUTO_TEST_CASE(every_type_of_value_is_read) {
-  const Config config = parse(kLeast + member("a", 1) + member("b", 2) +
-                              "addresses = [\"b.example:7700\", \"[::1]:1\"]\n" + R"(
+  const Config config = parse(kLeast + R"(
 [learning]
 strategy = "oracle"
 oracle_group = ["a", "b"]
@@ -173,12 +160,6 @@ disk = "64MiB"
   BOOST_TEST((config.log.level == log::Level::warn));
   BOOST_TEST((config.log.format == log::Format::json));
   BOOST_TEST(config.limits.disk.bytes == 64ULL << 20);
-  BOOST_TEST_REQUIRE(config.consortium.members.size() == 2U);
-  const net::Member& b = config.consortium.members[1];
-  BOOST_TEST(b.name == "b");
-  BOOST_TEST((b.id.key[0] == std::byte{2}));
-  BOOST_TEST((b.channel[31] == std::byte{2}));
-  BOOST_TEST(b.addresses.size() == 2U);
 }
 
 struct Wrong {
@@ -194,10 +175,9 @@ const std::vector<Wrong> kWrong{
      "10:1: unknown section learning.strategie; did you mean learning.strategy?"},
     {"[log]\nzzzzzz = 3\n",
      "11:10: unknown key log.zzzzzz; docs/configuration.md lists what there is"},
-    {"[[consortium.member]]\nnaem = \"x\"\n",
-     "11:8: unknown key consortium.member.naem; did you mean consortium.member.name?"},
     {"[[log]]\n", "10:1: log must be a section: [log]"},
-    {"member = 3\n", "10:10: each member must be a section: [[consortium.member]]"},
+    {"member = 3\n", "10:10: unknown key consortium.member; docs/configuration.md lists what there "
+                     "is"},
     {"[learning]\nepochs = \"3\"\n",
      "11:10: learning.epochs must be a whole number from 1 to 10000, not \"3\""},
     {"[learning]\nepochs = 0\n",
@@ -227,35 +207,16 @@ const std::vector<Wrong> kWrong{
      "\"15MiB\""},
     {"[worker]\ndevice = \"tpu\"\n",
      "11:10: worker.device must be a text: \"cpu\", \"cuda\" or \"auto\", not \"tpu\""},
-    {member("a\\u001b[2J", 1),
-     "11:8: consortium.member.name must be a text of 1 to 64 printable characters, not "
-     "\"a\\u001B[2J\""},
-    {"[[consortium.member]]\nid = \"AAAA\"\n",
-     "11:6: consortium.member.id must be a node id, as kith init prints it, not \"AAAA\""},
-    {"[[consortium.member]]\nchannel = \"00\"\n",
-     "11:11: consortium.member.channel must be 64 hexadecimal digits, not \"00\""},
-    {"[[consortium.member]]\naddresses = [\"host\"]\n",
-     "11:13: consortium.member.addresses must be a list of texts like \"host:7700\" or "
-     "\"[::1]:7700\", not [ \"host\" ]"},
-    {"[[consortium.member]]\nname = \"x\"\n",
-     "10:1: consortium.member.id is missing; add it to this section"},
-    {member("a", 1) + member("a", 2),
-     "14:1: two members have the same name; remove \"a\" here, or correct it"},
-    {member("a", 1) + member("b", 1),
-     "14:1: two members have the same id; remove \"b\" here, or correct it"},
     {"[learning]\ndrop = 0.6\n",
      "11:8: learning.drop must be at most learning.admit; they are 0.6 and 0.5"},
     {"[learning]\nadmit = 0.3\n",
      "11:9: learning.drop must be at most learning.admit; they are 0.4 and 0.3"},
     {"[learning]\nstrategy = \"oracle\"\n",
      "11:12: strategy \"oracle\" needs learning.oracle_group; add it, or choose another strategy"},
-    {"[learning]\noracle_group = [\"x\"]\n",
-     "11:16: learning.oracle_group names \"x\", who is not a member"},
-    {"[learning]\nconvenor = \"x\"\n", "11:12: learning.convenor names \"x\", who is not a member"},
-    {member("a", 1) + "[learning]\nconvenor = \"a\"\nstrategy = \"fedavg\"\n",
-     "15:12: learning.convenor works with strategy \"lia\" only; remove it, or choose that one"},
+    {"[learning]\nconvenor = \"a\"\nstrategy = \"fedavg\"\n",
+     "11:12: learning.convenor works with strategy \"lia\" only; remove it, or choose that one"},
     {"[learning\n", "10:10: not TOML: "},
-    {"id = \"again\"\n", "10:6: not TOML: "},
+    {"charter = \"again\"\n", "10:11: not TOML: "},
 };
 BOOST_DATA_TEST_CASE(what_is_wrong_is_said_with_its_place, data::make(kWrong), wrong) {
   const std::string error = error_of(kLeast + wrong.text);
@@ -266,7 +227,7 @@ BOOST_DATA_TEST_CASE(what_is_wrong_is_said_with_its_place, data::make(kWrong), w
 BOOST_AUTO_TEST_CASE(what_is_missing_is_named) {
   BOOST_TEST(error_of("") ==
              "dir/kith.toml: node.name is missing; add name = ... to the section [node]");
-  BOOST_TEST(error_of("[node]\nkeys = \"k\"\n") ==
+  BOOST_TEST(error_of("[node]\nkey = \"k\"\n") ==
              "dir/kith.toml:1:1: node.name is missing; add name = ... to the section [node]");
 }
 
@@ -290,32 +251,21 @@ BOOST_AUTO_TEST_CASE(a_missing_file_says_how_to_make_one) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(charter_and_list_of_members_exclude_one_another) {
-  const std::string charter = kLeast + "charter = \"charter.kith\"\n";
-  BOOST_TEST(parse(charter).consortium.charter == fs::path("dir/charter.kith"));
-  BOOST_TEST(parse(charter + "[learning]\nconvenor = \"b\"\n").learning.convenor == "b");
-  BOOST_TEST(
-      error_of(charter + member("b", 2)) ==
-      "dir/kith.toml:10:11: consortium.charter and [[consortium.member]] exclude one another: "
-      "remove the list, or the charter");
-}
-
 BOOST_AUTO_TEST_CASE(the_file_that_is_written_reads_back_the_same) {
-  const Config config = parse(
-      kLeast + member("Malmö \\\"x\\\"", 1) + member("b", 2) +
-      "addresses = [\"h:1\"]\n[learning]\nepochs = 7\ngather = \"90s\"\nadmit = 0.987654321\n");
+  const Config config = parse(kLeast +
+                              "[learning]\nconvenor = \"Malmö \\\"x\\\"\"\nepochs = 7\n"
+                              "gather = \"90s\"\nadmit = 0.987654321\n");
   const std::string text = to_toml(config);
   const Config again = parse_config(text, "kith.toml");  // its paths are relative no more
   BOOST_TEST(to_toml(again) == text);
   BOOST_TEST(again.learning.epochs == 7U);
   BOOST_TEST((again.learning.gather == 90s));
   BOOST_TEST(again.learning.admit == 0.987654321);
-  BOOST_TEST(again.consortium.members.at(0).name == "Malmö \"x\"");
-  BOOST_TEST(again.consortium.members.at(1).addresses.at(0) == "h:1");
+  BOOST_TEST(again.learning.convenor == "Malmö \"x\"");
 }
 
 BOOST_AUTO_TEST_CASE(another_task_takes_the_place_of_the_old_and_every_other_line_stays) {
-  Config config = parse(kLeast + member("b", 2) + "[learning]\nepochs = 7\n");
+  Config config = parse(kLeast + "[learning]\nepochs = 7\n");
   const std::string written = to_toml(config), around = "# mine\n" + written + "# at the end\n";
   model::Task task = config.task;
   task.name = "another";
@@ -332,18 +282,54 @@ BOOST_AUTO_TEST_CASE(another_task_takes_the_place_of_the_old_and_every_other_lin
   BOOST_TEST(replaced.ends_with("\n# of learning\n[learning] # here\nepochs = 7\n"), replaced);
 }
 
-BOOST_AUTO_TEST_CASE(another_consortium_takes_the_place_of_the_old_and_every_other_line_stays) {
-  const std::string text = "# mine\n" + to_toml(parse(kLeast + member("b", 2)));
-  const std::string replaced = replace_consortium(text, "kith.toml", "an \"other\"");
-  BOOST_TEST(parse_config(replaced, "kith.toml").consortium.id == "an \"other\"");
-  BOOST_TEST(replace_consortium(replaced, "kith.toml", parse_config(text, "").consortium.id) ==
-             text);
+// It dropped [privacy] and said success: a node that was never started then published without noise.
+BOOST_AUTO_TEST_CASE(accepted_task_never_touches_another_setting_however_the_file_is_written) {
+  model::Task task = parse(kLeast).task;
+  task.name = "another";
+  const std::string dotted = "privacy.noise = 1\nprivacy.epsilon = 8\n" + kLeast;
+  const std::string indented = kLeast + "  [privacy]\n  noise = 1\n  epsilon = 8\n";
+  const std::string in_line = "privacy = { noise = 1, epsilon = 8 }\n" + kLeast;
+  std::string within = kLeast;
+  within.insert(within.find("[data]"), "  [privacy]\n  noise = 1\n  epsilon = 8\n");
+  std::string dotted_task = kLeast + "[privacy]\nnoise = 1\nepsilon = 8\n";
+  dotted_task.replace(dotted_task.find(kTask), kTask.size(), "");
+  dotted_task = "task.name = \"digits\"\n" + dotted_task;
+  for (const std::string& text : {dotted, indented, in_line, within, dotted_task}) {
+    BOOST_TEST_REQUIRE(parse(text).privacy.on());
+    try {
+      const Config after = parse(replace_task(text, "dir/kith.toml", task));
+      BOOST_TEST(after.task.name == "another");
+      BOOST_TEST(after.privacy.noise == 1);
+      BOOST_TEST(after.privacy.epsilon == 8);
+    } catch (const Failure& failure) {
+      BOOST_TEST(failure.code() == EX_CONFIG);
+      BOOST_TEST(std::string(failure.what()).find("nothing is changed") != std::string::npos);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(task_file_needs_no_classes_for_a_table_and_finds_its_words_beside_it) {
+  const test::TemporaryDirectory folder;
+  const fs::path file = folder.path() / "task.toml";
+  std::ofstream(file) << "[task]\nname = \"hearts\"\nmodel = \"mlp\"\n"
+                         "columns = [\"age: 20..80\", \"target sick: 0 | 1 | 2\"]\n";
+  BOOST_TEST(load_task(file).classes == 3U);
+  std::ofstream(folder.path() / "words.txt") << "the\ncat\n";
+  std::ofstream(file) << "[task]\nname = \"words\"\nmodel = \"gru-lm\"\nsizes = [4, 4]\n"
+                         "vocabulary = \"words.txt\"\n";
+  const model::Task words = load_task(file);
+  BOOST_TEST(words.vocabulary == fs::absolute(folder.path() / "words.txt"));
+  BOOST_TEST(words.classes == 4U);
+  std::ofstream(file) << "[task]\nname = \"words\"\nmodel = \"magic\"\n";
+  BOOST_CHECK_EXCEPTION((void)load_task(file), Failure, [&](const Failure& failure) {
+    BOOST_TEST_MESSAGE(failure.what());
+    return std::string(failure.what()).starts_with(file.string() + ":3:9: task.model");
+  });
 }
 
 BOOST_AUTO_TEST_CASE(defaults_are_written_as_comments_that_may_be_uncommented) {
   Config config;
   config.node.name = "a";
-  config.consortium.id = "c";
   config.task.name = "t";
   config.data.train = {"x", "y"};
   const std::string text = to_toml(config);

@@ -7,6 +7,7 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -24,12 +25,19 @@ struct Notes : CryptoReady {
     eve_head.origin = eve.id();
     eve_head.position = {5, 1};
   }
-  static net::Member as_member(const crypto::Identity& identity,
-                               const crypto::ChannelKey& channel) {
-    net::Member member;
-    member.id = identity.id();
-    member.channel = channel.public_key();
-    return member;
+  static net::Directory directory_of(
+      const std::vector<std::pair<const crypto::Identity*, const crypto::ChannelKey*>>& members) {
+    net::Directory directory("ours", {});
+    std::vector<net::Member> named;
+    for (const auto& [node, channel] : members) named.push_back({node->id(), "m"});
+    std::ranges::sort(named, {}, &net::Member::id);
+    directory.set_members(named);
+    for (const auto& [node, channel] : members) {
+      net::Card card;
+      card.name = "m";
+      BOOST_TEST(directory.put(net::sign_card(std::move(card), *node, *channel)));
+    }
+    return directory;
   }
   /// The manifest with a note for bob.
   net::Manifest for_bob() {
@@ -44,9 +52,8 @@ struct Notes : CryptoReady {
   crypto::ChannelKey alice_channel = crypto::ChannelKey::generate(),
                      bob_channel = crypto::ChannelKey::generate(),
                      eve_channel = crypto::ChannelKey::generate();
-  net::Consortium consortium{
-      "ours",
-      {as_member(alice, alice_channel), as_member(bob, bob_channel), as_member(eve, eve_channel)}};
+  net::Directory consortium = directory_of(
+      {{&alice, &alice_channel}, {&bob, &bob_channel}, {&eve, &eve_channel}});
   net::Head alice_head, eve_head;
 };
 
@@ -69,7 +76,7 @@ BOOST_AUTO_TEST_CASE(no_note_is_no_note) {
   BOOST_TEST(parse_note("").is_null());
 }
 
-BOOST_AUTO_TEST_CASE(note_for_one_is_read_by_him_alone) {
+BOOST_AUTO_TEST_CASE(note_for_one_is_read_by_it_alone) {
   const net::Manifest manifest = for_bob();
   BOOST_TEST(parse_note(note_text(manifest, alice_head, bob_channel).value()) == said);
   BOOST_TEST(!note_text(manifest, alice_head, eve_channel).has_value());
@@ -104,7 +111,7 @@ BOOST_AUTO_TEST_CASE(note_that_cannot_travel_leaves_the_manifest_as_it_was) {
   net::Manifest manifest;
   const auto stranger = crypto::Identity::generate();
   BOOST_TEST(put_note({said, to_string(stranger.id())}, alice_head, consortium, manifest).value() ==
-             "its reader is not a member");
+             "its reader is not a member, or not heard of yet");
   BOOST_TEST(put_note({said, "nobody"}, alice_head, consortium, manifest).has_value());
   const json endless{{"text", std::string(net::limits::kNote, 'x')}};
   BOOST_TEST(put_note({endless, ""}, alice_head, consortium, manifest).value() == "it is too long");

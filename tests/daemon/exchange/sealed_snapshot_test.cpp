@@ -46,19 +46,19 @@ Bytes content(std::size_t weights) {
 struct Circle : CryptoReady {
   Circle() { blobs.emplace(folder.path()); }
 
-  static net::Member member(const crypto::NodeKeys& keys) {
-    net::Member made;
-    made.id = keys.identity.id();
-    made.channel = keys.channel.public_key();
-    return made;
+  static NodeKeys keys() {
+    return {crypto::Identity::generate().id(), crypto::ChannelKey::generate()};
+  }
+  static SnapshotReader reader(const NodeKeys& keys) {
+    return {keys.id, keys.channel.public_key()};
   }
   /// All of them are as fp32 here, to be compared byte for byte; encodings have their own tests.
   net::Manifest seal(ByteView file) {
     form = form_of(file, Encoding::fp32);
-    return seal_snapshot(pipe::sealed_memfd("test", file), form, consortium, *blobs);
+    return seal_snapshot(pipe::sealed_memfd("test", file), form, readers, context, *blobs);
   }
   std::variant<pipe::Fd, Unopened> open(const net::Manifest& manifest) {
-    return open_snapshot(manifest, form, bob, *blobs);
+    return open_snapshot(manifest, form, context, bob, *blobs);
   }
   /// Why not; a Fd is a failed test.
   Unopened refusal(const std::variant<pipe::Fd, Unopened>& opened) {
@@ -66,9 +66,9 @@ struct Circle : CryptoReady {
     return std::get<Unopened>(opened);
   }
 
-  crypto::NodeKeys alice{crypto::Identity::generate(), crypto::ChannelKey::generate()},
-      bob{crypto::Identity::generate(), crypto::ChannelKey::generate()};
-  net::Consortium consortium{"ours", {member(alice), member(bob)}};
+  NodeKeys alice = keys(), bob = keys();
+  std::vector<SnapshotReader> readers{reader(alice), reader(bob)};
+  Bytes context{std::byte{1}, std::byte{2}};
   SnapshotForm form;  ///< of the last that was sealed
   test::TemporaryDirectory folder;
   std::optional<Blobs> blobs;
@@ -107,7 +107,7 @@ BOOST_DATA_TEST_CASE(form_has_as_many_chunks_as_the_network_thinks,
 BOOST_AUTO_TEST_CASE(rounded_model_is_half_as_many_chunks_and_opens_with_the_same_header) {
   const Bytes file = content(3 * kChunk);
   form = form_of(file, Encoding::bf16);
-  const auto sealed = seal_snapshot(pipe::sealed_memfd("test", file), form, consortium, *blobs);
+  const auto sealed = seal_snapshot(pipe::sealed_memfd("test", file), form, readers, context, *blobs);
   BOOST_TEST(sealed.chunks.size() == 2U);
   const auto opened = open(sealed);
   BOOST_TEST_REQUIRE(std::holds_alternative<pipe::Fd>(opened));
@@ -134,8 +134,8 @@ BOOST_AUTO_TEST_CASE(what_lies_on_disk_is_not_the_model_and_never_the_same_twice
 
 BOOST_AUTO_TEST_CASE(somebody_else_cannot_open_it) {
   const auto sealed = seal(content(1000));
-  const crypto::NodeKeys eve{crypto::Identity::generate(), crypto::ChannelKey::generate()};
-  const auto as_eve = open_snapshot(sealed, form, eve, *blobs);
+  const NodeKeys eve = keys();
+  const auto as_eve = open_snapshot(sealed, form, context, eve, *blobs);
   BOOST_TEST(refusal(as_eve).why == "it is not sealed to this node");
   bob.channel = crypto::ChannelKey::generate();
   BOOST_TEST(refusal(open(sealed)).why == "it is not sealed to this node");
@@ -172,7 +172,15 @@ BOOST_AUTO_TEST_CASE(manifest_that_lies_is_refused) {
 
   net::Manifest other_key = sealed;
   other_key.keys = seal(content(2 * kChunk)).keys;
-  BOOST_TEST(refusal(open(other_key)).why == "it does not decrypt");
+  BOOST_TEST(refusal(open(other_key)).why ==
+             "this node was given another key than the one that its origin vouches for");
+}
+
+// A member could publish, as its own, what it cannot read.
+BOOST_AUTO_TEST_CASE(snapshot_that_is_passed_on_from_another_place_is_not_opened) {
+  const auto sealed = seal(content(2 * kChunk));
+  context[0] = std::byte{9};
+  BOOST_TEST(!refusal(open(sealed)).lost);
 }
 
 BOOST_AUTO_TEST_CASE(snapshot_of_another_form_than_the_tasks_is_refused) {
@@ -193,7 +201,7 @@ BOOST_AUTO_TEST_CASE(file_of_another_form_than_the_initial_model_is_not_sealed) 
   Bytes renamed = initial;
   renamed[10] = std::byte{'v'};  // {"v":...
   const auto sealing = [&](const pipe::Fd& file) {
-    static_cast<void>(seal_snapshot(file, form, consortium, *blobs));
+    static_cast<void>(seal_snapshot(file, form, readers, context, *blobs));
   };
   for (const Bytes& other : {content(999), content(1001), renamed}) {
     BOOST_CHECK_THROW(sealing(pipe::sealed_memfd("test", other)), WorkerLost);
@@ -207,7 +215,7 @@ BOOST_AUTO_TEST_CASE(file_of_another_form_than_the_initial_model_is_not_sealed) 
 
 BOOST_AUTO_TEST_CASE(model_of_more_than_4_gib_is_said_to_be_too_large) {
   form = {{}, (std::uint64_t{4} << 30) / 2 + 1, Encoding::bf16};
-  BOOST_CHECK_EXCEPTION(static_cast<void>(seal_snapshot(pipe::Fd(), form, consortium, *blobs)),
+  BOOST_CHECK_EXCEPTION(static_cast<void>(seal_snapshot(pipe::Fd(), form, readers, context, *blobs)),
                         Failure,
                         [](const Failure& failure) { return failure.code() == EX_CONFIG; });
 }

@@ -1,5 +1,7 @@
 #include "daemon/node/node.hpp"
 
+#include "daemon/membership/keys.hpp"
+#include "daemon/membership/proposal.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/state/history.hpp"
@@ -14,6 +16,7 @@
 #include <chrono>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <stdlib.h>
 #include <thread>
 
@@ -35,29 +38,38 @@ std::string free_address() {
 /// A whole node with a made-up worker, in a folder of its own.
 class TestNode {
  public:
-  TestNode(const fs::path& parent, const std::string& name, const std::string& behaviour) {
-    fs::create_directory(parent / name);
+  TestNode(const fs::path& parent, const std::string& name, const std::string& behaviour)
+      : folder(parent / name) {
+    fs::create_directory(folder);
     config.node.name = name;
-    config.node.keys = parent / name / "node.keys";
-    config.node.state = parent / name / "state";
-    config.node.control = parent / name / "control.sock";
+    config.node.key = folder / "node.key";
+    config.node.channel_key = folder / "channel.key";
+    config.node.card = folder / "node.card";
+    config.node.state = folder / "state";
+    config.node.control = folder / "control.sock";
     config.node.listen = {free_address()};
-    config.consortium.id = "ours";
+    config.consortium.charter = folder / "charter.kith";
     config.task.name = "task";
-    config.data.train = {parent / name / behaviour};
+    config.data.train = {folder / behaviour};
     std::ofstream(config.data.train[0]) << "not looked at";
     config.worker.command = KITH_FAKE_WORKER;
     config.learning.strategy = StrategyName::fedavg;
     config.learning.gather = 10s;
     config.learning.rounds = 1;
-    keys.emplace(crypto::create_key_file(config.node.keys));
-    self.id = keys->identity.id();
-    self.channel = keys->channel.public_key();
-    self.name = name;
-    self.addresses = config.node.listen;
+    identity.emplace(make_keys(keys()));
+    self = {identity->id(), name};
+  }
+  [[nodiscard]] KeyFiles keys() const {
+    return {config.node.key, config.node.channel_key, config.node.card};
+  }
+  net::Card make_card(const net::Hash& founded) const {
+    return write_card(keys(), *identity, {self.name, config.node.listen}, founded,
+                      std::chrono::system_clock::now());
   }
   void start(asio::io_context& io) {
-    node_ = std::make_unique<Node>(io, config, *keys);
+    ended = false;
+    failure = nullptr;
+    node_ = std::make_unique<Node>(io, config);
     auto life = [this]() -> net::awaitable<void> { co_await node_->run(); };
     asio::co_spawn(io, std::move(life), [this](std::exception_ptr error) {
       ended = true;
@@ -71,9 +83,19 @@ class TestNode {
 
   /// How many rounds its state says it has finished.  Only once it is destroyed.
   std::size_t rounds() const { return Store(config.node.state).rounds(100).size(); }
+  /// How often the worker was asked this, over all its lives.
+  std::size_t asked(const std::string& operation) const {
+    std::ifstream requests(config.node.state / "requests");
+    std::size_t count = 0;
+    for (std::string line; std::getline(requests, line);) {
+      count += nlohmann::json::parse(line).at("op") == operation ? 1U : 0U;
+    }
+    return count;
+  }
 
+  fs::path folder;
   Config config;
-  std::optional<crypto::NodeKeys> keys;
+  std::optional<crypto::Identity> identity;
   net::Member self;
   bool ended = false;
   std::exception_ptr failure;
@@ -99,12 +121,38 @@ struct Nodes : CryptoReady {
     nodes.push_back(std::make_unique<TestNode>(folder, name, behaviour));
     return *nodes.back();
   }
-  void start_all() {
+  /// Of all nodes that were added so far; the first is the only steward.
+  void found() {
+    net::Charter charter = founding_version("ours", nodes.front()->self, now());
+    charter.members.clear();
+    for (auto& node : nodes) charter.members.push_back(node->self);
+    std::ranges::sort(charter.members, {}, &net::Member::id);
+    record = {};
+    append(charter);
+    for (auto& node : nodes) record.cards.push_back(node->make_card(record.chain.founded()));
     for (auto& node : nodes) {
-      for (auto& other : nodes) node->config.consortium.members.push_back(other->self);
+      write_whole(node->config.consortium.charter, net::encode_record(record));
     }
+  }
+  void append(const net::Charter& charter) {
+    net::SignedCharter version = net::unsigned_charter(charter);
+    net::sign(version, *nodes.front()->identity);
+    BOOST_TEST_REQUIRE(!record.chain.append(std::move(version)));
+  }
+  /// The next version, in a file.
+  fs::path change(const CharterChanges& changes, std::vector<net::Card> cards = {}) {
+    append(next_version(record.chain, changes, now()));
+    net::MembershipRecord made = record;
+    made.cards = std::move(cards);
+    const fs::path file = folder / ("version-" + std::to_string(record.chain.versions().size()));
+    write_whole(file, net::encode_record(made));
+    return file;
+  }
+  void start_all() {
+    found();
     for (auto& node : nodes) node->start(io);
   }
+  static std::chrono::system_clock::time_point now() { return std::chrono::system_clock::now(); }
   template <class Condition>
   bool run_until(Condition condition, net::Duration limit = 10s) {
     const auto end = net::Clock::now() + limit;
@@ -117,27 +165,44 @@ struct Nodes : CryptoReady {
   void run_for(net::Duration time) {
     run_until([] { return false; }, time);
   }
-  /// What GET /v1/status answers.
-  nlohmann::json status(const TestNode& node) {
+  nlohmann::json ask(const TestNode& node, const std::string& method, const std::string& target,
+                     const nlohmann::json& body = {}) {
     std::atomic<bool> answered = false;
     nlohmann::json answer;
+    std::string failed;
     std::jthread asker([&] {
-      answer = control_request(node.config.node.control, "GET", "/v1/status");
+      try {
+        answer = control_request(node.config.node.control, method, target, body);
+      } catch (const Failure& failure) {
+        failed = failure.what();
+      }
       answered = true;
     });
     run_until([&] { return answered.load(); });
     asker.join();
+    BOOST_TEST(failed == "");
     return answer;
   }
-
+  nlohmann::json status(const TestNode& node) { return ask(node, "GET", "/v1/status"); }
   void deny(const TestNode& node, const TestNode& peer) {
-    std::atomic<bool> answered = false;
-    std::jthread asker([&] {
-      static_cast<void>(control_request(node.config.node.control, "POST", "/v1/deny",
-                                        {{"id", to_string(peer.self.id)}}));
-      answered = true;
+    (void)ask(node, "POST", "/v1/deny", {{"who", to_string(peer.self.id)}});
+  }
+  nlohmann::json merge(const TestNode& node, const fs::path& file) {
+    return ask(node, "POST", "/v1/charter/merge", {{"files", {file.string()}}});
+  }
+  /// What `node`, which runs, learns.
+  crypto::Hash task_of(const TestNode& node) {
+    BOOST_TEST_REQUIRE(joins(node));
+    const auto hex = status(node).at("task").at("hash").get<std::string>();
+    crypto::Hash task{};
+    std::ranges::copy(crypto::from_hex(hex).value(), task.begin());
+    return task;
+  }
+  /// It is in the network.
+  bool joins(const TestNode& node) {
+    return run_until([&] {
+      return fs::exists(node.config.node.control) && !status(node).at("listening").empty();
     });
-    run_until([&] { return answered.load(); });
   }
 
   bool finishes(const TestNode& node, unsigned rounds) {
@@ -150,19 +215,29 @@ struct Nodes : CryptoReady {
   fs::path folder = directory.path();
   asio::io_context io;
   std::vector<std::unique_ptr<TestNode>> nodes;
+  net::MembershipRecord record;  // the charter, as its steward has it
 };
 
-/// Takes part in the network without a worker, to say what no honest node says.
+/// Takes part in the network without a worker, in the place of a node, to say what no honest node
+/// says.
 class Stranger : public net::HostOwner {
  public:
-  Stranger(asio::io_context& io, const crypto::NodeKeys& keys, net::Consortium consortium,
+  Stranger(asio::io_context& io, const TestNode& as, const net::MembershipRecord& record,
            crypto::Hash task)
-      : keys_(keys), consortium_(std::move(consortium)) {
-    local_ = {keys_.identity.id(), &keys_.channel, &consortium_, task, "stranger"};
-    host_ = std::make_unique<net::Host>(io, local_, *this);
+      : keys_(load_channel_keys(as.config.node.channel_key)), task_(task) {
+    net::LocalNode local;
+    local.id = keys_.id;
+    local.channel = &keys_.channel;
+    local.task = task;
+    local.agent = "stranger";
+    local.dials_loopback = true;
+    local.card = load_card(as.config.node.card);
+    host_ = std::make_unique<net::Host>(io, local, record, *this);
     host_->connect();
   }
-  void read_piece(const net::SnapshotId&, std::uint32_t, PieceRead) override { asked = true; }
+  void read_piece(const net::SnapshotId& snapshot, std::uint32_t, PieceRead) override {
+    asked.insert(snapshot);
+  }
   void write_piece(const net::SnapshotId&, std::uint32_t, Bytes, std::function<void()>) override {}
   void discovered(const net::SnapshotId&, const net::Head&) override {}
   void begun(const net::SnapshotId&, const net::Head&) override {}
@@ -175,29 +250,32 @@ class Stranger : public net::HostOwner {
   void peer_accused(const net::Member&, const std::string&) override {}
   void peer_convicted(const net::Member&, const net::Evidence&) override {}
   void outrun(const net::LogPosition&) override {}
+  void failed(const net::Member*, const std::string&, const std::exception&) override {}
 
-  void announce(std::uint64_t size) {
+  void announce(std::uint64_t size, std::uint32_t round = 0xffffffff) {
     net::Manifest manifest;
     manifest.chunks.resize(net::chunk_count(size));
     const Bytes encoded = net::encode(manifest);
     net::Head head;
-    head.origin = local_.id;
+    head.founded = host_->directory().founded();
+    head.origin = keys_.id;
+    head.key = keys_.channel.public_key();
     head.position = {1, ++sequence_};
-    head.task = local_.task;
-    head.round = 0xffffffff;
+    head.task = task_;
+    head.round = round;
     head.size = size;
     head.manifest = crypto::hash(encoded);
     head.manifest_size = static_cast<std::uint32_t>(encoded.size());
-    host_->publish(net::sign_head(head, keys_.identity, consortium_.id()), manifest);
+    BOOST_TEST(host_->publish(net::sign_head(head, keys_.channel), manifest));
   }
   std::uint64_t sent() const { return host_->traffic().out; }
 
-  bool connected = false, asked = false;
+  bool connected = false;
+  std::set<net::SnapshotId> asked;  // pieces of these
 
  private:
-  const crypto::NodeKeys& keys_;
-  net::Consortium consortium_;
-  net::LocalNode local_{};
+  NodeKeys keys_;
+  crypto::Hash task_;
   std::unique_ptr<net::Host> host_;
   std::uint64_t sequence_ = 0;
 };
@@ -237,7 +315,7 @@ BOOST_AUTO_TEST_CASE(notes_of_convenor_mode_travel_with_the_snapshots) {
     if (node != nodes[2]) node->config.learning.convenor = "node-1";
   }
   start_all();
-  for (auto& node : nodes) run_until([&] { return fs::exists(node->config.node.control); });
+  for (auto& node : nodes) joins(*node);
   const auto report = [&](std::size_t i) {
     const nlohmann::json last = status(*nodes[i]).at("last_round");
     const bool says_why = !last.is_null() && !last.at("why").is_null();
@@ -381,9 +459,7 @@ BOOST_AUTO_TEST_CASE(disk_that_fails_while_a_peer_sends_ends_the_node_with_its_r
   TestNode& victim = add("slow");
   add("honest");
   victim.config.learning.rounds = 0;
-  for (auto& node : nodes) {
-    for (auto& other : nodes) node->config.consortium.members.push_back(other->self);
-  }
+  found();
   victim.start(io);
   run_for(1s);
   fs::remove_all(victim.config.node.state / "blobs");
@@ -404,7 +480,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_fetched_while_the_disk_has_less_room_than_must_s
     each->config.learning.gather = 100ms;
   }
   start_all();
-  BOOST_TEST_REQUIRE(run_until([&] { return fs::exists(other.config.node.control); }));
+  BOOST_TEST_REQUIRE(joins(other));
   const auto averages = [&](const TestNode& who) {
     const auto last = status(who).at("last_round");
     return !last.is_null() && !last.at("members").empty();
@@ -423,10 +499,10 @@ BOOST_AUTO_TEST_CASE(the_disk_quota_is_kept_and_the_operator_told_and_what_fits_
     each->config.learning.rounds = 0;
     each->config.learning.interval = 50ms;
     each->config.learning.gather = 100ms;
-    for (auto& other : nodes) each->config.consortium.members.push_back(other->self);
   }
+  found();
   node.start(io);
-  BOOST_TEST_REQUIRE(run_until([&] { return fs::exists(node.config.node.control); }));
+  BOOST_TEST_REQUIRE(joins(node));
   BOOST_TEST_REQUIRE(run_until([&] { return status(node).at("stored_bytes") == 800; }));
   nodes[1]->start(io);
   nodes[2]->start(io);
@@ -458,7 +534,7 @@ BOOST_AUTO_TEST_CASE(earlier_models_are_kept_as_far_as_there_is_room) {
     node.config.learning.rounds = 5;
     fs::create_directories(node.config.node.state);
     write_whole(node.config.node.state / kCheckpoint, Bytes(500));  // the worker writes none
-    node.config.consortium.members = {node.self};
+    found();
     node.start(io);
     BOOST_TEST(finishes(node, 5));
     BOOST_TEST(History(node.config.node.state / kHistory).rounds().size() == kept);
@@ -476,7 +552,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_averaged_with_or_sealed_to_a_denied_peer_also_af
     each->config.learning.gather = 100ms;
   }
   start_all();
-  BOOST_TEST_REQUIRE(run_until([&] { return fs::exists(node.config.node.control); }));
+  BOOST_TEST_REQUIRE(joins(node));
   const auto averages = [&] {
     const auto last = status(node).at("last_round");
     return !last.is_null() && !last.at("members").empty();
@@ -501,33 +577,159 @@ BOOST_AUTO_TEST_CASE(nothing_is_averaged_with_or_sealed_to_a_denied_peer_also_af
   }
   node.ended = false;
   node.start(io);
-  BOOST_TEST_REQUIRE(run_until([&] { return fs::exists(node.config.node.control); }));
+  BOOST_TEST_REQUIRE(joins(node));
   BOOST_TEST(!run_until([&] { return status(node).at("connected") == 1; }, 2s));
   BOOST_TEST(!averages());
 }
 
 BOOST_AUTO_TEST_CASE(head_of_another_size_than_the_model_is_not_fetched) {
   TestNode& node = add("slow");
-  const fs::path keys_file = folder / "stranger.keys";
-  const auto keys = crypto::create_key_file(keys_file);
-  net::Member stranger;
-  stranger.id = keys.identity.id();
-  stranger.channel = keys.channel.public_key();
-  stranger.name = "stranger";
-  node.config.consortium.members.push_back(stranger);
-  start_all();
-  run_for(1s);
-  const auto hex = status(node).at("task").at("hash").get<std::string>();
-  crypto::Hash task{};
-  std::ranges::copy(crypto::from_hex(hex).value(), task.begin());
-  Stranger liar(io, keys, {"ours", node.config.consortium.members}, task);
+  const TestNode& other = add("honest");
+  found();
+  node.start(io);
+  Stranger liar(io, other, record, task_of(node));
   BOOST_TEST_REQUIRE(run_until([&] { return liar.connected; }));
   liar.announce(std::uint64_t{2000} * net::limits::kChunk);  // its manifest has 64 kB
   run_for(1s);
   BOOST_TEST(liar.sent() < 10'000U);
-  BOOST_TEST(!liar.asked);
+  BOOST_TEST(liar.asked.empty());
   liar.announce(400);  // of the right size: 200 weights as bf16
-  BOOST_TEST(run_until([&] { return liar.asked; }));
+  BOOST_TEST(run_until([&] { return !liar.asked.empty(); }));
+}
+
+BOOST_AUTO_TEST_CASE(peer_that_publishes_without_end_is_fetched_twice_a_round) {
+  TestNode& node = add("slow");
+  const TestNode& other = add("honest");
+  found();
+  node.start(io);
+  Stranger liar(io, other, record, task_of(node));
+  BOOST_TEST_REQUIRE(run_until([&] { return liar.connected; }));
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    liar.announce(400, i);
+    run_for(100ms);
+  }
+  BOOST_TEST(!liar.asked.empty());
+  BOOST_TEST(liar.asked.size() <= net::limits::kFetchesPerRound);
+}
+
+// --- What changes while a node runs ------------------------------------------------------------
+
+// Every approval used to stop the node, kill its worker, read the data again and redo the round.
+BOOST_AUTO_TEST_CASE(new_member_is_taken_in_while_rounds_workers_and_connections_go_on) {
+  for (int i = 0; i < 3; ++i) {
+    TestNode& each = add("honest");
+    each.config.learning.rounds = 0;
+    each.config.learning.interval = 100ms;
+    each.config.learning.gather = 500ms;
+  }
+  found();
+  TestNode& newcomer = add("honest");
+  newcomer.config.learning.rounds = 0;
+  newcomer.config.learning.interval = 100ms;
+  newcomer.config.learning.gather = 500ms;
+  for (int i = 0; i < 3; ++i) nodes[static_cast<std::size_t>(i)]->start(io);
+  const TestNode& steward = *nodes[0];
+  const auto averages = [&](const TestNode& who, std::size_t count) {
+    const auto last = status(who).at("last_round");
+    return !last.is_null() && last.at("members").size() == count;
+  };
+  for (std::size_t i = 0; i < 3; ++i) BOOST_TEST_REQUIRE(joins(*nodes[i]));
+  BOOST_TEST_REQUIRE(run_until([&] { return averages(steward, 2); }, 20s));
+  const auto before = status(steward);
+  const auto peers_before = ask(steward, "GET", "/v1/peers");
+
+  const net::Card card = newcomer.make_card(record.chain.founded());
+  const fs::path file = change({.add = {newcomer.self}}, {card});
+  const auto merged = merge(steward, file);
+  BOOST_TEST(merged.at("number") == 2);
+  BOOST_TEST(merged.at("cards") == 1);
+  BOOST_TEST_REQUIRE(run_until([&] { return status(*nodes[2]).at("members") == 4; }, 5s));
+  net::MembershipRecord handed = load_record(steward.config.consortium.charter);
+  write_whole(newcomer.config.consortium.charter, net::encode_record(handed));
+  newcomer.start(io);
+  BOOST_TEST_REQUIRE(joins(newcomer));
+  for (const auto& node : nodes) {
+    BOOST_TEST(run_until([&] { return averages(*node, 3); }, 20s));
+  }
+  const auto after = status(steward);
+  BOOST_TEST(after.at("worker_pid") == before.at("worker_pid"));
+  BOOST_TEST(after.at("counters").at("worker_restarts") == 0);
+  BOOST_TEST(after.at("connected") == 3);
+  for (const auto& peer : ask(steward, "GET", "/v1/peers")) {
+    for (const auto& known : peers_before) {
+      if (known.at("id") == peer.at("id")) BOOST_TEST(known.at("since") == peer.at("since"));
+    }
+  }
+  BOOST_TEST(load_record(nodes[2]->config.consortium.charter).chain.versions().size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(expelled_node_learns_on_alone_and_says_so_and_the_others_use_it_no_more) {
+  for (int i = 0; i < 3; ++i) {
+    TestNode& each = add("honest");
+    each.config.learning.rounds = 0;
+    each.config.learning.interval = 100ms;
+    each.config.learning.gather = 500ms;
+  }
+  start_all();
+  const TestNode &steward = *nodes[0], &expelled = *nodes[2];
+  const auto averages = [&](const TestNode& who, std::size_t count) {
+    const auto last = status(who).at("last_round");
+    return !last.is_null() && last.at("members").size() == count;
+  };
+  for (const auto& node : nodes) BOOST_TEST_REQUIRE(joins(*node));
+  BOOST_TEST_REQUIRE(run_until([&] { return averages(expelled, 2); }, 20s));
+  BOOST_TEST(merge(steward, change({.remove = {expelled.self.name}})).at("number") == 2);
+  BOOST_TEST(run_until([&] { return averages(steward, 1) && averages(expelled, 0); }, 20s));
+  const auto told = status(expelled);
+  BOOST_TEST(told.at("charter").at("member") == false);
+  BOOST_TEST(told.at("connected") == 0);
+  BOOST_TEST(!expelled.ended);
+  BOOST_TEST(status(steward).at("expelled").size() == 1U);
+  (void)merge(steward, change({.add = {expelled.self}}, {load_card(expelled.config.node.card).value()}));
+  BOOST_TEST(run_until([&] { return averages(steward, 2) && averages(expelled, 2); }, 60s));
+}
+
+BOOST_AUTO_TEST_CASE(channel_key_is_renewed_while_the_node_runs_and_the_others_follow) {
+  TestNode& node = add("honest");
+  TestNode& other = add("honest");
+  for (TestNode* each : {&node, &other}) {
+    each->config.learning.rounds = 0;
+    each->config.learning.interval = 100ms;
+    each->config.learning.gather = 500ms;
+  }
+  start_all();
+  const auto averages = [&](const TestNode& who) {
+    const auto last = status(who).at("last_round");
+    return !last.is_null() && !last.at("members").empty();
+  };
+  BOOST_TEST_REQUIRE((joins(node) && joins(other)));
+  BOOST_TEST_REQUIRE(run_until([&] { return averages(node) && averages(other); }, 20s));
+  renew_channel_key(node.config.node.channel_key);
+  run_for(1100ms);  // cards are dated in seconds
+  const net::Card card = node.make_card(record.chain.founded());
+  const auto taken = ask(node, "POST", "/v1/keys/reload");
+  BOOST_TEST(taken.at("channel") == crypto::to_hex(card.channel.key));
+  BOOST_TEST(run_until([&] {
+    const auto cards = load_record(other.config.consortium.charter).cards;
+    return std::ranges::find(cards, card) != cards.end();
+  }));
+  BOOST_TEST(run_until([&] { return status(other).at("connected") == 1; }));
+  const auto since = status(other).at("finished_round").get<std::uint64_t>();
+  BOOST_TEST(run_until([&] { return status(other).at("finished_round") > since + 2; }));
+  BOOST_TEST(averages(other));
+  BOOST_TEST(averages(node));
+}
+
+BOOST_AUTO_TEST_CASE(status_is_answered_while_the_data_is_read_and_while_the_worker_is_away) {
+  TestNode& node = add("sleeps");
+  found();
+  node.start(io);
+  BOOST_TEST_REQUIRE(run_until([&] { return fs::exists(node.config.node.control); }, 1s));
+  const auto early = status(node);
+  BOOST_TEST(early.at("phase") == "opening data");
+  BOOST_TEST(early.at("task").at("hash").is_null());
+  BOOST_TEST(ask(node, "GET", "/v1/peers").empty());
+  BOOST_TEST(ask(node, "GET", "/v1/invitations").empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

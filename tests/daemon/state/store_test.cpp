@@ -6,6 +6,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <future>
+#include <thread>
+
 #include <csignal>
 #include <fstream>
 #include <limits>
@@ -340,16 +343,42 @@ BOOST_AUTO_TEST_CASE(opinions_and_texts_survive_reopening) {
   BOOST_TEST(!store.text("nothing"));
 }
 
-BOOST_AUTO_TEST_CASE(whether_a_process_has_it_is_seen_without_disturbing_it) {
-  BOOST_TEST(!is_in_use(path));
+BOOST_AUTO_TEST_CASE(what_was_there_before_is_made_its_users_alone) {
   {
-    const Store store(path);
-    BOOST_TEST(is_in_use(path));
+    Store store(path);
+    store.put_text("task", "abc");
   }
-  write_whole(path / "lock", as_byte_view("2147483646"));  // it was killed
-  BOOST_TEST(!is_in_use(path));
-  write_whole(path / "lock", as_byte_view("no number"));
-  BOOST_TEST(!is_in_use(path));
+  for (const auto& entry : fs::directory_iterator(path)) {
+    if (entry.is_regular_file()) fs::permissions(entry.path(), fs::perms(0644));
+  }
+  fs::permissions(path, fs::perms(0755));
+  Store store(path);
+  store.put_text("task", "def");
+  BOOST_TEST((fs::status(path).permissions() == fs::perms(0700)));
+  for (const auto& entry : fs::directory_iterator(path)) {
+    if (entry.path().filename().string().starts_with("kith.sqlite")) {
+      BOOST_TEST((fs::status(entry.path()).permissions() == fs::perms(0600)), entry.path());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(reader_is_not_kept_waiting_by_a_writer_and_sees_what_was_stored) {
+  Store store(path);
+  store.put_text("task", "before");
+  std::promise<void> writing, read;
+  std::jthread writer([&] {
+    store.atomically([&] {
+      store.put_text("task", "after");
+      BOOST_TEST(*store.text("task") == "after");  // its own changes
+      writing.set_value();
+      read.get_future().wait();
+    });
+  });
+  writing.get_future().wait();
+  BOOST_TEST(*store.text("task") == "before");
+  read.set_value();
+  writer.join();
+  BOOST_TEST(*store.text("task") == "after");
 }
 
 BOOST_AUTO_TEST_CASE(what_was_learnt_is_forgotten_but_not_where_we_are_nor_who_lied) {

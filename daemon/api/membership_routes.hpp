@@ -1,0 +1,42 @@
+#pragma once
+
+#include "daemon/api/control.hpp"
+#include "daemon/membership/membership.hpp"
+#include "net/asio/asio.hpp"
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace kith::daemon {
+
+/// What the operations on a membership need beside it.
+struct MembershipDesk {
+  Membership* membership = nullptr;  ///< borrowed
+  /// This node's card; none on a machine that is no node, or before it was signed.
+  std::function<std::optional<net::Card>()> card = [] { return std::nullopt; };
+  /// Where files are read and verified; nullptr: here.  Borrowed.
+  net::asio::thread_pool* disk = nullptr;
+  /// Writes down what others may ask about later.
+  std::function<void(std::string_view event, nlohmann::json fields)> audit =
+      [](std::string_view, nlohmann::json) {};
+};
+
+/// How far a proposal is: {old: {have, need}, new: {have, need}, enough, missing: [names]}.
+[[nodiscard]] nlohmann::json to_json(const net::Tally& tally);
+
+/// All that an operator can change, or ask, of who belongs.  The running node serves these; when
+/// none runs, the verbs have them answered on the node's files (daemon/api/ask.hpp).
+///
+///     GET  /v1/invitations                              [{state, number, for, name, id, card, ...}]
+///     POST /v1/invitations        {for, days, address}  {invite, number, ...}
+///     POST /v1/invitations/accept {number}              undoes a refusal
+///     POST /v1/charter/merge      {files}               {number, fingerprint, changed, ...}
+///     POST /v1/charter/adopt      {file}                {number, fingerprint, ...}
+///     POST /v1/deny               {who}                 {denied, name, id} or {withdrawn | refused}
+///     POST /v1/allow              {who}                 {allowed, name, id}
+void add_membership_routes(ControlRoutes& routes, MembershipDesk desk);
+
+}  // namespace kith::daemon

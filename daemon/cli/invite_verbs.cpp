@@ -1,0 +1,237 @@
+#include "daemon/api/ask.hpp"
+#include "daemon/api/membership_routes.hpp"
+#include "daemon/cli/charter_views.hpp"
+#include "daemon/cli/place.hpp"
+#include "daemon/cli/qr_code.hpp"
+#include "daemon/cli/verbs.hpp"
+#include "daemon/membership/keys.hpp"
+#include "daemon/membership/membership.hpp"
+#include "daemon/membership/proposal.hpp"
+#include "daemon/membership/named.hpp"
+#include "daemon/membership/typed_id.hpp"
+#include "daemon/system/console.hpp"
+#include "daemon/system/dates.hpp"
+#include "daemon/system/disk.hpp"
+#include "daemon/system/failure.hpp"
+
+#include <algorithm>
+#include <memory>
+
+namespace kith::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using std::chrono::system_clock;
+
+json ask(const Config& config, std::string_view method, std::string_view target,
+         const json& body = {}) {
+  return ask_membership(config, config.consortium.charter, method, target, body);
+}
+
+// --- invite ------------------------------------------------------------------------------------
+
+struct InviteOptions {
+  Place place;
+  std::string label, address;
+  fs::path out;
+  unsigned days = 7;
+  bool qr = false, as_json = false;
+};
+
+Answer invite(const InviteOptions& options) {
+  const Config config = load_config(options.place.config());
+  Answer answer;
+  answer.value = ask(config, "POST", "/v1/invitations",
+                     {{"for", options.label}, {"days", options.days}, {"address", options.address}});
+  const std::string line = answer.value.at("invite");
+  if (!options.out.empty()) {
+    write_whole(options.out, as_byte_view(line + "\n"));
+    answer.value["file"] = options.out.string();
+    answer.lines = {"Wrote " + options.out.string() + "."};
+  } else {
+    answer.lines = {line};
+  }
+  if (options.qr) {
+    const auto code = qr_code(line);
+    if (!code) throw Failure(EX_USAGE, "the invitation is too long for a QR code; leave out --qr");
+    answer.lines.insert(answer.lines.end(), code->begin(), code->end());
+  }
+  const std::string how = options.out.empty() ? "-" : options.out.filename().string();
+  answer.lines.insert(
+      answer.lines.end(),
+      {"",
+       "Give it, in secret, to the one it is for: it works once, until " +
+           date(answer.value.at("expires")) + ". There:",
+       "  kith join " + how + " --dir NODE --name NAME --address HOST:PORT --train FILES",
+       "Then here, while this node runs: kith pending, and kith approve NAME."});
+  for (const json& other : answer.value.at("others_of_that_name")) {
+    answer.lines.push_back("There is one for " + options.label + " already; kith deny " +
+                           other.get<std::string>() + " withdraws that.");
+  }
+  return answer;
+}
+
+// --- pending -----------------------------------------------------------------------------------
+
+struct PendingOptions {
+  Place place;
+  bool as_json = false;
+};
+
+Answer pending(const PendingOptions& options) {
+  Answer answer;
+  answer.value = ask(load_config(options.place.config()), "GET", "/v1/invitations");
+  using enum Table::Align;
+  Table table({left, left, left, left, left, left, left});
+  table.add({"", "number", "name", "for", "id", "address", "until"});
+  const auto text = [](const json& value) {
+    return value.is_string() ? value.get<std::string>() : std::string();
+  };
+  bool applied = false;
+  for (const json& one : answer.value) {
+    const json& addresses = one.at("addresses");
+    applied = applied || one.at("state") == "applied";
+    table.add({one.at("state"), one.at("number"), text(one.at("name")), one.at("for"),
+               text(one.at("id")), addresses.empty() ? "" : text(addresses.front()),
+               date(one.at("expires"))});
+  }
+  answer.lines = table.lines();
+  if (answer.value.empty()) answer.lines = {"Nobody is invited; kith invite does that."};
+  if (applied) {
+    answer.lines.insert(answer.lines.end(),
+                        {"",
+                         "Compare the id of who has applied, on the telephone; then kith "
+                         "approve NAME, or kith deny NAME."});
+  }
+  return answer;
+}
+
+// --- approve -----------------------------------------------------------------------------------
+
+struct ApproveOptions {
+  MembershipPlace place;
+  std::string who, id;
+  bool as_json = false;
+};
+
+/// Who has applied and is meant by that; throws Failure.
+json find_applicant(const json& pending, const std::string& who) {
+  std::vector<Named> named;
+  std::vector<json> applicants;
+  for (const json& one : pending) {
+    if (one.at("id").is_null()) continue;
+    if (one.at("number") == who) return one;
+    named.push_back({one.at("name"), one.at("id")});
+    applicants.push_back(one);
+  }
+  const auto found = meant_by(who, named);
+  if (found.size() == 1) return applicants[found.front()];
+  const std::string quoted = "\"" + who + "\"";
+  if (found.empty()) {
+    throw Failure(EX_USAGE,
+                  "nobody has applied as " + quoted + "; there are: " + names_of(named));
+  }
+  throw Failure(EX_USAGE, "more than one has applied as " + quoted +
+                              "; give the number of the one, as kith pending shows it");
+}
+
+bool is_steward(const net::Charter& charter, const crypto::NodeId& id) {
+  return std::ranges::find(charter.stewards, id, &net::Steward::id) != charter.stewards.end();
+}
+
+/// Addresses that a member has as well.
+void warn_of_addresses(Answer& answer, const net::MembershipRecord& record, const net::Card& card) {
+  for (const net::Card& other : record.cards) {
+    if (other.node == card.node) continue;
+    for (const std::string& address : card.addresses) {
+      if (std::ranges::find(other.addresses, address) == other.addresses.end()) continue;
+      answer.lines.push_back("Mind that " + other.name + " has the address " + address +
+                             " as well: one of the two is wrong.");
+    }
+  }
+}
+
+Answer approve(const ApproveOptions& options) {
+  const Config config = load_config(options.place.config());
+  const net::MembershipRecord record = load_record(config.consortium.charter);
+  const json applicant = find_applicant(ask(config, "GET", "/v1/invitations"), options.who);
+  const auto parsed = net::parse_card(applicant.at("card").get<std::string>());
+  const net::Card card = std::get<net::Card>(parsed);
+  if (!options.id.empty()) check_typed(card.node, options.id);
+  const CharterChanges changes{.add = {{card.node, card.name}}};
+  const net::Charter charter = next_version(record.chain, changes, system_clock::now());
+  const fs::path file =
+      config.consortium.charter.parent_path() /
+      ("charter-" + std::to_string(charter.number) + "-" + applicant.at("number").get<std::string>() +
+       ".proposal");
+  Proposal proposal{net::unsigned_charter(charter), {card}};
+  const fs::path key = options.place.key();
+  const bool here = fs::exists(key) || !options.place.key_file.empty();  // it may be kept elsewhere
+  const auto identity = here ? std::optional(load_node_key(key)) : std::nullopt;
+  const bool steward = identity && is_steward(record.chain.newest().charter, identity->id());
+  if (steward) sign_once(proposal.version, record.chain, *identity, key, file);
+  save_proposal(file, proposal);
+  const net::Tally tally = tally_of(record.chain, proposal.version, file);
+  Answer answer{{{"name", card.name},
+                 {"id", to_string(card.node)},
+                 {"admitted", tally.enough()},
+                 {"signatures", to_json(tally)}},
+                {}};
+  if (applicant.at("state") == "refused") {
+    (void)ask(config, "POST", "/v1/invitations/accept", {{"number", applicant.at("number")}});
+  }
+  if (!tally.enough()) {
+    answer.value["proposal"] = file.string();
+    answer.lines = {"Proposed in " + file.string() + (steward ? ", and signed." : "."),
+                    tally_text(answer.value.at("signatures")),
+                    "Pass it round (kith charter sign " + file.string() +
+                        "); then: kith charter merge " + file.string()};
+  } else {
+    const json merged =
+        ask(config, "POST", "/v1/charter/merge", {{"files", {fs::absolute(file).string()}}});
+    on_disk("remove", [&] { fs::remove(file); });
+    answer.value["number"] = merged.at("number");
+    answer.value["fingerprint"] = merged.at("fingerprint");
+    answer.lines = {card.name + "  " + to_string(card.node),
+                    "is a member from version " + merged.at("number").dump() +
+                        " of the charter on, and will be told as soon as it asks again."};
+  }
+  warn_of_addresses(answer, record, card);
+  return answer;
+}
+
+}  // namespace
+
+void add_invite_verbs(CLI::App& app, Chosen& chosen) {
+  const auto inviting = std::make_shared<InviteOptions>();
+  CLI::App* verb =
+      app.add_subcommand("invite", "make one line that lets somebody apply to the consortium");
+  inviting->place.add_to(*verb);
+  verb->add_option("--for", inviting->label, "whom it is for, to know it again");
+  verb->add_option("--days", inviting->days, "how long it works")
+      ->check(CLI::Range(1U, 90U))
+      ->capture_default_str();
+  verb->add_option("--address", inviting->address,
+                   "host:port at which this node is reached, if not its card's");
+  verb->add_option("--out", inviting->out, "write it to this file");
+  verb->add_flag("--qr", inviting->qr, "show it as a QR code, too");
+  on_parsed(*verb, chosen, inviting, invite);
+
+  const auto waiting = std::make_shared<PendingOptions>();
+  verb = app.add_subcommand("pending", "list who is invited, and who has applied");
+  waiting->place.add_to(*verb);
+  on_parsed(*verb, chosen, waiting, pending);
+
+  const auto approving = std::make_shared<ApproveOptions>();
+  verb = app.add_subcommand("approve", "admit who has applied: a new version of the charter");
+  verb->add_option("NAME", approving->who, "its name, or its node id or the beginning of it")
+      ->required();
+  verb->add_option("--id", approving->id,
+                   "its id as you heard it on the telephone: it is approved only if that is right");
+  approving->place.add_to(*verb);
+  approving->place.add_key_to(*verb);
+  on_parsed(*verb, chosen, approving, approve);
+}
+
+}  // namespace kith::daemon

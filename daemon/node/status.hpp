@@ -1,0 +1,89 @@
+#pragma once
+
+#include "daemon/exchange/network_exchange.hpp"
+#include "daemon/system/report.hpp"
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kith::daemon {
+
+/// How a node is doing: what `kith status` shows.
+struct NodeStatus {
+  struct Training {
+    std::string phase;
+    std::uint64_t epoch = 0, epochs = 0;
+    double train_loss = 0;
+    void fields(auto& field) const {
+      field("phase", phase), field("epoch", epoch), field("epochs", epochs);
+      field("train_loss", train_loss);
+    }
+  };
+  struct Task {
+    std::string name;
+    std::optional<std::string> hash{};  ///< none before the worker has told
+    void fields(auto& field) const { field("name", name), field("hash", hash); }
+  };
+  struct Examples {
+    std::uint64_t train = 0, validation = 0, test = 0;
+    void fields(auto& field) const {
+      field("train", train), field("validation", validation), field("test", test);
+    }
+  };
+  /// What happened since the node runs: only ever more.
+  struct Counters {
+    std::uint64_t rounds = 0, worker_restarts = 0;
+    std::map<std::string, double> seconds{};  ///< of rounds, by phase
+    void fields(auto& field) const {
+      field("rounds", rounds), field("worker_restarts", worker_restarts);
+      field("seconds", seconds);
+    }
+  };
+
+  std::string name, id, version, consortium;
+  Task task{};
+  std::string strategy;
+  std::string phase;  ///< what it does at present
+  std::optional<Training> progress{};
+  std::uint64_t round = 0, finished_round = 0, rounds = 0;
+  std::uint64_t parameters = 0;
+  Examples examples{};
+  bool isolated = false;  ///< nobody's model was averaged with in the last round
+  nlohmann::json last_round{};
+  std::uint64_t members = 0;
+  CharterReport charter{};
+  std::optional<std::uint64_t> renewed_elsewhere{};  ///< when: somebody has its node key
+  nlohmann::json expelled{};                          ///< departures()
+  std::uint64_t connected = 0;
+  std::vector<std::string> refused_by{};
+  std::vector<NetworkExchange::OtherTask> other_tasks{};
+  std::uint64_t bytes_in = 0, bytes_out = 0, stored_bytes = 0, queued_bytes = 0;
+  std::string not_fetching{};  ///< why; empty if it is fetching
+  std::vector<std::string> listening{};
+  std::int64_t pid = 0;
+  std::optional<std::int64_t> worker_pid{};
+  double uptime_seconds = 0;
+  Counters counters{};
+
+  void fields(auto& field) const {
+    field("name", name), field("id", id), field("version", version);
+    field("consortium", consortium), field("task", task), field("strategy", strategy);
+    field("phase", phase), field("progress", progress), field("round", round);
+    field("finished_round", finished_round), field("rounds", rounds);
+    field("parameters", parameters), field("examples", examples), field("isolated", isolated);
+    field("last_round", last_round), field("members", members), field("charter", charter);
+    field("renewed_elsewhere", renewed_elsewhere), field("expelled", expelled);
+    field("connected", connected), field("refused_by", refused_by);
+    field("other_tasks", other_tasks), field("bytes_in", bytes_in);
+    field("bytes_out", bytes_out), field("stored_bytes", stored_bytes);
+    field("queued_bytes", queued_bytes), field("not_fetching", not_fetching);
+    field("listening", listening), field("pid", pid), field("worker_pid", worker_pid);
+    field("uptime_seconds", uptime_seconds), field("counters", counters);
+  }
+};
+
+}  // namespace kith::daemon
