@@ -107,7 +107,9 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   }
   worker_ = std::make_unique<WorkerProcess>(io_, worker_command(config.worker.command),
                                             config.worker.device != "cpu");
-  worker_->on_progress([this](const pipe::Progress& progress) { progress_ = progress; });
+  worker_->on_progress([this](const pipe::Progress& progress) {
+    if (progress.phase == "partial" || progress.phase == "baseline") progress_ = progress;
+  });
   pipe::Open question;
   question.task = config.task;
   question.data = config.data;

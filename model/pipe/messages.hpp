@@ -57,10 +57,10 @@ struct Checkpointed {
 };
 struct Done {};
 
-/// Sent between request and result of long work.
+/// Sent between request and result of long work: the worker is alive, and so far.
 struct Progress {
-  std::string phase;  ///< "partial" or "baseline"
-  std::uint64_t epoch = 0, epochs = 0;
+  std::string phase;  ///< "partial", "baseline"; or what else takes long
+  std::uint64_t epoch = 0, epochs = 0;  ///< done, of so many; or parts of other work
   double train_loss = 0;
   Evaluation validation;
 };

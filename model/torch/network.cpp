@@ -10,12 +10,17 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <dlfcn.h>
 #include <map>
 #include <span>
 #include <utility>
+#ifdef __SSE2__
+#include <xmmintrin.h>
+#endif
 
 namespace kith::worker {
 namespace {
@@ -34,6 +39,23 @@ auto guarded(Body body) {
   }
 }
 
+#ifdef __SSE2__
+/// A thread has the flags of the one that starts it, and OpenBLAS starts its own before main() and
+/// before any constructor of ours: only this runs earlier.
+void flush_from_the_beginning(int, char**, char**) { _mm_setcsr(_mm_getcsr() | 0x8040U); }
+[[gnu::section(".preinit_array"), gnu::used]] auto* const kFirst = &flush_from_the_beginning;
+#endif
+
+/// Two normal floats whose product is none; volatile, since a compiler computes without the flag.
+bool product_is_zero() {
+  volatile float small = 1e-30F;
+  volatile float factor = 1e-10F;
+  volatile float product = small * factor;
+  volatile float denormal = std::bit_cast<float>(std::uint32_t{1} << 22);
+  volatile float sum = denormal + denormal;
+  return product == 0 && sum == 0;
+}
+
 void use_threads(std::uint64_t threads) {
   at::set_num_threads(static_cast<int>(threads));
   static const bool once = (at::set_num_interop_threads(1), true);  // LibTorch allows one call
@@ -42,6 +64,7 @@ void use_threads(std::uint64_t threads) {
   if (void* const set = dlsym(RTLD_DEFAULT, "openblas_set_num_threads")) {
     reinterpret_cast<void (*)(int)>(set)(static_cast<int>(threads));
   }
+  flush_denormals();
 }
 
 torch::Device device_called(const std::string& name) {
@@ -195,7 +218,7 @@ struct Network::Impl {
     std::vector<torch::Tensor> losses;
     std::vector<torch::Tensor> targets;
     Outcome outcome;
-    for (std::int64_t from = first; from < end; from += at_once) {
+    for (std::int64_t from = first; from < end; from += at_once, after_batch()) {
       const auto some = batch(part, torch::arange(from, std::min(from + at_once, end), device));
       const Judged judged = judge(some);
       targets.push_back(some.targets.ge(0).sum(1));
@@ -251,6 +274,7 @@ struct Network::Impl {
       loss.backward();
       sgd.step();
       sum += loss.item<double>() * static_cast<double>(size);
+      after_batch();
     }
     return sum / static_cast<double>(indices.size());
   }
@@ -306,6 +330,7 @@ struct Network::Impl {
         parameters[i].mutable_grad() = noisy.div_(expected).to(device);
       }
       sgd.step();
+      after_batch();
       sum += gradients.loss;
       seen += drawn.size();
     }
@@ -322,7 +347,27 @@ struct Network::Impl {
   nn::Sequential net;
   model::Schema schema;
   std::array<Tensors, 4> parts;  // by Part
+  std::function<void()> after_batch = [] {};
 };
+
+void flush_denormals() {
+  at::globalContext().setFlushDenormal(true);
+  // LibTorch's threads that are there already.
+  at::parallel_for(0, at::get_num_threads(), 1,
+                   [](std::int64_t, std::int64_t) { at::globalContext().setFlushDenormal(true); });
+}
+
+bool flushes_denormals() {
+  std::atomic<bool> all = product_is_zero();
+  at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
+    if (!product_is_zero()) all = false;
+  });
+  // A pool of its own, that of the matrix products.
+  const torch::NoGradGuard no_grad;
+  const auto small = torch::full({256, 256}, 1e-30F);
+  const auto factor = torch::full({256, 256}, 1e-10F);
+  return all && small.mm(factor).count_nonzero().item<std::int64_t>() == 0;
+}
 
 void start_gpu() {
   if (torch::cuda::is_available()) static_cast<void>(torch::zeros({1}, torch::kCUDA).sum().item());
@@ -344,6 +389,8 @@ const model::Schema& Network::schema() const { return impl_->schema; }
 std::uint64_t Network::examples(Part part) const {
   return static_cast<std::uint64_t>(impl_->parts[static_cast<std::size_t>(part)].targets.size(0));
 }
+
+void Network::after_each_batch(std::function<void()> step) { impl_->after_batch = std::move(step); }
 
 pipe::Evaluation Network::evaluate(const Params& params, Part part) {
   return guarded([&] {

@@ -23,6 +23,13 @@ using Params = std::vector<float>;
 /// Starts the GPU's driver, if there is one, with system calls that the sandbox forbids afterwards.
 void start_gpu();
 
+/// Numbers too small for a normal float make processors up to a hundred times as slow, and a peer
+/// may send a model of them: from now on they count as zero in this thread and in those that it
+/// starts.  In kith-worker that holds from the first instruction on, so for all threads.
+void flush_denormals();
+/// True if they do so in every thread that LibTorch computes in, by a product of two.
+[[nodiscard]] bool flushes_denormals();
+
 /// Which examples to look at.
 enum class Part { train, validation, scored, test };
 
@@ -40,6 +47,8 @@ class Network {
 
   [[nodiscard]] const model::Schema& schema() const;
   [[nodiscard]] std::uint64_t examples(Part part) const;
+  /// `step` is called after every batch of all that is computed: a sign of life.
+  void after_each_batch(std::function<void()> step);
 
   /// Means over all targets: examples, or the words of all sentences.
   [[nodiscard]] pipe::Evaluation evaluate(const Params& params, Part part);

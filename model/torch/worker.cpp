@@ -135,6 +135,20 @@ void Worker::answer(const Operation& operation) {
   reply<Result>({request_, std::move(failure)});
 }
 
+void Worker::tell(const pipe::Progress& progress) {
+  told_ = std::chrono::steady_clock::now();
+  reply<pipe::Done>({request_, progress});  // the same text, whatever the result will be
+}
+
+void Worker::begin(const char* phase, std::uint64_t all) {
+  progress_ = {.phase = phase, .epoch = 0, .epochs = all, .train_loss = 0, .validation = {}};
+  told_ = std::chrono::steady_clock::now();
+}
+
+void Worker::give_sign_of_life() {
+  if (std::chrono::steady_clock::now() - told_ >= silence_) tell(progress_);
+}
+
 template <class Result>
 void Worker::reply(pipe::Reply<Result> reply, pipe::Fd file) {
   // If kith has hung up, the next receive() says so.
@@ -178,6 +192,7 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
                            .ledger = std::move(ledger),
                            .partial = {},
                            .peers = {}});
+  session().network.after_each_batch([this] { give_sign_of_life(); });
   return {{.parameters = schema.parameters(),
            .train = session().network.examples(Part::train),
            .validation = session().network.examples(Part::validation),
@@ -226,12 +241,12 @@ Network::Training Worker::train_partial(const pipe::Train& request,
 Network::Training Worker::train(const Params& start, const pipe::Train& request, const char* phase,
                                 std::optional<Network::Noise> noise) {
   const Network::Plan plan{session().seed, request.round, request.epochs, noise};
+  begin(phase, request.epochs);
   return session().network.train(start, plan, [&](const Network::Epoch& epoch) {
-    reply<pipe::Trained>({request_, pipe::Progress{.phase = phase,
-                                                   .epoch = epoch.number,
-                                                   .epochs = request.epochs,
-                                                   .train_loss = epoch.train_loss,
-                                                   .validation = epoch.validation}});
+    progress_.epoch = epoch.number;
+    progress_.train_loss = epoch.train_loss;
+    progress_.validation = epoch.validation;
+    tell(progress_);
   });
 }
 
@@ -254,8 +269,9 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
                                 " is refused: its norm is far above that of this node's model");
   }
   Params params = snapshot.copy_values();
-  if (*factor < 1) {
-    for (float& value : params) value *= static_cast<float>(*factor);
+  for (float& value : params) {
+    if (*factor < 1) value *= static_cast<float>(*factor);
+    if (std::fpclassify(value) == FP_SUBNORMAL) value = 0;
   }
   session().peers[load.peer] = {std::move(params), {}};
   return {};
@@ -271,9 +287,11 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Score& score) {
   const std::uint64_t scored = session().network.examples(Part::scored);
   const std::uint64_t examples = score.examples == 0 ? scored : std::min(score.examples, scored);
   std::vector<float> rows;
+  begin("scoring", 2 + score.peers.size());
   const auto add = [&](Scorable& of) {
     const std::span<const float> losses = clipped_losses(of, examples);
     rows.insert(rows.end(), losses.begin(), losses.end());
+    ++progress_.epoch;
   };
   add(session().initial);
   add(member(kSelf));
@@ -291,6 +309,7 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Score& score) {
 
 Worker::Answer<pipe::Scored> Worker::handle(const pipe::Try& mixture) {
   const Stopwatch watch;
+  begin("scoring", 1);
   Scorable mean{average(mixture), {}};
   const std::span<const float> row = clipped_losses(mean);
   return {{.examples = row.size(), .seconds = watch.seconds()},
@@ -298,6 +317,7 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Try& mixture) {
 }
 
 Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Average& mixture) {
+  begin("evaluating", 1);
   Params mean = average(mixture);
   const pipe::Evaluation evaluation = session().network.evaluate(mean, Part::validation);
   session().state.averaged = std::move(mean);
@@ -324,6 +344,7 @@ Worker::Answer<pipe::Measured> Worker::handle(const pipe::Measure& measure) {
     fail(FailureKind::data, "there are no examples of this split to measure on");
   }
   pipe::Measured measured;
+  begin("measuring", measure.members.size());
   for (const std::string& name : measure.members) {
     const std::vector<float> losses = session().network.losses(params(name), part);
     double sum = 0;
@@ -333,6 +354,7 @@ Worker::Answer<pipe::Measured> Worker::handle(const pipe::Measure& measure) {
       sum += static_cast<double>(std::isfinite(loss) ? loss : kWorst);
     }
     measured.values.push_back(sum / static_cast<double>(losses.size()));
+    ++progress_.epoch;
   }
   return {std::move(measured)};
 }
@@ -353,6 +375,7 @@ Worker::Answer<pipe::Measured> Worker::handle(const pipe::Distance& distance) {
 }
 
 Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Evaluate& evaluate) {
+  begin("evaluating", 1);
   return {session().network.evaluate(model(evaluate.model), part_of(evaluate.split))};
 }
 

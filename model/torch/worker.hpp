@@ -7,6 +7,7 @@
 #include "model/torch/ledger.hpp"
 #include "model/torch/network.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -21,7 +22,11 @@ namespace kith::worker {
 /// A request that fails changes nothing.
 class Worker {
  public:
-  explicit Worker(pipe::Pipe pipe) : pipe_(std::move(pipe)) {}
+  using Duration = std::chrono::steady_clock::duration;
+  /// kith ends a worker that says nothing for long: after `silence` it says how far it has come,
+  /// between two batches.
+  explicit Worker(pipe::Pipe pipe, Duration silence = std::chrono::seconds(1))
+      : pipe_(std::move(pipe)), silence_(silence) {}
 
   /// Returns when the other side has hung up.
   void run();
@@ -72,6 +77,10 @@ class Worker {
   void answer(const Operation& operation);
   template <class Result>
   void reply(pipe::Reply<Result> reply, pipe::Fd file = {});
+  void tell(const pipe::Progress& progress);
+  /// Long work of so many parts begins.
+  void begin(const char* phase, std::uint64_t all);
+  void give_sign_of_life();
   Network::Training train(const Params& start, const pipe::Train& request, const char* phase,
                           std::optional<Network::Noise> noise = {});
   /// With privacy, `spent` is what this and all partials before it cost: counted first.
@@ -90,6 +99,9 @@ class Worker {
   pipe::Pipe pipe_;
   std::uint64_t request_ = 0;  ///< id of the one being answered
   pipe::Fd file_;              ///< that came with it
+  pipe::Progress progress_;    ///< of the long work under way
+  Duration silence_;
+  std::chrono::steady_clock::time_point told_;
   std::optional<Session> session_;
 };
 
