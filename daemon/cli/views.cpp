@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <optional>
+#include <utility>
 
 namespace kith::daemon {
 namespace {
@@ -149,6 +150,25 @@ std::string departure_text(const json& departed) {
          " (validation); kith forget " + name + " takes out what it left";
 }
 
+/// What a worker that was taken over could do.
+Lines worker_lines(const json& status) {
+  Lines lines;
+  std::string kept;
+  for (const json& guard : status.value("guards", json::array())) {
+    if (guard.at("holds").get<bool>()) {
+      kept += (kept.empty() ? "" : ", ") + guard.at("name").get<std::string>();
+    } else {
+      lines.push_back("NOT CONFINED (" + guard.at("name").get<std::string>() +
+                      "): " + guard.at("what").get<std::string>());
+    }
+  }
+  if (!kept.empty()) lines.insert(lines.begin(), "kept from: " + kept);
+  if (const std::string trouble = status.value("worker_trouble", ""); !trouble.empty()) {
+    lines.push_back("LOST: " + trouble);
+  }
+  return lines;
+}
+
 }  // namespace
 
 Lines status_lines(const json& status) {
@@ -168,6 +188,9 @@ Lines status_lines(const json& status) {
     const std::string cluster = member_names(last.at("members"));
     line("cluster", cluster.empty() ? "nobody: no peer's model helped in the last round" : cluster);
     line("serves", last.at("served_reason"));
+    if (const json why = last.value("diverged", json()); why.is_string()) {
+      line("", "THE LAST ROUND WAS GIVEN UP: " + why.get<std::string>());
+    }
     const json privacy = last.value("privacy", json());
     if (!privacy.is_null()) line("privacy", privacy_spent(privacy));
   }
@@ -190,6 +213,8 @@ Lines status_lines(const json& status) {
     line("", "NOT A MEMBER, say " + names +
                  ": they follow a charter without this node; ask a steward for the newest");
   }
+  const char* label = "worker";
+  for (const std::string& text : worker_lines(status)) line(std::exchange(label, ""), text);
   line("traffic",
        human_bytes(status.at("bytes_in")) + " in, " + human_bytes(status.at("bytes_out")) + " out");
   line("consortium", status.at("consortium").get<std::string>() + ", task " +

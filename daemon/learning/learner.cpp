@@ -1,5 +1,6 @@
 #include "daemon/learning/learner.hpp"
 
+#include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/system/log.hpp"
 #include "daemon/learning/loss_rows.hpp"
@@ -140,7 +141,17 @@ net::awaitable<json> Learner::do_round(std::uint64_t number) {
   exchange_->want(number, strategy_->pulls(number, ids, random_));
 
   pipe::Fd partial;
-  co_await train(round, partial);
+  try {
+    co_await train(round, partial);
+  } catch (const WorkerRefused& refused) {
+    if (refused.kind != pipe::FailureKind::diverged) throw;
+    round.diverged = refused.what();
+  }
+  if (!round.diverged.empty()) {
+    json given_up = co_await give_up(round);
+    co_return given_up;
+  }
+  diverged_in_a_row_ = 0;
   if (strategy_->shares()) {
     phase_ = "publishing";
     const bool allowed = !round.privacy || round.privacy->publish;
@@ -157,8 +168,58 @@ net::awaitable<json> Learner::do_round(std::uint64_t number) {
   co_await gate(round);
   co_await test(round);
   co_await begin_again(round);
-  const pipe::Checkpoint checkpoint{number};
-  co_await worker_->call(checkpoint);
+  co_await checkpoint(round);
+  co_return report(round);
+}
+
+// The worker can write nothing.
+net::awaitable<void> Learner::checkpoint(const Round& round) {
+  const pipe::Checkpoint question{round.number};
+  auto answer = co_await worker_->call(question);
+  // Three models and their names.
+  const std::uint64_t most = 4 * sizeof(float) * opened_.parameters + (4U << 20);
+  co_await write_down(pipe::kCheckpointFile, std::move(answer.file), most);
+}
+
+// A worker that keeps its files itself sends none.
+net::awaitable<void> Learner::write_down(const char* name, pipe::Fd file, std::uint64_t most) {
+  if (!file) co_return;
+  auto opened = pipe::SealedMap::open(file, most);
+  if (const auto* const problem = std::get_if<std::string>(&opened)) throw WorkerLost(*problem);
+  const std::filesystem::path path = config_.node.state / name;
+  auto content =
+      std::make_shared<const pipe::SealedMap>(std::get<pipe::SealedMap>(std::move(opened)));
+  if (!write_) {
+    write_whole(path, content->bytes());
+    co_return;
+  }
+  co_await write_(path, content);
+}
+
+net::awaitable<json> Learner::give_up(Round& round) {
+  ++diverged_in_a_row_;
+  progress_.reset();
+  phase_ = "going back to the best model";
+  const pipe::Evaluate of_served{pipe::ModelName::served, pipe::Split::validation};
+  const auto served = co_await worker_->call(of_served);
+  const pipe::Evaluate of_alone{pipe::ModelName::baseline, pipe::Split::validation};
+  const auto alone = co_await worker_->call(of_alone);
+  const bool back_to_alone = alone.result.loss < served.result.loss;
+  const pipe::Average best{{{back_to_alone ? "baseline" : "served"}, {1}}};
+  const auto averaged = co_await worker_->call(best);
+  round.models[model::Served::averaged].validation = averaged.result;
+  if (config_.learning.baseline) {
+    round.models[model::Served::baseline].validation = alone.result;
+  }
+  round.gate.served = model::Served::averaged;
+  round.gate.reason = std::string("the round was given up, since its ") + round.diverged +
+                      "; this is the " + (back_to_alone ? "model trained alone" : "served model") +
+                      " of before";
+  const pipe::Serve serve{pipe::ModelName::averaged};
+  co_await worker_->call(serve);
+  co_await test(round);
+  co_await checkpoint(round);
+  round.seconds["choose"] = 0;
   co_return report(round);
 }
 
@@ -174,6 +235,13 @@ net::awaitable<void> Learner::train(Round& round, pipe::Fd& partial) {
   question.epochs = round.number == 1 ? config_.learning.warmup_epochs : config_.learning.epochs;
   question.baseline = config_.learning.baseline;
   round.epochs = question.epochs * (question.baseline ? 2 : 1);
+  round.seconds["train"] = 0;
+  if (trains_privately()) {
+    const pipe::Spend spend{question.round, question.epochs};
+    auto counted = co_await worker_->call(spend);
+    constexpr std::uint64_t kMostLedger = 1 << 20;
+    co_await write_down(pipe::kLedgerFile, std::move(counted.file), kMostLedger);
+  }
   auto answer = co_await worker_->call(question);
   progress_.reset();
   partial = std::move(answer.file);
@@ -277,6 +345,7 @@ json Learner::report(const Round& round) const {
           {"models", models},
           {"served", model::name(round.gate.served)},
           {"served_reason", round.gate.reason},
+          {"diverged", round.diverged.empty() ? json(nullptr) : json(round.diverged)},
           {"members", members},
           {"opinions", opinions},
           {"why", round.choice.why},

@@ -7,6 +7,8 @@
 #include "model/gate.hpp"
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -47,8 +49,16 @@ class Learner {
   /// goes on from its checkpoint.  Returns M0, a snapshot file.  Throws WorkerLost, WorkerRefused,
   /// Failure.
   net::awaitable<pipe::Fd> open(const Config& config);
-  /// Does a whole round, its checkpoint included, and returns the report of it.  Throws WorkerLost
-  /// or WorkerRefused; then nothing of the round counts.
+  /// How a file of the state folder is written.  Throws Failure.
+  using Write = std::function<net::awaitable<void>(std::filesystem::path path,
+                                                   std::shared_ptr<const pipe::SealedMap> content)>;
+  /// In place of at once, here, and durably.
+  void write_with(Write write) { write_ = std::move(write); }
+
+  /// Does a whole round, its checkpoint included, and returns the report of it.  A round whose
+  /// training diverges is given up: its outcome is the better one of the served model and the
+  /// baseline, and the report says "diverged" and why.  Throws WorkerLost, WorkerRefused or Failure;
+  /// then nothing of the round counts.
   net::awaitable<nlohmann::json> do_round(std::uint64_t number);
   /// Whoever waits for the worker, or asks it later, finds it lost.
   void hang_up();
@@ -60,6 +70,8 @@ class Learner {
   [[nodiscard]] const std::string& phase() const { return phase_; }  ///< for status
   [[nodiscard]] const std::optional<pipe::Progress>& progress() const { return progress_; }
   [[nodiscard]] std::optional<pid_t> worker_pid() const;
+  /// Rounds up to now that were given up, one after the other.
+  [[nodiscard]] unsigned diverged_in_a_row() const { return diverged_in_a_row_; }
 
  private:
   struct Evaluations {
@@ -74,6 +86,7 @@ class Learner {
     std::optional<pipe::Spent> privacy;
     std::uint64_t epochs = 0;               // trained, the baseline's included
     std::map<std::string, double> seconds;  // by phase
+    std::string diverged;                   // why it was given up
   };
 
   [[nodiscard]] Roles roles() const;
@@ -84,6 +97,9 @@ class Learner {
   net::awaitable<void> test(Round& round);
   /// Makes the baseline the next theta, if it is served and the strategy wants that.
   net::awaitable<void> begin_again(Round& round);
+  net::awaitable<nlohmann::json> give_up(Round& round);
+  net::awaitable<void> checkpoint(const Round& round);
+  net::awaitable<void> write_down(const char* name, pipe::Fd file, std::uint64_t most);
   [[nodiscard]] nlohmann::json report(const Round& round) const;
   [[nodiscard]] bool trains_privately() const;
   [[nodiscard]] std::string name_of(const std::string& peer) const;
@@ -101,6 +117,8 @@ class Learner {
   pipe::Opened opened_;
   std::string phase_ = "starting";
   std::optional<pipe::Progress> progress_;
+  Write write_;
+  unsigned diverged_in_a_row_ = 0;
 };
 
 }  // namespace kith::daemon

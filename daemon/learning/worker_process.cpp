@@ -1,18 +1,25 @@
 #include "daemon/learning/worker_process.hpp"
 
+#include "daemon/system/console.hpp"
 #include "daemon/system/failure.hpp"
+#include "daemon/system/log.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <fstream>
 #include <spawn.h>
+#include <string_view>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 extern char** environ;
 
@@ -24,21 +31,49 @@ using namespace std::chrono_literals;
 constexpr int kWorkerFd = 3;
 constexpr auto kSilence = 30min;      // without a word during a request: it hangs
 constexpr auto kLeaveTaking = 500ms;  // from hang-up to SIGKILL
+constexpr auto kLastBreath = 5s;      // from the end of its pipe to its own: it gives back memory
 
-pid_t spawn(const std::filesystem::path& command, int socket, bool gpu) {
+// What a program that computes may want to know of its surroundings.  All else, as the passwords
+// that some put there, is not the worker's business.
+constexpr std::array<std::string_view, 26> kPassedOn{
+    "PATH=",   "HOME=",   "TMPDIR=", "LANG=",  "LC_",     "TZ=",     "LD_LIBRARY_PATH=",
+    "OMP_",    "GOMP_",   "KMP_",    "MKL_",   "OPENBLAS_", "BLIS_", "DNNL_",
+    "ONEDNN_", "ATEN_",   "TORCH",   "PYTORCH", "CUDA",   "NVIDIA_", "PYTHON",
+    "VIRTUAL_ENV=", "ASAN_", "LSAN_", "TSAN_", "UBSAN_"};
+
+std::vector<char*> environment() {
+  std::vector<char*> passed;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const auto begins = [text](std::string_view name) { return text.starts_with(name); };
+    if (std::ranges::any_of(kPassedOn, begins)) passed.push_back(*entry);
+  }
+  passed.push_back(nullptr);
+  return passed;
+}
+
+/// `words` is what its standard output and error become.
+pid_t spawn(const std::filesystem::path& command, int socket, int words, bool gpu) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, words, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, words, STDERR_FILENO);
   posix_spawn_file_actions_adddup2(&actions, socket, kWorkerFd);
   // Asio's sockets are not close-on-exec, and a worker has no business with any of them.
   posix_spawn_file_actions_addclosefrom_np(&actions, kWorkerFd + 1);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);  // it has no terminal
   std::string program = command.string(), option = "--fd", fd = std::to_string(kWorkerFd);
   std::string driver = "--gpu";
   std::array<char*, 5> arguments{program.data(), option.data(), fd.data(),
                                  gpu ? driver.data() : nullptr, nullptr};
+  std::vector<char*> surroundings = environment();
   pid_t pid = -1;
-  const int error =
-      posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
+  const int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments.data(),
+                                surroundings.data());
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
     throw Failure(EX_UNAVAILABLE, "cannot start the worker " + program + ": " +
@@ -47,7 +82,145 @@ pid_t spawn(const std::filesystem::path& command, int socket, bool gpu) {
   return pid;
 }
 
+/// How many processes the system has ended for want of memory, as far as it says.
+std::uint64_t out_of_memory_kills() {
+  const auto count = [](const std::filesystem::path& file) {
+    std::ifstream in(file);
+    std::uint64_t value = 0;
+    for (std::string name; in >> name >> value;) {
+      if (name == "oom_kill") return value;
+    }
+    return std::uint64_t{0};
+  };
+  std::uint64_t kills = count("/proc/vmstat");
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    if (!line.starts_with("0::")) continue;
+    kills += count("/sys/fs/cgroup" + line.substr(3) + "/memory.events");
+  }
+  return kills;
+}
+
+std::string name_of_signal(int signal) {
+  const char* const name = sigabbrev_np(signal);
+  return name == nullptr ? "signal " + std::to_string(signal) : "SIG" + std::string(name);
+}
+
 }  // namespace
+
+/// The worker's messages, line by line into the log.
+class WorkerProcess::Words : public std::enable_shared_from_this<Words> {
+ public:
+  explicit Words(net::asio::io_context& io) : end_(io) {}
+
+  /// The end for the worker.
+  pipe::Fd open() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+      throw Failure(EX_TEMPFAIL, "no file descriptor is left; raise the limit (ulimit -n)");
+    }
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    end_.assign(ends[0]);
+    return pipe::Fd(ends[1]);
+  }
+  /// Until rest(): so only while somebody waits for the worker does this, too.
+  void listen() {
+    listening_ = true;
+    if (waiting_ || !end_.is_open()) return;
+    waiting_ = true;
+    end_.async_wait(net::asio::posix::stream_descriptor::wait_read,
+                    [self = shared_from_this()](net::error_code ec) {
+                      self->waiting_ = false;
+                      if (ec || !self->listening_) return;
+                      self->read();
+                      self->listen();
+                    });
+  }
+  void rest() {
+    listening_ = false;
+    if (end_.is_open()) end_.cancel();
+  }
+  /// What has come, without waiting for more.
+  void read() {
+    std::array<char, 4096> some{};
+    while (end_.is_open()) {
+      const ssize_t got = ::read(end_.native_handle(), some.data(), some.size());
+      if (got < 0) return;
+      if (got == 0) return end_.close();
+      for (const char c : std::string_view(some.data(), static_cast<std::size_t>(got))) add(c);
+    }
+  }
+  [[nodiscard]] const std::string& last() const { return last_; }
+
+ private:
+  static constexpr std::size_t kMaxLine = 500;   // bytes
+  static constexpr unsigned kMaxLines = 200;     // of one worker
+
+  void add(char c) {
+    if (c != '\n') {
+      if (line_.size() < kMaxLine) line_ += c;
+      return;
+    }
+    if (line_.empty()) return;
+    last_ = std::exchange(line_, {});
+    if (++lines_ <= kMaxLines) log::info("worker_says", {{"line", last_}});
+    if (lines_ == kMaxLines) log::warn("worker_says", {{"line", "more than will be shown"}});
+  }
+
+  net::asio::posix::stream_descriptor end_;
+  std::string line_, last_;
+  unsigned lines_ = 0;
+  bool listening_ = false, waiting_ = false;
+};
+
+int exit_code(pipe::FailureKind kind) {
+  switch (kind) {
+    case pipe::FailureKind::config:
+    case pipe::FailureKind::diverged:
+      return EX_CONFIG;
+    case pipe::FailureKind::data:
+      return EX_DATAERR;
+    case pipe::FailureKind::disk:
+      return EX_IOERR;
+    case pipe::FailureKind::permission:
+      return EX_NOPERM;
+    case pipe::FailureKind::memory:
+      return EX_OSERR;
+    case pipe::FailureKind::software:
+      break;
+  }
+  return EX_SOFTWARE;
+}
+
+std::string sentence(const Ending& ending) {
+  const std::string held = ", when it held " + human_bytes(ending.memory);
+  const std::string said =
+      ending.last_words.empty() ? "" : "; its last words: " + ending.last_words;
+  if (WIFEXITED(ending.status)) {
+    const int code = WEXITSTATUS(ending.status);
+    return "the worker ended by itself with exit status " + std::to_string(code) + held + said +
+           (code == 0 ? "; it should end with its pipe only" : "; see its messages in the log");
+  }
+  const int signal = WTERMSIG(ending.status);
+  if (signal == SIGKILL && ending.out_of_memory) {
+    return "the system killed the worker for want of memory" + held +
+           "; give this machine more, or lower task.batch, task.sizes or worker.threads";
+  }
+  if (signal == SIGKILL) {
+    return "the worker was killed (SIGKILL)" + held +
+           "; if nobody did it, the machine may have been short of memory: see dmesg" + said;
+  }
+  if (signal == SIGILL) {
+    return "the worker crashed (SIGILL)" + held +
+           "; this processor may lack an instruction that its LibTorch wants: install another build" +
+           said;
+  }
+  if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) {
+    return "somebody ended the worker (" + name_of_signal(signal) + ")" + held;
+  }
+  return "the worker crashed (" + name_of_signal(signal) + ")" + held +
+         "; if it does so again, report it with its messages in the log" + said;
+}
 
 std::filesystem::path worker_command(const std::filesystem::path& configured) {
   if (!configured.empty()) return configured;
@@ -60,7 +233,10 @@ WorkerProcess::WorkerProcess(net::asio::io_context& io, const std::filesystem::p
                              bool gpu)
     : pipe_(pipe::Fd()), watch_(io) {
   auto [ours, theirs] = pipe::make_pipe();
-  pid_ = spawn(command, theirs.get(), gpu);
+  words_ = std::make_shared<Words>(io);
+  const pipe::Fd words = words_->open();
+  kills_before_ = out_of_memory_kills();
+  pid_ = spawn(command, theirs.get(), words.get(), gpu);
   pipe_ = pipe::Pipe(std::move(ours));
   watch_.assign(pipe_.native_handle());
 }
@@ -68,7 +244,7 @@ WorkerProcess::WorkerProcess(net::asio::io_context& io, const std::filesystem::p
 WorkerProcess::~WorkerProcess() {
   hang_up();
   for (auto waited = 0ms; waited < kLeaveTaking; waited += 10ms) {
-    if (waitpid(pid_, nullptr, WNOHANG) != 0) return;
+    if (ended()) return;
     std::this_thread::sleep_for(10ms);
   }
   kill();
@@ -77,15 +253,30 @@ WorkerProcess::~WorkerProcess() {
 void WorkerProcess::hang_up() {
   if (std::exchange(hung_up_, true)) return;
   watch_.release();  // ends the wait in receive()
+  words_->rest();
   pipe_ = pipe::Pipe(pipe::Fd());
 }
 
-void WorkerProcess::kill() {
-  ::kill(pid_, SIGKILL);  // its files appear whole or not at all
-  waitpid(pid_, nullptr, 0);
+bool WorkerProcess::ended() {
+  if (ending_) return true;
+  Ending ending;
+  rusage usage{};
+  if (wait4(pid_, &ending.status, WNOHANG, &usage) != pid_) return false;
+  words_->read();
+  ending.memory = static_cast<std::uint64_t>(usage.ru_maxrss) << 10;
+  ending.out_of_memory = out_of_memory_kills() > kills_before_;
+  ending.last_words = words_->last();
+  ending_ = std::move(ending);
+  return true;
 }
 
-void WorkerProcess::send(const pipe::Request& request, const pipe::Fd* file) {
+void WorkerProcess::kill() {
+  if (ended()) return;
+  ::kill(pid_, SIGKILL);  // it writes no file
+  while (!ended()) std::this_thread::sleep_for(1ms);
+}
+
+bool WorkerProcess::send(const pipe::Request& request, const pipe::Fd* file) {
   pipe::Message message;
   message.text = pipe::encode(request);
   if (file) {
@@ -94,20 +285,52 @@ void WorkerProcess::send(const pipe::Request& request, const pipe::Fd* file) {
       throw Failure(EX_TEMPFAIL, "no file descriptor is left; raise the limit (ulimit -n)");
     }
   }
-  if (hung_up_ || !pipe_.send(message)) throw WorkerLost("the worker has gone");
+  return !hung_up_ && pipe_.send(message);
 }
 
 net::awaitable<pipe::Message> WorkerProcess::receive() {
+  struct Listening {
+    explicit Listening(std::shared_ptr<Words> whose) : words(std::move(whose)) { words->listen(); }
+    ~Listening() { words->rest(); }
+    Listening(const Listening&) = delete;
+    Listening& operator=(const Listening&) = delete;
+    std::shared_ptr<Words> words;
+  };
   net::error_code ec;
-  const net::Deadline deadline(watch_.get_executor(), kSilence, [this] { ::kill(pid_, SIGKILL); });
+  const Listening listening(words_);
+  const net::Deadline deadline(watch_.get_executor(), kSilence, [this] {
+    silent_ = true;
+    ::kill(pid_, SIGKILL);
+  });
   for (;;) {
     auto message = pipe_.try_receive();
     if (message) co_return std::move(*message);
-    if (pipe_.closed()) throw WorkerLost("the worker has gone");
+    if (pipe_.closed()) co_await lost();
     co_await watch_.async_wait(net::asio::posix::stream_descriptor::wait_read,
                                net::asio::redirect_error(net::use_awaitable, ec));
     if (ec || hung_up_) throw WorkerLost("the worker was let go");
   }
+}
+
+// It has closed its pipe, most likely by ending.
+net::awaitable<void> WorkerProcess::lost() {
+  if (hung_up_) throw WorkerLost("the worker was let go");
+  net::asio::steady_timer timer(watch_.get_executor());
+  for (auto waited = 0ms; !ended() && waited < kLastBreath; waited += 10ms) {
+    net::error_code ec;
+    timer.expires_after(10ms);
+    co_await timer.async_wait(net::asio::redirect_error(net::use_awaitable, ec));
+  }
+  if (hung_up_) throw WorkerLost("the worker was let go");
+  if (!ended()) {
+    kill();
+    throw WorkerLost("the worker closed its pipe and did not end; it was killed");
+  }
+  if (silent_) {
+    throw WorkerLost("the worker said nothing for 30 minutes and was ended, when it held " +
+                     human_bytes(ending_->memory));
+  }
+  throw WorkerLost(sentence(*ending_));
 }
 
 }  // namespace kith::daemon

@@ -5,8 +5,10 @@
 #include "model/pipe/pipe.hpp"
 #include "net/asio/asio.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -14,7 +16,7 @@
 
 namespace kith::daemon {
 
-/// The worker is gone: it crashed, hung, or answered nonsense.  Start it again.
+/// The worker is gone: it crashed, hung, or answered nonsense; in one sentence.  Start it again.
 struct WorkerLost : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -25,6 +27,18 @@ struct WorkerRefused : std::runtime_error {
       : std::runtime_error(what), kind(why) {}
   pipe::FailureKind kind;
 };
+
+/// The exit status of a node whose worker refused what it cannot do without.
+[[nodiscard]] int exit_code(pipe::FailureKind kind);
+
+/// How a process ended, and what to do, in one sentence.
+struct Ending {
+  int status = 0;           ///< as waitpid() tells it
+  std::uint64_t memory = 0; ///< bytes that it held at most
+  bool out_of_memory = false;  ///< meanwhile the system ended some process for want of memory
+  std::string last_words{};    ///< the last line of its messages
+};
+[[nodiscard]] std::string sentence(const Ending& ending);
 
 /// The program to start: `configured`, or if that is empty the kith-worker beside this program.
 [[nodiscard]] std::filesystem::path worker_command(const std::filesystem::path& configured);
@@ -55,7 +69,8 @@ class WorkerProcess {
   template <class Operation>
   net::awaitable<Answer<Operation>> call(Operation operation, const pipe::Fd* file = nullptr) {
     const std::uint64_t id = ++last_id_;
-    send(pipe::Request{id, std::move(operation)}, file);
+    const bool sent = send(pipe::Request{id, std::move(operation)}, file);
+    if (!sent) co_await lost();
     for (;;) {
       pipe::Message message = co_await receive();
       auto parsed = pipe::parse_reply<typename Operation::Result>(message.text);
@@ -83,8 +98,14 @@ class WorkerProcess {
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
-  void send(const pipe::Request& request, const pipe::Fd* file);
+  class Words;
+
+  [[nodiscard]] bool send(const pipe::Request& request, const pipe::Fd* file);
   net::awaitable<pipe::Message> receive();
+  /// Throws WorkerLost, once it is known how it ended.
+  net::awaitable<void> lost();
+  /// True once it has ended; asks without waiting.
+  bool ended();
   void kill();
 
   pipe::Pipe pipe_;
@@ -92,7 +113,10 @@ class WorkerProcess {
   OnProgress on_progress_;
   std::uint64_t last_id_ = 0;
   pid_t pid_ = -1;
-  bool hung_up_ = false;
+  std::shared_ptr<Words> words_;
+  std::uint64_t kills_before_ = 0;
+  std::optional<Ending> ending_;
+  bool hung_up_ = false, silent_ = false;
 };
 
 }  // namespace kith::daemon

@@ -30,6 +30,7 @@ using std::chrono::steady_clock;
 using std::chrono::system_clock;
 
 constexpr auto kTick = 1s;  // between two looks at the clock
+constexpr unsigned kEnoughDivergence = 3;  // rounds in a row whose training diverged
 
 // The worker would miss them too, but not know which key to correct.
 void check_data_files(const Config::Data& data) {
@@ -44,16 +45,19 @@ void check_data_files(const Config::Data& data) {
   check("test", data.test);
 }
 
-int exit_code(pipe::FailureKind kind) {
-  switch (kind) {
-    case pipe::FailureKind::config:
-      return EX_CONFIG;
-    case pipe::FailureKind::data:
-      return EX_DATAERR;
-    case pipe::FailureKind::software:
-      break;
+/// Tells what the worker is not kept from; a taken-over LibTorch would make use of it.
+void tell_of_guards(const std::vector<pipe::Guard>& guards) {
+  std::vector<std::string> broken;
+  for (const pipe::Guard& guard : guards) {
+    if (!guard.holds) broken.push_back(guard.name + ": " + guard.what);
   }
-  return EX_SOFTWARE;
+  if (guards.empty()) broken.push_back("it does not say what it is kept from");
+  if (broken.empty()) return;
+  log::warn("worker_not_confined",
+            {{"what", boost::algorithm::join(broken, "; ")},
+             {"help",
+              "a worker that was taken over could use that; see docs/threat-model.md for what "
+              "each system can do"}});
 }
 
 double seconds_since(steady_clock::time_point start) {
@@ -197,6 +201,11 @@ Node::Node(net::asio::io_context& io, Config config)
   check_roles();
   check_data_files(config_.data);
   tell_charter();
+  learner_.write_with([this](std::filesystem::path path,
+                             std::shared_ptr<const pipe::SealedMap> content) -> net::awaitable<void> {
+    auto write = [path, content] { write_whole(path, content->bytes()); };
+    co_await net::offload(disk_.pool(), std::move(write));
+  });
   membership_.write_with([this](const std::filesystem::path& file, Bytes bytes) {
     files_.put(file, std::move(bytes));
   });
@@ -261,6 +270,7 @@ net::awaitable<void> Node::run() {
                                      " times in a row (" + lost + "); see its messages above");
     }
     log::warn("worker_lost", {{"why", lost}, {"restart", restarts}});
+    worker_trouble_ = lost;
     ++counters_.worker_restarts;
     learner_.drop_worker();
     resting_ = "waiting to restart the worker";
@@ -288,6 +298,7 @@ net::awaitable<void> Node::open() {
                        {"test", opened.test},
                        {"round", opened.round},
                        {"task", crypto::to_hex(subject.task)}});
+  tell_of_guards(opened.guards);
   check_task(subject.task);
   const auto& [noise, clip, delta, epsilon, seed] = config_.privacy;
   if (noise > 0 && delta * static_cast<double>(opened.train) >= 1) {
@@ -452,8 +463,10 @@ net::awaitable<void> Node::learn() {
     report["bytes_out"] = traffic.out;
     co_await keep(report);
     finished_round_ = round_;
+    worker_trouble_.clear();
     tell_of(report);
     last_report_ = std::move(report);
+    if (learner_.diverged_in_a_row() >= kEnoughDivergence) co_await rest_for_a_person();
     const auto rest = config_.learning.interval - (steady_clock::now() - start);
     if (rest > 0s && !stopping_) {
       resting_ = "resting";
@@ -461,6 +474,18 @@ net::awaitable<void> Node::learn() {
       resting_.clear();
     }
   }
+}
+
+// What a third attempt did not mend, a fourth will not.
+net::awaitable<void> Node::rest_for_a_person() {
+  resting_ = "resting, since training diverged " + std::to_string(kEnoughDivergence) +
+             " times in a row; somebody should look at it";
+  log::error("learning_stopped",
+             {{"why", last_report_.at("diverged").get<std::string>()},
+              {"help",
+               "the node goes on serving its best model and learns no more; see that the data are "
+               "what they were, agree on a lower learning_rate, and start the node again"}});
+  while (!stopping_) co_await pause(24h);
 }
 
 // Until it is on the disk, the round is not done.
@@ -494,6 +519,13 @@ void Node::tell_of(const json& report) {
   ++counters_.rounds;
   for (const auto& [phase, seconds] : report.at("seconds").items()) {
     counters_.seconds[phase] += seconds.get<double>();
+  }
+  if (const json& why = report.at("diverged"); !why.is_null()) {
+    ++counters_.diverged;
+    log::warn("round_given_up", {{"round", round_},
+                                 {"why", why.get<std::string>()},
+                                 {"in_a_row", learner_.diverged_in_a_row()},
+                                 {"help", report.at("served_reason").get<std::string>()}});
   }
   const json& privacy = report.at("privacy");
   if (!privacy.is_null() && !privacy.at("published").get<bool>()) {
@@ -600,6 +632,10 @@ NodeStatus Node::status() const {
   const pipe::Opened& opened = learner_.opened();
   status.parameters = opened.parameters;
   status.examples = {opened.train, opened.validation, opened.test};
+  for (const pipe::Guard& guard : opened.guards) {
+    status.guards.push_back({guard.name, guard.holds, guard.what});
+  }
+  status.worker_trouble = worker_trouble_;
   status.isolated = !last_report_.is_null() && last_report_.at("members").empty();
   status.last_round = last_report_;
   status.members = membership_.chain().newest().charter.members.size();

@@ -56,6 +56,8 @@ class Node final {
   net::awaitable<nlohmann::json> reload_keys();
 
   net::awaitable<void> learn();
+  /// Ends with the node.
+  net::awaitable<void> rest_for_a_person();
   net::awaitable<void> keep(const nlohmann::json& report);
   void tell_of(const nlohmann::json& report);
   [[nodiscard]] nlohmann::json served(const nlohmann::json& report) const;
@@ -83,6 +85,7 @@ class Node final {
 
   std::uint64_t round_ = 0, finished_round_ = 0;
   std::string resting_ = "starting";  ///< what it does instead of learning; empty if it learns
+  std::string worker_trouble_;        ///< how it was lost, until a round is done again
   nlohmann::json last_report_;
   NodeStatus::Counters counters_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

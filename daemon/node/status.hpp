@@ -34,13 +34,22 @@ struct NodeStatus {
       field("train", train), field("validation", validation), field("test", test);
     }
   };
+  /// What the worker is kept from; see pipe::Guard.
+  struct Guard {
+    std::string name;
+    bool holds = false;
+    std::string what;
+    void fields(auto& field) const {
+      field("name", name), field("holds", holds), field("what", what);
+    }
+  };
   /// What happened since the node runs: only ever more.
   struct Counters {
-    std::uint64_t rounds = 0, worker_restarts = 0;
+    std::uint64_t rounds = 0, worker_restarts = 0, diverged = 0;
     std::map<std::string, double> seconds{};  ///< of rounds, by phase
     void fields(auto& field) const {
       field("rounds", rounds), field("worker_restarts", worker_restarts);
-      field("seconds", seconds);
+      field("diverged", diverged), field("seconds", seconds);
     }
   };
 
@@ -52,6 +61,8 @@ struct NodeStatus {
   std::uint64_t round = 0, finished_round = 0, rounds = 0;
   std::uint64_t parameters = 0;
   Examples examples{};
+  std::vector<Guard> guards{};
+  std::string worker_trouble{};  ///< how the last worker was lost; empty once a round is done again
   bool isolated = false;  ///< nobody's model was averaged with in the last round
   nlohmann::json last_round{};
   std::uint64_t members = 0;
@@ -75,6 +86,7 @@ struct NodeStatus {
     field("phase", phase), field("progress", progress), field("round", round);
     field("finished_round", finished_round), field("rounds", rounds);
     field("parameters", parameters), field("examples", examples), field("isolated", isolated);
+    field("guards", guards), field("worker_trouble", worker_trouble);
     field("last_round", last_round), field("members", members), field("charter", charter);
     field("renewed_elsewhere", renewed_elsewhere), field("expelled", expelled);
     field("connected", connected), field("refused_by", refused_by);

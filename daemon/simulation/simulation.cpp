@@ -2,6 +2,7 @@
 
 #include "crypto/hash.hpp"
 #include "daemon/system/console.hpp"
+#include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/system/interrupts.hpp"
 #include "daemon/learning/learner.hpp"
@@ -30,6 +31,7 @@ using nlohmann::json;
 using std::chrono::steady_clock;
 
 constexpr int kFormat = 1;  // of the results
+constexpr unsigned kEnoughDivergence = 3;  // rounds in a row whose training diverged, as of a node
 
 /// One strategy on one seed.
 struct Run {
@@ -285,6 +287,12 @@ class Simulation {
       learners_.push_back(
           std::make_unique<Learner>(io_, configs_[i], all[i], std::move(others)));
       learners_.back()->join(network_.exchange(i));
+      // Nobody needs it after a power cut.
+      learners_.back()->write_with(
+          [](fs::path path, std::shared_ptr<const pipe::SealedMap> content) -> net::awaitable<void> {
+            write_whole(path, content->bytes(), Sync::no);
+            co_return;
+          });
     }
   }
 
@@ -332,8 +340,7 @@ class Simulation {
       try {
         io_.run_for(250ms);
       } catch (const WorkerRefused& error) {
-        throw Failure(error.kind == pipe::FailureKind::config ? EX_CONFIG : EX_DATAERR,
-                      error.what());
+        throw Failure(exit_code(error.kind), error.what());
       } catch (const WorkerLost& error) {
         if (interrupted) throw Interrupted();  // Ctrl-C reaches the workers too
         throw Failure(EX_SOFTWARE, std::string("a worker was lost: ") + error.what());
@@ -361,6 +368,13 @@ class Simulation {
       rounds_[index].push_back(entry(std::move(report), learning.strategy, learner.opened(), time,
                                      network_.bytes_received(index)));
       ++done_;
+      if (learner.diverged_in_a_row() < kEnoughDivergence) continue;
+      // As a real node, it rests; what it has is its outcome.
+      for (; round < config.learning.rounds; ++done_) {
+        json rest = rounds_[index].back();
+        rest["round"] = ++round;
+        rounds_[index].push_back(std::move(rest));
+      }
     }
     clock_.leave(index);
     learner.drop_worker();
@@ -406,6 +420,26 @@ json described(const Scenario& scenario, const World& world) {
     nodes.push_back(std::move(entry));
   }
   return nodes;
+}
+
+/// A line for each node whose training diverged.
+std::vector<std::string> diverged(const json& run) {
+  std::vector<std::string> lines;
+  for (const json& node : run.at("nodes")) {
+    std::size_t count = 0;
+    std::string why;
+    for (const json& report : node.at("rounds")) {
+      if (report.value("diverged", json()).is_null()) continue;
+      why = report.at("diverged");
+      ++count;
+    }
+    if (count == 0) continue;
+    lines.push_back("GIVEN UP by " + node.at("name").get<std::string>() + ", " +
+                    run.at("strategy").get<std::string>() + ", seed " + run.at("seed").dump() +
+                    ": " + std::to_string(count) + " of " +
+                    std::to_string(node.at("rounds").size()) + " rounds: " + why);
+  }
+  return lines;
 }
 
 /// What a run of one strategy and seed depends on: the scenario but for comments, and for what says
@@ -522,7 +556,11 @@ json simulate(const Scenario& scenario, const fs::path& directory, Reuse reuse, 
       results["runs"].push_back(*std::move(result));
     }
   }
-  block.finish({std::to_string(runs) + " runs done"});
+  std::vector<std::string> lines{std::to_string(runs) + " runs done"};
+  for (const json& run : results["runs"]) {
+    for (std::string& line : diverged(run)) lines.push_back(std::move(line));
+  }
+  block.finish(lines);
   results["summary"] = summarize(results);
   write(directory / "results.json", results.dump());
   write(directory / "report.html", report_html(results));

@@ -15,22 +15,27 @@ Bytes read_file(const std::filesystem::path& path, std::size_t max_bytes) {
   errno = 0;
   const std::unique_ptr<gzFile_s, decltype(close)> file(gzopen(path.c_str(), "rb"), close);
   if (!file) {
-    throw DataError("cannot open " + path.string() + ": " +
-                    std::strerror(errno != 0 ? errno : ENOMEM) +
-                    "; check the path and the permissions");
+    const int error = errno != 0 ? errno : ENOMEM;
+    throw FileError(error, "cannot open " + path.string() + ": " + std::strerror(error) +
+                               "; check the path and the permissions");
   }
   constexpr std::size_t kStep = 1 << 20;
   Bytes bytes;
   for (;;) {
     const std::size_t had = bytes.size();
     bytes.resize(had + kStep);
+    errno = 0;
     const int got = gzread(file.get(), bytes.data() + had, kStep);
+    const int error = errno;
     int problem = Z_OK;
     const char* const what = gzerror(file.get(), &problem);
     // A compressed file that ends early is no error to gzread(), only to gzerror().
     if (got < 0 || problem == Z_BUF_ERROR) {
-      throw DataError("cannot read " + path.string() + ": " +
-                      (problem == Z_ERRNO ? std::strerror(errno) : what) +
+      if (problem == Z_ERRNO) {
+        throw FileError(error, "cannot read " + path.string() + ": " + std::strerror(error) +
+                                   "; check the disk, and that it is a file");
+      }
+      throw DataError("cannot read " + path.string() + ": " + what +
                       "; the file is damaged or cut short, copy it again");
     }
     bytes.resize(had + static_cast<std::size_t>(got));

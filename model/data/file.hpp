@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
 namespace kith::data {
@@ -12,6 +13,12 @@ namespace kith::data {
 /// The operator's files do not hold what a task needs; one sentence that says what to do.
 struct DataError : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+/// The system refused to open or to read one.
+struct FileError : DataError {
+  FileError(int why, const std::string& what) : DataError(what), error(why) {}
+  int error;  ///< an errno
 };
 
 inline constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;  ///< of one, uncompressed

@@ -25,11 +25,16 @@ template <Is<Evaluation> T>
 void fields(auto& field, T& m) {
   field("loss", m.loss), field("accuracy", m.accuracy), field("examples", m.examples);
 }
+template <Is<Guard> T>
+void fields(auto& field, T& m) {
+  field("name", m.name), field("holds", m.holds), field("what", m.what);
+}
 template <Is<Opened> T>
 void fields(auto& field, T& m) {
   field("parameters", m.parameters), field("classes", m.classes), field("train", m.train);
   field("validation", m.validation), field("test", m.test), field("scored", m.scored);
   field("round", m.round), field("resumed", m.resumed);
+  field("guards", m.guards);
 }
 template <Is<Spent> T>
 void fields(auto& field, T& m) {
@@ -90,6 +95,10 @@ void fields(auto& field, T& m) {
   field("threads", m.threads), field("seed", m.seed), field("score_examples", m.score_examples);
   field("device", m.device), field("privacy", m.privacy);
 }
+template <Is<Spend> T>
+void fields(auto& field, T& m) {
+  field("round", m.round), field("epochs", m.epochs);
+}
 template <Is<Train> T>
 void fields(auto& field, T& m) {
   field("round", m.round), field("epochs", m.epochs), field("baseline", m.baseline);
@@ -136,14 +145,15 @@ void fields(auto& field, T& m) {
 // ---- Words ----
 
 // In the order of Operation.
-constexpr std::array kOperations{"open",     "train",    "load",  "forget",    "score",
-                                 "try",      "average",  "keep",  "initial",   "measure",
-                                 "distance", "evaluate", "serve", "checkpoint"};
+constexpr std::array kOperations{"open",    "spend",    "train",    "load",  "forget",
+                                 "score",   "try",      "average",  "keep",  "initial",
+                                 "measure", "distance", "evaluate", "serve", "checkpoint"};
 static_assert(kOperations.size() == std::variant_size_v<Operation>);
 
 constexpr std::array kModels{"baseline", "averaged", "partial", "served"};
 constexpr std::array kSplits{"validation", "test", "train"};
-constexpr std::array kFailures{"config", "data", "software"};
+constexpr std::array kFailures{"config",     "data",   "software", "disk",
+                               "permission", "memory", "diverged"};
 
 constexpr const auto& words(ModelName) { return kModels; }
 constexpr const auto& words(Split) { return kSplits; }
@@ -177,6 +187,10 @@ class Writer {
     } else if constexpr (std::same_as<T, std::vector<std::filesystem::path>>) {
       Json list = Json::array();
       for (const auto& path : value) list.push_back(json(path));
+      return list;
+    } else if constexpr (std::same_as<T, std::vector<Guard>>) {
+      Json list = Json::array();
+      for (const auto& guard : value) list.push_back(json(guard));
       return list;
     } else if constexpr (std::same_as<T, std::filesystem::path>) {
       return value.string();
@@ -397,6 +411,7 @@ std::variant<Reply<Result>, std::string> parse_reply(std::string_view text) {
   template std::string encode(const Reply<Result>&); \
   template std::variant<Reply<Result>, std::string> parse_reply(std::string_view)
 KITH_REPLY(Opened);
+KITH_REPLY(Spent);
 KITH_REPLY(Trained);
 KITH_REPLY(Scored);
 KITH_REPLY(Evaluation);

@@ -24,6 +24,13 @@ struct Evaluation {
   std::uint64_t examples = 0;
 };
 
+/// One thing that the worker has given up, in case that it is taken over.
+struct Guard {
+  std::string name;  ///< "network", "reading", ...
+  bool holds = false;
+  std::string what;  ///< a sentence without its end: what that means, or why it does not hold
+};
+
 struct Opened {  // with file: the initial model M0
   std::uint64_t parameters = 0;
   std::uint64_t train = 0, validation = 0, test = 0;  ///< examples
@@ -31,6 +38,7 @@ struct Opened {  // with file: the initial model M0
   std::uint64_t scored = 0;  ///< validation examples in every row of scores
   std::uint64_t round = 0;   ///< of the checkpoint, or 0
   bool resumed = false;
+  std::vector<Guard> guards{};  ///< none: the worker does not say
 };
 /// What has been spent of the privacy of the training examples.
 struct Spent {
@@ -52,7 +60,7 @@ struct Scored {  // with file: rows of `examples` float32 clipped losses; the re
 struct Measured {
   std::vector<double> values;  ///< one a member, finite
 };
-struct Checkpointed {
+struct Checkpointed {  // with file: the checkpoint, for kith to write down
   std::uint64_t bytes = 0;
 };
 struct Done {};
@@ -66,9 +74,13 @@ struct Progress {
 };
 
 enum class FailureKind {
-  config,    ///< the task or the settings are wrong; asking again changes nothing
-  data,      ///< a file, the data set or a peer's snapshot is not what it should be
-  software,  ///< the worker or the one who drives it has a bug, or the machine failed
+  config,      ///< the task or the settings are wrong; asking again changes nothing
+  data,        ///< a file, the data set or a peer's snapshot is not what it should be
+  software,    ///< the worker or the one who drives it has a bug
+  disk,        ///< it failed or is full
+  permission,  ///< a file may not be read or written
+  memory,      ///< there is not enough
+  diverged,    ///< training ended in numbers that are none; the models are as before
 };
 struct Failure {
   FailureKind kind = FailureKind::software;
@@ -99,16 +111,26 @@ struct Privacy {
   std::optional<std::uint64_t> seed{};
 };
 
+/// The files in the state directory that a worker begins with.  It cannot write: kith does.
+inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";
+inline constexpr const char* kLedgerFile = "privacy.ledger";
+
 struct Open {
   using Result = Opened;
   model::Task task;
   DataFiles data;
-  std::string state;  ///< existing directory for the checkpoint
+  std::string state;  ///< existing directory of the checkpoint
   std::uint64_t threads = 1;
   std::uint64_t seed = 0;              ///< of this node: split, scored subset, minibatches
   std::uint64_t score_examples = 256;  ///< at most this many are scored
   std::string device = "cpu";          ///< or "cuda", or "auto"
   std::optional<Privacy> privacy{};    ///< of the partials; the baseline never leaves
+};
+/// With privacy, before each Train of that round: counts it.
+struct Spend {
+  using Result = Spent;  // with file: the ledger, for kith to write down
+  std::uint64_t round = 0;
+  std::uint64_t epochs = 1;
 };
 struct Train {
   using Result = Trained;
@@ -178,7 +200,7 @@ struct Checkpoint {
   std::uint64_t round = 0;
 };
 
-using Operation = std::variant<Open, Train, Load, Forget, Score, Try, Average, Keep, Initial,
+using Operation = std::variant<Open, Spend, Train, Load, Forget, Score, Try, Average, Keep, Initial,
                                Measure, Distance, Evaluate, Serve, Checkpoint>;
 struct Request {
   std::uint64_t id = 0;

@@ -1,13 +1,11 @@
 #include "model/torch/checkpoint.hpp"
 
-#include "model/torch/durable.hpp"
 #include "model/torch/error.hpp"
+#include "model/torch/stored.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <span>
 #include <string>
 
@@ -52,12 +50,7 @@ std::string digest(const std::string& round, const std::string& task, const mode
 
 }  // namespace
 
-std::filesystem::path checkpoint_path(const std::filesystem::path& directory) {
-  return directory / "checkpoint.safetensors";
-}
-
-std::uint64_t save_checkpoint(const std::filesystem::path& directory, const State& state,
-                              const model::Schema& schema, const crypto::Hash& task) {
+Bytes checkpoint_file(const State& state, const model::Schema& schema, const crypto::Hash& task) {
   Params values;
   for (const Params* const params : models(state)) {
     values.insert(values.end(), params->begin(), params->end());
@@ -69,21 +62,15 @@ std::uint64_t save_checkpoint(const std::filesystem::path& directory, const Stat
       {"round", round},
       {"task", task_text},
       {"digest", digest(round, task_text, whole, std::as_bytes(std::span(values)))}};
-  const Bytes file = model::write_snapshot(whole, values, metadata);
-
-  replace_file(checkpoint_path(directory), file);
-  return file.size();
+  return model::write_snapshot(whole, values, metadata);
 }
 
 std::optional<State> load_checkpoint(const std::filesystem::path& directory,
                                      const model::Schema& schema, const crypto::Hash& task) {
-  const std::filesystem::path path = checkpoint_path(directory);
-  if (!std::filesystem::exists(path)) return std::nullopt;
-  std::ifstream in(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!in) refuse(path, "cannot be read");
-
-  const auto parsed = model::read_snapshot(as_byte_view(text));
+  const std::filesystem::path path = directory / pipe::kCheckpointFile;
+  const auto file = read_stored(path);
+  if (!file) return std::nullopt;
+  const auto parsed = model::read_snapshot(*file);
   if (const auto* const error = std::get_if<model::SnapshotError>(&parsed)) {
     refuse(path, "is damaged (" + error->what + ")");
   }

@@ -18,17 +18,13 @@ struct State {
   Params served;    ///< what the gate last chose
 };
 
-/// The one file in the state directory.  It is safetensors, so other programs can read it:
-/// tensors "averaged.NAME", "baseline.NAME" and "served.NAME".
-[[nodiscard]] std::filesystem::path checkpoint_path(const std::filesystem::path& directory);
+/// The file in the state directory, which kith writes and a worker begins with.  It is safetensors,
+/// so other programs can read it: tensors "averaged.NAME", "baseline.NAME" and "served.NAME".
+[[nodiscard]] Bytes checkpoint_file(const State& state, const model::Schema& schema,
+                                    const crypto::Hash& task);
 
-/// Replaces the file; at every instant, also across a power cut, the old or the new one is there
-/// whole.  Returns its size.  Throws WorkerError.
-std::uint64_t save_checkpoint(const std::filesystem::path& directory, const State& state,
-                              const model::Schema& schema, const crypto::Hash& task);
-
-/// nullopt if there is no file.  Throws WorkerError, and touches nothing, if there is one that is
-/// damaged or of another task.
+/// nullopt if there is no file.  Throws WorkerError if there is one that cannot be read, is damaged
+/// or of another task.
 [[nodiscard]] std::optional<State> load_checkpoint(const std::filesystem::path& directory,
                                                    const model::Schema& schema,
                                                    const crypto::Hash& task);

@@ -7,6 +7,10 @@
 
 namespace kith::worker {
 
+inline constexpr const char* kNoMemory =
+    "there is not enough memory for this task's model and data; give this machine more, or lower "
+    "task.batch or task.sizes";
+
 /// This request cannot be done; kith is told and the worker goes on.
 struct WorkerError : std::runtime_error {
   WorkerError(pipe::FailureKind why, const std::string& what)

@@ -1,14 +1,12 @@
 #include "model/torch/ledger.hpp"
 
 #include "crypto/hash.hpp"
-#include "model/torch/durable.hpp"
 #include "model/torch/error.hpp"
+#include "model/torch/stored.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string>
 
@@ -48,21 +46,17 @@ std::vector<model::PrivateSteps> steps_of(const std::vector<Entry>& entries,
 
 }  // namespace
 
-std::filesystem::path Ledger::path(const std::filesystem::path& directory) {
-  return directory / "privacy.ledger";
-}
-
-Ledger::Ledger(const std::filesystem::path& directory) : path_(path(directory)) {
-  if (!std::filesystem::exists(path_)) return;
+Ledger::Ledger(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / pipe::kLedgerFile;
+  const auto file = read_stored(path);
+  if (!file) return;
   const auto refuse = [&](const std::string& why) {
     throw WorkerError(pipe::FailureKind::data,
-                      path_.string() + " " + why +
+                      path.string() + " " + why +
                           ", and without it nobody knows what this node has spent of its "
                           "examples' privacy; restore it, or set node.state to a new folder");
   };
-  std::ifstream in(path_, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!in) refuse("cannot be read");
+  const std::string text(reinterpret_cast<const char*>(file->data()), file->size());
   const std::string content = text.substr(0, text.find(kDigest));
   if (text != content + digest_of(content)) refuse("is damaged");
   std::istringstream lines(content);
@@ -93,19 +87,17 @@ Ledger::Spent Ledger::spend(const model::PrivateSteps& steps, double delta, doub
   } else {
     spent.epsilon = model::epsilon(steps_of(entries, &Entry::published), delta);
   }
-  save(entries);
   entries_ = std::move(entries);
   return spent;
 }
 
-void Ledger::save(const std::vector<Entry>& entries) const {
+std::string Ledger::text() const {
   std::string text = std::string(kLedgerFormat) + "\n";
-  for (const Entry& entry : entries) {
+  for (const Entry& entry : entries_) {
     text += text_of(entry.step.sampling) + " " + text_of(entry.step.noise) + " " +
             std::to_string(entry.done) + " " + std::to_string(entry.published) + "\n";
   }
-  text += digest_of(text);
-  replace_file(path_, as_byte_view(text));
+  return text + digest_of(text);
 }
 
 }  // namespace kith::worker

@@ -27,7 +27,7 @@ constexpr std::string_view kHelp =
     "\n"
     "  --fd N         number of the inherited socket\n"
     "  --gpu          it will compute on a GPU: what a driver needs to start, the sandbox forbids\n"
-    "  --no-sandbox   keep the system calls of the network, where the kernel has no seccomp\n"
+    "  --no-sandbox   keep the network, files and other processes, where the kernel has no seccomp\n"
     "  --version      print the version and exit\n"
     "  --help         print this and exit\n";
 
@@ -76,11 +76,19 @@ int serve(const Options& options) {
   }
   keep_freed_memory();
   kith::crypto::init();
-  kith::worker::close_inherited(socket.get());
-  if (options.gpu) kith::worker::start_gpu();
-  if (options.sandbox) kith::worker::enter_sandbox();
-  kith::worker::end_with(socket.get());
-  kith::worker::Worker(kith::pipe::Pipe(std::move(socket))).run();
+  using namespace kith::worker;
+  close_inherited(socket.get());
+  if (options.gpu) start_gpu();
+  Guards guards = no_guards();
+  if (options.sandbox) guards = enter_sandbox(options.gpu ? Calls::not_forbidden : Calls::needed);
+  end_with(socket.get());
+  const auto close_door = [&] {
+    if (options.sandbox) {
+      for (auto& guard : options.gpu ? leave_files_open() : close_files()) guards.push_back(guard);
+    }
+    return guards;
+  };
+  Worker(kith::pipe::Pipe(std::move(socket)), close_door).run();
   return 0;
 }
 

@@ -35,6 +35,11 @@ auto guarded(Body body) {
     return body();
   } catch (const c10::Error& error) {
     const std::string what = error.what_without_backtrace();
+    // The allocators' words, of 1.13 and of 2.x, on a processor and on a GPU.
+    for (const char* const words : {"can't allocate memory", "not enough memory", "out of memory"}) {
+      if (what.find(words) == std::string::npos) continue;
+      throw WorkerError(FailureKind::memory, kNoMemory);
+    }
     throw WorkerError(FailureKind::software, "LibTorch failed: " + what.substr(0, what.find('\n')));
   }
 }
@@ -433,7 +438,7 @@ Network::Training Network::train(const Params& start, const Plan& plan,
       result.last.validation = impl_->evaluate(Part::validation);
       Params params = impl_->get();
       if (!std::isfinite(result.last.validation.loss) || !all_finite(params)) {
-        throw WorkerError(FailureKind::config,
+        throw WorkerError(FailureKind::diverged,
                           "training diverged in epoch " + std::to_string(number) +
                               "; lower the task's learning_rate" +
                               (plan.noise ? ", privacy.noise or privacy.clip" : ""));

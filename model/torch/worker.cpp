@@ -10,10 +10,12 @@
 #include "model/torch/initial.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <new>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -29,6 +31,7 @@ constexpr std::size_t kMaxError = 2000;  // bytes of text in a failure
 constexpr std::string_view kSelf = "self";          // the partial
 constexpr std::string_view kAveraged = "averaged";  // theta
 constexpr std::string_view kBaseline = "baseline";
+constexpr std::string_view kServed = "served";
 
 class Stopwatch {
  public:
@@ -40,14 +43,35 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+/// Worse than any number; but JSON has no infinity.
+constexpr double kWorst = std::numeric_limits<float>::max();
+
+pipe::Evaluation finite(pipe::Evaluation evaluation) {
+  if (!std::isfinite(evaluation.loss)) evaluation.loss = kWorst;
+  return evaluation;
+}
+
 double norm(const Params& params) {
   return model::parameter_norm(std::as_bytes(std::span(params)));
 }
 
 [[noreturn]] void fail(FailureKind kind, const std::string& what) { throw WorkerError(kind, what); }
 
+FailureKind kind_of(const data::FileError& error) {
+  switch (error.error) {
+    case EACCES:
+    case EPERM:
+      return FailureKind::permission;
+    case EIO:
+    case EUCLEAN:
+      return FailureKind::disk;
+    default:
+      return FailureKind::data;
+  }
+}
+
 void refuse_own_name(const std::string& name) {
-  if (name != kSelf && name != kAveraged && name != kBaseline) return;
+  if (name != kSelf && name != kAveraged && name != kBaseline && name != kServed) return;
   fail(FailureKind::software, "\"" + name + "\" is a model of our own, not a peer");
 }
 
@@ -76,8 +100,7 @@ void check_privacy(const pipe::Privacy& privacy) {
 /// A model that was trained without noise once tells of its examples for good, and so does every
 /// model that grows out of it: what one state directory holds was trained one way from the first
 /// round on.
-void check_history(const pipe::Open& open, bool resumed) {
-  const bool counted = std::filesystem::exists(Ledger::path(open.state));
+void check_history(const pipe::Open& open, bool resumed, bool counted) {
   if (open.privacy && resumed && !counted) {
     fail(FailureKind::config, "the model in " + open.state +
                                   " was trained without noise, and no noise mends that "
@@ -126,8 +149,12 @@ void Worker::answer(const Operation& operation) {
     return;
   } catch (const WorkerError& error) {
     failure = {error.kind, error.what()};
+  } catch (const data::FileError& error) {
+    failure = {kind_of(error), error.what()};
   } catch (const data::DataError& error) {
     failure = {FailureKind::data, error.what()};
+  } catch (const std::bad_alloc&) {
+    failure = {FailureKind::memory, kNoMemory};
   } catch (const std::exception& error) {
     failure = {FailureKind::software, error.what()};
   }
@@ -177,13 +204,12 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   Bytes initial_file = model::write_snapshot(schema, initial);
   const crypto::Hash task_hash = model::task_hash(open.task, crypto::hash(initial_file));
   const auto checkpoint = load_checkpoint(open.state, schema, task_hash);
-  check_history(open, checkpoint.has_value());
-  std::optional<Ledger> ledger;
-  if (open.privacy) ledger.emplace(open.state);
+  std::optional<Ledger> ledger(open.state);
+  check_history(open, checkpoint.has_value(), ledger->counts());
+  if (!open.privacy) ledger.reset();
 
   session_.emplace(Session{.task = open.task,
                            .task_hash = task_hash,
-                           .state_directory = open.state,
                            .seed = open.seed,
                            .network = std::move(network),
                            .initial = {initial, {}},
@@ -193,6 +219,7 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
                            .partial = {},
                            .peers = {}});
   session().network.after_each_batch([this] { give_sign_of_life(); });
+  auto guards = close_door_ ? close_door_() : std::vector<pipe::Guard>();
   return {{.parameters = schema.parameters(),
            .train = session().network.examples(Part::train),
            .validation = session().network.examples(Part::validation),
@@ -200,8 +227,20 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
            .classes = open.task.classes,
            .scored = session().network.examples(Part::scored),
            .round = session().state.round,
-           .resumed = checkpoint.has_value()},
+           .resumed = checkpoint.has_value(),
+           .guards = std::move(guards)},
           pipe::sealed_memfd("initial model", initial_file)};
+}
+
+Worker::Answer<pipe::Spent> Worker::handle(const pipe::Spend& request) {
+  const auto& privacy = session().privacy;
+  if (!privacy) fail(FailureKind::software, "training is not private; do not ask to count it");
+  if (request.epochs < 1) fail(FailureKind::config, "epochs must be at least 1");
+  const auto steps = session().network.private_steps(privacy->noise, request.epochs);
+  const Ledger::Spent counted = session().ledger->spend(steps, privacy->delta, privacy->epsilon);
+  const pipe::Spent spent{counted.epsilon, counted.publish};
+  session().counted = Session::Counted{request.round, request.epochs, spent};
+  return {spent, pipe::sealed_memfd("ledger", as_byte_view(session().ledger->text()))};
 }
 
 Worker::Answer<pipe::Trained> Worker::handle(const pipe::Train& request) {
@@ -231,9 +270,11 @@ Network::Training Worker::train_partial(const pipe::Train& request,
   const Params& start = session().state.averaged;
   const auto& privacy = session().privacy;
   if (!privacy) return train(start, request, "partial");
-  const auto steps = session().network.private_steps(privacy->noise, request.epochs);
-  const Ledger::Spent counted = session().ledger->spend(steps, privacy->delta, privacy->epsilon);
-  spent = {counted.epsilon, counted.publish};
+  const auto counted = std::exchange(session().counted, std::nullopt);
+  if (!counted || counted->round != request.round || counted->epochs != request.epochs) {
+    fail(FailureKind::software, "what this round spends is not written down; send spend first");
+  }
+  spent = counted->spent;
   crypto::RandomStream random = noise_for(*privacy, request.round);
   return train(start, request, "partial", Network::Noise{privacy->noise, privacy->clip, &random});
 }
@@ -319,7 +360,7 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Try& mixture) {
 Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Average& mixture) {
   begin("evaluating", 1);
   Params mean = average(mixture);
-  const pipe::Evaluation evaluation = session().network.evaluate(mean, Part::validation);
+  const auto evaluation = finite(session().network.evaluate(mean, Part::validation));
   session().state.averaged = std::move(mean);
   return {evaluation};
 }
@@ -349,9 +390,7 @@ Worker::Answer<pipe::Measured> Worker::handle(const pipe::Measure& measure) {
     const std::vector<float> losses = session().network.losses(params(name), part);
     double sum = 0;
     for (const float loss : losses) {
-      // Worse than any number; but JSON has no infinity.
-      constexpr float kWorst = std::numeric_limits<float>::max();
-      sum += static_cast<double>(std::isfinite(loss) ? loss : kWorst);
+      sum += std::isfinite(loss) ? static_cast<double>(loss) : kWorst;
     }
     measured.values.push_back(sum / static_cast<double>(losses.size()));
     ++progress_.epoch;
@@ -376,7 +415,7 @@ Worker::Answer<pipe::Measured> Worker::handle(const pipe::Distance& distance) {
 
 Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Evaluate& evaluate) {
   begin("evaluating", 1);
-  return {session().network.evaluate(model(evaluate.model), part_of(evaluate.split))};
+  return {finite(session().network.evaluate(model(evaluate.model), part_of(evaluate.split)))};
 }
 
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Serve& serve) {
@@ -385,12 +424,10 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Serve& serve) {
 }
 
 Worker::Answer<pipe::Checkpointed> Worker::handle(const pipe::Checkpoint& checkpoint) {
-  State state = session().state;
-  state.round = checkpoint.round;
-  const std::uint64_t bytes = save_checkpoint(session().state_directory, state,
-                                              session().network.schema(), session().task_hash);
-  session().state = std::move(state);
-  return {{.bytes = bytes}};
+  session().state.round = checkpoint.round;
+  const Bytes file =
+      checkpoint_file(session().state, session().network.schema(), session().task_hash);
+  return {{.bytes = file.size()}, pipe::sealed_memfd("checkpoint", file)};
 }
 
 // ---- Models ----
@@ -415,6 +452,7 @@ Worker::Scorable& Worker::member(std::string_view name) {
 const Params& Worker::params(std::string_view name) {
   if (name == kAveraged) return session().state.averaged;
   if (name == kBaseline) return session().state.baseline;
+  if (name == kServed) return session().state.served;
   return member(name).params;
 }
 

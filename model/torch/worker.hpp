@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,10 +24,13 @@ namespace kith::worker {
 class Worker {
  public:
   using Duration = std::chrono::steady_clock::duration;
+  using CloseDoor = std::function<std::vector<pipe::Guard>()>;
+  /// `close_door` is called once the data have been read, and says what holds then.
   /// kith ends a worker that says nothing for long: after `silence` it says how far it has come,
   /// between two batches.
-  explicit Worker(pipe::Pipe pipe, Duration silence = std::chrono::seconds(1))
-      : pipe_(std::move(pipe)), silence_(silence) {}
+  explicit Worker(pipe::Pipe pipe, CloseDoor close_door = {},
+                  Duration silence = std::chrono::seconds(1))
+      : pipe_(std::move(pipe)), close_door_(std::move(close_door)), silence_(silence) {}
 
   /// Returns when the other side has hung up.
   void run();
@@ -41,13 +45,18 @@ class Worker {
   struct Session {
     model::Task task;
     crypto::Hash task_hash{};
-    std::filesystem::path state_directory;
     std::uint64_t seed = 0;
     Network network;
     Scorable initial;  ///< M0
     State state;
     std::optional<pipe::Privacy> privacy;
     std::optional<Ledger> ledger;  ///< with privacy
+    /// Steps that are written down and not yet done.
+    struct Counted {
+      std::uint64_t round = 0, epochs = 0;
+      pipe::Spent spent;
+    };
+    std::optional<Counted> counted{};
     std::optional<Scorable> partial;
     std::map<std::string, Scorable, std::less<>> peers;  ///< and what was kept under a name
   };
@@ -59,6 +68,7 @@ class Worker {
   };
 
   Answer<pipe::Opened> handle(const pipe::Open& open);
+  Answer<pipe::Spent> handle(const pipe::Spend& spend);
   Answer<pipe::Trained> handle(const pipe::Train& train);
   Answer<pipe::Done> handle(const pipe::Load& load);
   Answer<pipe::Done> handle(const pipe::Forget& forget);
@@ -83,7 +93,7 @@ class Worker {
   void give_sign_of_life();
   Network::Training train(const Params& start, const pipe::Train& request, const char* phase,
                           std::optional<Network::Noise> noise = {});
-  /// With privacy, `spent` is what this and all partials before it cost: counted first.
+  /// With privacy, `spent` is what this and all partials before it cost.
   Network::Training train_partial(const pipe::Train& request, std::optional<pipe::Spent>& spent);
 
   Session& session();
@@ -97,6 +107,7 @@ class Worker {
   pipe::Fd snapshot_file(const char* name, const Params& params);
 
   pipe::Pipe pipe_;
+  CloseDoor close_door_;
   std::uint64_t request_ = 0;  ///< id of the one being answered
   pipe::Fd file_;              ///< that came with it
   pipe::Progress progress_;    ///< of the long work under way

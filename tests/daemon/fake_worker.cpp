@@ -7,6 +7,14 @@
 //   swells      hands over a partial larger than the initial model
 //   renames     hands over a partial whose weights have another name
 //   fds         reports how many descriptors it was given as the number of parameters
+//   killed      ends by SIGKILL in the first training of all
+//   aborts      says "all is lost" and crashes there
+//   leaves      says "good-bye" and ends with the status 3 there
+//   diverges    training always does
+//   stumbles    that of the first round does
+//   keeps       hands over a checkpoint, "the checkpoint"
+//   terminal    reports as the number of parameters 1 if it has a terminal, and 2 if it knows of a
+//               password in its environment
 //   scripted    takes the loss and the distance of each model from the files "losses" and
 //               "distances" in the state folder, lines "name=number" (1 if not there), and
 //               writes every request to "requests" there; "examples" in "losses" is how many
@@ -18,6 +26,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -81,10 +92,29 @@ class FakeWorker {
       const auto all = fs::directory_iterator("/proc/self/fd");
       opened.parameters = static_cast<std::uint64_t>(std::distance(begin(all), end(all)));
     }
+    if (behaviour_ == "terminal") {
+      opened.parameters = (getsid(0) == getpid() ? 0U : 1U) + (std::getenv("PASSWORD") ? 2U : 0U);
+    }
+    opened.guards = {{"network", true, "it has none"}};
+    if (behaviour_ == "open") opened.guards.push_back({"reading", false, "it reads what it likes"});
     reply(opened, pipe::sealed_memfd("initial", snapshot("w", kModel, 0)));
   }
   void answer(const pipe::Train& train) {
     if (behaviour_ == "slow") pause();
+    if (behaviour_ == "diverges" || (behaviour_ == "stumbles" && train.round == 1)) {
+      const pipe::Reply<pipe::Trained> refused{
+          id_, pipe::Failure{pipe::FailureKind::diverged, "training diverged in epoch 1"}};
+      static_cast<void>(pipe_.send({pipe::encode(refused), pipe::Fd()}));
+      return;
+    }
+    const bool first = !fs::exists(fs::path(state_) / "fell");
+    if (first && (behaviour_ == "killed" || behaviour_ == "aborts" || behaviour_ == "leaves")) {
+      if (!state_.empty()) std::ofstream(fs::path(state_) / "fell") << "once";
+      if (behaviour_ == "killed") raise(SIGKILL);
+      std::fprintf(stderr, behaviour_ == "aborts" ? "all is lost\n" : "good-bye\n");
+      if (behaviour_ == "aborts") std::abort();
+      _exit(3);
+    }
     const Bytes model =
         snapshot(behaviour_ == "renames" ? "v" : "w", behaviour_ == "swells" ? kModel + 1 : kModel,
                  static_cast<float>(train.round));
@@ -148,7 +178,12 @@ class FakeWorker {
     reply(pipe::Scored{scored, 0}, pipe::sealed_memfd("rows", std::as_bytes(std::span(row))));
   }
   void answer(const pipe::Evaluate&) { reply(pipe::Evaluation{1, 0.5, kScored}); }
-  void answer(const pipe::Checkpoint&) { reply(pipe::Checkpointed{}); }
+  void answer(const pipe::Checkpoint&) {
+    if (behaviour_ != "keeps") return reply(pipe::Checkpointed{});
+    const std::string_view text = "the checkpoint";
+    reply(pipe::Checkpointed{text.size()}, pipe::sealed_memfd("checkpoint", as_byte_view(text)));
+  }
+  void answer(const pipe::Spend&) { reply(pipe::Spent{}); }
   void answer(const pipe::Load&) { reply(pipe::Done{}); }
   void answer(const pipe::Forget&) { reply(pipe::Done{}); }
   void answer(const pipe::Serve&) { reply(pipe::Done{}); }

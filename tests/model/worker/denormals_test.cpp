@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(worker_gives_signs_of_life_while_it_trains_scores_and_measu
   const test::TemporaryDirectory folder;
   auto [ours, theirs] = pipe::make_pipe();
   std::thread other([end = std::move(theirs)]() mutable {
-    worker::Worker(pipe::Pipe(std::move(end)), 0ms).run();
+    worker::Worker(pipe::Pipe(std::move(end)), {}, 0ms).run();
   });
   pipe::Pipe pipe(std::move(ours));
   std::uint64_t id = 0;

@@ -30,7 +30,7 @@ using test::WorkerProcess;
 bool holds_in_sandbox(const std::function<bool()>& claim) {
   const pid_t child = fork();
   if (child == 0) {
-    worker::enter_sandbox();
+    static_cast<void>(worker::enter_sandbox());
     _exit(claim() ? 0 : 1);
   }
   int status = 0;
@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(the_filter_reaches_threads_started_before) {
       while (!entered) std::this_thread::yield();
       held = refused(socket(AF_INET, SOCK_STREAM, 0));
     });
-    worker::enter_sandbox();
+    static_cast<void>(worker::enter_sandbox());
     entered = true;
     early.join();
     _exit(held ? 0 : 1);

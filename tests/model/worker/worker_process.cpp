@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
+#include <fstream>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -19,7 +20,7 @@ const std::string& test_device() {
   return device;
 }
 
-WorkerProcess::WorkerProcess(const std::vector<std::string>& extra_arguments) {
+WorkerProcess::WorkerProcess(const std::vector<std::string>& extra_arguments, As user) {
   auto [ours, theirs] = pipe::make_pipe();
   std::vector<std::string> arguments{KITH_WORKER, "--fd", std::to_string(theirs.get())};
   if (test_device() != "cpu") arguments.push_back("--gpu");
@@ -31,6 +32,8 @@ WorkerProcess::WorkerProcess(const std::vector<std::string>& extra_arguments) {
   if (pid_ < 0) throw std::runtime_error("cannot fork");
   if (pid_ == 0) {
     fcntl(theirs.get(), F_SETFD, 0);
+    constexpr uid_t kNobody = 65534;
+    if (user == As::nobody && setresuid(kNobody, kNobody, kNobody) != 0) _exit(126);
     execv(KITH_WORKER, argv.data());
     _exit(127);
   }
@@ -57,6 +60,14 @@ Bytes WorkerProcess::last_file() const {
   if (const auto* const why = std::get_if<std::string>(&mapped)) throw std::runtime_error(*why);
   const ByteView view = std::get<pipe::SealedMap>(mapped).bytes();
   return {view.begin(), view.end()};
+}
+
+void WorkerProcess::write(const char* name, const pipe::Fd& file) const {
+  const auto mapped = pipe::SealedMap::open(file, std::size_t{1} << 28);
+  if (const auto* const why = std::get_if<std::string>(&mapped)) throw std::runtime_error(*why);
+  const ByteView bytes = std::get<pipe::SealedMap>(mapped).bytes();
+  std::ofstream out(state_ / name, std::ios::binary);
+  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
 void WorkerProcess::kill() {

@@ -5,6 +5,8 @@
 #include "model/pipe/pipe.hpp"
 
 #include <chrono>
+#include <concepts>
+#include <filesystem>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -17,10 +19,15 @@ namespace kith::test {
 /// What the tests compute on: "cpu", unless the environment variable KITH_TEST_DEVICE says "cuda".
 [[nodiscard]] const std::string& test_device();
 
-/// A kith-worker of our own, at the other end of a real pipe.
+/// Whose process it is: of the user who runs the test, or, if that is root, of nobody.
+enum class As { oneself, nobody };
+
+/// A kith-worker of our own, at the other end of a real pipe.  As kith does, this writes down what
+/// the worker keeps, and has private training counted first.
 class WorkerProcess {
  public:
-  explicit WorkerProcess(const std::vector<std::string>& extra_arguments = {});
+  explicit WorkerProcess(const std::vector<std::string>& extra_arguments = {},
+                         As user = As::oneself);
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
   ~WorkerProcess();  ///< kills what is still running
@@ -35,6 +42,13 @@ class WorkerProcess {
   template <class Operation>
   Answer<typename Operation::Result> try_ask(const Operation& operation, pipe::Fd file = {}) {
     using Result = typename Operation::Result;
+    if constexpr (std::same_as<Operation, pipe::Open>) {
+      state_ = operation.state;
+      private_ = operation.privacy.has_value();
+    }
+    if constexpr (std::same_as<Operation, pipe::Train>) {
+      if (private_) ask(pipe::Spend{operation.round, operation.epochs});
+    }
     send({pipe::encode(pipe::Request{++last_id_, operation}), std::move(file)});
     Answer<Result> answer;
     for (;;) {
@@ -53,6 +67,12 @@ class WorkerProcess {
         answer.content = std::get<Result>(reply.content);
       }
       answer.file = std::move(message.file);
+      if constexpr (std::same_as<Operation, pipe::Checkpoint>) {
+        if (answer.file) write(pipe::kCheckpointFile, answer.file);
+      }
+      if constexpr (std::same_as<Operation, pipe::Spend>) {
+        if (answer.file) write(pipe::kLedgerFile, answer.file);
+      }
       return answer;
     }
   }
@@ -85,7 +105,11 @@ class WorkerProcess {
   std::optional<int> exit_status(std::chrono::milliseconds within);
 
  private:
+  void write(const char* name, const pipe::Fd& file) const;
+
   pid_t pid_ = -1;
+  std::filesystem::path state_;
+  bool private_ = false;
   std::optional<pipe::Pipe> pipe_;
   std::uint64_t last_id_ = 0;
   pipe::Fd last_file_;

@@ -317,14 +317,41 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_of_another_task_is_refused) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_checkpoint_that_cannot_be_written_is_reported_and_the_old_one_kept) {
+BOOST_AUTO_TEST_CASE(what_cannot_be_read_for_want_of_permission_or_of_a_disk_is_not_called_damaged) {
   Site site;
   site.worker->ask(pipe::Checkpoint{1});
-  const std::string before = read_file(site.state / "checkpoint.safetensors");
-  std::filesystem::create_directory(site.state / "checkpoint.safetensors.new");
-  const pipe::Failure failure = site.worker->failure_of(pipe::Checkpoint{2});
-  BOOST_TEST(contains(failure.error, "cannot write " + site.state.path().string()));
-  BOOST_TEST(read_file(site.state / "checkpoint.safetensors") == before);
+  site.restart();
+  const auto path = site.state / "checkpoint.safetensors";
+  std::filesystem::remove(path);
+  std::filesystem::create_directory(path);  // which open() takes and read() does not
+  pipe::Failure failure = site.worker->failure_of(site.request(0));
+  BOOST_TEST((failure.kind == FailureKind::disk));
+  BOOST_TEST(contains(failure.error, path.string()), failure.error);
+  BOOST_TEST(!contains(failure.error, "move it away"));
+
+  if (geteuid() != 0) return;  // to become somebody who may not
+  std::filesystem::remove(path);
+  std::ofstream(path) << "secret";
+  std::filesystem::permissions(path, std::filesystem::perms::none);
+  std::filesystem::permissions(site.state.path(), std::filesystem::perms::all);
+  for (const auto& file : nodes().files[0].train) {
+    std::filesystem::permissions(file, std::filesystem::perms::all);
+  }
+  site.worker = std::make_unique<WorkerProcess>(std::vector<std::string>{}, test::As::nobody);
+  failure = site.worker->failure_of(site.request(0));
+  BOOST_TEST((failure.kind == FailureKind::permission), failure.error);
+  BOOST_TEST(contains(failure.error, "Permission denied"), failure.error);
+}
+
+BOOST_AUTO_TEST_CASE(checkpoint_is_handed_over_and_the_worker_itself_writes_nothing) {
+  Site site;
+  const auto answer = site.worker->try_ask(pipe::Checkpoint{3});
+  const auto map = pipe::SealedMap::open(answer.file, 1 << 28);
+  BOOST_TEST_REQUIRE(std::holds_alternative<pipe::SealedMap>(map));
+  const auto size = std::get<pipe::Checkpointed>(answer.content).bytes;
+  BOOST_TEST(std::get<pipe::SealedMap>(map).bytes().size() == size);
+  site.restart();
+  BOOST_TEST(site.open(0).round == 3U);
 }
 
 BOOST_AUTO_TEST_CASE(a_bad_snapshot_is_refused_and_changes_nothing) {
@@ -618,8 +645,9 @@ BOOST_AUTO_TEST_CASE(a_diverging_task_is_told_to_lower_its_learning_rate) {
   task.learning_rate = 1e30;
   Site site(0, task);
   const pipe::Failure failure = site.worker->failure_of(pipe::Train{1, 3, true});
-  BOOST_TEST((failure.kind == FailureKind::config));
+  BOOST_TEST((failure.kind == FailureKind::diverged));
   BOOST_TEST(contains(failure.error, "learning_rate"));
+  BOOST_TEST(site.worker->ask(mixture({"served"}, {1})).loss < 1e10);  // the way back
   BOOST_TEST(contains(site.worker->failure_of(pipe::Score{}).error, "train first"));
 }
 
@@ -789,6 +817,7 @@ BOOST_AUTO_TEST_CASE(partial_beyond_the_budget_is_trained_and_used_but_not_hande
 
 BOOST_AUTO_TEST_CASE(worker_killed_amid_a_round_has_counted_it) {
   Site site(0, small_task(), pipe::Privacy{.noise = 1.5});
+  site.worker->ask(pipe::Spend{1, 1000});
   site.worker->send({pipe::encode({99, pipe::Train{1, 1000, false}})});
   BOOST_TEST(contains(site.worker->receive().text, "progress"));
   site.restart();
@@ -796,6 +825,18 @@ BOOST_AUTO_TEST_CASE(worker_killed_amid_a_round_has_counted_it) {
   site.train(1);
   const model::PrivateSteps steps{{20 / 150.0, 1.5}, 8 * 1002};
   BOOST_TEST(site.trained.privacy.value().epsilon == model::epsilon(std::span(&steps, 1), 1e-5));
+}
+
+BOOST_AUTO_TEST_CASE(private_training_that_was_not_counted_is_refused) {
+  Site site(0, small_task(), pipe::Privacy{});
+  site.train(1);
+  const auto refused = [&](const pipe::Train& train) {
+    site.worker->send({pipe::encode({99, train})});
+    return contains(site.worker->receive().text, "send spend first");
+  };
+  BOOST_TEST(refused({1, 2, false}));  // once is for one training
+  site.worker->ask(pipe::Spend{2, 1});
+  BOOST_TEST(refused({2, 2, false}));
 }
 
 BOOST_AUTO_TEST_CASE(model_trained_without_noise_is_not_published_with_it_nor_the_other_way_round) {
