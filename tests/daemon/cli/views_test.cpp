@@ -220,6 +220,16 @@ BOOST_AUTO_TEST_CASE(status_says_loudly_when_nothing_is_fetched) {
   BOOST_TEST(any_line(status_lines(full), "NOTHING IS FETCHED: limits.disk is reached"));
 }
 
+BOOST_AUTO_TEST_CASE(status_says_what_the_worker_is_kept_from_what_not_and_how_it_was_lost) {
+  json full = status(nullptr);
+  full["guards"] = json::array({{{"name", "network"}, {"holds", true}, {"what", "no socket"}},
+                                {{"name", "reading"}, {"holds", false}, {"what", "no Landlock"}}});
+  BOOST_TEST(any_line(status_lines(full), "kept from: network"));
+  BOOST_TEST(any_line(status_lines(full), "NOT CONFINED (reading): no Landlock"));
+  full["worker_trouble"] = "the worker crashed";
+  BOOST_TEST(any_line(status_lines(full), "LOST: the worker crashed"));
+}
+
 BOOST_AUTO_TEST_CASE(status_says_loudly_who_learns_something_else_and_in_which_field) {
   json odd = status(nullptr);
   const json fields =

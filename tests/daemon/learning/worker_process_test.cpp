@@ -1,10 +1,13 @@
 #include "daemon/learning/worker_process.hpp"
 
 #include "daemon/system/failure.hpp"
+#include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <optional>
 
@@ -79,6 +82,82 @@ BOOST_AUTO_TEST_CASE(hanging_up_ends_a_call_under_way_and_every_later_one) {
   timer.async_wait([&](net::error_code) { worker.hang_up(); });
   run(io, std::move(body));
   BOOST_TEST(lost == 2);
+}
+
+/// What is said of a worker that ends in its training.
+std::string obituary(const std::string& behaviour) {
+  asio::io_context io;
+  WorkerProcess worker(io, KITH_FAKE_WORKER);
+  std::string said;
+  const test::TemporaryDirectory state;
+  auto body = [&]() -> net::awaitable<void> {
+    pipe::Open question = open_as(behaviour);
+    question.state = state.path().string();
+    co_await worker.call(question);
+    try {
+      const pipe::Train train{1, 1, false};
+      co_await worker.call(train);
+    } catch (const WorkerLost& lost) {
+      said = lost.what();
+    }
+  };
+  run(io, std::move(body));
+  return said;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+BOOST_AUTO_TEST_CASE(how_a_worker_died_is_one_sentence_with_its_memory_and_last_words) {
+  const std::string killed = obituary("killed");
+  BOOST_TEST(contains(killed, "killed"), killed);
+  BOOST_TEST(contains(killed, "iB"), killed);
+  const std::string crashed = obituary("aborts");
+  BOOST_TEST(contains(crashed, "crashed (SIGABRT)"), crashed);
+  BOOST_TEST(contains(crashed, "its last words: all is lost"), crashed);
+  const std::string left = obituary("leaves");
+  BOOST_TEST(contains(left, "exit status 3"), left);
+  BOOST_TEST(contains(left, "good-bye"), left);
+}
+
+BOOST_AUTO_TEST_CASE(every_ending_says_what_to_do) {
+  Ending ending{.status = SIGKILL, .memory = std::uint64_t{3} << 30};
+  BOOST_TEST(contains(sentence(ending), "see dmesg"), sentence(ending));
+  ending.out_of_memory = true;
+  BOOST_TEST(contains(sentence(ending), "for want of memory, when it held 3.0 GiB; give"),
+             sentence(ending));
+  ending.status = SIGSEGV;
+  BOOST_TEST(contains(sentence(ending), "crashed (SIGSEGV)"), sentence(ending));
+  ending.status = SIGILL;
+  BOOST_TEST(contains(sentence(ending), "install another build"), sentence(ending));
+  ending.status = SIGTERM;
+  BOOST_TEST(contains(sentence(ending), "somebody ended"), sentence(ending));
+  ending.status = 71 << 8;
+  BOOST_TEST(contains(sentence(ending), "exit status 71"), sentence(ending));
+}
+
+BOOST_AUTO_TEST_CASE(refusals_become_the_exit_status_that_fits) {
+  using enum pipe::FailureKind;
+  BOOST_TEST(exit_code(config) == EX_CONFIG);
+  BOOST_TEST(exit_code(data) == EX_DATAERR);
+  BOOST_TEST(exit_code(software) == EX_SOFTWARE);
+  BOOST_TEST(exit_code(disk) == EX_IOERR);
+  BOOST_TEST(exit_code(permission) == EX_NOPERM);
+  BOOST_TEST(exit_code(memory) == EX_OSERR);
+}
+
+BOOST_AUTO_TEST_CASE(worker_has_no_terminal_and_does_not_see_what_else_is_in_the_environment) {
+  ::setenv("PASSWORD", "secret", 1);
+  asio::io_context io;
+  WorkerProcess worker(io, KITH_FAKE_WORKER);
+  ::unsetenv("PASSWORD");
+  auto body = [&]() -> net::awaitable<void> {
+    const pipe::Open question = open_as("terminal");
+    const auto answer = co_await worker.call(question);
+    BOOST_TEST(answer.result.parameters == 0U);
+  };
+  run(io, std::move(body));
 }
 
 BOOST_AUTO_TEST_CASE(program_that_does_not_exist_is_named) {

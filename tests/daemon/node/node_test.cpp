@@ -385,6 +385,77 @@ BOOST_AUTO_TEST_CASE(worker_that_dies_in_a_round_is_started_again_and_the_round_
   BOOST_TEST(node.rounds() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(status_says_how_the_worker_was_lost_until_a_round_is_done_again) {
+  TestNode& node = add("aborts");
+  start_all();
+  const auto trouble = [&] { return status(node).at("worker_trouble").get<std::string>(); };
+  BOOST_TEST_REQUIRE(joins(node));
+  BOOST_TEST_REQUIRE(run_until([&] { return !trouble().empty(); }));
+  BOOST_TEST(trouble().find("crashed (SIGABRT)") != std::string::npos, trouble());
+  BOOST_TEST_REQUIRE(finishes(node, 1));
+  BOOST_TEST(trouble() == "");
+}
+
+BOOST_AUTO_TEST_CASE(status_says_what_the_worker_is_kept_from_and_what_not) {
+  TestNode& node = add("open");
+  start_all();
+  BOOST_TEST_REQUIRE(finishes(node, 1));
+  const auto guards = status(node).at("guards");
+  BOOST_TEST_REQUIRE(guards.size() == 2U);
+  BOOST_TEST(guards[0].at("holds").get<bool>());
+  BOOST_TEST(guards[1].at("name") == "reading");
+  BOOST_TEST(!guards[1].at("holds").get<bool>());
+}
+
+BOOST_AUTO_TEST_CASE(round_whose_training_diverges_is_given_up_and_the_node_goes_on) {
+  TestNode& node = add("stumbles");
+  node.config.learning.rounds = 2;
+  start_all();
+  BOOST_TEST_REQUIRE(finishes(node, 2));
+  BOOST_TEST(status(node).at("counters").at("diverged") == 1);
+  node.stop();
+  BOOST_TEST_REQUIRE(run_until([&] { return node.ended; }));
+  BOOST_TEST(!node.failure);
+  node.destroy();
+  const auto rounds = Store(node.config.node.state).rounds(2);
+  BOOST_TEST(rounds.at(0).at("diverged") == "training diverged in epoch 1");
+  BOOST_TEST(rounds.at(0).at("served") == "averaged");
+  BOOST_TEST(rounds.at(1).at("diverged").is_null());
+}
+
+BOOST_AUTO_TEST_CASE(node_whose_training_diverges_three_times_in_a_row_rests_and_says_so) {
+  TestNode& node = add("diverges");
+  node.config.learning.rounds = 0;
+  start_all();
+  BOOST_TEST_REQUIRE(finishes(node, 3));
+  run_for(500ms);
+  const auto told = status(node);
+  BOOST_TEST(told.at("finished_round") == 3);
+  const auto phase = told.at("phase").get<std::string>();
+  BOOST_TEST(phase.find("diverged 3 times in a row") != std::string::npos, phase);
+  BOOST_TEST(!node.ended);
+  node.stop();
+  BOOST_TEST_REQUIRE(run_until([&] { return node.ended; }));
+  BOOST_TEST(!node.failure);
+}
+
+BOOST_AUTO_TEST_CASE(checkpoint_that_the_worker_hands_over_is_written_for_it) {
+  TestNode& node = add("keeps");
+  start_all();
+  BOOST_TEST_REQUIRE(finishes(node, 1));
+  const auto written = read_whole(node.config.node.state / kCheckpoint, 1000);
+  BOOST_TEST((written && written->size() == 14));
+}
+
+BOOST_AUTO_TEST_CASE(disk_that_refuses_the_checkpoint_ends_the_node_with_its_reason) {
+  TestNode& node = add("keeps");
+  found();
+  fs::create_directories(node.config.node.state / kCheckpoint / "in the way");
+  node.start(io);
+  BOOST_TEST_REQUIRE(run_until([&] { return node.ended; }));
+  BOOST_TEST(code_of(node.failure) == EX_IOERR);
+}
+
 BOOST_DATA_TEST_CASE_F(Nodes, partial_of_another_form_than_the_initial_model_is_not_published,
                        boost::unit_test::data::make({"swells", "renames"}), worker) {
   TestNode& node = add(worker);

@@ -5,8 +5,15 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <sstream>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 namespace messages_test {
 
@@ -69,6 +76,7 @@ const std::vector<Request> kRequests{
     {12, Evaluate{ModelName::partial, Split::validation}},
     {13, Serve{ModelName::baseline}},
     {14, Checkpoint{4}},
+    {15, Spend{3, 5}},
 };
 
 BOOST_AUTO_TEST_SUITE(messages_tests)
@@ -92,6 +100,102 @@ BOOST_AUTO_TEST_CASE(the_text_of_a_request_is_what_the_protocol_document_says) {
              R"({"id":8,"model":"served","op":"evaluate","split":"test"})");
   BOOST_TEST(encode({9, Measure{{"a"}, Split::train}}) ==
              R"({"id":9,"members":["a"],"op":"measure","split":"train"})");
+}
+
+/// A row of a table of docs/worker-protocol.md that begins with this cell.
+struct Row {
+  std::vector<std::set<std::string>> names;  ///< in `...`, by column, without the first
+};
+
+std::optional<Row> documented(const std::string& first) {
+  std::ifstream file(KITH_DOCS "/worker-protocol.md");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("| " + first + " |")) continue;
+    Row row;
+    std::istringstream cells(line.substr(first.size() + 4));
+    for (std::string cell; std::getline(cells, cell, '|');) {
+      std::set<std::string>& names = row.names.emplace_back();
+      for (std::size_t at = 0; (at = cell.find('`', at)) != std::string::npos;) {
+        const std::size_t end = cell.find('`', at + 1);
+        names.insert(cell.substr(at + 1, end - at - 1));
+        at = end + 1;
+      }
+    }
+    return row;
+  }
+  return std::nullopt;
+}
+
+std::set<std::string> keys(const nlohmann::json& object, const std::set<std::string>& without = {}) {
+  std::set<std::string> all;
+  for (const auto& [key, value] : object.items()) {
+    if (!without.contains(key)) all.insert(key);
+  }
+  return all;
+}
+
+std::string listed(const std::set<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += name + " ";
+  return text;
+}
+
+void check_documented(const std::string& row, std::size_t column, const std::set<std::string>& names) {
+  const auto found = documented(row);
+  BOOST_TEST_REQUIRE(found.has_value(), row);
+  BOOST_TEST_REQUIRE(found->names.size() > column, row);
+  BOOST_TEST(listed(found->names[column]) == listed(names), row);
+}
+
+template <class Result>
+nlohmann::json text_of(const Result& result) {
+  return nlohmann::json::parse(encode(Reply<Result>{1, result}));
+}
+
+BOOST_AUTO_TEST_CASE(the_protocol_document_has_every_field_of_every_request_and_reply) {
+  for (const Request& request : kRequests) {
+    const auto json = nlohmann::json::parse(encode(request));
+    const std::string row = "`" + json.at("op").get<std::string>() + "`";
+    check_documented(row, 0, keys(json, {"id", "op"}));
+    const auto reply = std::visit(
+        [](const auto& operation) {
+          return text_of(typename std::remove_cvref_t<decltype(operation)>::Result{});
+        },
+        request.operation);
+    check_documented(row, 1, keys(reply, {"id", "ok"}));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_protocol_document_has_every_field_of_what_is_within) {
+  const auto open = nlohmann::json::parse(encode({1, some_open()}));
+  for (const char* const within : {"task", "data", "privacy"}) {
+    check_documented("`" + std::string(within) + "` of open", 0, keys(open.at(within)));
+  }
+  Opened opened;
+  opened.guards = {{"network", true, "it has none"}};
+  check_documented("`guards` of open, each", 0, keys(text_of(opened).at("guards").at(0)));
+  Trained trained;
+  trained.privacy = Spent{};
+  check_documented("`privacy` of train", 0, keys(text_of(trained).at("privacy")));
+  check_documented("an evaluation", 0, keys(text_of(trained).at("validation")));
+  const auto progress = nlohmann::json::parse(encode(Reply<Done>{1, Progress{}}));
+  check_documented("`progress`", 0, keys(progress.at("progress")));
+  const auto failure = nlohmann::json::parse(encode(Reply<Done>{1, Failure{}}));
+  check_documented("a failure", 0, keys(failure, {"id", "ok"}));
+}
+
+BOOST_AUTO_TEST_CASE(the_protocol_document_has_every_kind_of_failure) {
+  const std::string known = why_no_reply<Done>(R"({"id":1,"ok":false,"kind":"?","error":""})");
+  std::size_t count = 0;
+  for (const FailureKind kind :
+       {FailureKind::config, FailureKind::data, FailureKind::software, FailureKind::disk,
+        FailureKind::permission, FailureKind::memory, FailureKind::diverged}) {
+    const auto json = nlohmann::json::parse(encode(Reply<Done>{1, Failure{kind, ""}}));
+    BOOST_TEST(documented("`" + json.at("kind").get<std::string>() + "`").has_value());
+    BOOST_TEST(contains(known, json.at("kind").get<std::string>().c_str()), known);
+    ++count;
+  }
+  BOOST_TEST(static_cast<std::size_t>(std::ranges::count(known, ',')) + 1 == count, known);
 }
 
 BOOST_AUTO_TEST_CASE(the_task_arrives_as_it_was_sent) {
