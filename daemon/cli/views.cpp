@@ -162,7 +162,7 @@ Lines worker_lines(const json& status) {
                       "): " + guard.at("what").get<std::string>());
     }
   }
-  if (!kept.empty()) lines.insert(lines.begin(), "kept from: " + kept);
+  if (!kept.empty()) lines.insert(lines.begin(), "confined: " + kept);
   if (const std::string trouble = status.value("worker_trouble", ""); !trouble.empty()) {
     lines.push_back("LOST: " + trouble);
   }

@@ -261,7 +261,8 @@ bool WorkerProcess::ended() {
   if (ending_) return true;
   Ending ending;
   rusage usage{};
-  if (wait4(pid_, &ending.status, WNOHANG, &usage) != pid_) return false;
+  const pid_t found = wait4(pid_, &ending.status, WNOHANG, &usage);
+  if (found == 0 || (found < 0 && errno == EINTR)) return false;  // else it is gone, at any rate
   words_->read();
   ending.memory = static_cast<std::uint64_t>(usage.ru_maxrss) << 10;
   ending.out_of_memory = out_of_memory_kills() > kills_before_;

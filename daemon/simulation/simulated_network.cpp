@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <deque>
 
 namespace kith::daemon {
 
@@ -165,7 +166,8 @@ class SimulatedNetwork::Port final : public Exchange {
   std::shared_ptr<Publication> newest_;
   bool newest_loaded_ = false;  // into our own worker
   std::set<std::size_t> wanted_;
-  std::map<std::size_t, std::vector<Arrival>> arrivals_;  // by origin, oldest first
+  // By origin, oldest first.  A deque: others send while load() waits and has hold of one.
+  std::map<std::size_t, std::deque<Arrival>> arrivals_;
   std::set<std::pair<std::size_t, std::uint64_t>> lost_;  // origin and round
   std::uint64_t bytes_received_ = 0;
 };

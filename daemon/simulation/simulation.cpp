@@ -342,7 +342,7 @@ class Simulation {
       } catch (const WorkerRefused& error) {
         throw Failure(exit_code(error.kind), error.what());
       } catch (const WorkerLost& error) {
-        if (interrupted) throw Interrupted();  // Ctrl-C reaches the workers too
+        if (interrupted) throw Interrupted();
         throw Failure(EX_SOFTWARE, std::string("a worker was lost: ") + error.what());
       }
       if (interrupted) throw Interrupted();

@@ -1,5 +1,6 @@
 #include "crypto/init.hpp"
 #include "model/pipe/pipe.hpp"
+#include "model/torch/error.hpp"
 #include "model/torch/network.hpp"
 #include "model/torch/sandbox.hpp"
 #include "model/torch/worker.hpp"
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <iostream>
 #include <malloc.h>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -110,6 +112,9 @@ int main(int argc, char** argv) {
   }
   try {
     return serve(*options);
+  } catch (const std::bad_alloc&) {
+    std::cerr << "kith-worker: " << kith::worker::kNoMemory << "\n";
+    return kOsError;
   } catch (const std::exception& error) {
     std::cerr << "kith-worker: " << error.what() << "\n";
     return kOsError;

@@ -81,6 +81,8 @@ class FakeWorker {
 
   void answer(const pipe::Open& open) {
     behaviour_ = open.data.train.at(0).filename().string();
+    // In a simulation such a file's name begins so.
+    if (behaviour_.starts_with("train-")) behaviour_ = behaviour_.substr(6);
     state_ = open.state;
     if (behaviour_ != "blabs") privacy_ = open.privacy;
     if (behaviour_ == "sleeps") pause();

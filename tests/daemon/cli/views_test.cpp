@@ -224,7 +224,7 @@ BOOST_AUTO_TEST_CASE(status_says_what_the_worker_is_kept_from_what_not_and_how_i
   json full = status(nullptr);
   full["guards"] = json::array({{{"name", "network"}, {"holds", true}, {"what", "no socket"}},
                                 {{"name", "reading"}, {"holds", false}, {"what", "no Landlock"}}});
-  BOOST_TEST(any_line(status_lines(full), "kept from: network"));
+  BOOST_TEST(any_line(status_lines(full), "confined: network"));
   BOOST_TEST(any_line(status_lines(full), "NOT CONFINED (reading): no Landlock"));
   full["worker_trouble"] = "the worker crashed";
   BOOST_TEST(any_line(status_lines(full), "LOST: the worker crashed"));
