@@ -2,11 +2,11 @@
 #include "crypto/init.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/system/failure.hpp"
+#include "daemon/system/own_memory.hpp"
 #include "daemon/system/version.hpp"
 
 #include <exception>
 #include <iostream>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 namespace {
@@ -35,9 +35,7 @@ int guarded(const Chosen& verb) {
 
 int main(int argc, char** argv) {
   ::umask(077);  // what this program writes is its user's alone
-  // Nor may another process of this user, as a worker that was taken over, look into its memory,
-  // where keys are; no core file either.
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  close_own_memory();
   CLI::App app{
       "Kith: personalised federated learning, peer to peer: each node finds whom it pays to learn "
       "with.",
