@@ -184,13 +184,12 @@ net::awaitable<void> Learner::checkpoint(const Round& round) {
 // A worker that keeps its files itself sends none.
 net::awaitable<void> Learner::write_down(const char* name, pipe::Fd file, std::uint64_t most) {
   if (!file) co_return;
-  auto opened = pipe::SealedMap::open(file, most);
-  if (const auto* const problem = std::get_if<std::string>(&opened)) throw WorkerLost(*problem);
+  const auto looked_at = pipe::SealedMap::open(file, most);  // how large it is, and for good
+  if (const auto* const problem = std::get_if<std::string>(&looked_at)) throw WorkerLost(*problem);
   const std::filesystem::path path = config_.node.state / name;
-  auto content =
-      std::make_shared<const pipe::SealedMap>(std::get<pipe::SealedMap>(std::move(opened)));
+  const auto content = std::make_shared<const pipe::Fd>(std::move(file));
   if (!write_) {
-    write_whole(path, content->bytes());
+    copy_whole(path, content->get());
     co_return;
   }
   co_await write_(path, content);

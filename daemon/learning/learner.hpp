@@ -49,9 +49,9 @@ class Learner {
   /// goes on from its checkpoint.  Returns M0, a snapshot file.  Throws WorkerLost, WorkerRefused,
   /// Failure.
   net::awaitable<pipe::Fd> open(const Config& config);
-  /// How a file of the state folder is written.  Throws Failure.
+  /// How a file of the state folder is written, from one in memory.  Throws Failure.
   using Write = std::function<net::awaitable<void>(std::filesystem::path path,
-                                                   std::shared_ptr<const pipe::SealedMap> content)>;
+                                                   std::shared_ptr<const pipe::Fd> content)>;
   /// In place of at once, here, and durably.
   void write_with(Write write) { write_ = std::move(write); }
 

@@ -140,10 +140,11 @@ class WorkerProcess::Words : public std::enable_shared_from_this<Words> {
     listening_ = false;
     if (end_.is_open()) end_.cancel();
   }
-  /// What has come, without waiting for more.
+  /// What has come, without waiting for more; a pipeful, for who writes without end.
   void read() {
     std::array<char, 4096> some{};
-    while (end_.is_open()) {
+    constexpr int kPipeful = 16;
+    for (int times = 0; times < kPipeful && end_.is_open(); ++times) {
       const ssize_t got = ::read(end_.native_handle(), some.data(), some.size());
       if (got < 0) return;
       if (got == 0) return end_.close();

@@ -79,6 +79,9 @@ class WorkerProcess {
       if (reply.id != id) throw WorkerLost("the worker answered another question");
       if (const auto* progress = std::get_if<pipe::Progress>(&reply.content)) {
         if (on_progress_) on_progress_(*progress);
+        // One that sends them without end keeps nobody else from the thread.
+        const auto executor = watch_.get_executor();
+        co_await net::asio::post(executor, net::use_awaitable);
         continue;
       }
       if (const auto* failure = std::get_if<pipe::Failure>(&reply.content)) {

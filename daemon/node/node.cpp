@@ -202,8 +202,8 @@ Node::Node(net::asio::io_context& io, Config config)
   check_data_files(config_.data);
   tell_charter();
   learner_.write_with([this](std::filesystem::path path,
-                             std::shared_ptr<const pipe::SealedMap> content) -> net::awaitable<void> {
-    auto write = [path, content] { write_whole(path, content->bytes()); };
+                             std::shared_ptr<const pipe::Fd> content) -> net::awaitable<void> {
+    auto write = [path, content] { copy_whole(path, content->get()); };
     co_await net::offload(disk_.pool(), std::move(write));
   });
   membership_.write_with([this](const std::filesystem::path& file, Bytes bytes) {

@@ -289,8 +289,8 @@ class Simulation {
       learners_.back()->join(network_.exchange(i));
       // Nobody needs it after a power cut.
       learners_.back()->write_with(
-          [](fs::path path, std::shared_ptr<const pipe::SealedMap> content) -> net::awaitable<void> {
-            write_whole(path, content->bytes(), Sync::no);
+          [](fs::path path, std::shared_ptr<const pipe::Fd> content) -> net::awaitable<void> {
+            copy_whole(path, content->get(), Sync::no);
             co_return;
           });
     }

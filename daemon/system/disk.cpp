@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/sendfile.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -36,6 +37,15 @@ void File::write(ByteView bytes) {
   }
 }
 
+void File::copy(int from) {
+  constexpr std::size_t kStep = 1 << 30;
+  for (off_t at = 0;;) {
+    const ssize_t n = ::sendfile(descriptor_, from, &at, kStep);
+    if (n == 0) return;
+    if (n < 0 && errno != EINTR) disk_failed("write", path_, errno);
+  }
+}
+
 void File::read(Bytes& bytes) {
   constexpr std::size_t kStep = 64 << 10;
   for (;;) {
@@ -61,13 +71,16 @@ std::string read_text(const fs::path& path, std::size_t most, const std::string&
   return {reinterpret_cast<const char*>(bytes->data()), bytes->size()};
 }
 
-void write_whole(const fs::path& path, ByteView bytes, Sync sync) {
+namespace {
+
+template <class Fill>
+void replace_whole(const fs::path& path, Sync sync, const Fill& fill) {
   fs::path unfinished = path;  // a verb and the running node may write the same file
   unfinished += "." + std::to_string(::getpid()) + std::string(kUnfinished);
   try {
     ::unlink(unfinished.c_str());  // of an earlier life, or what somebody put in the way
     File file(unfinished, O_WRONLY | O_CREAT | O_EXCL);
-    file.write(bytes);
+    fill(file);
     if (sync == Sync::yes) file.sync();
     on_disk("rename", [&] { fs::rename(unfinished, path); });
     const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
@@ -77,6 +90,16 @@ void write_whole(const fs::path& path, ByteView bytes, Sync sync) {
     fs::remove(unfinished, ignored);  // a full disk needs the space
     throw;
   }
+}
+
+}  // namespace
+
+void write_whole(const fs::path& path, ByteView bytes, Sync sync) {
+  replace_whole(path, sync, [bytes](File& file) { file.write(bytes); });
+}
+
+void copy_whole(const fs::path& path, int from, Sync sync) {
+  replace_whole(path, sync, [from](File& file) { file.copy(from); });
 }
 
 std::optional<Bytes> read_whole(const fs::path& path, std::size_t most) {

@@ -35,6 +35,8 @@ class File {
   File& operator=(const File&) = delete;
 
   void write(ByteView bytes);
+  /// Writes all that `from` holds.
+  void copy(int from);
   /// Appends what is left of the file to `bytes`.
   void read(Bytes& bytes);
   void sync();
@@ -52,6 +54,9 @@ inline constexpr std::string_view kUnfinished = ".tmp";
 
 /// `path` holds what it held, or all of `bytes`; with Sync::yes that is on the disk on return.
 void write_whole(const std::filesystem::path& path, ByteView bytes, Sync sync = Sync::yes);
+
+/// The same with what the file `from` holds, however large: it does not come into our memory.
+void copy_whole(const std::filesystem::path& path, int from, Sync sync = Sync::yes);
 
 /// All of the file; nullopt if there is none.  Failure(EX_DATAERR) if it is larger than `most`.
 [[nodiscard]] std::optional<Bytes> read_whole(const std::filesystem::path& path, std::size_t most);
