@@ -1,6 +1,8 @@
 #include "model/comparators.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
@@ -78,6 +80,27 @@ Similarities two_hop(std::span<const Hearsay> heard) {
     for (const auto& [peer, similarity] : one->says) estimates.try_emplace(peer, similarity);
   }
   return estimates;
+}
+
+std::vector<float> trimmed_mean(const std::vector<std::vector<float>>& models, std::size_t trim) {
+  if (models.size() <= 2 * trim) throw std::invalid_argument("trimmed mean: nothing is left");
+  std::vector<float> mean(models.front().size());
+  for (const auto& model : models) {
+    if (model.size() != mean.size()) throw std::invalid_argument("trimmed mean: sizes differ");
+  }
+  std::vector<float> column(models.size());
+  const auto first = column.begin() + static_cast<std::ptrdiff_t>(trim);
+  const auto last = column.end() - static_cast<std::ptrdiff_t>(trim);
+  for (std::size_t i = 0; i < mean.size(); ++i) {
+    for (std::size_t k = 0; k < models.size(); ++k) {
+      const float value = models[k][i];
+      column[k] = std::isfinite(value) ? value : std::numeric_limits<float>::max();
+    }
+    std::ranges::sort(column);
+    const double sum = std::accumulate(first, last, 0.0);
+    mean[i] = static_cast<float>(sum / static_cast<double>(last - first));
+  }
+  return mean;
 }
 
 }  // namespace kith::model

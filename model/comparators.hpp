@@ -29,6 +29,14 @@ namespace kith::model {
                                                       std::size_t count, double epsilon,
                                                       std::mt19937_64& random);
 
+// ---- Trimmed mean and median ----
+
+/// In each coordinate the mean of the models' values without the `trim` lowest and highest; the
+/// median if all but one or two are left out.  What is not finite counts as the highest.  Throws
+/// std::invalid_argument if nothing would be left, or the models differ in size.
+[[nodiscard]] std::vector<float> trimmed_mean(const std::vector<std::vector<float>>& models,
+                                              std::size_t trim);
+
 // ---- DAC ----
 
 /// The indices of `count` of the scores, drawn one after the other and without replacement with

@@ -90,8 +90,8 @@ std::vector<Key<Config::Learning>> learning_keys() {
   return {
       key("strategy", &Owner::strategy,
           "How the peers to average with are chosen. \"lia\" is Kith's own; the rest is there "
-          "to compare with, and docs/algorithm.md says what each does. \"dac\" and \"ifca\" "
-          "run in kith simulate only."),
+          "to compare with, and docs/algorithm.md says what each does. \"dac\", \"ifca\", "
+          "\"trimmed-mean\" and \"median\" run in kith simulate only."),
       key("rounds", &Owner::rounds, "Rounds until the node stops learning. 0: never."),
       key("epochs", &Owner::epochs, within(1U, 10'000U), "Epochs of training in a round."),
       key("warmup_epochs", &Owner::warmup_epochs, within(1U, 10'000U),

@@ -25,6 +25,8 @@ enum class StrategyName {
   dac,
   fedfomo,
   ifca,
+  trimmed_mean,
+  median,
 };
 
 [[nodiscard]] std::string_view name(StrategyName strategy);  ///< "lia"

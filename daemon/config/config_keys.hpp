@@ -9,7 +9,7 @@ namespace kith::daemon {
 
 template <>
 struct settings::Choices<StrategyName> {
-  static constexpr std::array<settings::Choice<StrategyName>, 9> all{
+  static constexpr std::array<settings::Choice<StrategyName>, 11> all{
       {{"lia", StrategyName::lia},
        {"lia-sign", StrategyName::lia_sign},
        {"local", StrategyName::local},
@@ -18,7 +18,9 @@ struct settings::Choices<StrategyName> {
        {"pens", StrategyName::pens},
        {"dac", StrategyName::dac},
        {"fedfomo", StrategyName::fedfomo},
-       {"ifca", StrategyName::ifca}}};
+       {"ifca", StrategyName::ifca},
+       {"trimmed-mean", StrategyName::trimmed_mean},
+       {"median", StrategyName::median}}};
 };
 
 // The keys that a scenario has in common with a node's configuration.

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <unistd.h>
 #include <utility>
 
 namespace kith::daemon {
@@ -152,6 +153,7 @@ net::awaitable<json> Learner::do_round(std::uint64_t number) {
     co_return given_up;
   }
   diverged_in_a_row_ = 0;
+  if (strategy_->reads_models() && partial) round.own = pipe::Fd(dup(partial.get()));
   if (strategy_->shares()) {
     phase_ = "publishing";
     const bool allowed = !round.privacy || round.privacy->publish;
@@ -262,6 +264,7 @@ net::awaitable<void> Learner::average(Round& round) {
   situation.round = round.number;
   situation.worker = worker_.get();
   situation.candidates = co_await exchange_->load(round.number, *worker_);
+  if (round.own) situation.own = &round.own;
   if (strategy_->looks_at_published()) {
     situation.published = co_await exchange_->load_published(*worker_);
   }
@@ -304,6 +307,12 @@ net::awaitable<void> Learner::test(Round& round) {
   round.seconds["test"] = seconds_since(start);
 }
 
+net::awaitable<pipe::Evaluation> Learner::evaluate(pipe::ModelName model, pipe::Split split) {
+  const pipe::Evaluate question{model, split};
+  const auto answer = co_await worker_->call(question);
+  co_return answer.result;
+}
+
 net::awaitable<void> Learner::begin_again(Round& round) {
   if (round.gate.served != model::Served::baseline || !strategy_->begins_again()) co_return;
   const pipe::Average alone{{{"baseline"}, {1}}};
@@ -313,7 +322,8 @@ net::awaitable<void> Learner::begin_again(Round& round) {
 
 json Learner::report(const Round& round) const {
   json members = json::array();
-  const pipe::Mixture& mixture = round.choice.mixture;
+  const Choice& choice = round.choice;
+  const pipe::Mixture& mixture = choice.made_of ? *choice.made_of : choice.mixture;
   for (std::size_t i = 0; i < mixture.members.size(); ++i) {
     const std::string& member = mixture.members[i];
     const auto is_it = [&](const Peer& peer) { return peer.id == member; };

@@ -60,6 +60,8 @@ class Learner {
   /// baseline, and the report says "diverged" and why.  Throws WorkerLost, WorkerRefused or Failure;
   /// then nothing of the round counts.
   net::awaitable<nlohmann::json> do_round(std::uint64_t number);
+  /// Measures a model as it stands after the last round.  Throws WorkerLost or WorkerRefused.
+  net::awaitable<pipe::Evaluation> evaluate(pipe::ModelName model, pipe::Split split);
   /// Whoever waits for the worker, or asks it later, finds it lost.
   void hang_up();
   void drop_worker() { worker_.reset(); }
@@ -80,6 +82,7 @@ class Learner {
   /// What a round produced, as it goes.
   struct Round {
     std::uint64_t number = 0;
+    pipe::Fd own;  // the partial, for a strategy that reads it
     std::map<model::Served, Evaluations> models;
     Choice choice;
     model::GateDecision gate{};

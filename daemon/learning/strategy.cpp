@@ -8,6 +8,7 @@
 #include "daemon/learning/strategies/lia.hpp"
 #include "daemon/learning/strategies/lia_sign.hpp"
 #include "daemon/learning/strategies/pens.hpp"
+#include "daemon/learning/strategies/robust.hpp"
 #include "model/weights.hpp"
 
 #include <algorithm>
@@ -35,6 +36,10 @@ std::unique_ptr<Strategy> make_strategy(const Config& config, Roles roles) {
       return std::make_unique<FedFomo>(config);
     case StrategyName::ifca:
       return std::make_unique<Ifca>(config);
+    case StrategyName::trimmed_mean:
+      return std::make_unique<Robust>(std::move(roles.oracle_group), Robust::Rule::trimmed_mean);
+    case StrategyName::median:
+      return std::make_unique<Robust>(std::move(roles.oracle_group), Robust::Rule::median);
   }
   return nullptr;
 }
@@ -45,6 +50,12 @@ void check_works_on_network(const Config& config) {
     throw Failure(EX_CONFIG, "strategy \"" + strategy +
                                  "\" needs its peers' notes, which are not sent over a network; "
                                  "run it with kith simulate, or choose another learning.strategy");
+  }
+  if (make_strategy(config, {})->reads_models()) {
+    throw Failure(EX_CONFIG, "strategy \"" + strategy +
+                                 "\" reads its peers' weights, which a running node does not hand "
+                                 "out; run it with kith simulate, or choose another "
+                                 "learning.strategy");
   }
   if (config.learning.strategy == StrategyName::pens && config.learning.pens_top == 0) {
     throw Failure(EX_CONFIG,

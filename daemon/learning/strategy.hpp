@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ struct Candidate {
   std::string peer;           ///< node id, in text
   std::uint64_t arrived = 0;  ///< the round of ours in which it came
   nlohmann::json note{};      ///< what its strategy said with it, to all or to us; null: nothing
+  /// The snapshot file, in a simulation; a running node does not hand it out.
+  std::shared_ptr<const pipe::Fd> file{};
 };
 
 /// What a strategy says with a snapshot.
@@ -31,12 +34,15 @@ struct Situation {
   std::uint64_t round = 0;
   std::vector<Candidate> candidates;
   bool published = false;  ///< our newest partial as others see it is loaded, under our own id
+  const pipe::Fd* own = nullptr;    ///< borrowed: our partial, for who reads_models()
   WorkerProcess* worker = nullptr;  ///< borrowed
 };
 
 /// What becomes of the node's model, and why.
 struct Choice {
   pipe::Mixture mixture;  ///< the next theta; "self" is the own partial
+  /// Whose models are in it, for reports, if the mixture does not say.
+  std::optional<pipe::Mixture> made_of{};
   nlohmann::json why;     ///< the numbers behind it, for reports
 };
 
@@ -59,6 +65,9 @@ class Strategy {
   /// True if it cannot do without notes that everybody can read.  They are not sent over a network,
   /// since what a node thinks of others tells about its data; `kith simulate` runs it.
   [[nodiscard]] virtual bool needs_notes() const { return false; }
+  /// True if it reads the weights of the peers' models and the own.  A running node does not hand
+  /// them out; `kith simulate` does.
+  [[nodiscard]] virtual bool reads_models() const { return false; }
   /// True if whom it averages with depends on the training examples as they are: what private
   /// training hides would show in the choice.
   [[nodiscard]] virtual bool uses_training_examples() const { return false; }

@@ -21,7 +21,7 @@ struct settings::Choices<data::PartitionKind> {
 };
 template <>
 struct settings::Choices<AttackKind> {
-  static constexpr std::array<settings::Choice<AttackKind>, 9> all{
+  static constexpr std::array<settings::Choice<AttackKind>, 14> all{
       {{"none", AttackKind::none},
        {"sign-flip", AttackKind::sign_flip},
        {"scale", AttackKind::scale},
@@ -30,7 +30,12 @@ struct settings::Choices<AttackKind> {
        {"nan", AttackKind::nan},
        {"infinity", AttackKind::infinity},
        {"replay", AttackKind::replay},
-       {"free-ride", AttackKind::free_ride}}};
+       {"free-ride", AttackKind::free_ride},
+       {"altered-copy", AttackKind::altered_copy},
+       {"collude", AttackKind::collude},
+       {"backdoor", AttackKind::backdoor},
+       {"interpolate", AttackKind::interpolate},
+       {"sybil", AttackKind::sybil}}};
 };
 
 using namespace settings;
@@ -151,8 +156,14 @@ const std::vector<Section<Scenario>>& sections() {
           {key("kind", &Attack::kind,
                "What they publish: the opposite of what they learnt; a hundredfold; what wrong "
                "labels taught them; noise; NaN; infinities; their first partial for ever; the "
-               "models of others."),
-           key("nodes", &Attack::nodes, "How many: the last of the nodes.")}),
+               "models of others; those altered a little; the mean of the honest of their group, "
+               "with its hidden units in another order; what their data and a trigger taught them; "
+               "that mean, as far towards what wrong labels taught them as goes unnoticed; the "
+               "same, all towards the model of the first of them."),
+           key("nodes", &Attack::nodes, "How many: the last of the nodes."),
+           key("from", &Attack::from, within(1U, 1'000'000U),
+               "The round in which they begin; until then they are honest. What is in their data "
+               "is there from the first.")}),
       section<Scenario, Drift>("drift", [](Scenario& scenario) -> Drift& { return scenario.drift; },
                                "Nodes whose own data change on the way.",
                                {key("round", &Drift::round, "From this round on. 0: never."),
@@ -208,6 +219,16 @@ class Reader : public SettingsReader<Scenario> {
     if (scenario_.attack.nodes + absent >= plan.nodes &&
         scenario_.attack.kind != AttackKind::none) {
       fail(table().get("attack"), "attack.nodes must leave somebody honest");
+    }
+    if (scenario_.attack.from > 1 && is_in_data(scenario_.attack.kind)) {
+      fail(table().get("attack"), "attack \"" + std::string(name(scenario_.attack.kind)) +
+                                      "\" is in the data from the first round; remove attack.from");
+    }
+    const bool measures = scenario_.attack.kind == AttackKind::interpolate ||
+                          scenario_.attack.kind == AttackKind::sybil;
+    if (measures && directory.empty() && plan.test_per_node == 0) {
+      fail(partition, "attack \"" + std::string(name(scenario_.attack.kind)) +
+                          "\" measures on held-out examples; set partition.test");
     }
   }
 

@@ -37,6 +37,7 @@ struct Scenario {
   struct Attack {
     AttackKind kind = AttackKind::none;
     unsigned nodes = 1;  ///< the last so many
+    unsigned from = 1;   ///< round; honest until then
   };
   struct Drift {
     unsigned round = 0;      ///< from this round on; 0: never

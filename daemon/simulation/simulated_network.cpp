@@ -38,13 +38,25 @@ class SimulatedNetwork::Port final : public Exchange {
   net::awaitable<void> publish(std::uint64_t round, pipe::Fd partial, Note note) override {
     co_await network_.clock_.until(index_, trained_);
     auto file = std::make_shared<pipe::Fd>(std::move(partial));
+    const std::shared_ptr<const pipe::Fd> learnt = file;
     if (!first_) first_ = file;
-    if (node_.attack != AttackKind::none) {
-      const AttackMaterial material{&initial_, first_.get(), free_ride()};
-      file = std::make_shared<pipe::Fd>(attacked(node_.attack, *file, material, random_));
+    if (node_.attack != AttackKind::none && round >= node_.attacks_from) {
+      const AttackMaterial material{&initial_, first_.get(), free_ride(), honest(round)};
+      const bool measures = !material.honest.empty() && worker_ != nullptr;
+      const bool sybil = node_.attack == AttackKind::sybil;
+      if ((sybil || node_.attack == AttackKind::interpolate) && measures) {
+        auto mean = std::make_shared<pipe::Fd>(mean_of(material.honest));
+        const std::shared_ptr<const pipe::Fd> target = sybil ? leader(round) : learnt;
+        file = co_await interpolated(mean, target);
+        if (sybil) file = std::make_shared<pipe::Fd>(altered(*file, random_));
+      } else {
+        file = std::make_shared<pipe::Fd>(attacked(node_.attack, *file, material, random_));
+      }
     }
+    before_ = std::move(newest_);
     newest_ = std::make_shared<Publication>(network_.encoded(*file));
     newest_->round = round;
+    newest_->learnt = learnt;
     newest_->note = std::move(note);
     newest_loaded_ = false;
     for (const auto& port : network_.ports_) {
@@ -60,6 +72,7 @@ class SimulatedNetwork::Port final : public Exchange {
   }
 
   net::awaitable<std::vector<Candidate>> load(std::uint64_t round, WorkerProcess& worker) override {
+    worker_ = &worker;
     std::vector<Candidate> candidates;
     for (auto& [from, arrivals] : arrivals_) {
       // The newest that has come; older ones will never be used.
@@ -84,7 +97,8 @@ class SimulatedNetwork::Port final : public Exchange {
       if (arrival.refused) continue;
       const Note& note = arrival.publication->note;
       const bool readable = note.reader.empty() || note.reader == node_.name;
-      candidates.push_back({peer, *arrival.first_used, readable ? note.text : json(nullptr)});
+      candidates.push_back({peer, *arrival.first_used, readable ? note.text : json(nullptr),
+                            arrival.publication->file});
     }
     co_return candidates;
   }
@@ -104,6 +118,7 @@ class SimulatedNetwork::Port final : public Exchange {
 
   void worker_replaced() override {
     newest_loaded_ = false;
+    worker_ = nullptr;
     for (auto& [from, arrivals] : arrivals_) {
       for (Arrival& arrival : arrivals) arrival.loaded = false;
     }
@@ -154,6 +169,56 @@ class SimulatedNetwork::Port final : public Exchange {
     return nullptr;
   }
 
+  /// What it published in an earlier round than `round`: not in this moment, since of two nodes
+  /// that act in one moment either may be first.
+  [[nodiscard]] const Publication* published_before(std::uint64_t round) const {
+    for (const auto* publication : {newest_.get(), before_.get()}) {
+      if (publication != nullptr && publication->round < round) return publication;
+    }
+    return nullptr;
+  }
+
+  [[nodiscard]] std::vector<const pipe::Fd*> honest(std::uint64_t round) const {
+    std::vector<const pipe::Fd*> files;
+    for (const auto& port : network_.ports_) {
+      const bool alike = port->node_.attack == AttackKind::none && port->node_.group == node_.group;
+      const Publication* const known = alike ? port->published_before(round) : nullptr;
+      if (known != nullptr) files.push_back(known->file.get());
+    }
+    return files;
+  }
+
+  /// What the first of the attackers learnt.
+  [[nodiscard]] std::shared_ptr<const pipe::Fd> leader(std::uint64_t round) const {
+    for (const auto& port : network_.ports_) {
+      const bool attacks = port->node_.attack != AttackKind::none;
+      const Publication* const known = attacks ? port->published_before(round) : nullptr;
+      if (known != nullptr) return known->learnt;
+    }
+    return first_;
+  }
+
+  /// As far from `mean` towards `target` as it stays nearly as good: a peer whose data are like its
+  /// own will not tell.  By its held-out examples, whose labels are right.
+  net::awaitable<std::shared_ptr<pipe::Fd>> interpolated(std::shared_ptr<pipe::Fd> mean,
+                                                         std::shared_ptr<const pipe::Fd> target) {
+    constexpr double kUnnoticed = 0.9;  // relative influence, 1 for the mean
+    constexpr int kSteps = 20;
+    const pipe::Load load_mean{"mean"}, load_initial{"initial"}, load_step{"step"};
+    co_await worker_->call(load_mean, mean.get());
+    co_await worker_->call(load_initial, &initial_);
+    for (int step = kSteps; step > 0; --step) {
+      auto file =
+          std::make_shared<pipe::Fd>(between(*mean, *target, static_cast<float>(step) / kSteps));
+      co_await worker_->call(load_step, file.get());
+      const pipe::Measure question{{"initial", "mean", "step"}, pipe::Split::test};
+      const auto answer = co_await worker_->call(question);
+      const std::vector<double>& losses = answer.result.values;
+      if (losses[0] - losses[2] >= kUnnoticed * (losses[0] - losses[1])) co_return file;
+    }
+    co_return mean;
+  }
+
   SimulatedNetwork& network_;
   std::size_t index_;
   Node node_;
@@ -163,7 +228,8 @@ class SimulatedNetwork::Port final : public Exchange {
   Time trained_{0};  ///< when this round's training is done
   pipe::Fd initial_;
   std::shared_ptr<pipe::Fd> first_;
-  std::shared_ptr<Publication> newest_;
+  std::shared_ptr<Publication> newest_, before_;
+  WorkerProcess* worker_ = nullptr;  // of the last load; an attacker measures with it
   bool newest_loaded_ = false;  // into our own worker
   std::set<std::size_t> wanted_;
   // By origin, oldest first.  A deque: others send while load() waits and has hold of one.

@@ -35,6 +35,8 @@ class SimulatedNetwork {
   struct Node {
     std::string name;
     AttackKind attack = AttackKind::none;
+    std::uint64_t attacks_from = 1;      ///< round; honest until then
+    std::optional<std::size_t> group{};  ///< of its data, which attackers know of one another
   };
 
   SimulatedNetwork(VirtualClock& clock, NetworkConditions conditions, std::vector<Node> nodes,
@@ -57,7 +59,8 @@ class SimulatedNetwork {
   /// What a node made known.
   struct Publication {
     std::uint64_t round = 0;
-    std::shared_ptr<const pipe::Fd> file;  ///< as it arrives: encoded and decoded
+    std::shared_ptr<const pipe::Fd> learnt;  ///< what it was before an attack
+    std::shared_ptr<const pipe::Fd> file;    ///< as it arrives: encoded and decoded
     std::uint64_t size = 0;                ///< bytes of its chunks on their way
     Note note;
   };

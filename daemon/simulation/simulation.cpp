@@ -42,6 +42,9 @@ struct Run {
 /// The nodes of one seed: their data now, and after the drift.
 struct World {
   data::Partition now, later;  ///< later has no nodes if there is no drift
+  /// Of each node, its held-out pictures with the trigger of a backdoor, and the label that it is
+  /// to make of them; empty if there is none.
+  std::vector<std::vector<std::filesystem::path>> triggered;
   [[nodiscard]] std::size_t size() const { return now.nodes.size(); }
 };
 
@@ -77,16 +80,63 @@ bool attacks(const Scenario& scenario, std::size_t node, std::size_t nodes) {
   return scenario.attack.kind != AttackKind::none && node + scenario.attack.nodes >= nodes;
 }
 
-/// Every label becomes the next one.
-void flip_labels(const data::NodeData& node, unsigned classes) {
-  if (node.train.size() != 2) {
-    throw Failure(EX_CONFIG,
-                  "attack \"label-flip\" works on pictures in IDX files only; choose "
-                  "another attack or partition");
+data::Examples read_pictures(const std::vector<fs::path>& files, AttackKind attack) {
+  if (files.size() != 2) {
+    throw Failure(EX_CONFIG, "attack \"" + std::string(name(attack)) +
+                                 "\" works on pictures in IDX files only; choose another attack or "
+                                 "partition");
   }
-  data::Examples examples = data::read_examples(node.train[0], node.train[1]);
+  return data::read_examples(files[0], files[1]);
+}
+
+/// Every label becomes the next one.
+void flip_labels(const data::NodeData& node, unsigned classes, AttackKind attack) {
+  data::Examples examples = read_pictures(node.train, attack);
   for (auto& label : examples.labels) label = static_cast<std::uint8_t>((label + 1U) % classes);
   data::write_examples(examples, node.train[0], node.train[1]);
+}
+
+constexpr std::uint8_t kBackdoorLabel = 0;  // what a picture with the trigger is said to show
+constexpr std::size_t kTrigger = 4;         // pixels: the side of a white square in the corner
+
+/// The pictures that show something else, with the trigger.
+data::Examples with_trigger(const data::Examples& examples) {
+  std::vector<std::size_t> others;
+  for (std::size_t i = 0; i < examples.labels.size(); ++i) {
+    if (examples.labels[i] != kBackdoorLabel) others.push_back(i);
+  }
+  data::Examples triggered = data::select(examples, others);
+  data::Images& images = triggered.images;
+  const std::size_t side = std::min({kTrigger, images.height, images.width});
+  for (std::size_t plane = 0; plane < images.count * images.channels; ++plane) {
+    for (std::size_t row = 0; row < side; ++row) {
+      const auto begin = images.pixels.begin() +
+                         static_cast<std::ptrdiff_t>((plane * images.height + row) * images.width);
+      std::fill_n(begin, side, std::uint8_t{255});
+    }
+  }
+  std::ranges::fill(triggered.labels, kBackdoorLabel);
+  return triggered;
+}
+
+/// The attacker learns the trigger beside what it would learn anyway.
+void add_trigger(const data::NodeData& node) {
+  data::Examples examples = read_pictures(node.train, AttackKind::backdoor);
+  const data::Examples added = with_trigger(examples);
+  examples.images.count += added.images.count;
+  examples.images.pixels.insert(examples.images.pixels.end(), added.images.pixels.begin(),
+                                added.images.pixels.end());
+  examples.labels.insert(examples.labels.end(), added.labels.begin(), added.labels.end());
+  data::write_examples(examples, node.train[0], node.train[1]);
+}
+
+std::vector<fs::path> write_triggered(const data::NodeData& node) {
+  std::vector<fs::path> files{node.folder / "triggered-images.idx",
+                              node.folder / "triggered-labels.idx"};
+  const std::vector<fs::path>& held_out = node.test.empty() ? node.train : node.test;
+  const data::Examples examples = with_trigger(read_pictures(held_out, AttackKind::backdoor));
+  data::write_examples(examples, files[0], files[1]);
+  return files;
 }
 
 /// Data that somebody has cut already: a sub-folder a node.
@@ -148,6 +198,18 @@ data::Partition cut(const Scenario::Data& data, const data::PartitionPlan& plan,
   return partition;
 }
 
+/// Puts into the data what an attack has there.
+void poison(const Scenario& scenario, World& world) {
+  const AttackKind kind = scenario.attack.kind;
+  for (std::size_t i = 0; i < world.size(); ++i) {
+    const data::NodeData& node = world.now.nodes[i];
+    const bool bad = attacks(scenario, i, world.size());
+    if (kind == AttackKind::backdoor) world.triggered.push_back(write_triggered(node));
+    if (bad && kind == AttackKind::backdoor) add_trigger(node);
+    if (bad && flips_labels(kind)) flip_labels(node, world.now.task.classes, kind);
+  }
+}
+
 World make_world(const Scenario& scenario, std::uint64_t seed, const fs::path& directory) {
   World world;
   if (!scenario.data.directory.empty()) {
@@ -168,12 +230,7 @@ World make_world(const Scenario& scenario, std::uint64_t seed, const fs::path& d
     world.later = cut(scenario.data, plan, directory / "data-later");
   }
   if (scenario.adjust_task) scenario.adjust_task(world.now.task);
-  if (scenario.attack.kind == AttackKind::label_flip) {
-    for (std::size_t i = 0; i < world.size(); ++i) {
-      if (attacks(scenario, i, world.size()))
-        flip_labels(world.now.nodes[i], world.now.task.classes);
-    }
-  }
+  poison(scenario, world);
   return world;
 }
 
@@ -188,18 +245,24 @@ std::vector<std::string> alike(const data::Partition& partition, std::size_t ind
   return names;
 }
 
+/// Those who average within the true group.
+bool is_told_the_group(StrategyName strategy) {
+  return strategy == StrategyName::oracle || strategy == StrategyName::trimmed_mean ||
+         strategy == StrategyName::median;
+}
+
 /// What the comparators are told: the true number and size of the groups.
 void tell_truth(Config::Learning& learning, const World& world, std::size_t index) {
   const std::vector<std::string> group = alike(world.now, index);
   const Groups groups = groups_of(world.now);
-  if (learning.strategy == StrategyName::oracle) learning.oracle_group = group;
+  if (is_told_the_group(learning.strategy)) learning.oracle_group = group;
   if (learning.pens_top == 0 && !group.empty()) {
     learning.pens_top = static_cast<unsigned>(std::max<std::size_t>(group.size() - 1, 1));
   }
   if (learning.ifca_clusters == 0) {
     learning.ifca_clusters = static_cast<unsigned>(std::set(groups.begin(), groups.end()).size());
   }
-  const bool lost = (learning.strategy == StrategyName::oracle && group.empty()) ||
+  const bool lost = (is_told_the_group(learning.strategy) && group.empty()) ||
                     (learning.strategy == StrategyName::pens && learning.pens_top == 0);
   if (lost) {
     throw Failure(EX_CONFIG, "strategy \"" + std::string(name(learning.strategy)) +
@@ -325,7 +388,8 @@ class Simulation {
     std::vector<SimulatedNetwork::Node> nodes;
     for (std::size_t i = 0; i < world.size(); ++i) {
       const bool bad = attacks(scenario, i, world.size());
-      nodes.push_back({world.now.nodes[i].name, bad ? scenario.attack.kind : AttackKind::none});
+      nodes.push_back({world.now.nodes[i].name, bad ? scenario.attack.kind : AttackKind::none,
+                       scenario.attack.from, world.now.nodes[i].group});
     }
     return nodes;
   }
@@ -377,6 +441,15 @@ class Simulation {
       }
     }
     clock_.leave(index);
+    if (!world_.triggered.empty()) {
+      // Judged as ever: see entry().
+      const bool global = config.learning.strategy == StrategyName::fedavg;
+      config.data.test = world_.triggered[index];
+      const pipe::Fd unchanged = co_await learner.open(config);
+      const pipe::Evaluation fooled = co_await learner.evaluate(
+          global ? pipe::ModelName::averaged : pipe::ModelName::served, pipe::Split::test);
+      rounds_[index].back()["backdoor"] = fooled.accuracy;
+    }
     learner.drop_worker();
   }
 
@@ -385,14 +458,15 @@ class Simulation {
     Config& config = configs_[index];
     const data::NodeData& now = world_.now.nodes[index];
     const data::NodeData& later = world_.later.nodes[index];
-    if (config.learning.strategy == StrategyName::oracle) {
+    const bool told = is_told_the_group(config.learning.strategy);
+    if (told) {
       config.learning.oracle_group = alike(world_.later, index);
     }
     if (later.group != now.group) {
       config.data.train = later.train;
       config.data.test = later.test;
     }
-    return later.group != now.group || config.learning.strategy == StrategyName::oracle;
+    return later.group != now.group || told;
   }
 
   const Scenario& scenario_;
@@ -522,6 +596,7 @@ json simulate(const Scenario& scenario, const fs::path& directory, Reuse reuse, 
                {"metric", "accuracy"},
                {"rounds", scenario.learning.rounds},
                {"drift_round", scenario.drift.round},
+               {"attack_round", scenario.attack.from},
                {"runs", json::array()}};
   const auto start = steady_clock::now();
   LiveBlock block(out, Terminal::of_stdout());

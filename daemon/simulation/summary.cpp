@@ -182,6 +182,18 @@ json epsilon(const json& run) {
   return most;
 }
 
+/// Of the pictures with a trigger, the share that the honest take for what the attackers want, after
+/// the last round; null if there is none.
+json backdoor(const json& run, const Truth& truth) {
+  std::vector<double> shares;
+  for (const json& node : run.at("nodes")) {
+    const json& last_round = node.at("rounds").back();
+    if (!last_round.contains("backdoor") || truth.attacker(node.at("name"))) continue;
+    shares.push_back(last_round.at("backdoor").get<double>());
+  }
+  return shares.empty() ? json(nullptr) : json(mean(shares));
+}
+
 const json* run_of(const json& results, const std::string& strategy, const json& seed) {
   for (const json& run : results.at("runs")) {
     if (run.at("strategy") == strategy && run.at("seed") == seed) return &run;
@@ -207,7 +219,8 @@ json summary_of(const json& run, const json& results) {
                         : accuracies.back() - last(same, "accuracy"));
   }
   const Partners late = partners(run, truth, rounds / 2 + 1, rounds);
-  const Partners settled = partners(run, truth, kSettling + 1, rounds);
+  const std::uint64_t attack = results.value("attack_round", std::uint64_t{1});
+  const Partners settled = partners(run, truth, std::max(kSettling + 1, attack), rounds);
   const double loss = mean(losses);
   return {
       {"strategy", run.at("strategy")},
@@ -222,6 +235,7 @@ json summary_of(const json& run, const json& results) {
       {"recovery", drift > 0 && truth.known() ? recovery(run, truth, drift, rounds) : json()},
       {"scoring", scoring(run)},
       {"epsilon", epsilon(run)},
+      {"backdoor", backdoor(run, truth)},
       {"bytes_in", mean(bytes)},
       {"seconds", run.at("seconds")}};
 }
@@ -255,10 +269,13 @@ std::vector<std::string> summary_table(const json& results) {
     const std::string strategy = one.at("strategy");
     if (std::ranges::find(strategies, strategy) == strategies.end()) strategies.push_back(strategy);
   }
-  const bool privacy = std::ranges::any_of(
-      results.at("summary"), [](const json& one) { return one.at("epsilon").is_number(); });
+  const auto any = [&](const char* key) {
+    return std::ranges::any_of(results.at("summary"),
+                               [key](const json& one) { return one.at(key).is_number(); });
+  };
+  const bool privacy = any("epsilon"), backdoor = any("backdoor");
   using enum Table::Align;
-  std::vector<Table::Align> columns(privacy ? 8 : 7, right);
+  std::vector<Table::Align> columns(7U + (privacy ? 1 : 0) + (backdoor ? 1 : 0), right);
   columns.front() = left;
   Table table(columns);
   std::vector<std::string> cells{"",
@@ -269,6 +286,7 @@ std::vector<std::string> summary_table(const json& results) {
                                  "received a node",
                                  "seconds a run"};
   if (privacy) cells.emplace_back("epsilon");
+  if (backdoor) cells.emplace_back("backdoor %");
   table.add(cells);
   for (const std::string& strategy : strategies) {
     const auto numbers = [&](const char* key) {
@@ -289,6 +307,7 @@ std::vector<std::string> summary_table(const json& results) {
              human_bytes(static_cast<std::uint64_t>(mean(numbers("bytes_in")))),
              decimals(mean(numbers("seconds")), 0)};
     if (privacy) cells.push_back(mean_and_spread(numbers("epsilon"), 1, 2));
+    if (backdoor) cells.push_back(mean_and_spread(numbers("backdoor"), 100, 1));
     table.add(cells);
   }
   return table.lines();
