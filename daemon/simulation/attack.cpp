@@ -134,7 +134,9 @@ pipe::Fd attacked(AttackKind kind, const pipe::Fd& partial, const AttackMaterial
     case AttackKind::altered_copy:
       return material.other ? altered(*material.other, random) : copy_of(partial);
     case AttackKind::collude:
-      return material.honest.empty() ? copy_of(partial) : permuted(mean_of(material.honest));
+      // Altered, or all but the first of them would be told for copies.
+      return material.honest.empty() ? copy_of(partial)
+                                     : altered(permuted(mean_of(material.honest)), random);
     case AttackKind::none:
     case AttackKind::label_flip:
     case AttackKind::backdoor:
