@@ -1,18 +1,15 @@
 #include "model/selection.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
-#include <cmath>
 #include <utility>
 
 namespace kith::model {
 namespace {
 
-/// 1, 2, 3, 4, 6, 8, 12 ...: the powers of two, and the middle of each two.
-std::size_t longer_prefix(std::size_t length) {
-  if (length < 2) return length + 1;
-  return std::has_single_bit(length) ? length / 2 * 3 : length / 3 * 4;
+/// What is added at once when there are many: 1, 1, 1, 1, 2, 2, 4, 4, 8, 8 ...
+std::size_t block_size(std::size_t number) {
+  return number < 4 ? 1 : std::size_t{1} << (number / 2 - 1);
 }
 
 }  // namespace
@@ -20,65 +17,65 @@ std::size_t longer_prefix(std::size_t length) {
 ForwardSelection::ForwardSelection(std::span<const float> own_losses, Members candidates,
                                    Settings settings)
     : settings_(settings),
-      candidates_(std::move(candidates)),
       lowest_(own_losses.begin(), own_losses.end()),
-      selected_{{}, mean(own_losses), {{{}, mean(own_losses), true}}} {}
+      selected_{{}, {}, mean(own_losses), {{{}, mean(own_losses), true}}} {
+  const bool many = candidates.size() > settings.many;
+  const std::span<std::string> all(candidates);
+  for (std::size_t at = 0; at < all.size();) {
+    const auto size = std::min(many ? block_size(blocks_.size()) : 1, all.size() - at);
+    const auto block = all.subspan(at, size);
+    blocks_.emplace_back(block.begin(), block.end());
+    at += size;
+  }
+}
 
 std::optional<Members> ForwardSelection::next() const {
-  if (position_ == candidates_.size() || refusals_ >= settings_.patience) return std::nullopt;
+  if (blocks_.empty()) return std::nullopt;
   auto members = selected_.members;
-  members.push_back(candidates_[position_]);
+  members.insert(members.end(), blocks_.front().begin(), blocks_.front().end());
   return members;
 }
 
 void ForwardSelection::record(std::span<const float> losses) {
   auto members = next();
   assert(members);
+  const Members block = std::move(blocks_.front());
+  blocks_.pop_front();
   const double loss = mean(losses);
   const bool kept = !clearly_worse(losses, lowest_, settings_.slack);
   selected_.trace.push_back({*members, loss, kept});
-  ++position_;
-  ++refusals_;
-  if (!kept) return;
-  refusals_ = 0;
-  selected_.members = *std::move(members);
-  selected_.loss = loss;
-  if (!(loss >= mean(lowest_))) lowest_.assign(losses.begin(), losses.end());
-}
-
-BestPrefix::BestPrefix(std::span<const float> own_losses, Members candidates, double slack)
-    : slack_(slack),
-      candidates_(std::move(candidates)),
-      trials_{{{}, mean(own_losses), false}},
-      losses_{{own_losses.begin(), own_losses.end()}} {}
-
-std::optional<Members> BestPrefix::next() const {
-  const auto length = trials_.back().members.size();
-  if (length == candidates_.size()) return std::nullopt;
-  const auto longer = std::min(longer_prefix(length), candidates_.size());
-  return Members(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(longer));
-}
-
-void BestPrefix::record(std::span<const float> losses) {
-  auto members = next();
-  assert(members);
-  trials_.push_back({*std::move(members), mean(losses), false});
-  losses_.emplace_back(losses.begin(), losses.end());
-}
-
-Selected BestPrefix::result() const {
-  std::size_t lowest = 0;
-  for (std::size_t index = 1; index < trials_.size(); ++index) {
-    const bool better = !(trials_[index].loss >= trials_[lowest].loss);
-    if (std::isfinite(trials_[index].loss) && better) lowest = index;
+  if (kept) {
+    selected_.members = *std::move(members);
+    selected_.loss = loss;
+    if (!(loss >= mean(lowest_))) lowest_.assign(losses.begin(), losses.end());
+  } else if (block.size() == 1) {
+    selected_.refused.push_back(block.front());
+  } else if (selected_.trace.size() <= 2 * settings_.many) {  // beyond that it would cost too much
+    const auto middle = block.begin() + static_cast<std::ptrdiff_t>(block.size() / 2);
+    blocks_.emplace_front(middle, block.end());
+    blocks_.emplace_front(block.begin(), middle);
   }
-  std::size_t best = lowest;
-  for (std::size_t index = 0; index < trials_.size(); ++index) {
-    if (!clearly_worse(losses_[index], losses_[lowest], slack_)) best = index;
+}
+
+Members Turns::of(std::uint64_t round, const Members& candidates) const {
+  Members able;
+  for (const std::string& candidate : candidates) {
+    const auto found = refusals_.find(candidate);
+    const bool waits = found != refusals_.end() && found->second.in_a_row >= patience_ &&
+                       round <= found->second.last + patience_;
+    if (!waits) able.push_back(candidate);
   }
-  Selected selected{trials_[best].members, trials_[best].loss, trials_};
-  selected.trace[best].kept = true;
-  return selected;
+  return able;
+}
+
+void Turns::record(std::uint64_t round, const Selected& selected) {
+  if (selected.members.empty()) return;
+  for (const std::string& member : selected.members) refusals_.erase(member);
+  for (const std::string& candidate : selected.refused) {
+    Refusals& refusals = refusals_[candidate];
+    ++refusals.in_a_row;
+    refusals.last = round;
+  }
 }
 
 }  // namespace kith::model

@@ -3,6 +3,9 @@
 #include "model/paired.hpp"
 
 #include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,6 +27,7 @@ struct Trial {
 /// Whom to average with.
 struct Selected {
   Members members;           ///< empty if nobody helps
+  Members refused;           ///< each by itself
   double loss = 0;           ///< mean validation loss of that average
   std::vector<Trial> trace;  ///< in the order tried; the first is the own partial alone
 };
@@ -49,14 +53,17 @@ class Selection {
 };
 
 /// Adds the candidates one at a time, most influential first, and keeps each with which the average
-/// does not raise the validation loss.  Costs at most one measurement a candidate, and a handful
-/// where few of them help.
+/// does not raise the validation loss.  Whether one is kept says nothing about those after it: who
+/// fails in an average, by chance or by design, ends the search for nobody else.
+///
+/// It costs a measurement a candidate.  Where there are many, the later ones are added several at
+/// once, and those that are refused together are looked at in halves.
 class ForwardSelection final : public Selection {
  public:
   struct Settings {
     /// Measured from the lowest loss so far, so that many small rises do not add up.
     double slack = kSlack;
-    unsigned patience = 3;  ///< candidates refused in a row before the rest is not tried
+    std::size_t many = 16;  ///< candidates beyond which several are added at once
   };
 
   /// `own_losses` are those of the own partial alone; `candidates` come most influential first.
@@ -70,29 +77,32 @@ class ForwardSelection final : public Selection {
 
  private:
   Settings settings_;
-  Members candidates_;
-  std::size_t position_ = 0;   ///< of the candidate to try
-  unsigned refusals_ = 0;      ///< in a row
-  std::vector<float> lowest_;  ///< the losses whose mean is the lowest so far
+  std::deque<Members> blocks_;  ///< of candidates that are added at once
+  std::vector<float> lowest_;   ///< the losses whose mean is the lowest so far
   Selected selected_;
 };
 
-/// Averages with the most influential 1, 2, 3, 4, 6, 8, 12, 16, 24 ... and all candidates, and
-/// keeps the longest of these prefixes that is not worse than the best: O(log n) measurements.
-class BestPrefix final : public Selection {
+/// Whose turn it is to be tried.  Who was refused by itself several times in a row sits out as many
+/// rounds, and then has one more try: so who is good alone and ruins averages costs little, and who
+/// failed by chance is soon back.
+class Turns {
  public:
-  /// As for ForwardSelection.
-  BestPrefix(std::span<const float> own_losses, Members candidates, double slack = kSlack);
+  /// `patience`: refusals in a row, and rounds.
+  explicit Turns(unsigned patience) : patience_(patience) {}
 
-  [[nodiscard]] std::optional<Members> next() const override;
-  void record(std::span<const float> losses) override;
-  [[nodiscard]] Selected result() const override;
+  /// Those of `candidates` whose turn it is in `round`, in the same order.
+  [[nodiscard]] Members of(std::uint64_t round, const Members& candidates) const;
+  /// What came of a search in `round`.  Where nobody at all was kept it is more likely the own model
+  /// that goes together with none, and nobody is blamed.
+  void record(std::uint64_t round, const Selected& selected);
 
  private:
-  double slack_;
-  Members candidates_;
-  std::vector<Trial> trials_;               ///< shortest prefix first
-  std::vector<std::vector<float>> losses_;  ///< of each trial
+  struct Refusals {
+    unsigned in_a_row = 0;
+    std::uint64_t last = 0;  ///< round
+  };
+  unsigned patience_;
+  std::map<std::string, Refusals> refusals_;
 };
 
 }  // namespace kith::model

@@ -203,7 +203,7 @@ class SimulatedNetwork::Port final : public Exchange {
   net::awaitable<std::shared_ptr<pipe::Fd>> interpolated(std::shared_ptr<pipe::Fd> mean,
                                                          std::shared_ptr<const pipe::Fd> target) {
     constexpr double kUnnoticed = 0.9;  // relative influence, 1 for the mean
-    constexpr int kSteps = 20;
+    constexpr int kSteps = 10;
     const pipe::Load load_mean{"mean"}, load_initial{"initial"}, load_step{"step"};
     co_await worker_->call(load_mean, mean.get());
     co_await worker_->call(load_initial, &initial_);

@@ -81,17 +81,10 @@ bool admits(const json& note, const std::string& node) {
          std::ranges::find(*said, json(node)) != said->end();
 }
 
-/// With so many admitted, trying them one by one costs too much: then prefixes are tried.
-constexpr std::size_t kMany = 16;
-
-std::unique_ptr<model::Selection> make_selection(std::span<const float> own_losses,
-                                                 const model::Members& admitted,
-                                                 const Config::Learning& settings) {
-  if (admitted.size() > kMany) {
-    return std::make_unique<model::BestPrefix>(own_losses, admitted, settings.slack);
-  }
-  const model::ForwardSelection::Settings limits{settings.slack, settings.patience};
-  return std::make_unique<model::ForwardSelection>(own_losses, admitted, limits);
+model::ForwardSelection::Settings selection_settings(const Config::Learning& settings) {
+  model::ForwardSelection::Settings selection;
+  selection.slack = settings.slack;
+  return selection;
 }
 
 }  // namespace
@@ -103,6 +96,7 @@ Lia::Lia(const Config& config, Roles roles)
       clip_(model::clip_level(config.task.classes, config.task.clip_factor)),
       admission_(admission_settings(settings_)),
       copies_(clip_),
+      turns_(settings_.patience),
       convenor_({.self = std::move(roles.self),
                  .convenor = std::move(roles.convenor),
                  .admit = settings_.admit,
@@ -137,16 +131,18 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
 
   model::Members able = convenor_.admitted(situation, admission_, choice.why);
   if (settings_.mutual) choice.why["not_mutual"] = keep_mutual(situation, able);
+  able = turns_.of(situation.round, able);
   const model::Members admitted = able;
   const model::Members reserve = reserves(situation, able);
   able.insert(able.end(), reserve.begin(), reserve.end());
-  const auto selection = make_selection(own.partial, able, settings_);
-  while (const auto members = selection->next()) {
+  model::ForwardSelection selection(own.partial, able, selection_settings(settings_));
+  while (const auto members = selection.next()) {
     const std::vector<float> losses =
         co_await losses_of(situation, mix(situation, *members, reserve));
-    selection->record(losses);
+    selection.record(losses);
   }
-  const model::Selected selected = selection->result();
+  const model::Selected selected = selection.result();
+  turns_.record(situation.round, selected);
   choice.mixture = mix(situation, selected.members, reserve);
   json trials = json::array();
   for (const model::Trial& trial : selected.trace) trials.push_back(to_json(trial));
@@ -277,6 +273,7 @@ void Lia::start_anew_if_others(std::span<const float> reference) {
     admission_ = model::Admission(admission_settings(settings_));
     alone_.clear();
     copies_ = model::Copies(clip_);
+    turns_ = model::Turns(settings_.patience);
   }
   reference_.assign(reference.begin(), reference.end());
 }
@@ -328,17 +325,27 @@ net::awaitable<std::optional<pipe::Mixture>> Lia::go_over(Situation situation,
     theirs.weights.erase(theirs.weights.begin());
     return theirs;
   };
-  const model::Members first(admitted.begin(), admitted.begin() + 1);
-  model::Members rest(admitted.begin() + 1, admitted.end());
-  const std::vector<float> start = co_await losses_of(situation, of_others(first));
-  const auto selection = make_selection(start, rest, settings_);
-  while (auto members = selection->next()) {
-    members->insert(members->begin(), first.front());
-    const std::vector<float> losses = co_await losses_of(situation, of_others(*members));
-    selection->record(losses);
+  // The largest company whose models go together, begun with the most influential of those who fit
+  // in none before.  With half of all there is no larger one.
+  model::Members members, left = admitted;
+  for (unsigned start = 0; start < settings_.patience && !left.empty(); ++start) {
+    const std::string first = left.front();
+    model::Members rest = admitted;
+    std::erase(rest, first);
+    const model::Members only(1, first);
+    const std::vector<float> alone = co_await losses_of(situation, of_others(only));
+    model::ForwardSelection selection(alone, rest, selection_settings(settings_));
+    while (auto tried = selection.next()) {
+      tried->insert(tried->begin(), first);
+      const std::vector<float> losses = co_await losses_of(situation, of_others(*tried));
+      selection.record(losses);
+    }
+    model::Members company = selection.result().members;
+    company.insert(company.begin(), first);
+    for (const std::string& member : company) std::erase(left, member);
+    if (company.size() > members.size()) members = std::move(company);
+    if (2 * members.size() >= admitted.size()) break;
   }
-  model::Members members = selection->result().members;
-  members.insert(members.begin(), first.front());
   pipe::Mixture theirs = of_others(members);
   const std::vector<float> losses = co_await losses_of(situation, theirs);
   const bool better = model::clearly_worse(own.partial, losses, settings_.slack);
