@@ -27,6 +27,16 @@ Numbers frequencies(std::size_t size, Draw draw) {
 
 BOOST_AUTO_TEST_SUITE(comparators_tests)
 
+BOOST_AUTO_TEST_CASE(trimmed_mean_leaves_out_the_extremes_of_each_coordinate_by_itself) {
+  const std::vector<std::vector<float>> models{{1, 100}, {2, 10}, {3, 20}, {-50, 30}};
+  BOOST_TEST((trimmed_mean(models, 0) == std::vector<float>{-11, 40}));
+  BOOST_TEST((trimmed_mean(models, 1) == std::vector<float>{1.5F, 25}));
+  const std::vector<std::vector<float>> odd{{1}, {std::nanf("")}, {2}};
+  BOOST_TEST((trimmed_mean(odd, 1) == std::vector<float>{2}));  // the median
+  BOOST_CHECK_THROW(static_cast<void>(trimmed_mean(odd, 2)), std::invalid_argument);
+  BOOST_CHECK_THROW(static_cast<void>(trimmed_mean({{1}, {1, 2}}, 0)), std::invalid_argument);
+}
+
 BOOST_AUTO_TEST_CASE(fomo_weighs_the_gain_by_the_distance) {
   const Numbers losses{0.5, 1.5, 1, 0.5};
   const Numbers distances{2, 1, 3, 0};

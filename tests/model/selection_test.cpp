@@ -4,6 +4,7 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -85,19 +86,21 @@ BOOST_AUTO_TEST_CASE(each_trial_is_the_kept_and_the_next_candidate) {
   BOOST_TEST(selected.trace[0].loss == 1.0);
 }
 
-BOOST_AUTO_TEST_CASE(three_refusals_in_a_row_end_it_and_a_success_forgives_them) {
-  ForwardSelection selection(same(1.0), letters(9));
-  const auto selected = answer(selection, {2, 2, 0.9, 2, 2, 2});
-  BOOST_TEST(selected.members == Members{"c"}, boost::test_tools::per_element());
-  ForwardSelection hasty(same(1.0), letters(9), {.patience = 1});
-  BOOST_TEST(answer(hasty, {2}).members.empty());
+// Members that collude were good alone, and so first; each ruined an average, and three of them ended
+// the search before anybody honest was tried.
+BOOST_AUTO_TEST_CASE(who_fails_in_the_average_ends_the_search_for_nobody_else) {
+  ForwardSelection selection(same(1.0), letters(7));
+  const auto selected = answer(selection, {9, 9, 9, 9, 0.9, 0.8, 9});
+  BOOST_TEST(selected.members == (Members{"e", "f"}), boost::test_tools::per_element());
+  BOOST_TEST(selected.refused == (Members{"a", "b", "c", "d", "g"}),
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(nobody_helps_nobody_is_kept) {
   ForwardSelection alone(same(1.0), {});
   BOOST_TEST(answer(alone, {}).members.empty());
   ForwardSelection harmful(same(1.0), letters(5));
-  const auto selected = answer(harmful, {1.1, 1.1, 1.1});
+  const auto selected = answer(harmful, {1.1, 1.1, 1.1, 1.1, 1.1});
   BOOST_TEST(selected.members.empty());
   BOOST_TEST(selected.loss == 1.0);
 }
@@ -113,9 +116,6 @@ BOOST_AUTO_TEST_CASE(rise_within_its_standard_error_is_no_rise) {
   ForwardSelection none(own, letters(2), {.slack = 0});
   none.record(spread(1.001, 0.4));
   BOOST_TEST(none.result().members.empty());
-  BestPrefix prefix(own, letters(1));
-  prefix.record(spread(1.19, 0.4));
-  BOOST_TEST(prefix.result().members.size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(examples_are_compared_in_pairs) {
@@ -141,9 +141,7 @@ BOOST_DATA_TEST_CASE(a_loss_that_is_not_finite_is_never_kept,
   ForwardSelection forward(same(1.0), letters(2));
   BOOST_TEST(answer(forward, {loss, 0.9}).members == Members{"b"},
              boost::test_tools::per_element());
-  BestPrefix prefix(same(1.0), letters(3));
-  BOOST_TEST(answer(prefix, {0.8, loss, 0.9}).members.size() == 1U);
-  BestPrefix hopeless(same(1.0), letters(2));
+  ForwardSelection hopeless(same(1.0), letters(2));
   BOOST_TEST(answer(hopeless, {loss, loss}).members.empty());
 }
 
@@ -151,48 +149,105 @@ BOOST_DATA_TEST_CASE(any_finite_average_is_better_than_an_own_model_without_a_lo
                      data::make({kNaN, HUGE_VAL}), own) {
   ForwardSelection forward(same(own), letters(2));
   BOOST_TEST(answer(forward, {5, 6}).members == Members{"a"}, boost::test_tools::per_element());
-  BestPrefix prefix(same(own), letters(2));
-  BOOST_TEST(answer(prefix, {5, 6}).members == Members{"a"}, boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(prefixes_are_1_2_3_4_6_8_12_and_so_on_and_all) {
-  BestPrefix selection(same(1.0), Members(50, "x"));
+// ---- Many ----
+
+Members numbered(std::size_t count) {
+  Members result;
+  for (std::size_t at = 1; at <= count; ++at) result.push_back(std::to_string(at));
+  return result;
+}
+
+BOOST_AUTO_TEST_CASE(of_many_the_later_are_added_several_at_once) {
+  ForwardSelection selection(same(1.0), numbered(50));
   std::vector<std::size_t> lengths;
-  (void)run(selection, [&lengths](const Members& members) {
+  const auto selected = run(selection, [&lengths](const Members& members) {
     lengths.push_back(members.size());
-    return 2.0;
+    return 0.9;
   });
   const std::vector<std::size_t> expected{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 50};
   BOOST_TEST(lengths == expected, boost::test_tools::per_element());
+  BOOST_TEST(selected.members == numbered(50), boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(the_best_prefix_is_kept_the_longest_of_equals) {
-  BestPrefix selection(same(1.0), letters(6));
-  const auto selected = answer(selection, {0.9, 0.7, 0.8, 0.7, 0.75});
-  BOOST_TEST(selected.members == letters(4), boost::test_tools::per_element());
-  BOOST_TEST(selected.loss == 0.7, boost::test_tools::tolerance(1e-6));
-  for (const auto& trial : selected.trace) {
-    BOOST_TEST(trial.kept == (trial.members.size() == 4));
+// The first of all was in every prefix, and so nobody was averaged with.
+BOOST_DATA_TEST_CASE(of_many_each_that_ruins_is_found_wherever_it_stands,
+                     data::make({1, 3, 6, 11, 16, 24, 31}), where) {
+  const std::string bad = std::to_string(where);
+  ForwardSelection selection(same(1.0), numbered(31));
+  const auto selected = run(selection, [&](const Members& members) {
+    return std::ranges::find(members, bad) == members.end() ? 0.9 : 5.0;
+  });
+  BOOST_TEST(selected.members.size() == 30U);
+  BOOST_TEST(selected.refused == Members{bad}, boost::test_tools::per_element());
+  BOOST_TEST(selected.trace.size() <= 18U);
+}
+
+BOOST_AUTO_TEST_CASE(of_many_that_all_ruin_it_a_bounded_number_is_looked_at) {
+  ForwardSelection selection(same(1.0), numbered(500));
+  const auto selected = run(selection, [](const Members&) { return 5.0; });
+  BOOST_TEST(selected.members.empty());
+  BOOST_TEST(selected.trace.size() <= 60U);
+}
+
+// ---- Turns ----
+
+Selected outcome(Members members, Members refused) {
+  Selected selected;
+  selected.members = std::move(members);
+  selected.refused = std::move(refused);
+  return selected;
+}
+
+BOOST_AUTO_TEST_CASE(who_was_refused_three_times_in_a_row_sits_out_three_rounds_and_has_one_more_try) {
+  Turns turns(3);
+  const Members both{"a", "b"};
+  std::vector<std::uint64_t> tried;
+  for (std::uint64_t round = 1; round <= 15; ++round) {
+    const Members able = turns.of(round, both);
+    const bool has_turn = std::ranges::find(able, "b") != able.end();
+    BOOST_TEST(able.front() == "a");  // nobody else waits
+    if (has_turn) tried.push_back(round);
+    turns.record(round, outcome({"a"}, has_turn ? Members{"b"} : Members()));
   }
+  const std::vector<std::uint64_t> expected{1, 2, 3, 7, 11, 15};
+  BOOST_TEST(tried == expected, boost::test_tools::per_element());
 }
 
-BOOST_DATA_TEST_CASE(where_there_is_no_doubt_neither_is_ever_worse_than_alone, data::xrange(50U),
+BOOST_AUTO_TEST_CASE(who_is_kept_once_has_a_clean_record) {
+  Turns turns(2);
+  turns.record(1, outcome({"a"}, {"b"}));
+  turns.record(2, outcome({"a", "b"}, {}));
+  turns.record(3, outcome({"a"}, {"b"}));
+  BOOST_TEST(turns.of(4, {"b"}).size() == 1U);
+  turns.record(4, outcome({"a"}, {"b"}));
+  BOOST_TEST(turns.of(5, {"b"}).empty());
+}
+
+// It may be the own model that goes together with none.
+BOOST_AUTO_TEST_CASE(where_nobody_is_kept_nobody_is_blamed) {
+  Turns turns(1);
+  for (std::uint64_t round = 1; round <= 5; ++round) turns.record(round, outcome({}, {"a", "b"}));
+  BOOST_TEST(turns.of(6, {"a", "b"}).size() == 2U);
+}
+
+// ----
+
+BOOST_DATA_TEST_CASE(where_there_is_no_doubt_it_is_never_worse_than_alone, data::xrange(50U),
                      seed) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<double> loss(0.5, 1.5);
   const auto candidates = letters(random() % 20);
-  ForwardSelection forward(same(1.0), candidates);
-  BestPrefix prefix(same(1.0), candidates);
-  for (Selection* selection : std::initializer_list<Selection*>{&forward, &prefix}) {
-    const auto selected = run(*selection, [&](const Members&) { return loss(random); });
-    BOOST_TEST(selected.loss <= 1.0);
-    double lowest = 1.0;
-    for (const auto& trial : selected.trace) lowest = std::min(lowest, trial.loss);
-    BOOST_TEST(selected.loss == lowest);
-  }
+  ForwardSelection selection(same(1.0), candidates);
+  const auto selected = run(selection, [&](const Members&) { return loss(random); });
+  BOOST_TEST(selected.loss <= 1.0);
+  double lowest = 1.0;
+  for (const auto& trial : selected.trace) lowest = std::min(lowest, trial.loss);
+  BOOST_TEST(selected.loss == lowest);
 }
 
-BOOST_AUTO_TEST_CASE(both_find_the_partners_that_average_to_the_best_model) {
+BOOST_AUTO_TEST_CASE(finds_the_partners_that_average_to_the_best_model) {
   // Own model at 1, the best at 0: b pulls too little, c and d far off to either side.
   const std::map<std::string, double> points{
       {"a", -0.9}, {"b", 0.2}, {"c", -0.3}, {"d", 5}, {"e", -4}};
@@ -200,9 +255,6 @@ BOOST_AUTO_TEST_CASE(both_find_the_partners_that_average_to_the_best_model) {
   const auto chosen = run(forward, [&](const Members& m) { return line_loss(points, m); });
   BOOST_TEST(chosen.loss < 0.0025);
   BOOST_TEST(chosen.trace.size() <= 6U);
-  BestPrefix prefix(same(1.0), letters(5));
-  const auto best = run(prefix, [&](const Members& m) { return line_loss(points, m); });
-  BOOST_TEST(best.members == letters(3), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -79,6 +79,63 @@ BOOST_AUTO_TEST_CASE(data_that_changed_open_the_question_again) {
   BOOST_TEST(lia.opinion("a").at("scores") == 1);
 }
 
+// ---- Members that collude ----
+
+/// Four honest ones, and before them three whose models are good alone and ruin every average.
+Script colluding() {
+  Script losses{{"M0", 1}, {"self", 0.2}, {"baseline", 0.5}};
+  for (const char* good : {"d", "e", "f", "g"}) losses[good] = 0.2;
+  for (const char* bad : {"a", "b", "c"}) {
+    losses[bad] = 0.1;
+    for (const char* average : {"self", "self+d", "self+d+e", "self+d+e+f", "self+d+e+f+g"}) {
+      losses[std::string(average) + "+" + bad] = 5;
+    }
+  }
+  return losses;
+}
+
+const Names kWithColluders{"a", "b", "c", "d", "e", "f", "g"};
+
+BOOST_AUTO_TEST_CASE(colluders_that_come_first_and_ruin_averages_keep_nobody_from_the_honest) {
+  Bench bench;
+  bench.losses(colluding());
+  Lia lia(settings(), {.self = "me"});
+  BOOST_TEST((members(bench.choose(lia, 1, kWithColluders)) == Names{"d", "e", "f", "g"}));
+  BOOST_TEST(lia.opinion("a").at("admitted").get<bool>());  // it is useful, by itself
+}
+
+BOOST_AUTO_TEST_CASE(colluders_cost_little_once_they_are_known) {
+  Bench bench;
+  bench.losses(colluding());
+  Lia lia(settings(), {.self = "me"});
+  std::vector<std::size_t> tries;
+  for (std::uint64_t round = 1; round <= 7; ++round) {
+    static_cast<void>(bench.choose(lia, round, kWithColluders));
+    tries.push_back(bench.requests("try").size());
+  }
+  const std::size_t calm = tries[3];  // they sit out in rounds 4 to 6
+  const std::vector<std::size_t> expected{calm + 3, calm + 3, calm + 3, calm, calm, calm, calm + 3};
+  BOOST_TEST(tries == expected, boost::test_tools::per_element());
+}
+
+// A node took over the whole model of a colluder, which nobody else's goes together with.
+BOOST_AUTO_TEST_CASE(nobody_goes_over_to_one_good_model_where_several_go_together) {
+  Bench bench;
+  Script losses{{"M0", 1}, {"self", 0.6}, {"baseline", 0.6}, {"a", 0.1}};
+  for (const char* good : {"b", "c", "d"}) losses[good] = 0.2;
+  for (const char* other : {"a", "b", "c", "d"}) {
+    losses[std::string("self+") + other] = 5;
+    losses[std::string("a+") + other] = 5;
+    losses[std::string("b+a+") + other] = losses[std::string("b+c+") + other] = 0.2;
+  }
+  losses["b+a"] = 5;
+  losses["b+c"] = losses["b+c+d"] = 0.15;
+  bench.losses(losses);
+  Lia lia(settings(), {.self = "me"});
+  const auto mixture = bench.choose(lia, 1, Names{"a", "b", "c", "d"});
+  BOOST_TEST((mixture.members == Names{"b", "c", "d"}));
+}
+
 // ---- Going over ----
 
 // After its data changed a node found out at once whom to learn with; but its own model, made for
