@@ -27,7 +27,7 @@ json three_decimals(json numbers) {
 }
 
 json drawn_round(const json& round, bool opinions) {
-  json kept = only(round, {"round", "accuracy", "loss", "bytes_in", "seconds"});
+  json kept = only(round, {"round", "accuracy", "loss", "bytes_in", "seconds", "backdoor"});
   if (const auto seconds = kept.find("seconds"); seconds != kept.end()) {
     *seconds = three_decimals(*seconds);
   }

@@ -34,7 +34,8 @@ class Bench {
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
 
-  bool published = false;  ///< as in Situation
+  bool published = false;         ///< as in Situation
+  const pipe::Fd* own = nullptr;  ///< likewise
 
   void restart() {
     worker_ = std::make_unique<WorkerProcess>(io_, KITH_FAKE_WORKER);
@@ -55,15 +56,18 @@ class Bench {
     auto body = [&]() -> net::awaitable<void> { co_await strategy.prepare(moment); };
     run(body);
   }
-  pipe::Mixture choose(Strategy& strategy, std::uint64_t round, std::vector<Candidate> candidates) {
+  Choice choice(Strategy& strategy, std::uint64_t round, std::vector<Candidate> candidates) {
     const Situation moment = situation(round, std::move(candidates));
-    pipe::Mixture mixture;
+    Choice chosen;
     auto body = [&]() -> net::awaitable<void> {
-      const Choice choice = co_await strategy.choose(moment);
-      mixture = choice.mixture;
+      Choice found = co_await strategy.choose(moment);
+      chosen = std::move(found);
     };
     run(body);
-    return mixture;
+    return chosen;
+  }
+  pipe::Mixture choose(Strategy& strategy, std::uint64_t round, std::vector<Candidate> candidates) {
+    return choice(strategy, round, std::move(candidates)).mixture;
   }
   /// Without notes, and all from this round.
   pipe::Mixture choose(Strategy& strategy, std::uint64_t round, const Names& candidates) {
@@ -95,6 +99,7 @@ class Bench {
     situation.candidates = std::move(candidates);
     situation.worker = worker_.get();
     situation.published = published;
+    situation.own = own;
     return situation;
   }
   template <class Body>

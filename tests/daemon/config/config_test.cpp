@@ -192,7 +192,7 @@ const std::vector<Wrong> kWrong{
     {"[learning]\nbaseline = 1\n", "11:12: learning.baseline must be true or false, not 1"},
     {"[learning]\nstrategy = \"magic\"\n",
      "11:12: learning.strategy must be \"lia\", \"lia-sign\", \"local\", \"fedavg\", \"oracle\", "
-     "\"pens\", \"dac\", \"fedfomo\" or \"ifca\", not \"magic\""},
+     "\"pens\", \"dac\", \"fedfomo\", \"ifca\", \"trimmed-mean\" or \"median\", not \"magic\""},
     {"[learning]\ngather = \"2 s\"\n",
      "11:10: learning.gather must be a duration like \"500ms\", \"2s\", \"10min\" or \"1h\" from "
      "\"0ms\" to \"24h\", not \"2 s\""},

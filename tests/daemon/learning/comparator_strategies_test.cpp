@@ -3,6 +3,9 @@
 #include "daemon/learning/strategies/fedfomo.hpp"
 #include "daemon/learning/strategies/ifca.hpp"
 #include "daemon/learning/strategies/lia_sign.hpp"
+#include "daemon/learning/strategies/robust.hpp"
+#include "model/pipe/memfd.hpp"
+#include "model/snapshot.hpp"
 #include "daemon/learning/strategies/pens.hpp"
 #include "tests/daemon/bench.hpp"
 
@@ -331,6 +334,29 @@ BOOST_AUTO_TEST_CASE(lia_sign_averages_with_whoever_is_better_than_the_initial_m
              boost::test_tools::tolerance(1e-5));
 }
 
+// ---- Trimmed mean and median ----
+
+std::shared_ptr<const pipe::Fd> model_of(float value) {
+  return std::make_shared<const pipe::Fd>(pipe::sealed_memfd(
+      "test", model::write_snapshot({{{"w", {2}}}}, std::vector<float>(2, value))));
+}
+
+BOOST_AUTO_TEST_CASE(robust_combines_the_circle_it_was_told_and_says_who_is_in_it) {
+  Bench bench;
+  Robust median({"a", "b"}, Robust::Rule::median);
+  std::mt19937_64 random(1);
+  BOOST_TEST((median.pulls(1, {"a", "b", "c"}, random) == Names{"a", "b"}));
+  const auto own = model_of(1);
+  bench.own = own.get();
+  const std::vector<Candidate> peers{
+      {"a", 1, nullptr, model_of(2)}, {"b", 1, nullptr, model_of(3)}, {"c", 1, nullptr, model_of(4)}};
+  const auto choice = bench.choice(median, 1, peers);
+  BOOST_TEST((choice.mixture.members == Names{"combined"}));
+  BOOST_TEST_REQUIRE(choice.made_of.has_value());
+  BOOST_TEST((choice.made_of->members == Names{"a", "b"}));
+  BOOST_TEST(members(bench.choose(median, 1, Candidates{{"c", 1}})).empty());
+}
+
 // ---- All of them ----
 
 BOOST_AUTO_TEST_CASE(without_candidates_each_goes_on_alone) {
@@ -358,6 +384,7 @@ BOOST_AUTO_TEST_CASE(strategies_that_need_notes_or_the_truth_are_refused_on_the_
   };
   refused(settings(StrategyName::dac), "strategy \"dac\" needs its peers' notes");
   refused(settings(StrategyName::ifca), "strategy \"ifca\" needs its peers' notes");
+  refused(settings(StrategyName::median), "strategy \"median\" reads its peers' weights");
   Config pens = settings(StrategyName::pens);
   check_works_on_network(pens);
   pens.learning.pens_top = 0;

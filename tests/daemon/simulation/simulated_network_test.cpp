@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <random>
 #include <string>
 
@@ -30,8 +31,8 @@ Bytes snapshot() {
 
 /// Two nodes, each of whom trains for a second, and a fake worker that takes every snapshot.
 struct Network {
-  explicit Network(NetworkConditions conditions = {})
-      : network(clock, conditions, {{"a"}, {"b"}}, 1) {
+  explicit Network(NetworkConditions conditions = {}, SimulatedNetwork::Node second = {"b"})
+      : network(clock, conditions, {{"a"}, std::move(second)}, 1) {
     for (const std::size_t node : {0UL, 1UL}) {
       network.set_initial(node, pipe::sealed_memfd("test", snapshot()));
     }
@@ -50,10 +51,17 @@ struct Network {
     time = network.now(node);
     for (const Candidate& candidate : candidates) {
       line += candidate.peer + std::to_string(candidate.arrived) + candidate.note.dump();
+      if (is_infinite(*candidate.file)) line += " infinite";
     }
     seen.push_back(line);
   }
 
+  static bool is_infinite(const pipe::Fd& file) {
+    const auto map = pipe::SealedMap::open(file, 1 << 20);
+    const auto read = model::read_snapshot(std::get<pipe::SealedMap>(map).bytes());
+    const auto values = std::get<model::Snapshot>(read).copy_values();
+    return std::ranges::all_of(values, [](float value) { return std::isinf(value); });
+  }
   static nlohmann::json note_of(std::size_t node) { return {{"from", node}}; }
 
   const std::vector<std::string> everybody[2]{{"b"}, {"a"}};
@@ -92,6 +100,14 @@ BOOST_AUTO_TEST_CASE(peers_in_step_get_each_others_newest_with_its_note) {
   BOOST_TEST((test.seen == Lines{R"(1a:b1{"from":1})", R"(1b:a1{"from":0})", R"(2a:b2{"from":1})",
                                  R"(2b:a2{"from":0})"}));
   BOOST_TEST(test.network.bytes_received(0) == 2 * kBytes);
+}
+
+BOOST_AUTO_TEST_CASE(attacker_is_honest_until_its_round) {
+  Network test({}, {"b", AttackKind::infinity, 2});
+  run(test, 3);
+  BOOST_TEST((test.seen ==
+              Lines{R"(1a:b1{"from":1})", R"(1b:a1{"from":0})", R"(2a:b2{"from":1} infinite)",
+                    R"(2b:a2{"from":0})", R"(3a:b3{"from":1} infinite)", R"(3b:a3{"from":0})"}));
 }
 
 BOOST_AUTO_TEST_CASE(note_for_one_reader_is_not_carried_to_another) {
