@@ -236,6 +236,67 @@ def honest_accuracy(run, honest):
                            for node in run["nodes"] if node["name"] in honest)
 
 
+def honest_of(results):
+    return {node["name"] for node in results["runs"][0]["world"] if node["attack"] is None}
+
+
+def calm_of(results, found):
+    """The scenario in which the same honest nodes learn as long without attackers; None if it was not run."""
+    calm = (one for name, one in found.items() if name.startswith("calm-") and one["rounds"] == results["rounds"])
+    return next((one for one in calm if honest_of(one) == honest_of(results)), None)
+
+
+def partners(run, honest, since):
+    """How many honest and how many other nodes an honest one averages with in a round, from a round on."""
+    counts = [[sum((member["name"] in honest) == good for member in report["members"]) for good in (True, False)]
+              for node in run["nodes"] if node["name"] in honest for report in node["rounds"] if report["round"] >= since]
+    return [statistics.mean(count[kind] for count in counts) for kind in (0, 1)]
+
+
+def colluding(found, document):
+    """One table of the attacks within a circle, for each strategy; what was not run again is kept."""
+    kept = earlier_section(document, "Members that collude")
+    lines = {tuple(row.split(" | ")[:3]): row for row in kept if row.startswith("| ") and " of 8 | " in row}
+    for name, results in found.items():
+        calm = calm_of(results, found)
+        if not name.startswith("attack-") or calm is None or len(results["runs"][0]["world"]) != 8:
+            continue
+        honest = honest_of(results)
+        since = max(6, results.get("attack_round", 1))
+        for strategy in ("lia", "fedavg", "trimmed-mean", "median"):
+            of = lambda one: {run["seed"]: run for run in one["runs"] if run["strategy"] == strategy}
+            attacked, without = of(results), of(calm)
+            seeds = sorted(attacked)
+            if not seeds:
+                continue
+            accuracy = {seed: 100 * honest_accuracy(attacked[seed], honest) for seed in seeds}
+            free = {seed: 100 * honest_accuracy(without[seed], honest) for seed in seeds if seed in without}
+            good, bad = zip(*(partners(attacked[seed], honest, since) for seed in seeds))
+            fooled = [line["backdoor"] for line in results["summary"]
+                      if line["strategy"] == strategy and line.get("backdoor") is not None]
+            row = (f"| {name.removeprefix('attack-')} | {8 - len(honest)} of 8 | `{strategy}` | {spread(list(accuracy.values()))} | "
+                   f"{spread(list(free.values()))} | {spread([accuracy[s] - free[s] for s in free], sign='+')} | "
+                   f"{statistics.mean(good):.1f} of {len(honest) - 1} | {statistics.mean(bad):.1f} | "
+                   f"{spread(fooled, 100)} | {len(seeds)} |")
+            lines[tuple(row.split(" | ")[:3])] = row
+    if not lines:
+        return
+    yield "### Members that collude"
+    yield ""
+    yield "    tests/bench/scenarios.py 'attack-*' 'calm-*'"
+    yield ""
+    yield ("Fashion-MNIST, eight nodes that are alike, of 120 pictures each, 12 rounds of 3 epochs (15 where the attack begins in round "
+           "11). Accuracy is of the honest nodes; *without* is theirs where the attackers do not exist. *Partners* are how many honest and "
+           "how many attackers an honest node averages with in a round, after round 5 and once they attack. `fedavg`, `trimmed-mean` and "
+           "`median` take everybody, which here is the circle. *Backdoor* is the share of pictures with the trigger that an honest node "
+           "takes for what the attackers want, after the last round.")
+    yield ""
+    yield "| attack | attackers | strategy | accuracy % | without | difference | honest partners | attackers | backdoor % | seeds |"
+    yield "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    yield from (lines[key] for key in sorted(lines))
+    yield ""
+
+
 def attacks(found, document):
     """One table of all attacks, each beside the same honest nodes without the attackers; what was not run again is kept."""
     cells = lambda row: tuple(row.split(" | ")[:2])
@@ -243,8 +304,8 @@ def attacks(found, document):
     for name, results in found.items():
         world = results["runs"][0]["world"]
         attackers = sum(node["attack"] is not None for node in world)
-        calm = found.get(f"calm-{attackers}")
-        if not name.startswith("attack-") or calm is None:
+        calm = calm_of(results, found)
+        if not name.startswith("attack-") or calm is None or len(world) == 8:
             continue
         kinds = {node["attack"] for node in world} - {None}
         honest = {node["name"] for node in world if node["attack"] is None}
@@ -312,6 +373,7 @@ def main():
             note = ["", "*All of an earlier build.*"] if "*All of an earlier build.*" not in kept else []
             lines += [f"### {title}", *note, *kept, ""]
     lines += attacks(found, document)
+    lines += colluding(found, document)
     before, rest = document.split(BEGIN)
     RESULTS.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + END + rest.split(END)[1])
     print(f"written to {RESULTS}", file=sys.stderr)

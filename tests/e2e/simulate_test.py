@@ -161,6 +161,37 @@ class Simulate(unittest.TestCase):
         partners = [{member["name"] for member in report["members"]} for report in oracle["node-1"]]
         self.assertEqual(partners, [{"node-3"}, {"node-2", "node-4"}, {"node-2", "node-4"}])
 
+    # With a patience of one the first colluder, who is good alone and so comes first, ended the search.
+    def test_colluders_do_not_keep_the_honest_from_averaging(self):
+        extra = 'patience = 1\n[attack]\nkind = "collude"\nnodes = 3\nfrom = 3\n[task]\nmodel = "mlp"\nsizes = [16]\n'
+        run = self.simulate(self.scenario(extra, nodes=10, rounds=6))["runs"][0]
+        facts = {node["name"]: node for node in run["world"]}
+        honest = {name for name, fact in facts.items() if fact["attack"] is None}
+        found = wanted = 0
+        for node in run["nodes"]:
+            alike = {name for name in honest - {node["name"]} if facts[name]["group"] == facts[node["name"]]["group"]}
+            for report in node["rounds"][3:] if node["name"] in honest else []:
+                found += len(alike & {member["name"] for member in report["members"]})
+                wanted += len(alike)
+        self.assertGreater(found, 0.6 * wanted)
+
+    def test_success_of_a_backdoor_is_reported(self):
+        extra = '[attack]\nkind = "backdoor"\nnodes = 1\n'
+        shared, alone = self.simulate(self.scenario(extra, strategies='"fedavg", "local"', nodes=3))["summary"]
+        for summary in (shared, alone):
+            self.assertTrue(0 <= summary["backdoor"] <= 1)
+        self.assertGreater(shared["backdoor"], alone["backdoor"])
+        page = (self.folder / "out" / "report.html").read_text()
+        self.assertTrue("backdoor succeeds" in page)
+
+    def test_attacks_that_measure_repeat_themselves(self):
+        extra = '[attack]\nkind = "sybil"\nnodes = 2\n'
+        file = self.scenario(extra, strategies='"lia", "median"', nodes=6)
+        first = self.simulate(file)
+        self.assertEqual(without_seconds(first), without_seconds(self.simulate(file, "other")))
+        members = [member for node in first["runs"][1]["nodes"] for member in node["rounds"][1]["members"]]
+        self.assertTrue(members)  # the median says whose models are in it
+
     def test_runs_on_anybodys_own_folders(self):
         made = self.simulate(self.scenario(strategies='"local"', rounds=1))
         self.assertEqual(len(made["runs"]), 1)
