@@ -92,8 +92,8 @@ class Turns {
 
   /// Those of `candidates` whose turn it is in `round`, in the same order.
   [[nodiscard]] Members of(std::uint64_t round, const Members& candidates) const;
-  /// What came of a search in `round`.  Where nobody at all was kept it is more likely the own model
-  /// that goes together with none, and nobody is blamed.
+  /// What came of a search in `round`.  Where nobody at all was kept it is more likely the own
+  /// model that goes together with none, and nobody is blamed.
   void record(std::uint64_t round, const Selected& selected);
 
  private:

@@ -112,8 +112,8 @@ std::vector<Key<Config::Learning>> learning_keys() {
       key("smoothing", &Owner::smoothing, within(0.01, 1.0),
           "Weight of a new score against the one before. 1 forgets the past."),
       key("patience", &Owner::patience, within(1U, 512U),
-          "A candidate that failed to help so many times in a row sits out as many rounds. It keeps "
-          "nobody else from being tried."),
+          "A candidate that failed to help so many times in a row sits out as many rounds. It "
+          "keeps nobody else from being tried."),
       key("slack", &Owner::slack, within(0.0, 10.0),
           "Standard errors by which a candidate may raise the validation loss and still be "
           "averaged with."),

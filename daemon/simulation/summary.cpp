@@ -182,8 +182,8 @@ json epsilon(const json& run) {
   return most;
 }
 
-/// Of the pictures with a trigger, the share that the honest take for what the attackers want, after
-/// the last round; null if there is none.
+/// Of the pictures with a trigger, the share that the honest take for what the attackers want,
+/// after the last round; null if there is none.
 json backdoor(const json& run, const Truth& truth) {
   std::vector<double> shares;
   for (const json& node : run.at("nodes")) {

@@ -86,8 +86,8 @@ BOOST_AUTO_TEST_CASE(each_trial_is_the_kept_and_the_next_candidate) {
   BOOST_TEST(selected.trace[0].loss == 1.0);
 }
 
-// Members that collude were good alone, and so first; each ruined an average, and three of them ended
-// the search before anybody honest was tried.
+// Members that collude were good alone, and so first; each ruined an average, and three of them
+// ended the search before anybody honest was tried.
 BOOST_AUTO_TEST_CASE(who_fails_in_the_average_ends_the_search_for_nobody_else) {
   ForwardSelection selection(same(1.0), letters(7));
   const auto selected = answer(selection, {9, 9, 9, 9, 0.9, 0.8, 9});
@@ -200,7 +200,7 @@ Selected outcome(Members members, Members refused) {
   return selected;
 }
 
-BOOST_AUTO_TEST_CASE(who_was_refused_three_times_in_a_row_sits_out_three_rounds_and_has_one_more_try) {
+BOOST_AUTO_TEST_CASE(who_was_refused_three_times_in_a_row_sits_out_three_rounds) {
   Turns turns(3);
   const Members both{"a", "b"};
   std::vector<std::uint64_t> tried;

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 namespace kith::daemon {
 namespace {
@@ -131,7 +132,11 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
 
   model::Members able = convenor_.admitted(situation, admission_, choice.why);
   if (settings_.mutual) choice.why["not_mutual"] = keep_mutual(situation, able);
-  able = turns_.of(situation.round, able);
+  const model::Members waiting = std::exchange(able, turns_.of(situation.round, able));
+  choice.why["sit_out"] = json::array();
+  for (const std::string& peer : waiting) {
+    if (std::ranges::find(able, peer) == able.end()) choice.why["sit_out"].push_back(peer);
+  }
   const model::Members admitted = able;
   const model::Members reserve = reserves(situation, able);
   able.insert(able.end(), reserve.begin(), reserve.end());

@@ -56,8 +56,8 @@ class Lia final : public Strategy {
   /// Weighted by freshness, and those of `reserve` at less.
   [[nodiscard]] pipe::Mixture mix(const Situation& situation, const model::Members& members,
                                   const model::Members& reserve) const;
-  /// An average of those of `admitted` whose models go together, without the own partial, if that is
-  /// clearly better than the own partial: the measured averages are added to `trials`.  Whoever has learnt something
+  /// An average of those of `admitted` whose models go together, without the own partial, if that
+  /// is clearly better than the own partial: it is added to `trials`.  Whoever has learnt something
   /// else until now, or is far behind, has a model that averages badly with theirs, and would stay
   /// alone although it knows better.
   net::awaitable<std::optional<pipe::Mixture>> go_over(Situation situation, model::Members admitted,

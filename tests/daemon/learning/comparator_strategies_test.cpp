@@ -348,8 +348,9 @@ BOOST_AUTO_TEST_CASE(robust_combines_the_circle_it_was_told_and_says_who_is_in_i
   BOOST_TEST((median.pulls(1, {"a", "b", "c"}, random) == Names{"a", "b"}));
   const auto own = model_of(1);
   bench.own = own.get();
-  const std::vector<Candidate> peers{
-      {"a", 1, nullptr, model_of(2)}, {"b", 1, nullptr, model_of(3)}, {"c", 1, nullptr, model_of(4)}};
+  const std::vector<Candidate> peers{{"a", 1, nullptr, model_of(2)},
+                                     {"b", 1, nullptr, model_of(3)},
+                                     {"c", 1, nullptr, model_of(4)}};
   const auto choice = bench.choice(median, 1, peers);
   BOOST_TEST((choice.mixture.members == Names{"combined"}));
   BOOST_TEST_REQUIRE(choice.made_of.has_value());

@@ -85,10 +85,11 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_with_a_sentence_that_says_wh
   BOOST_TEST(says(kSimulation + kPartition, "learning.rounds must be set"));
   BOOST_TEST(says(kSimulation + kPartition + kLearning + "[attack]\nkind = \"noise\"\nnodes = 4\n",
                   "leave somebody honest"));
-  BOOST_TEST(says(kSimulation + kPartition + kLearning + "[attack]\nkind = \"backdoor\"\nfrom = 2\n",
+  const std::string backdoor = "[attack]\nkind = \"backdoor\"\nfrom = 2\n";
+  BOOST_TEST(says(kSimulation + kPartition + kLearning + backdoor,
                   "in the data from the first round"));
-  BOOST_TEST(says(kSimulation + kPartition + "test = 0\n" + kLearning + "[attack]\nkind = \"sybil\"\n",
-                  "set partition.test"));
+  const std::string sybil = "test = 0\n[attack]\nkind = \"sybil\"\n";
+  BOOST_TEST(says(kSimulation + kPartition + sybil + kLearning, "set partition.test"));
   BOOST_TEST(says("this is not TOML", "not TOML"));
 }
 

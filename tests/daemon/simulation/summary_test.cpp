@@ -21,7 +21,9 @@ json results() {
     json rounds = json::array();
     for (std::uint64_t round = 1; round <= kRounds; ++round) {
       json members = json::array();
-      if (std::string(name) == "b") members.push_back({{"id", "c"}, {"name", "c"}, {"weight", 0.5}});
+      if (std::string(name) == "b") {
+        members.push_back({{"id", "c"}, {"name", "c"}, {"weight", 0.5}});
+      }
       rounds.push_back({{"round", round},
                         {"accuracy", bad ? 0.1 : 0.8},
                         {"loss", 1},
@@ -34,7 +36,11 @@ json results() {
     }
     nodes.push_back({{"name", name}, {"rounds", rounds}});
   }
-  const json run{{"strategy", "lia"}, {"seed", 1}, {"seconds", 1.0}, {"world", world}, {"nodes", nodes}};
+  const json run{{"strategy", "lia"},
+                 {"seed", 1},
+                 {"seconds", 1.0},
+                 {"world", world},
+                 {"nodes", nodes}};
   return {{"metric", "accuracy"}, {"rounds", kRounds}, {"drift_round", 0}, {"runs", {run}}};
 }
 
