@@ -161,19 +161,21 @@ class Simulate(unittest.TestCase):
         partners = [{member["name"] for member in report["members"]} for report in oracle["node-1"]]
         self.assertEqual(partners, [{"node-3"}, {"node-2", "node-4"}, {"node-2", "node-4"}])
 
-    # With a patience of one the first colluder, who is good alone and so comes first, ended the search.
+    # They are good alone and so come first, and ruin every average: three of them ended the search before anybody honest was tried.
     def test_colluders_do_not_keep_the_honest_from_averaging(self):
-        extra = 'patience = 1\n[attack]\nkind = "collude"\nnodes = 3\nfrom = 3\n[task]\nmodel = "mlp"\nsizes = [16]\n'
-        run = self.simulate(self.scenario(extra, nodes=10, rounds=6))["runs"][0]
-        facts = {node["name"]: node for node in run["world"]}
-        honest = {name for name, fact in facts.items() if fact["attack"] is None}
-        found = wanted = 0
-        for node in run["nodes"]:
-            alike = {name for name in honest - {node["name"]} if facts[name]["group"] == facts[node["name"]]["group"]}
-            for report in node["rounds"][3:] if node["name"] in honest else []:
-                found += len(alike & {member["name"] for member in report["members"]})
-                wanted += len(alike)
-        self.assertGreater(found, 0.6 * wanted)
+        file = self.scenario('[attack]\nkind = "collude"\nnodes = 3\n', nodes=8, rounds=6)
+        changes = {'"rotation"': '"iid"', "groups = 2": "groups = 1", "train = 60": "train = 120", "epochs = 2": "epochs = 3",
+                   "warmup_epochs = 4": "warmup_epochs = 10"}  # fmt: skip
+        text = file.read_text()
+        for old, new in changes.items():
+            self.assertIn(old, text)
+            text = text.replace(old, new, 1)
+        file.write_text(text)
+        run = self.simulate(file)["runs"][0]
+        honest = {fact["name"] for fact in run["world"] if fact["attack"] is None}
+        partners = [len(honest & {member["name"] for member in report["members"]})
+                    for node in run["nodes"] if node["name"] in honest for report in node["rounds"][4:]]
+        self.assertGreater(sum(partners) / len(partners), 3)  # of four
 
     def test_success_of_a_backdoor_is_reported(self):
         extra = '[attack]\nkind = "backdoor"\nnodes = 1\n'
