@@ -33,13 +33,28 @@ Answer verify(const LogOptions& options) {
   const auto checked = verify_audit_log(file);
   if (const auto* fault = std::get_if<AuditFault>(&checked)) {
     throw Failure(EX_DATAERR,
-                  file.string() + ":" + std::to_string(fault->line) + ": " + fault->what);
+                  fault->file.string() + ":" + std::to_string(fault->line) + ": " + fault->what);
   }
-  const auto& [count, last, from, to] = std::get<AuditSummary>(checked);
-  return {{{"entries", count}, {"last", crypto::to_hex(last)}, {"from", from}, {"to", to}},
-          {"All " + std::to_string(count) + " entries are whole, from " + from + " to " + to + ".",
-           "Who notes this elsewhere can prove them later: entry " + std::to_string(count) + " is",
-           "  " + crypto::to_hex(last)}};
+  const auto& [count, first, before, last, from, to] = std::get<AuditSummary>(checked);
+  const std::string newest = std::to_string(count);
+  Answer answer{{{"entries", count},
+                 {"first", first},
+                 {"before", crypto::to_hex(before)},
+                 {"last", crypto::to_hex(last)},
+                 {"from", from},
+                 {"to", to}},
+                {}};
+  if (first == 1) {
+    answer.lines = {"All " + newest + " entries are whole, from " + from + " to " + to + "."};
+  } else {
+    answer.lines = {"Entries " + std::to_string(first) + " to " + newest + " are whole, from " + from +
+                        " to " + to + ".  Those before were moved away; the last of them is",
+                    "  " + crypto::to_hex(before)};
+  }
+  answer.lines.insert(answer.lines.end(),
+                      {"Who notes this elsewhere can prove them later: entry " + newest + " is",
+                       "  " + crypto::to_hex(last)});
+  return answer;
 }
 
 }  // namespace

@@ -181,7 +181,8 @@ Node::Node(net::asio::io_context& io, Config config)
       audit_(config_.node.state / kAuditLog),
       membership_(config_.consortium.charter),
       disk_(io),
-      files_(io, disk_),
+      files_disk_(io),
+      files_(io, files_disk_),
       calendar_(system_clock::now(), steady_clock::now()),
       learner_(io, config_,
                self_among(chain_of(membership_), config_, keys_->id),
@@ -219,6 +220,7 @@ Node::Node(net::asio::io_context& io, Config config)
 Node::~Node() {
   *alive_ = false;
   disk_.end();
+  files_disk_.end();
 }
 
 // Whoever the configuration names was a member at some time, or it is a mistake.

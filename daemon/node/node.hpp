@@ -75,6 +75,7 @@ class Node final {
   Membership membership_;
   std::optional<net::Card> card_;  // ours
   DiskQueue disk_;
+  DiskQueue files_disk_;  // who belongs does not wait behind what peers send
   KeptFiles files_;
   TrustedClock calendar_;
   crypto::Hash told_charter_{};  // id of its newest version

@@ -15,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+constexpr const char* kContinued = "continued";  // the first entry of a file that another went before
 constexpr std::size_t kLongest = 1 << 20;  // bytes of a line: every member of 512, several times
 
 crypto::Hash hash_of(std::string_view line) { return crypto::hash(as_byte_view(line)); }
@@ -56,6 +57,26 @@ Tail tail_of(const fs::path& file) {
   return {text.substr(start, end - start), take - end - 1};
 }
 
+/// Those put aside, the oldest first.
+std::vector<fs::path> put_aside_of(const fs::path& file) {
+  std::vector<fs::path> files;
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  const std::string start = file.filename().string() + ".";
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(start) || name.size() == start.size()) continue;
+    if (name.find_first_not_of("0123456789", start.size()) == std::string::npos) {
+      files.push_back(entry.path());
+    }
+  }
+  std::ranges::sort(files, [](const fs::path& one, const fs::path& other) {
+    const auto& [a, b] = std::pair(one.native(), other.native());
+    return a.size() != b.size() ? a.size() < b.size() : a < b;  // by number
+  });
+  return files;
+}
+
 std::ifstream open_log(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   if (!in) {
@@ -67,30 +88,52 @@ std::ifstream open_log(const fs::path& file) {
 
 }  // namespace
 
-AuditLog::AuditLog(const fs::path& file) : file_(file, O_RDWR | O_CREAT | O_APPEND) {
-  const std::uintmax_t size = on_disk("read", [&] { return fs::file_size(file); });
-  size_ = size;
-  if (size == 0) return;
-  const Tail tail = tail_of(file);
-  const auto last = parse(tail.line);
-  if (!tail.line.empty() && !last) {
-    throw Failure(EX_DATAERR, file.string() +
-                                  " is damaged: its last line is no entry; kith log verify says "
-                                  "more.  Move it away, and keep it: the node begins another");
+AuditLog::AuditLog(fs::path file, std::uint64_t most) : path_(std::move(file)), most_(most) {
+  open();
+  size_ = on_disk("read", [&] { return fs::file_size(path_); });
+  if (size_ == 0) {  // it begins, or is the next one
+    const auto before = put_aside_of(path_);
+    if (before.empty()) return;
+    go_on_after(tail_of(before.back()).line, before.back());
+    append(kContinued, {{"after", before.back().filename().string()}});
+    return;
   }
-  if (last) {
-    entries_ = last->at("n").get<std::uint64_t>();
-    last_ = hash_of(tail.line);
-  }
+  const Tail tail = tail_of(path_);
+  if (!tail.line.empty()) go_on_after(tail.line, path_);
   if (tail.rest == 0) return;
-  if (::ftruncate(file_.descriptor(), static_cast<off_t>(size - tail.rest)) != 0) {
-    disk_failed("write", file, errno);
+  if (::ftruncate(file_->descriptor(), static_cast<off_t>(size_ - tail.rest)) != 0) {
+    disk_failed("write", path_, errno);
   }
   size_ -= tail.rest;
   append("cut_short", {{"bytes", tail.rest}});
 }
 
+void AuditLog::go_on_after(const std::string& tail, const fs::path& where) {
+  const auto last = parse(tail);
+  if (!last) {
+    throw Failure(EX_DATAERR, where.string() +
+                                  " is damaged: its last line is no entry; kith log verify says "
+                                  "more.  Move it away, and keep it: the node begins another");
+  }
+  entries_ = last->at("n").get<std::uint64_t>();
+  last_ = hash_of(tail);
+}
+
+void AuditLog::open() { file_.emplace(path_, O_RDWR | O_CREAT | O_APPEND); }
+
+void AuditLog::put_aside() {
+  file_->sync();
+  std::string number = std::to_string(entries_);
+  number.insert(0, number.size() < 9 ? 9 - number.size() : 0, '0');
+  const fs::path aside = path_.string() + "." + number;
+  on_disk("rename", [&] { fs::rename(path_, aside); });
+  open();
+  size_ = 0;
+  append(kContinued, {{"after", aside.filename().string()}});
+}
+
 void AuditLog::append(std::string_view event, json fields, Sync sync) {
+  if (size_ >= most_) put_aside();
   json entry{{"n", entries_ + 1},
              {"at", log::time_text(std::chrono::system_clock::now())},
              {"event", event},
@@ -100,46 +143,76 @@ void AuditLog::append(std::string_view event, json fields, Sync sync) {
   const crypto::Hash hash = hash_of(line);
   line += '\n';
   try {
-    file_.write(as_byte_view(line));
+    file_->write(as_byte_view(line));
   } catch (const Failure&) {  // nothing may follow half a line
-    [[maybe_unused]] const int cut = ::ftruncate(file_.descriptor(), static_cast<off_t>(size_));
+    [[maybe_unused]] const int cut = ::ftruncate(file_->descriptor(), static_cast<off_t>(size_));
     throw;
   }
   size_ += line.size();
-  if (sync == Sync::yes) file_.sync();
+  if (sync == Sync::yes) file_->sync();
   ++entries_;
   last_ = hash;
 }
 
-std::variant<AuditSummary, AuditFault> verify_audit_log(const fs::path& file) {
+namespace {
+
+/// Goes on with `summary`; the fault if a line does not follow the one before.
+std::optional<AuditFault> verify_file(const fs::path& file, AuditSummary& summary) {
   std::ifstream in = open_log(file);
-  AuditSummary summary;
+  std::uint64_t at = 0;
   for (std::string line; std::getline(in, line);) {
-    const std::uint64_t number = summary.entries + 1;
-    if (in.eof()) return AuditFault{number, "it is not whole: its end is missing"};
+    ++at;
+    const auto fault = [&](const std::string& what) { return AuditFault{file, at, what}; };
+    if (in.eof()) return fault("it is not whole: its end is missing");
     const auto entry = parse(line);
-    if (!entry) return AuditFault{number, "it is no entry"};
-    if (entry->at("n") != number) {
-      return AuditFault{number, "its number is " + entry->at("n").dump() +
-                                    ": entries before it were removed, added or moved"};
+    if (!entry) return fault("it is no entry");
+    const auto number = entry->at("n").get<std::uint64_t>();
+    const bool begins = summary.entries == 0;
+    const auto before = crypto::from_hex(entry->at("prev").get<std::string>());
+    const bool continues = entry->at("event") == kContinued;
+    if (begins && continues && before && before->size() == summary.last.size()) {
+      summary.first = number;  // those before it were moved away
+      std::ranges::copy(*before, summary.before.begin());
+      summary.last = summary.before;
+      summary.entries = number - 1;
+    }
+    if (number != summary.entries + 1) {
+      return fault("its number is " + std::to_string(number) +
+                   ": entries before it were removed, added or moved");
     }
     if (entry->at("prev") != crypto::to_hex(summary.last)) {
-      return AuditFault{number, "it does not follow the line before, which was changed later"};
+      return fault("it does not follow the line before, which was changed later");
     }
-    if (summary.entries == 0) summary.from = entry->at("at");
+    if (begins) summary.from = entry->at("at");
     summary.to = entry->at("at");
     summary.last = hash_of(line);
     ++summary.entries;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::variant<AuditSummary, AuditFault> verify_audit_log(const fs::path& file) {
+  AuditSummary summary;
+  std::vector<fs::path> files = put_aside_of(file);
+  files.push_back(file);
+  for (const fs::path& each : files) {
+    if (auto fault = verify_file(each, summary)) return *std::move(fault);
   }
   return summary;
 }
 
 std::vector<json> read_audit_log(const fs::path& file, std::size_t count) {
-  std::ifstream in = open_log(file);
+  std::vector<fs::path> files = put_aside_of(file);
+  files.push_back(file);
   std::deque<std::string> lines;
-  for (std::string line; std::getline(in, line);) {
-    lines.push_back(std::move(line));
-    if (lines.size() > count) lines.pop_front();
+  for (const fs::path& each : files) {
+    std::ifstream in = open_log(each);
+    for (std::string line; std::getline(in, line);) {
+      lines.push_back(std::move(line));
+      if (lines.size() > count) lines.pop_front();
+    }
   }
   std::vector<json> entries;
   for (const std::string& line : lines) {

@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -118,6 +119,42 @@ BOOST_AUTO_TEST_CASE(text_that_is_not_utf8_does_not_break_it) {
 BOOST_AUTO_TEST_CASE(a_missing_file_is_said_so) {
   BOOST_CHECK_EXCEPTION((void)verify_audit_log(file), Failure,
                         [](const Failure& failure) { return failure.code() == EX_NOINPUT; });
+}
+
+BOOST_AUTO_TEST_CASE(chain_goes_on_unbroken_from_file_to_file_and_old_ones_may_be_moved_away) {
+  constexpr std::uint64_t kMost = 500;  // bytes
+  const auto append = [&](std::uint64_t count) {
+    AuditLog log(file, kMost);
+    for (std::uint64_t i = 0; i < count; ++i) log.append("averaged", {{"round", i}});
+    return log.entries();
+  };
+  (void)append(20);
+  const std::uint64_t all = append(20);
+  std::vector<std::filesystem::path> aside;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    if (entry.path() != file) aside.push_back(entry.path());
+  }
+  std::ranges::sort(aside);
+  BOOST_TEST_REQUIRE(aside.size() > 4U);
+  BOOST_TEST(std::filesystem::file_size(aside.front()) < 2 * kMost);
+  BOOST_TEST(entries() == all);
+  BOOST_TEST(all == 40U + aside.size());
+  BOOST_TEST(read_audit_log(file, 30).front().at("n") == all - 29);
+
+  // A power cut between the two: the next file goes on.
+  std::filesystem::remove(file);
+  const auto rest = std::get<AuditSummary>(verify_audit_log(aside.back())).entries;
+  BOOST_TEST(append(1) == rest + 2);
+  BOOST_TEST(wrong() == 0U);
+
+  std::filesystem::remove(aside.front());
+  const auto later = std::get<AuditSummary>(verify_audit_log(file));
+  BOOST_TEST(later.entries == rest + 2);
+  BOOST_TEST(later.first > 1U);
+  std::filesystem::remove(aside.at(2));
+  const auto broken = verify_audit_log(file);
+  BOOST_TEST_REQUIRE(std::holds_alternative<AuditFault>(broken));
+  BOOST_TEST(std::get<AuditFault>(broken).file == aside.at(3));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
