@@ -240,6 +240,7 @@ bool Inbox::disk_has_room(std::uint64_t size) {
 
 void Inbox::discovered(const net::SnapshotId& snapshot, const net::Head& head) {
   want_if_chosen(snapshot, head);
+  wake_.cancel();  // it may be beyond a limit, and not worth waiting for
 }
 
 // Others want it, and we can get it where they cannot.  Never so much that there is no room for

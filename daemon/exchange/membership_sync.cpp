@@ -145,8 +145,12 @@ void MembershipSync::audit_charter() {
 void MembershipSync::charter_changed(const net::Gossip::CharterChanged& change) {
   if (!change.from) return;  // it came from here
   const auto& newest = host_.gossip().charters().chain().newest();
-  const auto* const from = host_.directory().find(*change.from);
-  log::info("charter_received", {{"from", from != nullptr ? from->name : to_string(*change.from)},
+  const auto* const member = host_.directory().find(*change.from);
+  std::string from = member != nullptr ? member->name : to_string(*change.from);
+  for (const net::Member& removed : change.removed) {
+    if (removed.id == *change.from) from = removed.name;  // it tells of its own expulsion
+  }
+  log::info("charter_received", {{"from", from},
                                  {"number", newest.charter.number},
                                  {"fingerprint", fingerprint(newest.id)},
                                  {"added", change.added.size()},

@@ -85,8 +85,7 @@ BOOST_AUTO_TEST_CASE(a_commitment_names_one_key_and_one_place) {
   BOOST_TEST((commitment(content, kPlace) == commitment(content, kPlace)));
   BOOST_TEST((commitment(content, kPlace) != commitment(other, kPlace)));
   BOOST_TEST((commitment(content, kPlace) != commitment(content, as_byte_view("elsewhere"))));
-  BOOST_TEST((Bytes(commitment(content, kPlace).begin(), commitment(content, kPlace).end()) !=
-              Bytes(content.data().begin(), content.data().end())));
+  BOOST_TEST(!std::ranges::equal(commitment(content, kPlace), content.data()));
 }
 
 BOOST_AUTO_TEST_CASE(every_flipped_bit_and_every_cut_of_a_chunk_is_noticed) {

@@ -325,7 +325,8 @@ class WithNodes(Charters):
                 shown = self.done("status", "--dir", node.directory)
                 self.assertRegex(shown, r"expelled +node-3, by version 3 of the charter: ")
             told = {event["from"]: event["number"] for event in net.nodes[1].events("charter_received")}
-            self.assertEqual(told, {"node-1": 3})
+            self.assertEqual(len(told), 1)
+            self.assertLessEqual(told.items(), {"node-1": 3, "node-3": 3}.items())  # who is expelled may tell first
 
             # It learns alone, and the others have not so much as looked up from their work.
             net.wait_for_rounds(2, 60)

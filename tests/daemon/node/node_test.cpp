@@ -683,6 +683,28 @@ BOOST_AUTO_TEST_CASE(peer_that_publishes_without_end_is_fetched_twice_a_round) {
   BOOST_TEST(liar.asked.size() <= net::limits::kFetchesPerRound);
 }
 
+// It used to wait for the end of `gather`, which nothing of that peer would have ended before.
+BOOST_AUTO_TEST_CASE(snapshot_beyond_the_fetches_of_a_round_is_not_waited_for) {
+  TestNode& node = add("honest");
+  const TestNode& other = add("honest");
+  node.config.learning.gather = 60s;
+  node.config.learning.rounds = 0;
+  found();
+  node.start(io);
+  Stranger liar(io, other, record, task_of(node));
+  BOOST_TEST_REQUIRE(run_until([&] { return liar.connected; }));
+  const auto finished = [&] { return status(node).at("finished_round").get<std::uint64_t>(); };
+  std::uint64_t before = 0;
+  for (unsigned i = 0; i < net::limits::kFetchesPerRound; ++i) {
+    liar.announce(400);
+    run_for(500ms);  // a node waits for what it fetches
+    if (i == 0) before = finished();
+  }
+  BOOST_TEST_REQUIRE(finished() == before);
+  liar.announce(400);
+  BOOST_TEST(run_until([&] { return finished() > before; }, 10s));
+}
+
 // --- What changes while a node runs ------------------------------------------------------------
 
 // Every approval used to stop the node, kill its worker, read the data again and redo the round.
