@@ -170,7 +170,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       case 19: {
         const CharterChain& told = world.charters[next() % world.charters.size()];
         const CharterPlace place{told.newest().charter.number + next() % 2, told.newest().id};
-        gossip.handle_message(now, peer, CharterHeads{{place}});
+        gossip.handle_message(now, peer, CharterHead{place});
         break;
       }
       case 20: {
@@ -180,7 +180,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         break;
       }
       case 21:
-        gossip.handle_message(now, peer, CharterWanted{world.charters[next() % 3U].newest().id});
+        gossip.handle_message(now, peer, CharterWanted{next() % 4U});
         break;
       case 17:
         silent = !silent;  // the disk, or the peer that is to take the piece
