@@ -141,11 +141,12 @@ void CharterSync::pursue(Instant now) {
     if (!told || !is_news(peer, *told)) continue;
     if (!awaiting() && !conduct_.afford(now, peer, limits::kPursuitEffort)) continue;
     asked_last_ = peer;
-    pursuit_.emplace();
-    pursuit_->from = peer;
-    pursuit_->goal = *told;
-    pursuit_->end = now + kPursuit;
-    pursuit_->found = chain_;
+    Pursuit pursuit;
+    pursuit.from = peer;
+    pursuit.goal = *told;
+    pursuit.end = now + kPursuit;
+    pursuit.found = chain_;
+    pursuit_ = std::move(pursuit);  // clang 14 takes emplace() for impossible
     if (told->number > ours) return ask(now, Pursuit::Step::forward, ours + 1);
     return ask(now, Pursuit::Step::evidence, told->number);
   }
