@@ -123,6 +123,7 @@ net::awaitable<std::vector<Candidate>> Inbox::load(std::uint64_t round, WorkerPr
                                                      {"id", peer},
                                                      {"snapshot", crypto::to_hex(arrival.snapshot)},
                                                      {"round", arrival.head.round},
+                                                     {"for_round", round},
                                                      {"why", problem.value_or("")}});
       if (problem) log::warn("snapshot_refused", {{"peer", name_of(peer)}, {"why", *problem}});
     }

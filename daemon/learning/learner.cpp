@@ -29,16 +29,6 @@ std::vector<std::string> ids_of(const std::vector<Learner::Peer>& peers,
   return ids;
 }
 
-json to_json(const pipe::Evaluation& evaluation) {
-  return {{"loss", evaluation.loss},
-          {"accuracy", evaluation.accuracy},
-          {"examples", evaluation.examples}};
-}
-
-json or_null(const std::optional<pipe::Evaluation>& value) {
-  return value ? to_json(*value) : json(nullptr);
-}
-
 pipe::ModelName model_name(model::Served served) {
   switch (served) {
     case model::Served::baseline:
@@ -133,7 +123,7 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   co_return std::move(answer.file);
 }
 
-net::awaitable<json> Learner::do_round(std::uint64_t number) {
+net::awaitable<RoundReport> Learner::do_round(std::uint64_t number) {
   meet_next_peers();
   Round round;
   round.number = number;
@@ -149,7 +139,7 @@ net::awaitable<json> Learner::do_round(std::uint64_t number) {
     round.diverged = refused.what();
   }
   if (!round.diverged.empty()) {
-    json given_up = co_await give_up(round);
+    RoundReport given_up = co_await give_up(round);
     co_return given_up;
   }
   diverged_in_a_row_ = 0;
@@ -197,7 +187,7 @@ net::awaitable<void> Learner::write_down(const char* name, pipe::Fd file, std::u
   co_await write_(path, content);
 }
 
-net::awaitable<json> Learner::give_up(Round& round) {
+net::awaitable<RoundReport> Learner::give_up(Round& round) {
   ++diverged_in_a_row_;
   progress_.reset();
   phase_ = "going back to the best model";
@@ -320,46 +310,40 @@ net::awaitable<void> Learner::begin_again(Round& round) {
   round.gate.reason += "; the next round begins from it";
 }
 
-json Learner::report(const Round& round) const {
-  json members = json::array();
+RoundReport Learner::report(const Round& round) const {
+  RoundReport report;
+  report.round = round.number;
+  for (const auto& [served, judged] : round.models) {
+    report.models.emplace(model::name(served), judged);
+  }
+  report.served = model::name(round.gate.served);
+  report.served_reason = round.gate.reason;
+  if (!round.diverged.empty()) report.diverged = round.diverged;
   const Choice& choice = round.choice;
   const pipe::Mixture& mixture = choice.made_of ? *choice.made_of : choice.mixture;
   for (std::size_t i = 0; i < mixture.members.size(); ++i) {
     const std::string& member = mixture.members[i];
     const auto is_it = [&](const Peer& peer) { return peer.id == member; };
     if (std::ranges::none_of(peers_, is_it)) continue;  // a model of our own
-    members.push_back({{"id", member}, {"name", name_of(member)}, {"weight", mixture.weights[i]}});
+    report.members.push_back({member, name_of(member), mixture.weights[i]});
   }
-  json models;
-  for (const auto& [served, evaluations] : round.models) {
-    models[model::name(served)] = {{"validation", or_null(evaluations.validation)},
-                                   {"test", or_null(evaluations.test)}};
-  }
-  json opinions = json::object();
   for (const Peer& peer : peers_) {
-    const json opinion = strategy_->opinion(peer.id);
-    if (!opinion.is_null()) opinions[peer.name] = opinion;
+    json opinion = strategy_->opinion(peer.id);
+    if (!opinion.is_null()) report.opinions.emplace(peer.name, std::move(opinion));
   }
-  json privacy = nullptr;
   if (round.privacy) {
-    privacy = {{"epsilon", round.privacy->epsilon},
-               {"delta", config_.privacy.delta},
-               {"noise", config_.privacy.noise},
-               {"clip", config_.privacy.clip},
-               {"budget", config_.privacy.epsilon > 0 ? json(config_.privacy.epsilon) : json(nullptr)},
-               {"published", round.privacy->publish}};
+    const auto& [noise, clip, delta, epsilon, seed] = config_.privacy;
+    report.privacy = {.epsilon = round.privacy->epsilon,
+                      .delta = delta,
+                      .noise = noise,
+                      .clip = clip,
+                      .budget = epsilon > 0 ? std::optional(epsilon) : std::nullopt,
+                      .published = round.privacy->publish};
   }
-  return {{"round", round.number},
-          {"privacy", privacy},
-          {"models", models},
-          {"served", model::name(round.gate.served)},
-          {"served_reason", round.gate.reason},
-          {"diverged", round.diverged.empty() ? json(nullptr) : json(round.diverged)},
-          {"members", members},
-          {"opinions", opinions},
-          {"why", round.choice.why},
-          {"epochs", round.epochs},
-          {"seconds", round.seconds}};
+  report.why = choice.why;
+  report.epochs = round.epochs;
+  report.seconds = round.seconds;
+  return report;
 }
 
 void Learner::hang_up() {

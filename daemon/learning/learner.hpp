@@ -2,6 +2,7 @@
 
 #include "daemon/config/config.hpp"
 #include "daemon/learning/exchange.hpp"
+#include "daemon/learning/round_report.hpp"
 #include "daemon/learning/strategy.hpp"
 #include "daemon/learning/worker_process.hpp"
 #include "model/gate.hpp"
@@ -59,7 +60,7 @@ class Learner {
   /// training diverges is given up: its outcome is the better one of the served model and the
   /// baseline, and the report says "diverged" and why.  Throws WorkerLost, WorkerRefused or Failure;
   /// then nothing of the round counts.
-  net::awaitable<nlohmann::json> do_round(std::uint64_t number);
+  net::awaitable<RoundReport> do_round(std::uint64_t number);
   /// Measures a model as it stands after the last round.  Throws WorkerLost or WorkerRefused.
   net::awaitable<pipe::Evaluation> evaluate(pipe::ModelName model, pipe::Split split);
   /// Whoever waits for the worker, or asks it later, finds it lost.
@@ -76,14 +77,11 @@ class Learner {
   [[nodiscard]] unsigned diverged_in_a_row() const { return diverged_in_a_row_; }
 
  private:
-  struct Evaluations {
-    std::optional<pipe::Evaluation> validation, test;
-  };
   /// What a round produced, as it goes.
   struct Round {
     std::uint64_t number = 0;
     pipe::Fd own;  // the partial, for a strategy that reads it
-    std::map<model::Served, Evaluations> models;
+    std::map<model::Served, Judged> models;
     Choice choice;
     model::GateDecision gate{};
     std::optional<pipe::Spent> privacy;
@@ -100,10 +98,10 @@ class Learner {
   net::awaitable<void> test(Round& round);
   /// Makes the baseline the next theta, if it is served and the strategy wants that.
   net::awaitable<void> begin_again(Round& round);
-  net::awaitable<nlohmann::json> give_up(Round& round);
+  net::awaitable<RoundReport> give_up(Round& round);
   net::awaitable<void> checkpoint(const Round& round);
   net::awaitable<void> write_down(const char* name, pipe::Fd file, std::uint64_t most);
-  [[nodiscard]] nlohmann::json report(const Round& round) const;
+  [[nodiscard]] RoundReport report(const Round& round) const;
   [[nodiscard]] bool trains_privately() const;
   [[nodiscard]] std::string name_of(const std::string& peer) const;
 

@@ -459,15 +459,15 @@ net::awaitable<void> Node::learn() {
          (config_.learning.rounds == 0 || finished_round_ < config_.learning.rounds)) {
     const auto start = steady_clock::now();
     round_ = finished_round_ + 1;
-    json report = co_await learner_.do_round(round_);
+    RoundReport report = co_await learner_.do_round(round_);
     const auto traffic = exchange_->host().traffic();
-    report["bytes_in"] = traffic.in;
-    report["bytes_out"] = traffic.out;
+    report.bytes_in = traffic.in;
+    report.bytes_out = traffic.out;
     co_await keep(report);
     finished_round_ = round_;
     worker_trouble_.clear();
     tell_of(report);
-    last_report_ = std::move(report);
+    last_report_ = to_json(report);
     if (learner_.diverged_in_a_row() >= kEnoughDivergence) co_await rest_for_a_person();
     const auto rest = config_.learning.interval - (steady_clock::now() - start);
     if (rest > 0s && !stopping_) {
@@ -491,7 +491,7 @@ net::awaitable<void> Node::rest_for_a_person() {
 }
 
 // Until it is on the disk, the round is not done.
-net::awaitable<void> Node::keep(const json& report) {
+net::awaitable<void> Node::keep(const RoundReport& report) {
   const auto now = system_clock::now();
   const std::string serving = served(report).dump();
   std::map<crypto::NodeId, json> opinions;
@@ -499,15 +499,18 @@ net::awaitable<void> Node::keep(const json& report) {
     json opinion = learner_.strategy().opinion(to_string(member.id));
     if (!opinion.is_null()) opinions.emplace(member.id, std::move(opinion));
   }
-  json averaged = report.at("members");
-  for (json& member : averaged) {
-    const auto* const loaded = exchange_->inbox().loaded(member.at("id"));
+  json averaged = json::array();
+  for (const RoundReport::Member& each : report.members) {
+    const auto* const loaded = exchange_->inbox().loaded(each.id);
+    json member = to_json(each);
     member["snapshot"] = loaded == nullptr ? json() : json(crypto::to_hex(loaded->head.id()));
+    averaged.push_back(std::move(member));
   }
-  const json entry{{"round", round_}, {"members", averaged}, {"served", report.at("served")}};
-  auto write = [this, now, report, serving, opinions, entry, round = round_, config = config_] {
+  const json entry{{"round", round_}, {"members", averaged}, {"served", report.served}};
+  auto write = [this, now, kept = to_json(report), serving, opinions, entry, round = round_,
+                config = config_] {
     store_.atomically([&] {
-      store_.put_round(round, now, report);
+      store_.put_round(round, now, kept);
       store_.put_text("served", serving);
       for (const auto& [id, opinion] : opinions) store_.put_peer(id, opinion);
     });
@@ -517,58 +520,55 @@ net::awaitable<void> Node::keep(const json& report) {
   co_await net::offload(disk_.pool(), std::move(write));
 }
 
-void Node::tell_of(const json& report) {
+void Node::tell_of(const RoundReport& report) {
   ++counters_.rounds;
-  for (const auto& [phase, seconds] : report.at("seconds").items()) {
-    counters_.seconds[phase] += seconds.get<double>();
-  }
-  if (const json& why = report.at("diverged"); !why.is_null()) {
+  for (const auto& [phase, seconds] : report.seconds) counters_.seconds[phase] += seconds;
+  if (report.diverged) {
     ++counters_.diverged;
     log::warn("round_given_up", {{"round", round_},
-                                 {"why", why.get<std::string>()},
+                                 {"why", *report.diverged},
                                  {"in_a_row", learner_.diverged_in_a_row()},
-                                 {"help", report.at("served_reason").get<std::string>()}});
+                                 {"help", report.served_reason}});
   }
-  const json& privacy = report.at("privacy");
-  if (!privacy.is_null() && !privacy.at("published").get<bool>()) {
+  if (report.privacy && !report.privacy->published) {
     log::warn(
         "privacy_budget_spent",
         {{"round", round_},
-         {"epsilon", privacy.at("epsilon").get<double>()},
+         {"epsilon", report.privacy->epsilon},
          {"budget", config_.privacy.epsilon},
          {"help", "nothing is published any more; the node goes on learning from its peers"}});
   }
   std::vector<std::string> cluster;
-  for (const auto& member : report.at("members")) cluster.push_back(member.at("name"));
-  const json& served = report.at("models").at(report.at("served").get<std::string>());
-  const json& judged = served.at(served.at("test").is_null() ? "validation" : "test");
+  for (const RoundReport::Member& member : report.members) cluster.push_back(member.name);
   log::info("round_finished",
             {{"round", round_},
-             {"accuracy", judged.at("accuracy").get<double>()},
-             {"served", report.at("served").get<std::string>()},
+             {"accuracy", report.models.at(report.served).told().accuracy},
+             {"served", report.served},
              {"cluster", boost::algorithm::join(cluster, ",")},
-             {"train_seconds", report.at("seconds").at("train").get<double>()},
-             {"choose_seconds", report.at("seconds").at("choose").get<double>()}});
+             {"train_seconds", report.seconds.at("train")},
+             {"choose_seconds", report.seconds.at("choose")}});
 }
 
 // What kith export tells of the model.
-json Node::served(const json& report) const {
-  json averaged = report.at("members");
-  for (json& member : averaged) {
-    const auto* const loaded = exchange_->inbox().loaded(member.at("id"));
+json Node::served(const RoundReport& report) const {
+  json averaged = json::array();
+  for (const RoundReport::Member& each : report.members) {
+    json& member = averaged.emplace_back(to_json(each));
+    const auto* const loaded = exchange_->inbox().loaded(each.id);
     if (loaded == nullptr) continue;
     member["head"] = crypto::to_hex(net::encode(loaded->head));
     if (loaded->card) member["card"] = net::to_text(*loaded->card);
   }
+  const json privacy = report.privacy ? to_json(*report.privacy) : json();
   const net::CharterChain& chain = membership_.chain();
   return {{"round", round_},
           {"task", exchange_->shared().subject.manifest},
-          {"served", report.at("served")},
-          {"reason", report.at("served_reason")},
-          {"evaluations", report.at("models").at(report.at("served").get<std::string>())},
+          {"served", report.served},
+          {"reason", report.served_reason},
+          {"evaluations", to_json(report.models.at(report.served))},
           {"averaged", averaged},
           {"published", exchange_->outbox().published_head()},
-          {"privacy", report.at("privacy")},
+          {"privacy", privacy},
           {"founded", crypto::to_hex(chain.founded())},
           {"charter",
            {{"number", chain.newest().charter.number},

@@ -58,9 +58,9 @@ class Node final {
   net::awaitable<void> learn();
   /// Ends with the node.
   net::awaitable<void> rest_for_a_person();
-  net::awaitable<void> keep(const nlohmann::json& report);
-  void tell_of(const nlohmann::json& report);
-  [[nodiscard]] nlohmann::json served(const nlohmann::json& report) const;
+  net::awaitable<void> keep(const RoundReport& report);
+  void tell_of(const RoundReport& report);
+  [[nodiscard]] nlohmann::json served(const RoundReport& report) const;
   /// Ends early only with the node.
   net::awaitable<void> pause(std::chrono::steady_clock::duration time);
 

@@ -300,31 +300,31 @@ Config config_of(const Scenario& scenario, const World& world, const Run& run, s
 }
 
 /// What a node's report becomes in the results.
-json entry(json report, StrategyName strategy, const pipe::Opened& opened, double time,
-           std::uint64_t bytes) {
+json entry(RoundReport report, StrategyName strategy, const pipe::Opened& opened, double time) {
   // One global model is judged as it is; everybody else by what the gate serves.
   const bool global = strategy == StrategyName::fedavg;
-  const json& model =
-      report.at("models").at(global ? "averaged" : report.at("served").get<std::string>());
-  const json& numbers = model.at(model.at("test").is_null() ? "validation" : "test");
-  report["accuracy"] = numbers.at("accuracy");
-  report["loss"] = numbers.at("loss");
-  report["time"] = time;
-  report["bytes_in"] = bytes;
-  report["examples"] = opened.train;
-  report["scored"] = opened.scored;
-  report["scoring"] = nullptr;
-  // Of the reasons only what nothing else tells.
-  const json why = std::move(report.at("why"));
-  if (why.contains("convenor")) report["convenor"] = why.at("convenor");
-  if (why.contains("trials")) report["trials"] = why.at("trials");
+  const pipe::Evaluation judged = report.models.at(global ? "averaged" : report.served).told();
+  const json why = std::exchange(report.why, nullptr);
+  json scoring = nullptr;
   if (why.contains("scoring")) {
     const json& effort = why.at("scoring");
-    report["scoring"] = {{"peers", effort.at("peers")}, {"examples", effort.at("examples")}};
-    report["seconds"]["score"] = effort.at("seconds");
+    scoring = {{"peers", effort.at("peers")}, {"examples", effort.at("examples")}};
+    report.seconds["score"] = effort.at("seconds");
   }
-  report.erase("why");
-  return report;
+  json entry = to_json(report);
+  entry.erase("why");
+  entry.erase("bytes_out");  // a simulated network counts what came in
+  entry["accuracy"] = judged.accuracy;
+  entry["loss"] = judged.loss;
+  entry["time"] = time;
+  entry["examples"] = opened.train;
+  entry["scored"] = opened.scored;
+  entry["scoring"] = scoring;
+  // Of the reasons only what nothing else tells.
+  for (const char* name : {"convenor", "trials"}) {
+    if (why.contains(name)) entry[name] = why.at(name);
+  }
+  return entry;
 }
 
 class Simulation {
@@ -427,10 +427,11 @@ class Simulation {
       }
       const Config::Learning& learning = config.learning;
       network_.set_epochs(index, round == 1 ? learning.warmup_epochs : learning.epochs);
-      json report = co_await learner.do_round(round);
+      RoundReport report = co_await learner.do_round(round);
+      report.bytes_in = network_.bytes_received(index);
       const double time = std::chrono::duration<double>(network_.now(index)).count();
-      rounds_[index].push_back(entry(std::move(report), learning.strategy, learner.opened(), time,
-                                     network_.bytes_received(index)));
+      rounds_[index].push_back(
+          entry(std::move(report), learning.strategy, learner.opened(), time));
       ++done_;
       if (learner.diverged_in_a_row() < kEnoughDivergence) continue;
       // As a real node, it rests; what it has is its outcome.

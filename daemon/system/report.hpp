@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -48,6 +50,13 @@ class ReportWriter {
   static nlohmann::json value_of(const std::vector<T>& values) {
     nlohmann::json all = nlohmann::json::array();
     for (const T& value : values) all.push_back(value_of(value));
+    return all;
+  }
+
+  template <class T>
+  static nlohmann::json value_of(const std::map<std::string, T>& values) {
+    nlohmann::json all = nlohmann::json::object();
+    for (const auto& [name, value] : values) all[name] = value_of(value);
     return all;
   }
 
