@@ -15,6 +15,7 @@
 #include <atomic>
 #include <chrono>
 #include <fstream>
+#include <iostream>
 #include <memory>
 #include <set>
 #include <stdlib.h>
@@ -779,7 +780,11 @@ BOOST_AUTO_TEST_CASE(expelled_node_learns_on_alone_and_says_so_and_the_others_us
   BOOST_TEST(!expelled.ended);
   BOOST_TEST(status(steward).at("expelled").size() == 1U);
   (void)merge(steward, change({.add = {expelled.self}}, {load_card(expelled.config.node.card).value()}));
-  BOOST_TEST(run_until([&] { return averages(steward, 2) && averages(expelled, 2); }, 60s));
+  const bool back = run_until([&] { return averages(steward, 2) && averages(expelled, 2); }, 60s);
+  BOOST_TEST(back);
+  for (const auto& node : nodes) {
+    if (!back) std::cerr << status(*node).dump(1) << ask(*node, "GET", "/v1/peers").dump(1) << "\n";
+  }
 }
 
 BOOST_AUTO_TEST_CASE(channel_key_is_renewed_while_the_node_runs_and_the_others_follow) {
