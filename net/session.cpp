@@ -250,11 +250,10 @@ void Session::handle_hello(Instant now, const Hello& hello) {
 
 std::optional<CloseReason> Session::impostor(const Hello& hello) const {
   if (hello.to != local_.id) return CloseReason::wrong_peer;
-  if (role_ == Role::initiator) {
-    return hello.from == *peer_ ? std::nullopt : std::optional(CloseReason::wrong_peer);
-  }
+  if (role_ == Role::initiator && hello.from != *peer_) return CloseReason::wrong_peer;
   const auto* const member = local_.directory->find(hello.from);
   if (member == nullptr || member->id == local_.id) return CloseReason::not_a_member;
+  // Also of whom we have dialled: it may have taken another key since.
   return member->has_key(*proved_) ? std::nullopt : std::optional(CloseReason::outdated_key);
 }
 

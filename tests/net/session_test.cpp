@@ -244,6 +244,25 @@ BOOST_AUTO_TEST_CASE(keys_that_change_hands_during_a_handshake_end_nothing_but_t
   }
 }
 
+BOOST_AUTO_TEST_CASE(who_takes_another_key_while_it_is_dialled_is_not_spoken_to_by_the_former_one) {
+  const auto renewed = crypto::ChannelKey::generate();
+  bob_node.channel = &renewed;
+  bob_node.former_channel = &bob.channel;
+  Session a(alice_node, bob.callee(), now), b(bob_node, std::nullopt, now);
+  b.handle_bytes(now, a.take_output());
+  Card card;
+  card.founded = ours;
+  card.issued = 2;
+  card.name = "bob";
+  directory.put(sign_card(card, bob.identity, renewed));  // somebody has told alice
+  talk(a, b);
+  BOOST_TEST((a.closed() == CloseReason::outdated_key));
+  Session again(alice_node, Callee{bob.id(), renewed.dh().public_key()}, now);
+  Session c(bob_node, std::nullopt, now);
+  talk(again, c);
+  BOOST_TEST(again.established());
+}
+
 BOOST_AUTO_TEST_CASE(former_key_is_answered_to_for_a_while_and_then_gone) {
   const auto renewed = crypto::ChannelKey::generate();
   bob_node.channel = &renewed;
