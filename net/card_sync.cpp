@@ -7,6 +7,7 @@
 namespace kith::net {
 
 void CardSync::set_own(const Card& card) {
+  own_ = card;
   if (!directory_.put(card)) return;
   if (elsewhere_ && !supersedes(*elsewhere_, card)) elsewhere_.reset();
   spread(std::nullopt, {card});
@@ -23,6 +24,9 @@ bool CardSync::take(Instant now, std::uint64_t date, const Card& card) {
 void CardSync::handle_members_changed(const std::optional<NodeId>& from) {
   std::erase_if(indebted_until_,
                 [this](const auto& item) { return directory_.find(item.first) == nullptr; });
+  // Who was left out and is let in again has its card again.
+  const auto* const self = directory_.find(self_);
+  if (own_ && self != nullptr && !self->card) set_own(Card(*own_));
   const bool complete = std::ranges::all_of(
       directory_.members(), [](const auto& entry) { return entry.card.has_value(); });
   if (from && peers_.contains(*from) && !complete) transmit(*from, list());

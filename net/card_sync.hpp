@@ -42,7 +42,8 @@ class CardSync {
   CardSync(NodeId self, Directory& directory, Conduct& conduct)
       : self_(self), directory_(directory), conduct_(conduct) {}
 
-  /// What this node writes on its own card: it counts whatever others say.  Tells everybody.
+  /// What this node writes on its own card: it counts whatever others say, whenever it is a member.
+  /// Tells everybody.
   void set_own(const Card& card);
   /// Takes a card that no peer sent: from a file, or of who shows it on a connection that its key
   /// has authenticated.  `date` in seconds since 1970.  Whether it is in force now.
@@ -73,6 +74,7 @@ class CardSync {
   NodeId self_;
   Directory& directory_;
   Conduct& conduct_;
+  std::optional<Card> own_;  // also while we are no member
   std::optional<Card> elsewhere_;
   std::map<NodeId, Instant> indebted_until_;  // a member renews itself as often as time pays for
   std::set<NodeId> peers_;                    // connected

@@ -104,12 +104,12 @@ void Gossip::apply_charter(Instant now, const std::optional<NodeId>& from, bool 
     if (!stays) changed.removed.push_back({entry.id, entry.name});
   }
   directory_.set_members(members);
-  cards_.handle_members_changed(from);
   const SignedCharter& newest = charters_.chain().newest().signed_charter;
   for (const Member& member : changed.removed) {
     if (peers_.contains(member.id)) transmit(member.id, CharterVersion{newest});  // it is to know
     forget(now, member.id);
   }
+  cards_.handle_members_changed(from);  // now, for nothing of it is for who was removed
   events_.push_back(std::move(changed));
 }
 

@@ -249,6 +249,22 @@ BOOST_AUTO_TEST_CASE(card_of_another_consortium_or_of_no_member_is_not_taken) {
   BOOST_TEST(town.accusations(0).empty());  // it may not know better
 }
 
+BOOST_AUTO_TEST_CASE(who_was_left_out_and_is_let_in_again_has_its_card_again_and_is_not_alarmed) {
+  Conduct conduct;
+  Directory directory("ours", founded());
+  directory.set_members({member(1), member(2)});
+  CardSync sync(member(1).id, directory, conduct);
+  sync.set_own(of(1));
+  directory.set_members({member(2)});
+  sync.handle_members_changed(std::nullopt);
+  directory.set_members({member(1), member(2)});
+  sync.handle_members_changed(std::nullopt);
+  BOOST_TEST((directory.find(member(1).id)->card == of(1)));
+  BOOST_TEST(sync.take({}, kIssued, of(1)));
+  BOOST_TEST(!sync.poll_event().has_value());
+  BOOST_TEST(!sync.signed_elsewhere().has_value());
+}
+
 BOOST_AUTO_TEST_CASE(older_card_replayed_changes_nothing) {
   Town town(2);
   town.connect(0, 1);
