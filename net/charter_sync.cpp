@@ -28,6 +28,7 @@ void CharterSync::follow(Instant now, CharterChain chain, std::vector<SignedChar
     for (const auto& [peer, told] : peers_) tell_of(peer, rival);
   }
   rivals_ = std::move(rivals);
+  drop_what_is_no_rival();
   refused_.clear();  // an operator may have changed what we make of them
   if (!news) return pursue(now);
   pursuit_.reset();  // it went on from another chain
@@ -272,6 +273,12 @@ void CharterSync::add_rival(const NodeId& from, std::uint64_t number,
   }
 }
 
+void CharterSync::drop_what_is_no_rival() {
+  std::erase_if(rivals_, [this](const SignedCharter& rival) {
+    return chain_.contains(std::get<Charter>(parse(rival)).number, rival.id());
+  });
+}
+
 void CharterSync::tell_of(const NodeId& peer, const SignedCharter& rival) {
   if (std::get<Charter>(parse(rival)).number > settled_) transmit(peer, CharterVersion{rival});
 }
@@ -289,6 +296,7 @@ void CharterSync::adopt(Instant now, bool left_ours) {
     return refuse(now, "it lacks the version that the invitation names");
   }
   const CharterChain former = std::exchange(chain_, std::move(found));
+  drop_what_is_no_rival();
   if (left_ours && rivals_.size() < limits::kRivals) {  // now it is that one that contradicts
     rivals_.push_back(former.versions()[common_versions(former, chain_)].signed_charter);
   }

@@ -108,6 +108,7 @@ class CharterSync {
   void hear_unasked(Instant now, const NodeId& from, std::uint64_t number,
                     const SignedCharter& version);
   void add_rival(const NodeId& from, std::uint64_t number, const SignedCharter& version);
+  void drop_what_is_no_rival();  ///< what is followed now
   void tell_of(const NodeId& peer, const SignedCharter& rival);
   /// Follows what was found so far.
   void adopt(Instant now, bool left_ours);

@@ -305,6 +305,17 @@ BOOST_AUTO_TEST_CASE(what_a_quorum_of_present_stewards_signs_next_is_followed_by
   for (std::size_t node = 0; node < 3; ++node) BOOST_TEST(same(town.chain(node), one));
 }
 
+BOOST_AUTO_TEST_CASE(a_rival_that_comes_to_be_followed_is_evidence_no_more) {
+  auto [one, other] = rivals(3);
+  Town town({one, other});
+  BOOST_TEST_REQUIRE(town.sync(1).rivals().size() == 1U);  // the newest of one
+  extend(one, kExpires + 3000, {1, 3});
+  town.follow(0, one);
+  BOOST_TEST(same(town.chain(1), one));
+  BOOST_TEST_REQUIRE(town.sync(1).rivals().size() == 1U);
+  BOOST_TEST((town.sync(1).rivals()[0].id() == other.newest().id));
+}
+
 // What was proven: one key that was once enough to sign a version was a kill switch for ever.
 BOOST_AUTO_TEST_CASE(the_key_of_a_steward_of_long_ago_changes_nothing_however_long_its_chain) {
   CharterChain founded;
