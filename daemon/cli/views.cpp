@@ -150,11 +150,11 @@ std::string departure_text(const json& departed) {
          " (validation); kith forget " + name + " takes out what it left";
 }
 
-/// What a worker that was taken over could do.
-Lines worker_lines(const json& status) {
+/// What a process that was taken over could do.
+Lines guard_lines(const json& guards) {
   Lines lines;
   std::string kept;
-  for (const json& guard : status.value("guards", json::array())) {
+  for (const json& guard : guards) {
     if (guard.at("holds").get<bool>()) {
       kept += (kept.empty() ? "" : ", ") + guard.at("name").get<std::string>();
     } else {
@@ -163,6 +163,11 @@ Lines worker_lines(const json& status) {
     }
   }
   if (!kept.empty()) lines.insert(lines.begin(), "confined: " + kept);
+  return lines;
+}
+
+Lines worker_lines(const json& status) {
+  Lines lines = guard_lines(status.value("guards", json::array()));
   if (const std::string trouble = status.value("worker_trouble", ""); !trouble.empty()) {
     lines.push_back("LOST: " + trouble);
   }
@@ -213,7 +218,11 @@ Lines status_lines(const json& status) {
     line("", "NOT A MEMBER, say " + names +
                  ": they follow a charter without this node; ask a steward for the newest");
   }
-  const char* label = "worker";
+  const char* label = "kith";
+  for (const std::string& text : guard_lines(status.value("own_guards", json::array()))) {
+    line(std::exchange(label, ""), text);
+  }
+  label = "worker";
   for (const std::string& text : worker_lines(status)) line(std::exchange(label, ""), text);
   line("traffic",
        human_bytes(status.at("bytes_in")) + " in, " + human_bytes(status.at("bytes_out")) + " out");

@@ -43,6 +43,15 @@ pipe::ModelName model_name(model::Served served) {
 
 }  // namespace
 
+Program worker_program(const Config& config) {
+  Program program{worker_command(config.worker.command), config.worker.device != "cpu"};
+  program.files = config.data.train;
+  program.files.insert(program.files.end(), config.data.test.begin(), config.data.test.end());
+  if (!config.task.vocabulary.empty()) program.files.push_back(config.task.vocabulary);
+  program.files.push_back(config.node.state);
+  return program;
+}
+
 Learner::Learner(net::asio::io_context& io, const Config& config, Peer self,
                  std::vector<Peer> peers)
     : io_(io),
@@ -97,8 +106,8 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
     roles_ = roles();
     strategy_ = make_strategy(config_, roles_);
   }
-  worker_ = std::make_unique<WorkerProcess>(io_, worker_command(config.worker.command),
-                                            config.worker.device != "cpu");
+  worker_ = start_ ? std::make_unique<WorkerProcess>(io_, start_)
+                   : std::make_unique<WorkerProcess>(io_, worker_program(config));
   worker_->on_progress([this](const pipe::Progress& progress) {
     if (progress.phase == "partial" || progress.phase == "baseline") progress_ = progress;
   });

@@ -56,6 +56,9 @@ class Learner {
   /// In place of at once, here, and durably.
   void write_with(Write write) { write_ = std::move(write); }
 
+  /// How workers are started, in place of by this process itself.
+  void start_workers_with(WorkerProcess::Start start) { start_ = std::move(start); }
+
   /// Does a whole round, its checkpoint included, and returns the report of it.  A round whose
   /// training diverges is given up: its outcome is the better one of the served model and the
   /// baseline, and the report says "diverged" and why.  Throws WorkerLost, WorkerRefused or Failure;
@@ -119,7 +122,11 @@ class Learner {
   std::string phase_ = "starting";
   std::optional<pipe::Progress> progress_;
   Write write_;
+  WorkerProcess::Start start_;
   unsigned diverged_in_a_row_ = 0;
 };
+
+/// What to start as a worker.
+[[nodiscard]] Program worker_program(const Config& config);
 
 }  // namespace kith::daemon

@@ -12,75 +12,23 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
-#include <spawn.h>
 #include <string_view>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
 #include <vector>
 
-extern char** environ;
-
 namespace kith::daemon {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kWorkerFd = 3;
 constexpr auto kSilence = 30min;      // without a word during a request: it hangs
 constexpr auto kLeaveTaking = 500ms;  // from hang-up to SIGKILL
 constexpr auto kLastBreath = 5s;      // from the end of its pipe to its own: it gives back memory
-
-// What a program that computes may want to know of its surroundings.  All else, as the passwords
-// that some put there, is not the worker's business.
-constexpr std::array<std::string_view, 26> kPassedOn{
-    "PATH=",   "HOME=",   "TMPDIR=", "LANG=",  "LC_",     "TZ=",     "LD_LIBRARY_PATH=",
-    "OMP_",    "GOMP_",   "KMP_",    "MKL_",   "OPENBLAS_", "BLIS_", "DNNL_",
-    "ONEDNN_", "ATEN_",   "TORCH",   "PYTORCH", "CUDA",   "NVIDIA_", "PYTHON",
-    "VIRTUAL_ENV=", "ASAN_", "LSAN_", "TSAN_", "UBSAN_"};
-
-std::vector<char*> environment() {
-  std::vector<char*> passed;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const auto begins = [text](std::string_view name) { return text.starts_with(name); };
-    if (std::ranges::any_of(kPassedOn, begins)) passed.push_back(*entry);
-  }
-  passed.push_back(nullptr);
-  return passed;
-}
-
-/// `words` is what its standard output and error become.
-pid_t spawn(const std::filesystem::path& command, int socket, int words, bool gpu) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, words, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, words, STDERR_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, socket, kWorkerFd);
-  // Asio's sockets are not close-on-exec, and a worker has no business with any of them.
-  posix_spawn_file_actions_addclosefrom_np(&actions, kWorkerFd + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);  // it has no terminal
-  std::string program = command.string(), option = "--fd", fd = std::to_string(kWorkerFd);
-  std::string driver = "--gpu";
-  std::array<char*, 5> arguments{program.data(), option.data(), fd.data(),
-                                 gpu ? driver.data() : nullptr, nullptr};
-  std::vector<char*> surroundings = environment();
-  pid_t pid = -1;
-  const int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments.data(),
-                                surroundings.data());
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) {
-    throw Failure(EX_UNAVAILABLE, "cannot start the worker " + program + ": " +
-                                      std::strerror(error) + "; correct worker.command");
-  }
-  return pid;
-}
 
 /// How many processes the system has ended for want of memory, as far as it says.
 std::uint64_t out_of_memory_kills() {
@@ -230,17 +178,19 @@ std::filesystem::path worker_command(const std::filesystem::path& configured) {
   return self.parent_path() / "kith-worker";
 }
 
-WorkerProcess::WorkerProcess(net::asio::io_context& io, const std::filesystem::path& command,
-                             bool gpu)
+WorkerProcess::WorkerProcess(net::asio::io_context& io, const Start& start)
     : pipe_(pipe::Fd()), watch_(io) {
   auto [ours, theirs] = pipe::make_pipe();
   words_ = std::make_shared<Words>(io);
   const pipe::Fd words = words_->open();
   kills_before_ = out_of_memory_kills();
-  pid_ = spawn(command, theirs.get(), words.get(), gpu);
+  process_ = start(theirs.get(), words.get());
   pipe_ = pipe::Pipe(std::move(ours));
   watch_.assign(pipe_.native_handle());
 }
+
+WorkerProcess::WorkerProcess(net::asio::io_context& io, const Program& program)
+    : WorkerProcess(io, [&](int socket, int words) { return start(program, socket, words); }) {}
 
 WorkerProcess::~WorkerProcess() {
   hang_up();
@@ -262,7 +212,7 @@ bool WorkerProcess::ended() {
   if (ending_) return true;
   Ending ending;
   rusage usage{};
-  const pid_t found = wait4(pid_, &ending.status, WNOHANG, &usage);
+  const pid_t found = wait4(process_.pid, &ending.status, WNOHANG, &usage);
   if (found == 0 || (found < 0 && errno == EINTR)) return false;  // else it is gone, at any rate
   words_->read();
   ending.memory = static_cast<std::uint64_t>(usage.ru_maxrss) << 10;
@@ -274,8 +224,13 @@ bool WorkerProcess::ended() {
 
 void WorkerProcess::kill() {
   if (ended()) return;
-  ::kill(pid_, SIGKILL);  // it writes no file
+  strike();  // it writes no file
   while (!ended()) std::this_thread::sleep_for(1ms);
+}
+
+// By what stands for the process: a process that was closed may signal no number.
+void WorkerProcess::strike() {
+  ::syscall(SYS_pidfd_send_signal, process_.handle.get(), SIGKILL, nullptr, 0);
 }
 
 bool WorkerProcess::send(const pipe::Request& request, const pipe::Fd* file) {
@@ -302,7 +257,7 @@ net::awaitable<pipe::Message> WorkerProcess::receive() {
   const Listening listening(words_);
   const net::Deadline deadline(watch_.get_executor(), kSilence, [this] {
     silent_ = true;
-    ::kill(pid_, SIGKILL);
+    strike();
   });
   for (;;) {
     auto message = pipe_.try_receive();

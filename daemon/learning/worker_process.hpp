@@ -1,5 +1,6 @@
 #pragma once
 
+#include "daemon/learning/launcher.hpp"
 #include "model/pipe/memfd.hpp"
 #include "model/pipe/messages.hpp"
 #include "model/pipe/pipe.hpp"
@@ -57,9 +58,12 @@ class WorkerProcess {
   };
   using OnProgress = std::function<void(const pipe::Progress&)>;
 
-  /// Starts `command`; `gpu` if it may compute on one.  Throws Failure(EX_UNAVAILABLE) if there is
-  /// no such program.
-  WorkerProcess(net::asio::io_context& io, const std::filesystem::path& command, bool gpu = false);
+  /// How a worker is started, as start() and Launcher do it.
+  using Start = std::function<Started(int socket, int words)>;
+
+  /// Throws Failure(EX_UNAVAILABLE) if there is no such program.
+  WorkerProcess(net::asio::io_context& io, const Program& program);
+  WorkerProcess(net::asio::io_context& io, const Start& start);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
@@ -98,7 +102,7 @@ class WorkerProcess {
   void hang_up();
 
   void on_progress(OnProgress on_progress) { on_progress_ = std::move(on_progress); }
-  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] pid_t pid() const { return process_.pid; }
 
  private:
   class Words;
@@ -110,12 +114,13 @@ class WorkerProcess {
   /// True once it has ended; asks without waiting.
   bool ended();
   void kill();
+  void strike();
 
   pipe::Pipe pipe_;
   net::asio::posix::stream_descriptor watch_;  // borrows the pipe's descriptor
   OnProgress on_progress_;
   std::uint64_t last_id_ = 0;
-  pid_t pid_ = -1;
+  Started process_;
   std::shared_ptr<Words> words_;
   std::uint64_t kills_before_ = 0;
   std::optional<Ending> ending_;

@@ -45,18 +45,36 @@ void check_data_files(const Config::Data& data) {
   check("test", data.test);
 }
 
+/// "reading: this kernel has no Landlock; ..."
+template <class Guards>
+std::string broken(const Guards& guards) {
+  std::vector<std::string> all;
+  for (const auto& guard : guards) {
+    if (!guard.holds) all.push_back(guard.name + ": " + guard.what);
+  }
+  if (guards.empty()) all.push_back("it does not say what it is kept from");
+  return boost::algorithm::join(all, "; ");
+}
+
 /// Tells what the worker is not kept from; a taken-over LibTorch would make use of it.
 void tell_of_guards(const std::vector<pipe::Guard>& guards) {
-  std::vector<std::string> broken;
-  for (const pipe::Guard& guard : guards) {
-    if (!guard.holds) broken.push_back(guard.name + ": " + guard.what);
-  }
-  if (guards.empty()) broken.push_back("it does not say what it is kept from");
-  if (broken.empty()) return;
+  const std::string what = broken(guards);
+  if (what.empty()) return;
   log::warn("worker_not_confined",
-            {{"what", boost::algorithm::join(broken, "; ")},
+            {{"what", what},
              {"help",
               "a worker that was taken over could use that; see docs/threat-model.md for what "
+              "each system can do"}});
+}
+
+/// The same of this process, in which a peer would be that took it over.
+void tell_of_own_guards(const Guards& guards) {
+  const std::string what = broken(guards);
+  if (what.empty()) return;
+  log::warn("kith_not_confined",
+            {{"what", what},
+             {"help",
+              "whoever took this process over could use that; see docs/threat-model.md for what "
               "each system can do"}});
 }
 
@@ -173,7 +191,7 @@ void keep_checkpoint(const Config& config, std::uint64_t round) {
 
 // --- Setting up --------------------------------------------------------------------------------
 
-Node::Node(net::asio::io_context& io, Config config)
+Node::Node(net::asio::io_context& io, Config config, Prison prison)
     : io_(io),
       config_(std::move(config)),
       keys_(std::make_shared<const NodeKeys>(load_channel_keys(config_.node.channel_key))),
@@ -184,6 +202,7 @@ Node::Node(net::asio::io_context& io, Config config)
       files_disk_(io),
       files_(io, files_disk_),
       calendar_(system_clock::now(), steady_clock::now()),
+      prison_(std::move(prison)),
       learner_(io, config_,
                self_among(chain_of(membership_), config_, keys_->id),
                peers_in(chain_of(membership_), keys_->id)),
@@ -207,6 +226,7 @@ Node::Node(net::asio::io_context& io, Config config)
     auto write = [path, content] { copy_whole(path, content->get()); };
     co_await net::offload(disk_.pool(), std::move(write));
   });
+  if (prison_.start_worker) learner_.start_workers_with(prison_.start_worker);
   membership_.write_with([this](const std::filesystem::path& file, Bytes bytes) {
     files_.put(file, std::move(bytes));
   });
@@ -246,6 +266,10 @@ void Node::check_roles() const {
 
 net::awaitable<void> Node::run() {
   serve_control();
+  if (prison_.close) {
+    guards_ = prison_.close();
+    tell_of_own_guards(guards_);
+  }
   net::asio::co_spawn(io_, keep_time(alive_), net::rethrow);
   unsigned restarts = 0;
   while (!stopping_) {
@@ -634,6 +658,7 @@ NodeStatus Node::status() const {
   const pipe::Opened& opened = learner_.opened();
   status.parameters = opened.parameters;
   status.examples = {opened.train, opened.validation, opened.test};
+  status.own_guards = guards_;
   for (const pipe::Guard& guard : opened.guards) {
     status.guards.push_back({guard.name, guard.holds, guard.what});
   }

@@ -11,14 +11,23 @@
 #include "daemon/state/disk_queue.hpp"
 #include "daemon/state/kept_files.hpp"
 #include "daemon/state/store.hpp"
+#include "daemon/system/confinement.hpp"
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
 namespace kith::daemon {
+
+/// How a node keeps what is taken over from going further; without it, not at all.
+struct Prison {
+  WorkerProcess::Start start_worker{};
+  /// Closes this process to what it does not need, once it listens at its control socket.
+  std::function<Guards()> close{};
+};
 
 /// One running node, from the start of the process to its end: answers the operator at once, starts
 /// the worker and starts it again, joins the network, learns, and takes up what changes meanwhile:
@@ -29,7 +38,7 @@ namespace kith::daemon {
 class Node final {
  public:
   /// Throws Failure if this node cannot start as it is.
-  Node(net::asio::io_context& io, Config config);
+  Node(net::asio::io_context& io, Config config, Prison prison = {});
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -78,6 +87,8 @@ class Node final {
   DiskQueue files_disk_;  // who belongs does not wait behind what peers send
   KeptFiles files_;
   TrustedClock calendar_;
+  Prison prison_;
+  Guards guards_;
   crypto::Hash told_charter_{};  // id of its newest version
   Learner learner_;
   std::unique_ptr<NetworkExchange> exchange_;  // once it is known what is learnt

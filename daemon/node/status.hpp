@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/exchange/network_exchange.hpp"
+#include "daemon/system/confinement.hpp"
 #include "daemon/system/report.hpp"
 
 #include <cstdint>
@@ -34,15 +35,6 @@ struct NodeStatus {
       field("train", train), field("validation", validation), field("test", test);
     }
   };
-  /// What the worker is kept from; see pipe::Guard.
-  struct Guard {
-    std::string name;
-    bool holds = false;
-    std::string what;
-    void fields(auto& field) const {
-      field("name", name), field("holds", holds), field("what", what);
-    }
-  };
   /// What happened since the node runs: only ever more.
   struct Counters {
     std::uint64_t rounds = 0, worker_restarts = 0, diverged = 0;
@@ -61,7 +53,8 @@ struct NodeStatus {
   std::uint64_t round = 0, finished_round = 0, rounds = 0;
   std::uint64_t parameters = 0;
   Examples examples{};
-  std::vector<Guard> guards{};
+  Guards own_guards{};  ///< what this process is kept from
+  Guards guards{};      ///< what its worker is kept from; see pipe::Guard
   std::string worker_trouble{};  ///< how the last worker was lost; empty once a round is done again
   bool isolated = false;  ///< nobody's model was averaged with in the last round
   nlohmann::json last_round{};
@@ -86,6 +79,7 @@ struct NodeStatus {
     field("phase", phase), field("progress", progress), field("round", round);
     field("finished_round", finished_round), field("rounds", rounds);
     field("parameters", parameters), field("examples", examples), field("isolated", isolated);
+    field("own_guards", own_guards);
     field("guards", guards), field("worker_trouble", worker_trouble);
     field("last_round", last_round), field("members", members), field("charter", charter);
     field("renewed_elsewhere", renewed_elsewhere), field("expelled", expelled);

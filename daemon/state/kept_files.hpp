@@ -1,5 +1,6 @@
 #pragma once
 
+#include "crypto/bytes.hpp"
 #include "daemon/state/disk_queue.hpp"
 
 #include <filesystem>

@@ -219,6 +219,7 @@ Store::Database::Database(const fs::path& path, Use use) : path_(path) {
       run("PRAGMA query_only = TRUE");
       return;
     }
+    run("PRAGMA temp_store = MEMORY");  // nothing beside the state folder
     run("PRAGMA journal_mode = WAL");
     run("PRAGMA synchronous = FULL");  // a commit is on the disk when it returns
     create_or_check_schema();

@@ -6,14 +6,17 @@
 #include "model/torch/worker.hpp"
 
 #include <charconv>
+#include <cstdlib>
 #include <exception>
 #include <fcntl.h>
 #include <iostream>
 #include <malloc.h>
 #include <new>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace {
 
@@ -70,6 +73,16 @@ void keep_freed_memory() {
   mallopt(M_TOP_PAD, 16 * kMiB);
 }
 
+/// What kith was set up to learn from: not what somebody who has taken it over may ask to read.
+/// Everything, if that was not said.
+std::vector<std::string> named_files() {
+  std::vector<std::string> files;
+  const char* const named = std::getenv("KITH_FILES");
+  std::istringstream lines(named == nullptr ? "/" : named);
+  for (std::string file; std::getline(lines, file);) files.push_back(file);
+  return files;
+}
+
 int serve(const Options& options) {
   kith::pipe::Fd socket(*options.fd);
   if (fcntl(socket.get(), F_SETFD, FD_CLOEXEC) != 0) {
@@ -83,6 +96,7 @@ int serve(const Options& options) {
   if (options.gpu) start_gpu();
   Guards guards = no_guards();
   if (options.sandbox) guards = enter_sandbox(options.gpu ? Calls::not_forbidden : Calls::needed);
+  if (options.sandbox && !options.gpu) close_other_files(named_files());
   end_with(socket.get());
   const auto close_door = [&] {
     if (options.sandbox) {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <poll.h>
 #include <sched.h>
@@ -21,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
@@ -174,6 +176,39 @@ std::size_t size_of_attributes(long version) {
   return version < 6 ? offsetof(RulesetAttributes, scopes) : sizeof(RulesetAttributes);
 }
 
+struct __attribute__((packed)) BeneathPath {
+  std::uint64_t allowed;
+  std::int32_t path;
+};
+
+long landlock_version() {
+  constexpr std::uint32_t kVersion = 1;  // asks for it
+  return syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersion);
+}
+
+void allow_reading(int rules, const std::string& path) {
+  constexpr std::uint64_t kFiles = 1 << 2, kFolders = 1 << 3;
+  constexpr int kBeneath = 1;
+  const pipe::Fd file(open(path.c_str(), O_PATH | O_CLOEXEC));
+  if (!file) return;  // what is not there cannot be read
+  struct stat info {};
+  const bool folder = fstat(file.get(), &info) == 0 && S_ISDIR(info.st_mode);
+  const BeneathPath rule{folder ? kFiles | kFolders : kFiles, file.get()};
+  syscall(SYS_landlock_add_rule, rules, kBeneath, &rule, 0);
+}
+
+/// Where what this program was linked with lies: more of it may be loaded as it goes.
+std::set<std::string> folders_of_libraries() {
+  std::set<std::string> folders;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    const auto path = line.find('/');
+    if (path == std::string::npos || line.find(".so", path) == std::string::npos) continue;
+    folders.insert(std::filesystem::path(line.substr(path)).parent_path().string());
+  }
+  return folders;
+}
+
 // Landlock restricts one thread, and there are others: each does it in a signal handler.
 std::atomic<int> ruleset{-1};
 std::atomic<int> restricted{0}, failed{0};
@@ -260,13 +295,28 @@ Guards enter_sandbox(Calls calls) {
   return guards;
 }
 
+void close_other_files(const std::vector<std::string>& files) {
+  const long version = landlock_version();
+  if (version < 1) return;
+  const RulesetAttributes all = everything(version);
+  const long made = syscall(SYS_landlock_create_ruleset, &all, size_of_attributes(version), 0);
+  if (made < 0) return;
+  const pipe::Fd rules(static_cast<int>(made));
+  std::set<std::string> readable(files.begin(), files.end());
+  readable.insert({"/usr", "/lib", "/lib64", "/etc", "/sys", "/proc/self", "/proc/cpuinfo",
+                   "/proc/meminfo", "/proc/stat", "/proc/sys", "/dev/null", "/dev/urandom"});
+  readable.merge(folders_of_libraries());
+  for (const std::string& path : readable) allow_reading(rules.get(), path);
+  ruleset = rules.get();
+  (void)restrict_all_threads();
+}
+
 Guards close_files() {
   const auto open = [](const std::string& why) {
     return Guards{{"reading", false,
                    why + ", so it can read what its user can, the node's keys among it"}};
   };
-  constexpr std::uint32_t kVersion = 1;  // asks for it
-  const long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersion);
+  const long version = landlock_version();
   if (version < 1) return open("this kernel has no Landlock, or it is turned off");
   const RulesetAttributes all = everything(version);
   const long made = syscall(SYS_landlock_create_ruleset, &all, size_of_attributes(version), 0);

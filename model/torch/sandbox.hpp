@@ -2,6 +2,7 @@
 
 #include "model/pipe/messages.hpp"
 
+#include <string>
 #include <vector>
 
 // The worker is treated as if LibTorch had been taken over already: by a peer's weights, or by
@@ -29,6 +30,10 @@ enum class Calls {
 /// Throws std::runtime_error if the kernel refuses.
 [[nodiscard]] Guards enter_sandbox(Calls calls = Calls::needed);
 
+/// From now on no thread can open another file than these, what is in these folders, and what the
+/// system and its libraries consist of: whatever is asked of this process, and whatever its data are
+/// made to do to their reader.  In vain on kernels without Landlock; then close_files() will say so.
+void close_other_files(const std::vector<std::string>& files);
 /// From now on no thread can open a file, to read it either: once the data have been read.  In
 /// vain on kernels without Landlock; the guard says so.
 [[nodiscard]] Guards close_files();

@@ -38,7 +38,7 @@ class Bench {
   const pipe::Fd* own = nullptr;  ///< likewise
 
   void restart() {
-    worker_ = std::make_unique<WorkerProcess>(io_, KITH_FAKE_WORKER);
+    worker_ = std::make_unique<WorkerProcess>(io_, Program{KITH_FAKE_WORKER});
     pipe::Open open;
     open.task.name = "task";
     open.task.sizes = {1};

@@ -230,6 +230,14 @@ BOOST_AUTO_TEST_CASE(status_says_what_the_worker_is_kept_from_what_not_and_how_i
   BOOST_TEST(any_line(status_lines(full), "LOST: the worker crashed"));
 }
 
+BOOST_AUTO_TEST_CASE(status_says_what_the_network_process_is_kept_from_beside_its_worker) {
+  json full = status(nullptr);
+  full["own_guards"] = json::array({{{"name", "sockets"}, {"holds", true}, {"what", "TCP"}},
+                                    {{"name", "files"}, {"holds", false}, {"what", "no rules"}}});
+  BOOST_TEST(any_line(status_lines(full), "kith        confined: sockets"));
+  BOOST_TEST(any_line(status_lines(full), "NOT CONFINED (files): no rules"));
+}
+
 BOOST_AUTO_TEST_CASE(status_says_loudly_who_learns_something_else_and_in_which_field) {
   json odd = status(nullptr);
   const json fields =

@@ -38,7 +38,7 @@ BOOST_AUTO_TEST_SUITE(worker_process_tests)
 
 BOOST_AUTO_TEST_CASE(answers_come_with_their_file) {
   asio::io_context io;
-  WorkerProcess worker(io, KITH_FAKE_WORKER);
+  WorkerProcess worker(io, Program{KITH_FAKE_WORKER});
   auto body = [&]() -> net::awaitable<void> {
     const pipe::Open question = open_as("honest");
     const auto answer = co_await worker.call(question);
@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_CASE(answers_come_with_their_file) {
 BOOST_AUTO_TEST_CASE(worker_inherits_nothing_but_its_pipe) {
   const pipe::Fd leak(::open("/dev/null", O_RDONLY));  // as Asio opens its sockets
   asio::io_context io;
-  WorkerProcess worker(io, KITH_FAKE_WORKER);
+  WorkerProcess worker(io, Program{KITH_FAKE_WORKER});
   auto body = [&]() -> net::awaitable<void> {
     const pipe::Open question = open_as("fds");
     const auto answer = co_await worker.call(question);
@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(worker_inherits_nothing_but_its_pipe) {
 
 BOOST_AUTO_TEST_CASE(hanging_up_ends_a_call_under_way_and_every_later_one) {
   asio::io_context io;
-  WorkerProcess worker(io, KITH_FAKE_WORKER);
+  WorkerProcess worker(io, Program{KITH_FAKE_WORKER});
   int lost = 0;
   auto body = [&]() -> net::awaitable<void> {
     const pipe::Open question = open_as("slow");
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(hanging_up_ends_a_call_under_way_and_every_later_one) {
 /// What is said of a worker that ends in its training.
 std::string obituary(const std::string& behaviour) {
   asio::io_context io;
-  WorkerProcess worker(io, KITH_FAKE_WORKER);
+  WorkerProcess worker(io, Program{KITH_FAKE_WORKER});
   std::string said;
   const test::TemporaryDirectory state;
   auto body = [&]() -> net::awaitable<void> {
@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(refusals_become_the_exit_status_that_fits) {
 BOOST_AUTO_TEST_CASE(worker_has_no_terminal_and_does_not_see_what_else_is_in_the_environment) {
   ::setenv("PASSWORD", "secret", 1);
   asio::io_context io;
-  WorkerProcess worker(io, KITH_FAKE_WORKER);
+  WorkerProcess worker(io, Program{KITH_FAKE_WORKER});
   ::unsetenv("PASSWORD");
   auto body = [&]() -> net::awaitable<void> {
     const pipe::Open question = open_as("terminal");
@@ -166,7 +166,7 @@ BOOST_AUTO_TEST_CASE(program_that_does_not_exist_is_named) {
     return failure.code() == EX_UNAVAILABLE &&
            std::string(failure.what()).find("/no/such/worker") < 1000;
   };
-  BOOST_CHECK_EXCEPTION(WorkerProcess(io, "/no/such/worker"), Failure, names_it);
+  BOOST_CHECK_EXCEPTION(WorkerProcess(io, Program{"/no/such/worker"}), Failure, names_it);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -74,8 +74,8 @@ struct Network {
 };
 
 void run(Network& test, std::uint64_t rounds) {
-  WorkerProcess worker(test.io, KITH_FAKE_WORKER);
-  WorkerProcess other(test.io, KITH_FAKE_WORKER);
+  WorkerProcess worker(test.io, Program{KITH_FAKE_WORKER});
+  WorkerProcess other(test.io, Program{KITH_FAKE_WORKER});
   for (const std::size_t node : {0UL, 1UL}) {
     WorkerProcess& its = node == 0 ? worker : other;
     auto life = [&test, &its, node, rounds]() -> net::awaitable<void> {

@@ -259,19 +259,40 @@ BOOST_AUTO_TEST_CASE(worker_leaves_no_core_and_nobody_looks_into_it) {
   }) == 0);
 }
 
-BOOST_AUTO_TEST_CASE(worker_says_what_holds_and_what_does_not) {
-  std::ofstream data(folder / "data.csv");
+/// A table of examples, written there.
+pipe::Open table_at(const fs::path& file, const fs::path& state) {
+  std::ofstream data(file);
   for (int i = 0; i < 80; ++i) data << i % 7 << (i % 2 != 0 ? ",x\n" : ",y\n");
-  data.close();
   pipe::Open open;
   open.task.name = "least";
   open.task.model = "mlp";
   open.task.sizes = {4};
   open.task.columns = {"a: 0..6", "target b: x | y"};
   open.task.classes = 2;
-  open.data.train = {folder / "data.csv"};
+  open.data.train = {file};
+  open.state = state.string();
+  return open;
+}
+
+BOOST_AUTO_TEST_CASE(kith_that_was_taken_over_cannot_have_the_worker_read_other_files_for_it,
+                     *boost::unit_test::precondition(with_landlock)) {
   const TemporaryDirectory state;
-  open.state = state.path().string();
+  const auto ours = table_at(folder / "data.csv", state.path());
+  const auto others = table_at(folder / "letters.csv", state.path());
+  const std::string files = ours.data.train[0].string() + "\n" + state.path().string();
+  ::setenv("KITH_FILES", files.c_str(), 1);
+  test::WorkerProcess honest, taken_over;
+  ::unsetenv("KITH_FILES");
+  BOOST_TEST(honest.ask(ours).train > 0U);
+  const auto refusal = taken_over.failure_of(others);
+  BOOST_TEST(static_cast<int>(refusal.kind) == static_cast<int>(pipe::FailureKind::permission));
+  test::WorkerProcess by_hand;  // who was told nothing is not bound
+  BOOST_TEST(by_hand.ask(others).train > 0U);
+}
+
+BOOST_AUTO_TEST_CASE(worker_says_what_holds_and_what_does_not) {
+  const TemporaryDirectory state;
+  const pipe::Open open = table_at(folder / "data.csv", state.path());
   const auto guards = [&](std::vector<std::string> arguments) {
     test::WorkerProcess worker(arguments);
     return worker.ask(open).guards;
