@@ -1,8 +1,25 @@
 #include "crypto/secret.hpp"
 
+#include "crypto/init.hpp"
 #include "crypto/sodium.hpp"
 
+#include <atomic>
 #include <new>
+
+namespace kith::crypto {
+namespace {
+
+std::atomic<void (*)()> not_locked = nullptr;
+
+void tell_once() {
+  if (auto* const tell = not_locked.exchange(nullptr)) tell();
+}
+
+}  // namespace
+
+void on_unlocked_memory(void (*tell)()) { not_locked = tell; }
+
+}  // namespace kith::crypto
 
 namespace kith::crypto::detail {
 
@@ -11,6 +28,8 @@ std::byte* allocate_secret(std::size_t size) {
   assert(sodium_init() == 1 && "call kith::crypto::init() first");
   void* const memory = sodium_malloc(size);
   if (memory == nullptr) throw std::bad_alloc();
+  // It has tried this already, and not told.
+  if (sodium_mlock(memory, size) != 0) tell_once();
   sodium_memzero(memory, size);
   return static_cast<std::byte*>(memory);
 }

@@ -2,6 +2,7 @@
 #include "crypto/init.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/system/failure.hpp"
+#include "daemon/system/log.hpp"
 #include "daemon/system/own_memory.hpp"
 #include "daemon/system/version.hpp"
 
@@ -31,6 +32,14 @@ int guarded(const Chosen& verb) {
   }
 }
 
+void tell_of_unlocked_memory() {
+  log::warn("memory_not_locked",
+            {{"what", "the system lets this process lock no more memory: keys may go into swap"},
+             {"help",
+              "raise the limit (ulimit -l, or LimitMEMLOCK= of a service), or see that swap is off "
+              "or encrypted"}});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -55,6 +64,7 @@ int main(int argc, char** argv) {
   }
   return guarded([&] {
     kith::crypto::init();
+    kith::crypto::on_unlocked_memory(tell_of_unlocked_memory);
     return chosen();
   });
 }

@@ -1,11 +1,14 @@
 #include "crypto/secret.hpp"
 
+#include "crypto/init.hpp"
+
 #include "tests/crypto/bytes.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <csignal>
 #include <ostream>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <type_traits>
 #include <unistd.h>
@@ -89,6 +92,36 @@ BOOST_AUTO_TEST_CASE(reading_past_the_end_is_fatal) {
   const Secret<32> secret;
   BOOST_TEST(!is_out_of_bounds(secret.data().data() + 31));
   BOOST_TEST(is_out_of_bounds(secret.data().data() + 32));
+}
+
+BOOST_AUTO_TEST_CASE(secret_that_cannot_be_locked_works_and_is_told_of_once) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    static int told = 0;
+    constexpr uid_t kNobody = 65534;
+    const rlimit none{0, 0};
+    if (::setrlimit(RLIMIT_MEMLOCK, &none) != 0) ::_exit(2);
+    if (::geteuid() == 0 && ::setresuid(kNobody, kNobody, kNobody) != 0) ::_exit(3);  // root may lock
+    crypto::on_unlocked_memory([] { ++told; });
+    const auto one = Secret<32>::random(), two = Secret<32>::random();
+    ::_exit(told == 1 && !(one == two) ? 0 : 1);
+  }
+  int status = 0;
+  BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
+  BOOST_TEST(status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_told_of_secrets_that_are_locked) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    static int told = 0;
+    crypto::on_unlocked_memory([] { ++told; });
+    const auto secret = Secret<32>::random();
+    ::_exit(told == 0 ? 0 : 1);
+  }
+  int status = 0;
+  BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
+  BOOST_TEST(status == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

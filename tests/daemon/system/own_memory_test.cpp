@@ -5,6 +5,8 @@
 #include <csignal>
 #include <fcntl.h>
 #include <string>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +57,19 @@ BOOST_AUTO_TEST_CASE(memory_that_was_closed_cannot_be_opened_by_another_process_
     return;
   }
   BOOST_TEST(!others_can_write(true));
+}
+
+BOOST_AUTO_TEST_CASE(process_whose_memory_is_closed_leaves_no_core_and_nor_does_what_it_starts) {
+  const pid_t child = fork();
+  if (child == 0) {
+    close_own_memory();
+    rlimit core{1, 1};
+    const bool none = getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_cur == 0 && core.rlim_max == 0;
+    _exit(none && prctl(PR_GET_DUMPABLE) == 0 ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  BOOST_TEST(status == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
