@@ -20,7 +20,8 @@ struct Answer {
 
 /// Prints it; the exit status.
 inline int give(const Answer& answer, bool as_json) {
-  if (as_json) std::cout << answer.value.dump(2) << "\n";
+  constexpr auto kLenient = nlohmann::json::error_handler_t::replace;  // for names in others' files
+  if (as_json) std::cout << answer.value.dump(2, ' ', false, kLenient) << "\n";
   if (!as_json) {
     for (const std::string& line : answer.lines) std::cout << line << "\n";
   }

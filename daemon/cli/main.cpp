@@ -4,6 +4,7 @@
 #include "daemon/system/failure.hpp"
 #include "daemon/system/log.hpp"
 #include "daemon/system/own_memory.hpp"
+#include "daemon/system/utf8.hpp"
 #include "daemon/system/version.hpp"
 
 #include <exception>
@@ -51,6 +52,11 @@ int main(int argc, char** argv) {
       "kith"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "kith " + version(), "print the version");
+  const int names = guarded([&] {
+    check_names(argc, argv);
+    return EX_OK;
+  });
+  if (names != EX_OK) return names;
   Chosen chosen;
   const auto verbs = {add_init_verb,  add_join_verb,    add_invite_verbs, add_run_verb,
                       add_node_verbs, add_charter_verbs, add_key_verbs,   add_task_verbs,

@@ -1,6 +1,7 @@
 """The first minutes with kith, and stopping and starting it."""
 
 import json
+import os
 import pathlib
 import random
 import signal
@@ -9,7 +10,7 @@ import time
 import unittest
 
 import testnet
-from testnet import NOINPUT, SEED, UNAVAILABLE, USAGE, Testnet, kith
+from testnet import CONFIG, NOINPUT, SEED, UNAVAILABLE, USAGE, Testnet, kith
 
 FOUNDED = {"kith.toml", "node.key", "node.key.signed", "channel.key", "node.card", "charter.kith"}
 STOPS = 2  # seconds that a node may take to stop; the promise is 3
@@ -64,6 +65,50 @@ class NewNode(unittest.TestCase):
             done = kith(*arguments)
             self.assertEqual((done.returncode, done.stdout), (USAGE, ""), arguments)
             self.assertTrue(done.stderr.strip(), arguments)
+
+    def test_names_that_are_not_utf8_are_refused_in_a_sentence_and_leave_nothing_behind(self):
+        self.folder.mkdir()
+        odd = b"caf\xe9"
+        where = bytes(self.folder) + b"/" + odd
+        for arguments in (
+            [b"init", b"--dir", where],
+            [b"init", b"--json", b"--dir", where],
+            [b"init", b"--dir", b"here", b"--name", odd],
+            [b"init", b"--dir", b"here", b"--consortium", odd],
+            [b"init", b"--dir", b"here", b"--train", where],
+            [b"init", b"--dir", b"here", b"--listen", odd + b":7700"],
+            [b"join", b"-", b"--dir", where],
+            [b"run", b"--dir", where],
+            [b"run", b"--config", where],
+            [b"status", b"--json", b"--config", where],
+            [b"deny", odd],
+            [b"invite", b"--for", odd],
+            [b"key", b"show", where],
+            [b"charter", b"merge", where],
+            [b"charter", b"publish", b"--json", b"--out", where],
+            [b"task", b"accept", where],
+            [b"testnet", b"create", where],
+            [b"simulate", where],
+            [odd],
+        ):
+            with self.subTest(arguments):
+                self.check_sentence(kith(*arguments, cwd=self.folder), USAGE, r"caf\xE9", "UTF-8")
+                self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_a_folder_whose_name_is_not_utf8_is_none_for_a_node(self):
+        folder = bytes(self.folder) + b"\xe9"
+        pathlib.Path(os.fsdecode(folder)).mkdir()
+        self.check_sentence(kith("init", cwd=folder), USAGE, r"new\xE9")
+        self.assertEqual(os.listdir(folder), [])
+        self.assertEqual(kith("--version", cwd="/").returncode, 0)
+
+    def test_names_in_files_that_are_not_utf8_are_refused_with_the_line(self):
+        self.assertEqual(kith("init", "--dir", self.folder).returncode, 0)
+        file = self.folder / "kith.toml"
+        file.write_bytes(file.read_bytes().replace(b"train-images.idx", b"caf\xe9.idx"))
+        for verb in ("run", "status", "charter show"):
+            self.check_sentence(kith(*verb.split(), "--dir", self.folder), CONFIG, f"{file}:", "utf-8")
+        self.assertEqual({path.name for path in self.folder.iterdir()}, FOUNDED)
 
 
 class RunningNode(unittest.TestCase):

@@ -206,7 +206,7 @@ def end_with_parent():
 
 def kith(*arguments, seconds=60, **options):
     """Runs `kith ARGUMENTS` to its end."""
-    command = [KITH, *map(str, arguments)]
+    command = [KITH, *(each if isinstance(each, bytes) else str(each) for each in arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL,
         preexec_fn=end_with_parent, **options,
