@@ -187,6 +187,13 @@ std::vector<Membership::Offered> load_all(const std::vector<fs::path>& files) {
   return offered;
 }
 
+/// Until what was changed so far is on the disk, where the next verb may look for it.
+net::awaitable<void> written(std::shared_ptr<const MembershipDesk> desk) {
+  if (desk->writer == nullptr) co_return;
+  auto after_the_rest = [] {};
+  co_await net::offload(*desk->writer, std::move(after_the_rest));
+}
+
 net::awaitable<json> merge(std::shared_ptr<const MembershipDesk> desk, ControlRequest request) {
   const std::vector<fs::path> files = files_in(request.body);
   std::vector<Membership::Offered> offered;
@@ -196,7 +203,9 @@ net::awaitable<json> merge(std::shared_ptr<const MembershipDesk> desk, ControlRe
     auto job = [files] { return load_all(files); };
     offered = co_await net::offload(*desk->disk, std::move(job));
   }
-  co_return merged(*desk, offered);
+  json answer = merged(*desk, offered);
+  co_await written(desk);
+  co_return answer;
 }
 
 net::awaitable<json> adopt(std::shared_ptr<const MembershipDesk> desk, ControlRequest request) {
@@ -220,6 +229,7 @@ net::awaitable<json> adopt(std::shared_ptr<const MembershipDesk> desk, ControlRe
                           {"version", crypto::to_hex(membership.chain().newest().id)}});
   json answer = describe(membership.chain());
   answer["elsewhere"] = elsewhere;
+  co_await written(desk);
   co_return answer;
 }
 

@@ -19,6 +19,9 @@ struct MembershipDesk {
   std::function<std::optional<net::Card>()> card = [] { return std::nullopt; };
   /// Where files are read and verified; nullptr: here.  Borrowed.
   net::asio::thread_pool* disk = nullptr;
+  /// The one thread that writes what is changed, for a membership that does not wait for that: an
+  /// answer does.  nullptr: it has waited.  Borrowed.
+  net::asio::thread_pool* writer = nullptr;
   /// Writes down what others may ask about later.
   std::function<void(std::string_view event, nlohmann::json fields)> audit =
       [](std::string_view, nlohmann::json) {};

@@ -630,6 +630,7 @@ void Node::serve_control() {
   desk.membership = &membership_;
   desk.card = [this] { return card_; };
   desk.disk = &disk_.pool();
+  desk.writer = &files_disk_.pool();
   desk.audit = [this](std::string_view event, json fields) {
     disk_.post([this, event = std::string(event), fields = std::move(fields)] {
       audit_.append(event, fields, Sync::yes);

@@ -737,6 +737,8 @@ BOOST_AUTO_TEST_CASE(new_member_is_taken_in_while_rounds_workers_and_connections
   const auto merged = merge(steward, file);
   BOOST_TEST(merged.at("number") == 2);
   BOOST_TEST(merged.at("cards") == 1);
+  const auto on_disk = load_record(steward.config.consortium.charter).chain.newest().charter;
+  BOOST_TEST(on_disk.number == 2U);  // where the next verb looks
   BOOST_TEST_REQUIRE(run_until([&] { return status(*nodes[2]).at("members") == 4; }, 5s));
   net::MembershipRecord handed = load_record(steward.config.consortium.charter);
   write_whole(newcomer.config.consortium.charter, net::encode_record(handed));
