@@ -15,7 +15,11 @@ LISTEN = "0A"  # in /proc/net/tcp
 
 
 def status(pid, field):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return status_of(pathlib.Path(f"/proc/{pid}"), field)
+
+
+def status_of(folder, field):
+    text = (folder / "status").read_text()
     return int(re.search(rf"^{field}:\s+(\d+)", text, re.MULTILINE)[1])
 
 
@@ -42,6 +46,29 @@ def listening_ports(pid):
 
 
 class Processes(unittest.TestCase):
+    def test_the_network_process_is_confined_in_every_thread_and_starts_its_worker_again(self):
+        with Testnet(nodes=2, settings=testnet.QUICK) as net:
+            net.start()
+            net.wait_for_rounds(1, 60)
+            node = net.nodes[0]
+            status = node.status()
+            held = {guard["name"]: guard["holds"] for guard in status["own_guards"]}
+            self.assertEqual(set(held), {"files", "processes", "sockets", "kernel"})
+            self.assertTrue(all(held.values()) or node.events("kith_not_confined"), held)
+            if not all(held.values()):
+                self.skipTest("this system does not grant it")
+            self.assertIn("confined: files", testnet.kith("status", "--dir", node.directory).stdout)
+            for task in pathlib.Path(f"/proc/{node.process.pid}/task").iterdir():
+                self.assertEqual(status_of(task, "Seccomp"), 2)
+                self.assertEqual(status_of(task, "NoNewPrivs"), 1)
+            core = pathlib.Path(f"/proc/{node.process.pid}/limits").read_text()
+            self.assertRegex(core, r"Max core file size +0 +0")
+            os.kill(status["worker_pid"], 9)
+            done = node.finished()
+            net.wait("it learns with another worker", lambda: node.finished() > done + 1, 60)
+            self.assertNotEqual(node.status()["worker_pid"], status["worker_pid"])
+            self.assertEqual(node.stop(), 0)
+
     def test_the_network_process_links_no_tensors(self):
         libraries = subprocess.run(["ldd", KITH], capture_output=True, text=True, check=True).stdout
         self.assertIn("libsodium", libraries)
