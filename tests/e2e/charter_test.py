@@ -290,6 +290,29 @@ class WithNodes(Charters):
             self.charter(place, "merge", steward / "charter.kith")
         return steward, second, third
 
+    def test_a_running_node_takes_files_from_outside_its_folders_and_leaves_none_of_them_in_it(self):
+        with Testnet(nodes=2) as net:
+            steward, second = self.founded(net)
+            self.change(steward, "--add", second / "node.card")
+            self.change(steward, "--steward-add", "node-2", signed_by=[steward, second])
+            self.charter(second, "merge", steward / "charter.kith")
+            net.start()
+            net.wait_for_rounds(1, 60)
+            proposal = self.json(steward, "propose", "--renew", "200")["file"]
+            carried = pathlib.Path(shutil.move(proposal, net.directory / "carried.proposal"))
+            other = pathlib.Path(shutil.copy(carried, net.directory / "other.proposal"))
+            self.charter(steward, "sign", carried)
+            self.assertIn(f"together in {carried}.", self.charter(steward, "merge", carried))
+            # Which of the files takes the signatures, and that it does: neither alone has all of them.
+            unsigned = other.read_bytes()
+            self.json(steward, "merge", other, carried)
+            self.assertNotEqual(other.read_bytes(), unsigned)
+            other.write_bytes(unsigned[:-1])
+            self.assertIn(f"{other} is no proposal", self.charter(steward, "merge", other, status=DATAERR))
+            self.charter(second, "sign", carried)
+            self.assertTrue(self.json(steward, "merge", carried)["changed"])
+            self.assertEqual(list(steward.glob("offered-*")), [])
+
     def test_three_nodes_learn_together_and_who_is_expelled_on_one_node_is_refused_by_all(self):
         with Testnet(nodes=3) as net:
             steward, second, third = self.three_members(net)
