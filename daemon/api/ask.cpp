@@ -82,7 +82,8 @@ class Brought {
     if (unfinished == answer.end() || !unfinished->is_string()) return answer;
     for (const auto& [copy, original] : copies_) {
       if (*unfinished != copy.string()) continue;
-      if (const auto bytes = read_whole(copy, net::limits::kCharterFile)) write_whole(original, *bytes);
+      const auto bytes = read_whole(copy, net::limits::kCharterFile);
+      if (bytes) write_whole(original, *bytes);
       *unfinished = original.string();
     }
     return answer;

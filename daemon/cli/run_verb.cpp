@@ -91,7 +91,9 @@ int run(const Place& place) {
   // The launcher before keys are in memory; files while there is one thread.
   const auto launcher = std::make_shared<Launcher>(worker_program(config));
   const Guard files = close_files(reach_of(config, place.config()));
-  prison.start_worker = [launcher](int socket, int words) { return launcher->start(socket, words); };
+  prison.start_worker = [launcher](int socket, int words) {
+    return launcher->start(socket, words);
+  };
   prison.close = [files] {
     Guards guards = close_calls();
     guards.insert(guards.begin(), files);

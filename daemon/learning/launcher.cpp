@@ -83,7 +83,8 @@ std::pair<int, Started> make_process(const Program& program, int socket, int wor
   const pipe::Fd listening(failure[0]);
   pipe::Fd telling(failure[1]);
   int handle = -1;
-  const long pid = ::syscall(SYS_clone, more | CLONE_PIDFD | SIGCHLD, nullptr, &handle, nullptr, nullptr);
+  const long pid =
+      ::syscall(SYS_clone, more | CLONE_PIDFD | SIGCHLD, nullptr, &handle, nullptr, nullptr);
   if (pid == 0) {
     become(arguments.data(), surroundings.data(), socket, words, telling.get());
   }

@@ -96,7 +96,10 @@ constexpr int kOthers[] = {
     SCMP_SYS(process_madvise), SCMP_SYS(process_mrelease), SCMP_SYS(pidfd_open),
     SCMP_SYS(pidfd_getfd), SCMP_SYS(kcmp), SCMP_SYS(kill), SCMP_SYS(tkill),
     SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo), SCMP_SYS(setpriority),
-    SCMP_SYS(move_pages), SCMP_SYS(migrate_pages)};
+    SCMP_SYS(move_pages), SCMP_SYS(migrate_pages), SCMP_SYS(shmget), SCMP_SYS(shmat),
+    SCMP_SYS(shmctl), SCMP_SYS(msgget), SCMP_SYS(msgsnd), SCMP_SYS(msgrcv), SCMP_SYS(msgctl),
+    SCMP_SYS(semget), SCMP_SYS(semop), SCMP_SYS(semtimedop), SCMP_SYS(semctl), SCMP_SYS(mq_open),
+    SCMP_SYS(mq_unlink)};
 
 constexpr int kKernel[] = {
     SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register), SCMP_SYS(bpf),
@@ -119,6 +122,7 @@ constexpr scmp_datum_t kNamespaces[] = {CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEW
                                         CLONE_NEWUSER, CLONE_NEWPID,   CLONE_NEWNET};
 // As the kernel numbers them; <sys/socket.h> is not for this folder.
 constexpr scmp_datum_t kInternet = 2, kInternet6 = 10, kNetlink = 16;
+constexpr scmp_datum_t kDatagram = 2, kRaw = 3;
 
 class DenyList {
  public:
@@ -174,6 +178,10 @@ void deny_sockets(DenyList& list) {
   list.answer(EAFNOSUPPORT, SCMP_SYS(socket), above(0, kNetlink));
   // Whoever looks up names asks the kernel for addresses and routes.
   list.answer(EAFNOSUPPORT, SCMP_SYS(socket), is(0, kNetlink), is_not(2, 0));
+  // A pair of datagram sockets is not tied to one another: each end may send to any path.
+  for (const scmp_datum_t type : {kDatagram, kRaw}) {
+    list.answer(EAFNOSUPPORT, SCMP_SYS(socketpair), masked(1, 0xf, type));
+  }
 }
 
 void deny_processes(DenyList& list) {
@@ -218,12 +226,14 @@ Guards close_calls() {
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);  // else load() is refused, and says so
   const int failed = list.load();
   const std::string why =
-      failed == 0 ? "" : std::string("; this kernel refuses a filter (") + std::strerror(failed) + ")";
+      failed == 0 ? ""
+                  : std::string("; this kernel refuses a filter (") + std::strerror(failed) + ")";
   const auto guard = [&](const char* name, const char* holds, const char* broken) {
     return Guard{name, failed == 0, failed == 0 ? holds : broken + why};
   };
   return {guard("processes",
-                "it can start no program and no process, and signal or look into none but its worker",
+                "it can start no program and no process, and signal or look into none but its "
+                "worker",
                 "it can start programs, and signal and look into other processes of its user"),
           guard("sockets", "it can speak TCP and look up names, and nothing else",
                 "it can speak to whatever its user can"),

@@ -131,7 +131,9 @@ BOOST_AUTO_TEST_CASE(program_of_ones_own_can_be_neither_started_nor_put_in_place
   KITH_CONFINED(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
   KITH_CONFINED(syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, nullptr, nullptr, nullptr,
                         nullptr));
-  BOOST_TEST(confined([] { return syscall(SYS_clone3, nullptr, 0) == -1 && errno == ENOSYS; }) == 0);
+  BOOST_TEST(confined([] {
+    return syscall(SYS_clone3, nullptr, 0) == -1 && errno == ENOSYS;
+  }) == 0);
   BOOST_TEST(confined([&] {
     pid_t pid = 0;
     return posix_spawn(&pid, "/bin/true", nullptr, nullptr, arguments, nullptr) != 0;
@@ -149,6 +151,8 @@ BOOST_AUTO_TEST_CASE(nobody_else_can_be_looked_into_or_signalled) {
   KITH_CONFINED(syscall(SYS_tkill, getppid(), SIGUSR1));
   KITH_CONFINED(syscall(SYS_tgkill, getppid(), getppid(), SIGUSR1));
   KITH_CONFINED(syscall(SYS_rt_sigqueueinfo, getppid(), SIGUSR1, nullptr));
+  KITH_CONFINED(syscall(SYS_shmget, 1, 4096, 0600));
+  KITH_CONFINED(syscall(SYS_mq_open, "queue", O_RDWR | O_CREAT, 0600, nullptr));
   KITH_CONFINED(prctl(PR_SET_DUMPABLE, 1));
   const char letter = 'x';
   KITH_CONFINED(ioctl(0, TIOCSTI, &letter));
@@ -161,6 +165,9 @@ BOOST_AUTO_TEST_CASE(sockets_are_for_tcp_and_names_only) {
   }
   KITH_CONFINED(syscall(SYS_socket, AF_UNIX | (1UL << 32), SOCK_STREAM, 0));
   KITH_CONFINED(socket(AF_NETLINK, SOCK_RAW, 9));  // NETLINK_AUDIT
+  int pair[2];  // whose ends could send to other paths
+  KITH_CONFINED(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
+  KITH_CONFINED(socketpair(AF_UNIX, SOCK_RAW, 0, pair));
 }
 
 BOOST_AUTO_TEST_CASE(kernel_gives_no_namespace_no_mount_and_no_module) {
