@@ -27,13 +27,6 @@ Actions joined(std::initializer_list<Actions> all) {
   return made;
 }
 
-std::uint8_t guise(std::string_view text) {
-  const auto& all = cast().guises;
-  const auto found = std::ranges::find(all, text, &Guise::text);
-  BOOST_TEST_REQUIRE((found != all.end()));
-  return static_cast<std::uint8_t>(found - all.begin());
-}
-
 /// The colluder says, to each honest node, what begins so.
 Actions says(Node colluder, std::string_view start) {
   Actions made;
@@ -61,19 +54,6 @@ const Actions kLoss{{Kind::lose, kAlice, kBob}, {Kind::lose, kBob, kAlice}};
 const Actions kRestarts{{Kind::restart, kAlice}, {Kind::restart, kBob}};
 const Actions kRenewals{{Kind::renew, kAlice}, {Kind::renew, kBob}};
 
-/// The honest are connected with one another.
-Actions connected() {
-  Actions made{{Kind::dial, kAlice, kBob}};
-  for (int i = 0; i < 4; ++i) made.insert(made.end(), kDelivery.begin(), kDelivery.end());
-  return made;
-}
-/// The colluders are connected with the honest.
-Actions infiltrated() {
-  return {{Kind::call, kMallory, kAlice, guise("itself")},
-          {Kind::call, kMallory, kBob, guise("itself")},
-          {Kind::call, kOscar, kBob, guise("oscar")}};
-}
-
 void check(const Actions& before, const Actions& alphabet, std::size_t depth) {
   depth += sim::option("--deeper", 0);
   sim::ModelChecker<World, Action> checker(before, alphabet, describe);
@@ -92,20 +72,20 @@ BOOST_AUTO_TEST_CASE(charters_that_colluders_make_change_nothing_in_whatever_ord
   check(joined({connected(), infiltrated()}),
         joined({kDelivery, kDialling, kLoss, kRestarts, says(kMallory, "charter"),
                 {{Kind::expel, kAlice}, {Kind::pass, 0, 0, 31}}}),
-        static_cast<std::size_t>(sim::option("--depth", 2)));
+        2);
 }
 
 BOOST_AUTO_TEST_CASE(cards_and_heads_that_colluders_make_change_only_their_own_in_whatever_order) {
   check(joined({connected(), infiltrated()}),
         joined({kDelivery, kDialling, kLoss, kRestarts, kRenewals, says(kMallory, "card"),
                 says(kMallory, "head"), {{Kind::pass, 0, 0, 61}}}),
-        static_cast<std::size_t>(sim::option("--depth", 2)));
+        2);
 }
 
 BOOST_AUTO_TEST_CASE(nobody_is_taken_for_another_in_whatever_order_they_call_and_change_keys) {
   check({}, joined({kDelivery, kDialling, kLoss, kRestarts, kRenewals, calls(kMallory), says(kMallory, "hello"),
                     {{Kind::dial, kAlice, kMallory}, {Kind::hang_up, kMallory, kAlice}, {Kind::pass, 0, 0, 11}}}),
-        static_cast<std::size_t>(sim::option("--depth", 2)));
+        2);
 }
 
 BOOST_AUTO_TEST_CASE(once_messages_flow_the_honest_agree_whatever_came_before) {

@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -156,6 +157,19 @@ struct Cast {
     if (chain.append(version)) return after;
     return chain;
   }
+  /// With its two keys, whatever the card names.
+  [[nodiscard]] net::Card signed_by_mallory(net::Card card) const {
+    const auto text = [&card](std::string_view context) {
+      const ByteView start = as_byte_view(context);
+      Bytes bytes(start.begin(), start.end());
+      const Bytes body = net::encode(card);
+      bytes.insert(bytes.end(), body.begin(), body.end() - 2 * sizeof(crypto::Signature));
+      return bytes;
+    };
+    card.by_node = identity(2).sign(text("kith card 2 by node\n"));
+    card.by_channel = channels[2][0].sign(text("kith card 2 by channel\n"));
+    return card;
+  }
   void make_words() {
     // Charters.
     const auto former2 = forged(chains[0], number(0), {kFounder},
@@ -194,16 +208,14 @@ struct Cast {
     say_card("alice's, from before the first", card(0, 3, kFirstCards - 100, 0));
     say_card("bob's, from before the first", card(1, 3, kFirstCards - 100, 1));
     say_card("bob's, the first", first_cards[1]);
-    net::Card claim = card(2, 0, kFirstCards + 5, 2);
-    claim.channel = channels[1][0].public_key();
-    say_card("mallory's, which claims bob's key", claim);
-    claim.channel = channels[0][0].public_key();
-    say_card("mallory's, which claims alice's key", claim);
-    net::Card forgery = card(2, 0, kFirstCards + 5, 2);
-    forgery.node = ids[1];
-    say_card("bob's, signed by mallory", forgery);
-    forgery.node = ids[0];
-    say_card("alice's, signed by mallory", forgery);
+    for (const Node of : {Node{0}, Node{1}}) {
+      net::Card claim = card(2, 0, kFirstCards + 5, 2);
+      claim.channel = channels[of][0].public_key();
+      say_card("mallory's, which claims the key of " + name_of(of), signed_by_mallory(claim));
+      net::Card forgery = card(2, 0, kFirstCards + 5, 2);
+      forgery.node = ids[of];
+      say_card(name_of(of) + "'s, signed by mallory", signed_by_mallory(forgery));
+    }
     // Heads.
     const auto say_head = [&](const std::string& text, Node origin, const crypto::ChannelKey& names,
                               const crypto::ChannelKey& signer, std::uint64_t examples) {
@@ -392,6 +404,21 @@ inline constexpr int kKinds = 11;
       return std::to_string(action.c) + " s pass";
   }
   return "";
+}
+
+/// The honest connect with one another, and the colluders with them.
+[[nodiscard]] inline std::vector<Action> connected() {
+  using Kind = Action::Kind;
+  std::vector<Action> made{{Kind::dial, 0, 1}};
+  for (int i = 0; i < 4; ++i) {
+    made.push_back({Kind::deliver, 0, 1});
+    made.push_back({Kind::deliver, 1, 0});
+  }
+  return made;
+}
+[[nodiscard]] inline std::vector<Action> infiltrated() {
+  using Kind = Action::Kind;  // the first two guises are themselves
+  return {{Kind::call, 2, 0, 0}, {Kind::call, 2, 1, 0}, {Kind::call, 3, 1, 1}};
 }
 
 /// The nodes and what lies between them.  The shell around the protocol is that of net/asio/host.cpp.
@@ -633,6 +660,7 @@ class World {
   /// What decode_record() makes of a file, which is always the same: it is asked once.
   static const net::MembershipRecord* read(const Bytes& file) {
     static std::map<net::Hash, std::optional<net::MembershipRecord>> known;
+    if (known.size() > 1000) known.clear();
     const auto [found, is_new] = known.try_emplace(crypto::hash(file));
     if (is_new) {
       auto decoded = net::decode_record(file);
