@@ -40,6 +40,7 @@ inline constexpr std::uint64_t kFirstCards = kToday - 1000;
 struct Word {
   std::string text;
   net::Message message;
+  std::vector<net::SignedCharter> shows{};  ///< from now on, to who asks for versions
 };
 /// As whom a colluder may call: the key that it proves, what it shows first, whom it says it is.
 struct Guise {
@@ -150,8 +151,10 @@ struct Cast {
       charter.threshold = 1;
     }
     const auto version = test::signed_by(charter, signers);
-    tell("charter head: " + text,
-         net::CharterHead{net::CharterPlace{charter.number, version.id()}});
+    words.push_back({"charter head: " + text,
+                     net::CharterHead{net::CharterPlace{charter.number, version.id()}}, {}});
+    for (const auto& each : after.versions()) words.back().shows.push_back(each.signed_charter);
+    words.back().shows.push_back(version);
     tell("charter version: " + text, net::CharterVersion{version});
     net::CharterChain chain = after;
     if (chain.append(version)) return after;
@@ -191,7 +194,7 @@ struct Cast {
          net::CharterVersion{deceived.newest().signed_charter});
     tell("charter head: 3, of a steward who signed two, leaves out bob",
          net::CharterHead{place(deceived)});
-    tell("charter head: 2", net::CharterHead{place(chains[1])});
+    tell("charter head: 9, of nothing", net::CharterHead{{9, task()}});
     tell("charter wanted: 2", net::CharterWanted{2});
     // Cards.
     const auto say_card = [&](const std::string& text, net::Card card) {
@@ -491,6 +494,7 @@ class World {
         call(a, b, cast().guises[c]);
         break;
       case Kind::say:
+        if (!cast().words[c].shows.empty()) shown_[a] = &cast().words[c].shows;
         say(a, b, cast().words[c].message);
         break;
       case Kind::hang_up:
@@ -569,6 +573,7 @@ class World {
       }
       writer(self.last_asked);
     }
+    for (const auto& [node, versions] : shown_) writer(versions->back().id());
     for (const auto& link : links_) {
       number(link->nodes[0]);
       number(link->nodes[1]);
@@ -970,11 +975,21 @@ class World {
           name_of(node) + " serves " + name_of(node_of(out.to)) + ", which is no member for it");
     Link& link = *peer->second;
     const std::size_t end = link.nodes[0] == node ? 0 : 1;
+    if (link.raw) answer(link, link.nodes[1 - end], out.message);
     Bytes said(link.said[end].begin(), link.said[end].end());
     const Bytes body = net::encode_message(out.message);
     said.insert(said.end(), body.begin(), body.end());
     link.said[end] = crypto::hash(said);
     link.sessions[end]->send(now_, out.message);
+  }
+
+  /// A colluder hands out the chain of which it has told last.
+  void answer(Link& link, Node colluder, const net::Message& question) {
+    const auto* const wanted = std::get_if<net::CharterWanted>(&question);
+    const auto shown = shown_.find(colluder);
+    if (wanted == nullptr || shown == shown_.end()) return;
+    if (wanted->number < 1 || wanted->number > shown->second->size()) return;
+    link.raw->say(net::CharterVersion{(*shown->second)[wanted->number - 1]});
   }
 
   // --- Time and bytes ----------------------------------------------------------------------------
@@ -1154,6 +1169,7 @@ class World {
   net::Instant now_ = kBegin;
   std::array<Honest, kHonest> honest_;
   std::vector<std::unique_ptr<Link>> links_;
+  std::map<Node, const std::vector<net::SignedCharter>*> shown_;  // by colluders
   std::string broken_;
 };
 

@@ -405,6 +405,7 @@ class Storm {
   /// The cables are mended, and the disks have room.
   void heal() {
     ended_ = true;
+    network_.follow(someone_honest(), chain_);  // a backup may have taken it from all who had it
     for (State& state : state_) state.full = false;
     for (const Node liar : liars_) network_.network().drip(liar, false);
     for (Node node = 0; node < network_.size(); ++node) dial_some(node);
