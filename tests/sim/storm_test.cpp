@@ -28,7 +28,7 @@ constexpr net::Duration kHealed = 5min;  // by then everyone has everything
 constexpr net::Duration kDialled = 3s;   // a connection is established by then
 constexpr net::Duration kCalm = 2min;    // and then nobody has anything to ask for
 // Bytes for each node, with what is on its disk and on its way; chunks are short here.  Half as
-// much again as the most that any of 300 storms took.
+// much again as the most that any of 300 storms took, and room for rival charters.
 constexpr std::size_t kMemory = 60'000, kMemoryOfHead = 10'000, kMemoryOfChunk = 600;
 
 /// A few nodes for some minutes: they publish, lose connections, power and files, come out of
