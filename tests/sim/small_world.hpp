@@ -968,11 +968,9 @@ class World {
     }
     const auto peer = self.peers.find(out.to);
     if (peer == self.peers.end()) return;
-    // Of the charter it may hear, until its connection is closed.
-    const bool farewell = std::holds_alternative<net::CharterVersion>(out.message) ||
-                          std::holds_alternative<net::CharterHead>(out.message) ||
-                          std::holds_alternative<net::CharterWanted>(out.message);
-    claim(farewell || self.gossip->directory().find(out.to) != nullptr,
+    // What was on its way to a member of before, and is no payload, may still leave.
+    const bool serves = std::holds_alternative<net::Piece>(out.message);
+    claim(!serves || self.gossip->directory().find(out.to) != nullptr,
           name_of(node) + " serves " + name_of(node_of(out.to)) + ", which is no member for it");
     Link& link = *peer->second;
     const std::size_t end = link.nodes[0] == node ? 0 : 1;
