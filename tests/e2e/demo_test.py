@@ -74,7 +74,7 @@ class Demo(unittest.TestCase):
         self.assertEqual(len(nodes), NODES, "the demo does not start")
         workers = [node.status()["worker_pid"] for node in nodes]
         self.assertEqual([process_name(pid) for pid in workers], ["kith-worker"] * NODES)
-        self.assertEqual(len(processes_in(self.folder)), NODES)
+        self.assertEqual(len(processes_in(self.folder)), 2 * NODES)  # each with its launcher
         return demo, workers
 
     @staticmethod
