@@ -52,7 +52,7 @@ CardCheck check_head(const json& body, const json& head, const net::Card& origin
   if (!parsed) return {false, what + " has no head that can be read"};
   const bool right = parsed->origin == origin.node && parsed->key == origin.channel &&
                      parsed->founded == origin.founded &&
-                     crypto::to_hex(parsed->founded) == body.at("founded") &&
+                     body.at("founded") == crypto::to_hex(parsed->founded) &&
                      net::verify_head(*signed_head, *parsed);
   if (!right) return {false, what + " was not signed by " + name};
   const std::string task = body.at("task");
@@ -85,7 +85,7 @@ void check_members(const ModelCard& card, const net::CharterChain& charter,
   const auto number = place.at("number").get<std::uint64_t>();
   const auto& versions = charter.versions();
   const bool known = number >= 1 && number <= versions.size() &&
-                     crypto::to_hex(versions[number - 1].id) == place.at("version");
+                     place.at("version") == crypto::to_hex(versions[number - 1].id);
   checks.push_back({known, "version " + std::to_string(number) +
                                " of the charter, which counted, is " + (known ? "" : "not ") +
                                "in this file"});
