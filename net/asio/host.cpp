@@ -202,10 +202,11 @@ awaitable<void> Host::dial(NodeId id, std::shared_ptr<bool> alive) {
   if (entry != nullptr && entry->card) {
     // IP addresses first: they wait for no name server.
     std::vector<std::string> names = entry->card->addresses;
-    const auto numbers = std::ranges::stable_partition(
-        names, [](const std::string& address) { return numeric(address).has_value(); });
-    std::vector<std::string> addresses(names.begin(), numbers.begin());
-    names.erase(names.begin(), numbers.begin());
+    const auto first_name = std::stable_partition(  // not of ranges: clang 14 cannot
+        names.begin(), names.end(),
+        [](const std::string& address) { return numeric(address).has_value(); });
+    std::vector<std::string> addresses(names.begin(), first_name);
+    names.erase(names.begin(), first_name);
     const asio::any_io_executor executor = io_.get_executor();
     for (auto* const group : {&addresses, &names}) {
       if (attempt->over || group->empty()) continue;

@@ -40,8 +40,8 @@ void parse(std::string_view text) {
     const std::string digits = crypto::to_hex(value);
     expected.replace(expected.find(label) + label.size(), digits.size(), digits);
   };
-  put("node ", keys->node.key);
-  put("seed ", keys->seed.data());
+  put("\nnode ", keys->node.key);
+  put("\nseed ", keys->seed.data());
   assert(with_right_checksum(expected) == text);
 }
 
