@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace kith::daemon {
@@ -110,7 +111,7 @@ json invite(const MembershipDesk& desk, const json& body) {
                         text_in(body, "address"), now);
   desk.audit("invited", {{"for", label}, {"expires", invite.expires}});
   return {{"invite", net::to_text(invite)},
-          {"number", crypto::to_hex(net::token_hash(invite.token)).substr(0, 6)},
+          {"number", Invitation{.token = net::token_hash(invite.token)}.number()},
           {"for", label},
           {"consortium", invite.consortium},
           {"expires", invite.expires},
@@ -194,15 +195,18 @@ net::awaitable<void> written(std::shared_ptr<const MembershipDesk> desk) {
   co_await net::offload(*desk->writer, std::move(after_the_rest));
 }
 
+/// What `job` reads, where this desk reads files.
+template <class Job>
+net::awaitable<std::invoke_result_t<Job>> read(std::shared_ptr<const MembershipDesk> desk, Job job) {
+  if (desk->disk == nullptr) co_return job();
+  auto found = co_await net::offload(*desk->disk, std::move(job));
+  co_return found;
+}
+
 net::awaitable<json> merge(std::shared_ptr<const MembershipDesk> desk, ControlRequest request) {
   const std::vector<fs::path> files = files_in(request.body);
-  std::vector<Membership::Offered> offered;
-  if (desk->disk == nullptr) {
-    offered = load_all(files);
-  } else {
-    auto job = [files] { return load_all(files); };
-    offered = co_await net::offload(*desk->disk, std::move(job));
-  }
+  auto load = [files] { return load_all(files); };
+  const std::vector<Membership::Offered> offered = co_await read(desk, std::move(load));
   json answer = merged(*desk, offered);
   co_await written(desk);
   co_return answer;
@@ -210,13 +214,8 @@ net::awaitable<json> merge(std::shared_ptr<const MembershipDesk> desk, ControlRe
 
 net::awaitable<json> adopt(std::shared_ptr<const MembershipDesk> desk, ControlRequest request) {
   const fs::path file = required_text(request.body, "file");
-  net::MembershipRecord record;
-  if (desk->disk == nullptr) {
-    record = load_record(file);
-  } else {
-    auto job = [file] { return load_record(file); };
-    record = co_await net::offload(*desk->disk, std::move(job));
-  }
+  auto load = [file] { return load_record(file); };
+  net::MembershipRecord record = co_await read(desk, std::move(load));
   Membership& membership = *desk->membership;
   const bool elsewhere =
       !membership.chain().empty() && membership.chain().founded() != record.chain.founded();
