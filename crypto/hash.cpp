@@ -12,6 +12,12 @@ Hash hash(ByteView data) {
   return digest;
 }
 
+Hash keyed_hash(const Hash& key, ByteView data) {
+  Hash digest;
+  crypto_generichash(raw(digest), digest.size(), raw(data), data.size(), raw(key), key.size());
+  return digest;
+}
+
 std::string to_hex(ByteView data) {
   std::string text(2 * data.size(), '\0');
   sodium_bin2hex(text.data(), text.size() + 1, raw(data), data.size());  // rewrites the final NUL

@@ -13,6 +13,8 @@ namespace kith::crypto {
 using Hash = std::array<std::byte, 32>;
 
 [[nodiscard]] Hash hash(ByteView data);
+/// The same function with a key (RFC 7693, 2.9): who lacks it cannot foresee the hash.
+[[nodiscard]] Hash keyed_hash(const Hash& key, ByteView data);
 
 /// Lower-case hexadecimal, two digits a byte.
 [[nodiscard]] std::string to_hex(ByteView data);

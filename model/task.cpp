@@ -6,6 +6,7 @@
 #include <cmath>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <span>
 #include <string_view>
 
@@ -37,9 +38,10 @@ std::string text(double number) {
   return {buffer, end};
 }
 
-std::string text(std::span<const unsigned> numbers) {
+template <class Number>
+std::string text(std::span<const Number> numbers) {
   std::string joined;
-  for (const unsigned number : numbers) joined += (joined.empty() ? "" : ",") + text(number);
+  for (const Number number : numbers) joined += (joined.empty() ? "" : ",") + text(number);
   return joined;
 }
 
@@ -57,6 +59,23 @@ bool all_within(std::span<const unsigned> values, unsigned most) {
 
 bool within(unsigned value, unsigned least, unsigned most) {
   return value >= least && value <= most;
+}
+
+constexpr std::array<std::string_view, 5> kLosses{"", "cross-entropy", "squared", "absolute",
+                                                  "huber"};
+
+/// The first is the usual one.
+std::span<const std::string_view> metrics_of(const Task& task) {
+  static constexpr std::array<std::string_view, 3> kClasses{"accuracy", "balanced_accuracy",
+                                                            "macro_f1"};
+  static constexpr std::array<std::string_view, 5> kTwoClasses{
+      "accuracy", "balanced_accuracy", "macro_f1", "auroc", "average_precision"};
+  static constexpr std::array<std::string_view, 3> kNumbers{"r2", "mae", "rmse"};
+  static constexpr std::array<std::string_view, 2> kWords{"perplexity", "accuracy"};
+  if (data_kind(task) == DataKind::text) return kWords;
+  if (is_regression(task)) return kNumbers;
+  if (task.classes == 2) return kTwoClasses;
+  return kClasses;
 }
 
 /// What is wrong with the declarations of a table.
@@ -114,7 +133,63 @@ std::optional<std::string> data_problem(const Task& task) {
   return std::nullopt;
 }
 
+/// What is wrong with what a model is trained for and judged by.
+std::optional<std::string> goal_problem(const Task& task) {
+  if (std::ranges::find(kLosses, task.loss) == kLosses.end()) {
+    return "loss must be \"cross-entropy\", \"squared\", \"absolute\" or \"huber\"";
+  }
+  const auto& range = task.target_range;
+  if (range.size() != 2 || !std::isfinite(range[0]) || !std::isfinite(range[1]) ||
+      !(range[0] < range[1])) {
+    return "target_range must be two numbers, the smaller first";
+  }
+  const bool numbers = is_regression(task);
+  if (numbers && data_kind(task) == DataKind::text) {
+    return "loss must be \"cross-entropy\", for a gru-lm";
+  }
+  if (numbers && task.classes != 1) return "classes must be left out where a number is predicted";
+  if (!numbers && !within(task.classes, 2, kMaxClasses)) {
+    return "classes must be from 2 to " + text(kMaxClasses);
+  }
+  const std::span<const std::string_view> known = metrics_of(task);
+  if (!task.metric.empty() && std::ranges::find(known, task.metric) == known.end()) {
+    std::string all;
+    for (const std::string_view name : known) all += (all.empty() ? "" : ", ") + std::string(name);
+    return "metric must be one of " + all;
+  }
+  const bool weighted = !task.class_weights.empty();
+  if (weighted && (numbers || data_kind(task) == DataKind::text ||
+                   task.class_weights.size() != task.classes)) {
+    return "class_weights must be one number for each class";
+  }
+  if (!std::ranges::all_of(task.class_weights,
+                           [](double weight) { return weight > 0 && std::isfinite(weight); })) {
+    return "class_weights must be numbers above 0";
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+bool is_regression(const Task& task) { return !task.loss.empty() && task.loss != kLosses[1]; }
+
+unsigned outputs(const Task& task) { return is_regression(task) ? 1 : task.classes; }
+
+double score_bound(const Task& task) {
+  if (!is_regression(task)) return clip_level(task.classes, task.clip_factor);
+  return task.loss == "squared" ? 4 : 2;  // an error as large as the target's range, which is 2
+}
+
+double largest_score(const Task& task) {
+  const auto& weights = task.class_weights;
+  if (weights.empty()) return score_bound(task);
+  const double mean = std::reduce(weights.begin(), weights.end()) / static_cast<double>(weights.size());
+  return score_bound(task) * *std::ranges::max_element(weights) / mean;
+}
+
+std::string metric_of(const Task& task) {
+  return task.metric.empty() ? std::string(metrics_of(task).front()) : task.metric;
+}
 
 DataKind data_kind(const Task& task) {
   if (task.model == "gru-lm") return DataKind::text;
@@ -159,9 +234,7 @@ std::optional<std::string> problem(const Task& task) {
     return "sizes must be two numbers, of the embedding and of the hidden state, for a gru-lm";
   }
   if (auto wrong = data_problem(task)) return wrong;
-  if (!within(task.classes, 2, kMaxClasses)) {
-    return "classes must be from 2 to " + text(kMaxClasses);
-  }
+  if (auto wrong = goal_problem(task)) return wrong;
   if (!(task.learning_rate > 0 && std::isfinite(task.learning_rate))) {
     return "learning_rate must be a number above 0";
   }
@@ -206,6 +279,14 @@ std::string canonical_text(const Task& task) {
         joined += (joined.empty() ? "" : ",") + to_string(column);
       }
       break;
+  }
+  if (is_regression(task)) {
+    fields["loss"] = task.loss;
+    fields["target_range"] = text(task.target_range[0]) + "," + text(task.target_range[1]);
+  }
+  if (!task.metric.empty()) fields["metric"] = task.metric;
+  if (!task.class_weights.empty()) {
+    fields["class_weights"] = text(std::span<const double>(task.class_weights));
   }
   std::string lines;
   for (const auto& [key, value] : fields) lines += std::string(key) + "=" + value + "\n";

@@ -34,6 +34,13 @@ struct Task {
 
   Encoding encoding = Encoding::bf16;  ///< of the snapshots between nodes; the worker sees none
 
+  /// "cross-entropy" (also if empty) tells classes apart; "squared", "absolute" and "huber" predict
+  /// a number, and `classes` is 1.  Huber's is squared up to a tenth of the target's range.
+  std::string loss{};
+  std::string metric{};  ///< what people are told first; empty: metric_of() chooses
+  std::vector<double> class_weights{};  ///< in training and scoring; empty: all weigh the same
+  std::vector<double> target_range{-1, 1};  ///< of a number: what becomes -1 and what becomes 1
+
   double clip_factor = kClipFactor;  ///< losses are cut at clip_factor * ln(classes) when scoring
 
   bool operator==(const Task&) const = default;
@@ -42,6 +49,19 @@ struct Task {
 /// What a task is learnt from.
 enum class DataKind { pictures, text, table };
 [[nodiscard]] DataKind data_kind(const Task& task);
+
+/// Whether a number is predicted, and not a class.
+[[nodiscard]] bool is_regression(const Task& task);
+/// How many numbers the network answers with.
+[[nodiscard]] unsigned outputs(const Task& task);
+/// The name of the metric that people are told first: the task's, or else "accuracy", of numbers
+/// "r2", of text "perplexity".
+[[nodiscard]] std::string metric_of(const Task& task);
+
+/// The most that one example's loss counts in scoring, before it is weighted.
+[[nodiscard]] double score_bound(const Task& task);
+/// The most that a scored example can count, weighted.
+[[nodiscard]] double largest_score(const Task& task);
 
 /// The columns of a table.  Requires !problem(task).
 [[nodiscard]] std::vector<Column> columns_of(const Task& task);

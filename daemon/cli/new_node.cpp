@@ -37,6 +37,8 @@ void NewNode::add_to(CLI::App& verb) {
   verb.add_option("--listen", listen, "host:port to listen on")->capture_default_str();
   verb.add_option("--address", address, "host:port at which the others reach it, if not the same");
   verb.add_option("--train", train, "this node's data: the files of data.train");
+  verb.add_option("--validation", validation,
+                  "data to judge models with: the files of data.validation_files");
   verb.add_option("--test", test, "held-out data: the files of data.test");
 }
 
@@ -60,6 +62,7 @@ Config NewNode::config() const {
   made.task.name = "my-task";
   made.data.train = train.empty() ? std::vector<fs::path>{"train-images.idx", "train-labels.idx"}
                                   : absolute(train);
+  made.data.validation_files = absolute(validation);
   made.data.test = absolute(test);
   return made;
 }

@@ -13,7 +13,7 @@ namespace kith::daemon {
 struct NewNode {
   Place place;
   std::string name = "node", listen = "0.0.0.0:7700", address;
-  std::vector<std::string> train, test;
+  std::vector<std::string> train, validation, test;
 
   void add_to(CLI::App& verb);
 

@@ -5,9 +5,11 @@
 #include "daemon/membership/named.hpp"
 
 #include <boost/algorithm/string/join.hpp>
+#include <boost/algorithm/string/replace.hpp>
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -22,9 +24,28 @@ std::string decimals(double value, int digits) {
   return text;
 }
 
-std::string percent(const json& evaluation) {
+std::string significant(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+/// "71.0 %" of an accuracy and its like, "3.41" of an error.
+std::string metric_text(const json& evaluation, const std::string& metric) {
   if (evaluation.is_null()) return "-";
-  return decimals(100 * evaluation.at("accuracy").get<double>(), 1) + " %";
+  const json value = evaluation.value(metric, json());
+  if (!value.is_number()) return "not defined";
+  const double number = value.get<double>();
+  if (metric == "mae" || metric == "rmse" || metric == "perplexity") return significant(number);
+  return decimals(100 * number, 1) + " %";
+}
+
+/// "balanced accuracy"
+std::string metric_name(const std::string& metric) {
+  static const std::map<std::string, std::string, std::less<>> kNames{
+      {"r2", "R2"}, {"auroc", "AUROC"}, {"mae", "MAE"}, {"rmse", "RMSE"}, {"macro_f1", "macro F1"}};
+  const auto found = kNames.find(metric);
+  return found == kNames.end() ? boost::algorithm::replace_all_copy(metric, "_", " ") : found->second;
 }
 
 /// Null, where a number would be infinite, is "?".
@@ -46,7 +67,8 @@ std::optional<std::string> rho_of(const json& opinion) {
 
 std::string labelled(const std::string& label, const std::string& text) {
   constexpr std::size_t kWidth = 12;
-  return "  " + label + std::string(kWidth - std::min(kWidth, label.size()), ' ') + text;
+  const std::size_t width = std::max(kWidth, label.size() + 1);
+  return "  " + label + std::string(width - label.size(), ' ') + text;
 }
 
 std::string state_of(const json& peer) {
@@ -140,7 +162,7 @@ std::string departure_text(const json& departed) {
   const auto averaged = departed.at("averaged").get<std::uint64_t>();
   if (averaged == 0) return text + "was never averaged with, so the model is none of its";
   const auto mean = [](const json& rounds) {
-    return percent(rounds) + " in the " + rounds.at("rounds").dump() + " rounds ";
+    return metric_text(rounds, rounds.value("metric", "accuracy")) + " in the " + rounds.at("rounds").dump() + " rounds ";
   };
   const json &before = departed.at("before"), &after = departed.at("after");
   return text + "averaged with in " + std::to_string(averaged) + " rounds, last in " +
@@ -187,9 +209,12 @@ Lines status_lines(const json& status) {
     const std::string served = last.at("served");
     const char* split = models.at(served).at("test").is_null() ? "validation" : "test";
     std::string alone = "not trained";
-    if (models.contains("baseline")) alone = percent(models.at("baseline").at(split));
-    line("accuracy",
-         percent(models.at(served).at(split)) + " served, " + alone + " alone (" + split + ")");
+    const std::string metric = last.value("metric", "accuracy");
+    if (models.contains("baseline")) {
+      alone = metric_text(models.at("baseline").at(split), metric);
+    }
+    line(metric_name(metric),
+         metric_text(models.at(served).at(split), metric) + " served, " + alone + " alone (" + split + ")");
     const std::string cluster = member_names(last.at("members"));
     line("cluster", cluster.empty() ? "nobody: no peer's model helped in the last round" : cluster);
     line("serves", last.at("served_reason"));

@@ -18,6 +18,12 @@
 namespace kith::daemon {
 
 template <>
+struct settings::Choices<pipe::SplitBy> {
+  static constexpr std::array<settings::Choice<pipe::SplitBy>, 2> all{
+      {{"content", pipe::SplitBy::content}, {"time", pipe::SplitBy::time}}};
+};
+
+template <>
 struct settings::Choices<model::Encoding> {
   static constexpr std::array<settings::Choice<model::Encoding>, 3> all{
       {{"bf16", model::Encoding::bf16},
@@ -66,7 +72,7 @@ std::vector<Key<model::Task>> task_keys() {
       key("vocabulary", &Owner::vocabulary,
           "For text: a file with the words that the model knows, one a line, in lower case. "
           "All other words are the same to it. Every node needs the same words."),
-      key("classes", &Owner::classes, within(2U, 65536U),
+      key("classes", &Owner::classes, within(1U, 65536U),
           "How many classes there are. For text and tables it follows from vocabulary and "
           "columns, and need not be set."),
       key("seed", &Owner::seed, "Of the initial weights, which every node starts from."),
@@ -81,6 +87,19 @@ std::vector<Key<model::Task>> task_keys() {
           "a "
           "127th of the largest of 252 neighbours; in about a third, five sixths or a quarter of "
           "the bytes."),
+      key("loss", &Owner::loss, one_of({"", "cross-entropy", "squared", "absolute", "huber"}),
+          "What training makes small. \"cross-entropy\" tells classes apart. The others predict a "
+          "number; \"huber\" is squared up to a tenth of target_range, then grows as \"absolute\" "
+          "does. Empty: as the target demands."),
+      key("target_range", &Owner::target_range,
+          "Of a number that is predicted: its usual range. For tables it follows from the column."),
+      key("metric", &Owner::metric,
+          "How good a model is, as people are told first: accuracy, balanced_accuracy, macro_f1; "
+          "with two classes also auroc and average_precision; of numbers r2, mae or rmse; of text "
+          "perplexity or accuracy. Empty: accuracy, r2 or perplexity."),
+      key("class_weights", &Owner::class_weights,
+          "How much an example of each class counts, in training and in scoring: [1, 5] makes the "
+          "second of two classes count five times. Empty: all the same."),
       key("clip_factor", &Owner::clip_factor, above_zero(),
           "Losses count as at most this times ln(classes) when a peer is scored.")};
 }
@@ -238,6 +257,17 @@ const std::vector<Section<Config>>& sections() {
                "none."),
            key("validation", &Data::validation, within(0.01, 0.9),
                "Share of the training examples that is set aside to judge models with."),
+           key("validation_files", &Data::validation_files, files(),
+               "Such files to judge models with, in the place of a share of the training "
+               "examples."),
+           key("split", &Data::split,
+               "What decides which examples are set aside. \"content\": each example's own "
+               "content, so that it is on the same side at every start, whatever comes and goes "
+               "beside it. \"time\": the last in the files, for examples in the order of time, "
+               "where neighbours are alike."),
+           key("split_key", &Data::split_key,
+               "A text from which, too, the sides follow. Empty: this node's id. Keep it when "
+               "the data move to a node with another id."),
            key("min_validation", &Data::min_validation, within(1U, kMany),
                "With fewer examples set aside the node does not start: nothing could be judged "
                "with them.")}),
@@ -344,6 +374,9 @@ void complete_task(model::Task& task, const toml::table& table, const Complain& 
       complain(table.at_path("task.vocabulary").node(),
                std::string("task.vocabulary: ") + error.what());
     }
+  }
+  if (model::is_regression(task) && table.at_path("task.classes").node() == nullptr) {
+    task.classes = 1;
   }
   if (const auto wrong = model::problem(task)) {
     const std::string key = wrong->substr(0, wrong->find(' '));

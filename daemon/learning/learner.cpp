@@ -46,7 +46,9 @@ pipe::ModelName model_name(model::Served served) {
 Program worker_program(const Config& config) {
   Program program{worker_command(config.worker.command), config.worker.device != "cpu"};
   program.files = config.data.train;
-  program.files.insert(program.files.end(), config.data.test.begin(), config.data.test.end());
+  for (const auto* const more : {&config.data.validation_files, &config.data.test}) {
+    program.files.insert(program.files.end(), more->begin(), more->end());
+  }
   if (!config.task.vocabulary.empty()) program.files.push_back(config.task.vocabulary);
   program.files.push_back(config.node.state);
   return program;
@@ -114,6 +116,7 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   pipe::Open question;
   question.task = config.task;
   question.data = config.data;
+  if (question.data.split_key.empty()) question.data.split_key = self_.id;
   question.state = config.node.state;
   question.threads = config.worker.threads;
   question.seed = config.learning.seed;
@@ -322,6 +325,7 @@ net::awaitable<void> Learner::begin_again(Round& round) {
 RoundReport Learner::report(const Round& round) const {
   RoundReport report;
   report.round = round.number;
+  report.metric = model::metric_of(config_.task);
   for (const auto& [served, judged] : round.models) {
     report.models.emplace(model::name(served), judged);
   }

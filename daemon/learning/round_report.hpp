@@ -19,10 +19,13 @@ struct Judged {
   [[nodiscard]] const pipe::Evaluation& told() const { return test ? *test : validation.value(); }
   void fields(auto& field) const {
     const auto put = [&](const char* name, const std::optional<pipe::Evaluation>& result) {
-      field(name, result ? nlohmann::json{{"loss", result->loss},
-                                          {"accuracy", result->accuracy},
-                                          {"examples", result->examples}}
-                         : nlohmann::json());
+      nlohmann::json judged;
+      if (result) {
+        judged = result->metrics;
+        judged["loss"] = result->loss, judged["examples"] = result->examples;
+        if (!result->confusion.empty()) judged["confusion"] = result->confusion;
+      }
+      field(name, judged);
     };
     put("validation", validation), put("test", test);
   }
@@ -50,6 +53,7 @@ struct RoundReport {
   };
 
   std::uint64_t round = 0;
+  std::string metric{};                   ///< of the task: which one people look at first
   std::optional<Privacy> privacy{};       ///< none unless it trains privately
   std::map<std::string, Judged> models{};  ///< by name: "baseline", "partial", "averaged"
   std::string served{};                    ///< which of them
@@ -63,7 +67,7 @@ struct RoundReport {
   std::uint64_t bytes_in = 0, bytes_out = 0;  ///< by the end of it, since the node runs
 
   void fields(auto& field) const {
-    field("round", round), field("privacy", privacy), field("models", models);
+    field("round", round), field("metric", metric), field("privacy", privacy), field("models", models);
     field("served", served), field("served_reason", served_reason), field("diverged", diverged);
     field("members", members), field("opinions", opinions), field("why", why);
     field("epochs", epochs), field("seconds", seconds);

@@ -42,6 +42,7 @@ void check_data_files(const Config::Data& data) {
     }
   };
   check("train", data.train);
+  check("validation_files", data.validation_files);
   check("test", data.test);
 }
 
@@ -324,6 +325,7 @@ net::awaitable<void> Node::open() {
                        {"test", opened.test},
                        {"round", opened.round},
                        {"task", crypto::to_hex(subject.task)}});
+  for (const std::string& remark : opened.remarks) log::warn("data_remark", {{"what", remark}});
   tell_of_guards(opened.guards);
   check_task(subject.task);
   const auto& [noise, clip, delta, epsilon, seed] = config_.privacy;
@@ -566,7 +568,7 @@ void Node::tell_of(const RoundReport& report) {
   for (const RoundReport::Member& member : report.members) cluster.push_back(member.name);
   log::info("round_finished",
             {{"round", round_},
-             {"accuracy", report.models.at(report.served).told().accuracy},
+             {report.metric, report.models.at(report.served).told().metric(report.metric)},
              {"served", report.served},
              {"cluster", boost::algorithm::join(cluster, ",")},
              {"train_seconds", report.seconds.at("train")},

@@ -283,6 +283,7 @@ Config config_of(const Scenario& scenario, const World& world, const Run& run, s
   config.data.test = node.test;
   config.data.validation = scenario.data.validation;
   config.data.min_validation = scenario.data.min_validation;
+  config.data.split_key = node.name + " " + std::to_string(run.seed);
   config.learning = scenario.learning;
   config.learning.strategy = run.strategy;
   config.learning.seed = run.seed * 1000 + index;
@@ -311,10 +312,12 @@ json entry(RoundReport report, StrategyName strategy, const pipe::Opened& opened
     scoring = {{"peers", effort.at("peers")}, {"examples", effort.at("examples")}};
     report.seconds["score"] = effort.at("seconds");
   }
+  const std::string report_metric = report.metric;
   json entry = to_json(report);
   entry.erase("why");
   entry.erase("bytes_out");  // a simulated network counts what came in
-  entry["accuracy"] = judged.accuracy;
+  entry["accuracy"] = judged.metric("accuracy");
+  entry["value"] = judged.metric(report_metric);
   entry["loss"] = judged.loss;
   entry["time"] = time;
   entry["examples"] = opened.train;
@@ -449,7 +452,7 @@ class Simulation {
       const pipe::Fd unchanged = co_await learner.open(config);
       const pipe::Evaluation fooled = co_await learner.evaluate(
           global ? pipe::ModelName::averaged : pipe::ModelName::served, pipe::Split::test);
-      rounds_[index].back()["backdoor"] = fooled.accuracy;
+      rounds_[index].back()["backdoor"] = fooled.metric("accuracy");
     }
     learner.drop_worker();
   }

@@ -1,6 +1,7 @@
 #include "daemon/state/departures.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace kith::daemon {
 namespace {
@@ -18,17 +19,21 @@ json noted(const Store& store) {
 
 std::uint64_t number_of(const json& report) { return report.at("round").get<std::uint64_t>(); }
 
-/// What was served in these rounds, on average; null if there are none.
+/// What was served in these rounds, on average, in the task's metric; null if there are none.
 json mean_of(const std::vector<json>& reports) {
   if (reports.empty()) return nullptr;
-  double accuracy = 0, loss = 0;
+  const std::string metric = reports.front().value("metric", "accuracy");
+  double value = 0, loss = 0;
   for (const json& report : reports) {
     const json& served = report.at("models").at(report.at("served").get<std::string>());
-    accuracy += served.at("validation").at("accuracy").get<double>();
+    value += served.at("validation").value(metric, std::nan(""));
     loss += served.at("validation").at("loss").get<double>();
   }
   const auto count = static_cast<double>(reports.size());
-  return {{"rounds", reports.size()}, {"accuracy", accuracy / count}, {"loss", loss / count}};
+  return {{"rounds", reports.size()},
+          {"metric", metric},
+          {metric, value / count},
+          {"loss", loss / count}};
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ void forget_departure(Store& store, const crypto::NodeId& member);
 ///
 ///     [{id, name, version: of the charter, round: the last before,
 ///       averaged: rounds in which this node has averaged with it, last: of these, or null,
-///       before, after: {rounds, accuracy, loss} or null}]
+///       before, after: {rounds, metric, (its name), loss} or null}]
 ///
 /// `before` and `after` are means, on validation data, of what was served in at most five rounds.
 [[nodiscard]] nlohmann::json departures(const Store& store);

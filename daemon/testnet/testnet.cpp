@@ -118,6 +118,7 @@ Config node_config(const Testnet& testnet, std::size_t index, StrategyName strat
   config.data.train = {data / "train-images.idx", data / "train-labels.idx"};
   config.data.test = {data / "test-images.idx", data / "test-labels.idx"};
   config.data.validation = 0.25;
+  config.data.split_key = config.node.name + " " + std::to_string(plan.seed);
   config.learning.strategy = strategy;
   config.learning.epochs = 4;
 

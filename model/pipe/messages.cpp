@@ -23,7 +23,8 @@ concept Is = std::same_as<std::remove_const_t<T>, Message>;
 
 template <Is<Evaluation> T>
 void fields(auto& field, T& m) {
-  field("loss", m.loss), field("accuracy", m.accuracy), field("examples", m.examples);
+  field("loss", m.loss), field("examples", m.examples), field("metrics", m.metrics);
+  field("confusion", m.confusion);
 }
 template <Is<Guard> T>
 void fields(auto& field, T& m) {
@@ -34,7 +35,7 @@ void fields(auto& field, T& m) {
   field("parameters", m.parameters), field("classes", m.classes), field("train", m.train);
   field("validation", m.validation), field("test", m.test), field("scored", m.scored);
   field("round", m.round), field("resumed", m.resumed);
-  field("guards", m.guards);
+  field("guards", m.guards), field("remarks", m.remarks);
 }
 template <Is<Spent> T>
 void fields(auto& field, T& m) {
@@ -71,8 +72,9 @@ void fields(auto& field, T& m) {
 }
 template <Is<DataFiles> T>
 void fields(auto& field, T& m) {
-  field("train", m.train), field("test", m.test);
-  field("validation", m.validation), field("min_validation", m.min_validation);
+  field("train", m.train), field("test", m.test), field("validation_files", m.validation_files);
+  field("validation", m.validation), field("split", m.split);
+  field("min_validation", m.min_validation), field("split_key", m.split_key);
 }
 template <Is<model::Task> T>
 void fields(auto& field, T& m) {
@@ -82,7 +84,8 @@ void fields(auto& field, T& m) {
   field("seed", m.seed);
   field("learning_rate", m.learning_rate), field("momentum", m.momentum);
   field("weight_decay", m.weight_decay), field("batch", m.batch);
-  field("clip_factor", m.clip_factor);
+  field("clip_factor", m.clip_factor), field("loss", m.loss), field("metric", m.metric);
+  field("class_weights", m.class_weights), field("target_range", m.target_range);
 }
 template <Is<Privacy> T>
 void fields(auto& field, T& m) {
@@ -152,11 +155,13 @@ static_assert(kOperations.size() == std::variant_size_v<Operation>);
 
 constexpr std::array kModels{"baseline", "averaged", "partial", "served"};
 constexpr std::array kSplits{"validation", "test", "train"};
+constexpr std::array kSplitBy{"content", "time"};
 constexpr std::array kFailures{"config",     "data",   "software", "disk",
                                "permission", "memory", "diverged"};
 
 constexpr const auto& words(ModelName) { return kModels; }
 constexpr const auto& words(Split) { return kSplits; }
+constexpr const auto& words(SplitBy) { return kSplitBy; }
 constexpr const auto& words(FailureKind) { return kFailures; }
 
 // ---- Writing ----
@@ -285,6 +290,13 @@ class Reader {
     values.resize(json.size());
     for (std::size_t i = 0; i < json.size(); ++i) {
       if (std::string problem = read(json[i], values[i]); !problem.empty()) return problem;
+    }
+    return {};
+  }
+  static std::string read(const Json& json, model::Metrics& values) {
+    if (!json.is_object()) return "an object of numbers is wanted";
+    for (const auto& [name, value] : json.items()) {
+      if (std::string problem = read(value, values[name]); !problem.empty()) return problem;
     }
     return {};
   }

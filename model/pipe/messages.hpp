@@ -1,7 +1,9 @@
 #pragma once
 
+#include "model/metrics.hpp"
 #include "model/task.hpp"
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -19,10 +21,18 @@ namespace kith::pipe {
 
 /// How well a model did on some examples.
 struct Evaluation {
-  double loss = 0;      ///< mean cross entropy
-  double accuracy = 0;  ///< 0 to 1
+  double loss = 0;  ///< mean of what training makes small
   std::uint64_t examples = 0;
+  model::Metrics metrics{};  ///< those that are defined here, all finite
+  /// Of at most kMaxConfusion classes, how often each was taken for each: model::confusion().
+  std::vector<std::uint64_t> confusion{};
+  /// A metric, or not a number if it is not defined here.
+  [[nodiscard]] double metric(std::string_view name) const {
+    const auto found = metrics.find(name);
+    return found == metrics.end() ? std::nan("") : found->second;
+  }
 };
+inline constexpr std::size_t kMaxConfusion = 32;  ///< classes: of more a table is no use
 
 /// One thing that the worker has given up, in case that it is taken over.
 struct Guard {
@@ -39,6 +49,7 @@ struct Opened {  // with file: the initial model M0
   std::uint64_t round = 0;   ///< of the checkpoint, or 0
   bool resumed = false;
   std::vector<Guard> guards{};  ///< none: the worker does not say
+  std::vector<std::string> remarks{};  ///< on the data, for the operator: sentences
 };
 /// What has been spent of the privacy of the training examples.
 struct Spent {
@@ -91,14 +102,22 @@ struct Failure {
 
 enum class ModelName { baseline, averaged, partial, served };
 enum class Split { validation, test, train };
+/// What decides which training examples are held back for validation.
+enum class SplitBy {
+  content,  ///< each example's own content, or its group
+  time,     ///< its place: the last are held back
+};
 
 /// A node's own files, plain or .gz.  What is in them follows from the task: pictures are two IDX
 /// files, images and labels, or CIFAR files whose names end in .bin; text and tables any number.
 struct DataFiles {
   std::vector<std::filesystem::path> train{};
   std::vector<std::filesystem::path> test{};  ///< empty: there is no test set
-  double validation = 0.25;                   ///< fraction of the training examples held back
-  unsigned min_validation = 10;               ///< examples; fewer are refused
+  std::vector<std::filesystem::path> validation_files{};  ///< if any, nothing is held back
+  double validation = 0.25;      ///< fraction of the training examples held back
+  SplitBy split = SplitBy::content;
+  unsigned min_validation = 10;  ///< examples; fewer are refused
+  std::string split_key{};       ///< any text of this node's own, from which the split follows
 };
 
 /// How partials are trained so that they tell little of any one training example.
@@ -121,7 +140,7 @@ struct Open {
   DataFiles data;
   std::string state;  ///< existing directory of the checkpoint
   std::uint64_t threads = 1;
-  std::uint64_t seed = 0;              ///< of this node: split, scored subset, minibatches
+  std::uint64_t seed = 0;              ///< of this node: minibatches
   std::uint64_t score_examples = 256;  ///< at most this many are scored
   std::string device = "cpu";          ///< or "cuda", or "auto"
   std::optional<Privacy> privacy{};    ///< of the partials; the baseline never leaves

@@ -41,10 +41,10 @@ std::string entry(const model::Metadata& metadata, const char* key) {
 }
 
 /// Of everything in a checkpoint: whichever byte was damaged, it is called damaged.
-std::string digest(const std::string& round, const std::string& task, const model::Schema& schema,
-                   ByteView values) {
+std::string digest(const std::string& round, const std::string& task, const std::string& data,
+                   const model::Schema& schema, ByteView values) {
   const std::string text = round + "\n" + task + "\n" + crypto::to_hex(schema.hash()) + "\n" +
-                           crypto::to_hex(crypto::hash(values));
+                           crypto::to_hex(crypto::hash(values)) + (data.empty() ? "" : "\n" + data);
   return crypto::to_hex(crypto::hash(as_byte_view(text)));
 }
 
@@ -61,7 +61,8 @@ Bytes checkpoint_file(const State& state, const model::Schema& schema, const cry
       {"format", kCheckpointFormat},
       {"round", round},
       {"task", task_text},
-      {"digest", digest(round, task_text, whole, std::as_bytes(std::span(values)))}};
+      {"data", state.data},
+      {"digest", digest(round, task_text, state.data, whole, std::as_bytes(std::span(values)))}};
   return model::write_snapshot(whole, values, metadata);
 }
 
@@ -79,8 +80,9 @@ std::optional<State> load_checkpoint(const std::filesystem::path& directory,
     refuse(path, "is not of this version of kith");
   const std::string round = entry(snapshot.metadata, "round");
   const std::string its_task = entry(snapshot.metadata, "task");
+  const std::string data = entry(snapshot.metadata, "data");
   if (entry(snapshot.metadata, "digest") !=
-      digest(round, its_task, snapshot.schema, snapshot.values)) {
+      digest(round, its_task, data, snapshot.schema, snapshot.values)) {
     refuse(path, "is damaged (its hash does not fit)");
   }
   if (its_task != crypto::to_hex(task) || snapshot.schema != three_times(schema)) {
@@ -90,6 +92,7 @@ std::optional<State> load_checkpoint(const std::filesystem::path& directory,
                           "begin with this one: kith task accept");
   }
   State state;
+  state.data = data;
   if (std::from_chars(round.data(), round.data() + round.size(), state.round).ec != std::errc()) {
     refuse(path, "is damaged (its round is not a number)");
   }

@@ -16,6 +16,7 @@ struct State {
   Params averaged;  ///< theta: where the next round starts
   Params baseline;  ///< trained alone, never averaged
   Params served;    ///< what the gate last chose
+  std::string data = {};  ///< data::fingerprint() of what they learnt from; empty: not known
 };
 
 /// The file in the state directory, which kith writes and a worker begins with.  It is safetensors,

@@ -3,12 +3,11 @@
 #include "crypto/hash.hpp"
 #include "model/data/cifar.hpp"
 #include "model/data/images.hpp"
-#include "model/data/sampling.hpp"
+#include "model/data/split.hpp"
 #include "model/data/table.hpp"
 #include "model/data/text.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -27,6 +26,7 @@ std::string shape_text(std::size_t channels, std::size_t height, std::size_t wid
 void append(Samples& all, Samples more) {
   all.inputs.insert(all.inputs.end(), more.inputs.begin(), more.inputs.end());
   all.targets.insert(all.targets.end(), more.targets.begin(), more.targets.end());
+  all.values.insert(all.values.end(), more.values.begin(), more.values.end());
 }
 
 // ---- Pictures ----
@@ -133,7 +133,10 @@ Samples read_tables(const Files& files, const model::Task& task) {
     }
     all.shape = {static_cast<std::int64_t>(table.features)};
     append(all,
-           {.shape = {}, .inputs = std::move(table.inputs), .targets = std::move(table.labels)});
+           {.shape = {},
+            .inputs = std::move(table.inputs),
+            .targets = std::move(table.labels),
+            .values = {}});
   }
   return all;
 }
@@ -153,68 +156,83 @@ Samples read_samples(const Files& files, const model::Task& task) {
 // ---- Splitting ----
 
 Samples select(const Samples& all, std::span<const std::size_t> indices) {
-  Samples chosen{.shape = all.shape, .inputs = {}, .width = all.width, .targets = {}};
+  Samples chosen{.shape = all.shape, .inputs = {}, .width = all.width, .targets = {}, .values = {}};
   const std::size_t size = all.inputs.size() / all.count();
   chosen.inputs.reserve(indices.size() * size);
   for (const std::size_t i : indices) {
     const auto input = std::span(all.inputs).subspan(i * size, size);
-    const auto targets = std::span(all.targets).subspan(i * all.width, all.width);
     chosen.inputs.insert(chosen.inputs.end(), input.begin(), input.end());
+    if (!all.values.empty()) {
+      chosen.values.push_back(all.values[i]);
+      continue;
+    }
+    const auto targets = std::span(all.targets).subspan(i * all.width, all.width);
     chosen.targets.insert(chosen.targets.end(), targets.begin(), targets.end());
   }
   return chosen;
 }
 
-/// Moves `fraction` of every label's examples, rounded, from one list to the other.
-std::vector<std::size_t> hold_back(std::vector<std::size_t>& from,
-                                   const std::vector<std::int64_t>& labels, double fraction,
-                                   data::Random& random) {
-  data::shuffle(from, random);
-  std::ranges::stable_sort(from, {}, [&](std::size_t i) { return labels[i]; });
-  std::vector<std::size_t> kept;
-  std::vector<std::size_t> held;
-  for (auto begin = from.begin(); begin != from.end();) {
-    const auto end =
-        std::find_if(begin, from.end(), [&](std::size_t i) { return labels[i] != labels[*begin]; });
-    const auto cut = begin + std::lround(static_cast<double>(end - begin) * fraction);
-    held.insert(held.end(), begin, cut);
-    kept.insert(kept.end(), cut, end);
-    begin = end;
+std::vector<data::Taggable> tagged(const Samples& all, const model::Task& task,
+                                   const std::string& split_key) {
+  const data::Tagger tagger(split_key);
+  // Sentences and numbers have no label to be balanced by.
+  const bool numbers = !all.values.empty();
+  const bool labelled = !numbers && model::data_kind(task) != model::DataKind::text;
+  const std::size_t size = all.inputs.size() / all.count();
+  std::vector<data::Taggable> examples;
+  for (std::size_t i = 0; i < all.count(); ++i) {
+    const auto input = std::as_bytes(std::span(all.inputs).subspan(i * size, size));
+    const auto target =
+        numbers ? std::as_bytes(std::span(all.values).subspan(i, 1))
+                : std::as_bytes(std::span(all.targets).subspan(i * all.width, all.width));
+    Bytes content(input.begin(), input.end());
+    content.insert(content.end(), target.begin(), target.end());
+    const data::Tag tag = tagger.tag(content);
+    examples.push_back({tag, tag, labelled ? all.targets[i] : 0});
   }
-  from = std::move(kept);
-  return held;
+  data::part_copies(examples, tagger);
+  return examples;
 }
 
 }  // namespace
 
 Dataset read_dataset(const pipe::DataFiles& files, const model::Task& task,
-                     std::uint64_t score_examples, std::uint64_t seed) {
+                     std::uint64_t score_examples) {
   if (!(files.validation > 0 && files.validation < 1)) {
     throw DataError("the validation fraction must be above 0 and below 1");
   }
   if (files.train.empty()) throw DataError("there is no file to learn from; set data.train");
   const Samples all = read_samples(files.train, task);
-  data::Random random = data::random_for({seed});
-  std::vector<std::size_t> train(all.count());
-  std::iota(train.begin(), train.end(), std::size_t{0});
-  // Sentences have no label to be balanced by.
-  const bool text = model::data_kind(task) == model::DataKind::text;
-  const auto labels = text ? std::vector<std::int64_t>(all.count()) : all.targets;
-  auto validation = hold_back(train, labels, files.validation, random);
-  if (train.empty() || validation.size() < files.min_validation) {
+  auto examples = tagged(all, task, files.split_key);
+  data::Split split = files.split == pipe::SplitBy::time
+                          ? data::split_by_time(examples, files.validation)
+                          : data::split_by_tag(examples, files.validation);
+  Dataset dataset;
+  if (files.validation_files.empty()) {
+    dataset.validation = select(all, split.validation);
+  } else {
+    const Samples theirs = read_samples(files.validation_files, task);
+    const auto its_examples = tagged(theirs, task, files.split_key);
+    split.train = data::in_order(examples);
+    split.validation = data::in_order(its_examples);
+    dataset.validation = select(theirs, split.validation);
+    examples.insert(examples.end(), its_examples.begin(), its_examples.end());
+  }
+  if (split.train.empty() || split.validation.size() < files.min_validation) {
     throw DataError(files.train.front().string() + " has " + std::to_string(all.count()) +
-                    " examples, of which " + std::to_string(validation.size()) +
-                    " would be held back for validation: too few, " +
+                    " examples, and " + std::to_string(split.validation.size()) +
+                    " would be used for validation: too few, " +
                     std::to_string(files.min_validation) +
                     " are needed; add examples or raise data.validation");
   }
-  auto scored = data::sample(validation.size(),
-                             std::min<std::size_t>(score_examples, validation.size()), random);
-  for (std::size_t& i : scored) i = validation[i];
-  return {.train = select(all, train),
-          .validation = select(all, validation),
-          .scored = select(all, scored),
-          .test = files.test.empty() ? Samples{} : read_samples(files.test, task)};
+  std::vector<std::size_t> scored(
+      std::min<std::size_t>(score_examples, split.validation.size()));
+  std::iota(scored.begin(), scored.end(), std::size_t{0});
+  dataset.scored = select(dataset.validation, scored);
+  dataset.train = select(all, split.train);
+  if (!files.test.empty()) dataset.test = read_samples(files.test, task);
+  dataset.fingerprint = data::fingerprint(examples);
+  return dataset;
 }
 
 }  // namespace kith::worker

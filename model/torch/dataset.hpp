@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace kith::worker {
@@ -18,21 +19,25 @@ struct Samples {
   std::vector<float> inputs;          ///< one after another
   std::size_t width = 1;              ///< targets of one example
   std::vector<std::int64_t> targets;  ///< classes, or the words of a sentence
+  std::vector<float> values = {};     ///< in their place, numbers: the range is -1 to 1
 
-  [[nodiscard]] std::size_t count() const { return targets.size() / width; }
+  [[nodiscard]] std::size_t count() const { return (targets.size() + values.size()) / width; }
 };
 
 /// A node's own examples, divided by what they are used for.
 struct Dataset {
   Samples train;
   Samples validation;  ///< held back from training: chooses epochs, partners and the gate
-  Samples scored;      ///< a random part of `validation`: what peers are scored on
+  Samples scored;      ///< the first of `validation`: what peers are scored on
   Samples test;        ///< used for nothing but reporting
+  std::string fingerprint;  ///< of what is trained and validated on: data::fingerprint()
 };
 
-/// Reads the files and splits them.  Equal seeds, equal splits: each label gives the same fraction
-/// to validation.  Throws data::DataError if the files are not what the task needs.
+/// Reads the files and splits them: which side an example is on follows from itself and
+/// `files.split_key`, not from its place nor from a seed (data/split.hpp).  The examples of each part are
+/// in random order, that of their hashes.  Throws data::DataError if the files are not what the
+/// task needs.
 [[nodiscard]] Dataset read_dataset(const pipe::DataFiles& files, const model::Task& task,
-                                   std::uint64_t score_examples, std::uint64_t seed);
+                                   std::uint64_t score_examples);
 
 }  // namespace kith::worker

@@ -87,6 +87,8 @@ torch::Device device_called(const std::string& name) {
   return torch::kCUDA;
 }
 
+constexpr double kHuber = 0.2;  // a tenth of the target's range, which is -1 to 1
+
 /// Examples as the network takes them.
 struct Tensors {
   torch::Tensor inputs;   ///< examples, then the shape of one
@@ -96,10 +98,12 @@ struct Tensors {
 Tensors tensors_of(const Samples& samples, torch::Device device) {
   const auto count = static_cast<std::int64_t>(samples.count());
   // from_blob() wants a mutable pointer; clone() copies, so nothing is written through it.
+  const std::vector<std::int64_t> size{count, static_cast<std::int64_t>(samples.width)};
   const auto targets =
-      torch::from_blob(const_cast<std::int64_t*>(samples.targets.data()),
-                       {count, static_cast<std::int64_t>(samples.width)}, torch::kInt64)
-          .clone();
+      samples.values.empty()
+          ? torch::from_blob(const_cast<std::int64_t*>(samples.targets.data()), size, torch::kInt64)
+                .clone()
+          : torch::from_blob(const_cast<float*>(samples.values.data()), size).clone();
   if (samples.shape.empty()) {
     // What stands before each word, and before the first the boundary, which is token 0.
     const auto before = targets.roll(1, 1).clamp_min(0);
@@ -127,6 +131,10 @@ struct Network::Impl {
               tensors_of(dataset.scored, device), tensors_of(dataset.test, device)} {
     net->to(device);
     if (device.is_cpu()) put_channels_last();
+    if (!task.class_weights.empty()) {
+      const auto weights = torch::tensor(c10::ArrayRef<double>(task.class_weights));
+      class_weights = (weights / weights.mean()).to(torch::kFloat32).to(device);
+    }
     for (const auto& [name, shape] : shapes()) schema.tensors.push_back({name, shape});
   }
 
@@ -193,24 +201,51 @@ struct Network::Impl {
   }
 
   struct Judged {
-    torch::Tensor losses;   ///< of each target; 0 where there is none
-    torch::Tensor correct;  ///< of each target
+    torch::Tensor losses;   ///< of each target, not weighted; 0 where there is none
+    torch::Tensor answers;  ///< of each target: a class, or a number
+    torch::Tensor scores;   ///< with two classes, by how much the second is the more likely
   };
   Judged judge(const Batch& some) {
     const auto wanted = some.targets.flatten();
-    const auto logits = net->forward(some.inputs).flatten(0, -2);
-    const auto each = nn::functional::CrossEntropyFuncOptions().reduction(torch::kNone);
-    auto correct = logits.argmax(1).eq(wanted);
-    // To say that some unknown word follows is no prediction.
-    if (is_text()) correct = correct.logical_and(wanted.ne(data::Vocabulary::kUnknown));
-    return {nn::functional::cross_entropy(logits, wanted, each).view_as(some.targets),
-            correct.view_as(some.targets)};
+    const auto outputs = net->forward(some.inputs).flatten(0, -2);
+    Judged judged;
+    judged.losses = losses_of(outputs, wanted).view_as(some.targets);
+    judged.answers = (is_number() ? outputs.select(1, 0) : outputs.argmax(1)).view_as(some.targets);
+    if (outputs.size(1) == 2) judged.scores = outputs.select(1, 1) - outputs.select(1, 0);
+    return judged;
+  }
+
+  bool is_number() const { return model::is_regression(task); }
+
+  /// What training makes small, of each target and not weighted.
+  torch::Tensor losses_of(const torch::Tensor& outputs, const torch::Tensor& wanted) {
+    namespace F = nn::functional;
+    if (!is_number()) {
+      return F::cross_entropy(outputs, wanted,
+                              F::CrossEntropyFuncOptions().reduction(torch::kNone));
+    }
+    const auto said = outputs.select(1, 0);
+    if (task.loss == "absolute") return (said - wanted).abs();
+    if (task.loss == "huber") return torch::huber_loss(said, wanted, at::Reduction::None, kHuber);
+    return (said - wanted).square();
+  }
+
+  /// The mean loss of a batch, as training sees it.
+  torch::Tensor loss_of(const Batch& some) {
+    const auto outputs = net->forward(some.inputs).flatten(0, -2);
+    const auto wanted = some.targets.flatten();
+    if (!is_number() && !class_weights.defined()) {
+      return nn::functional::cross_entropy(outputs, wanted);
+    }
+    const auto losses = losses_of(outputs, wanted);
+    return (is_number() ? losses : losses * class_weights.index_select(0, wanted)).mean();
   }
 
   struct Outcome {
     torch::Tensor losses;   ///< of each example, the mean over its targets; on the CPU
-    torch::Tensor targets;  ///< how many each example has
-    std::int64_t correct = 0;
+    torch::Tensor targets;  ///< how many each example has; on the CPU
+    Judged all;             ///< of all targets, flat; on the device
+    torch::Tensor wanted;
   };
   Outcome judge(Part part) {
     return judge(part, 0, parts[static_cast<std::size_t>(part)].targets.size(0));
@@ -220,28 +255,74 @@ struct Network::Impl {
     // vocabulary.
     const std::int64_t at_once = is_text() ? 64 : 512;
     const torch::NoGradGuard no_grad;
-    std::vector<torch::Tensor> losses;
-    std::vector<torch::Tensor> targets;
-    Outcome outcome;
+    std::vector<torch::Tensor> losses, targets, answers, scores, wanted;
     for (std::int64_t from = first; from < end; from += at_once, after_batch()) {
       const auto some = batch(part, torch::arange(from, std::min(from + at_once, end), device));
       const Judged judged = judge(some);
-      targets.push_back(some.targets.ge(0).sum(1));
+      targets.push_back(is_number() ? torch::ones_like(some.targets, torch::kInt64).sum(1)
+                                    : some.targets.ge(0).sum(1));
       losses.push_back(judged.losses.sum(1) / targets.back());
-      outcome.correct += judged.correct.sum().item<std::int64_t>();
+      answers.push_back(judged.answers.flatten());
+      wanted.push_back(some.targets.flatten());
+      if (judged.scores.defined()) scores.push_back(judged.scores);
     }
-    outcome.losses = torch::cat(losses).to(torch::kCPU).contiguous();
-    outcome.targets = torch::cat(targets).to(torch::kCPU).contiguous();
-    return outcome;
+    return {.losses = torch::cat(losses).to(torch::kCPU).contiguous(),
+            .targets = torch::cat(targets).to(torch::kCPU).contiguous(),
+            .all = {.losses = {},
+                    .answers = torch::cat(answers),
+                    .scores = scores.empty() ? torch::Tensor() : torch::cat(scores)},
+            .wanted = torch::cat(wanted)};
   }
 
   pipe::Evaluation evaluate(Part part) {
     const Outcome outcome = judge(part);
-    const auto targets = outcome.targets.sum().item<double>();
-    const auto sum = outcome.losses.to(torch::kFloat64).mul(outcome.targets).sum().item<double>();
-    return {.loss = sum / targets,
-            .accuracy = static_cast<double>(outcome.correct) / targets,
-            .examples = static_cast<std::uint64_t>(outcome.losses.numel())};
+    auto weights = outcome.targets.to(torch::kFloat64);
+    if (class_weights.defined()) {
+      weights = class_weights.index_select(0, outcome.wanted).to(torch::kCPU, torch::kFloat64);
+    }
+    const auto sum = outcome.losses.to(torch::kFloat64).mul(weights).sum();
+    pipe::Evaluation evaluation{
+        .loss = (sum / weights.sum()).item<double>(),
+        .examples = static_cast<std::uint64_t>(outcome.losses.numel())};
+    add_metrics(evaluation, outcome);
+    return evaluation;
+  }
+
+  void add_metrics(pipe::Evaluation& evaluation, const Outcome& outcome) {
+    if (is_text()) {
+      // To say that some unknown word follows is no prediction.
+      const auto right = outcome.all.answers.eq(outcome.wanted)
+                             .logical_and(outcome.wanted.ne(data::Vocabulary::kUnknown));
+      const auto targets = outcome.targets.sum().item<double>();
+      evaluation.metrics = {{"accuracy", right.sum().item<double>() / targets},
+                            {"perplexity", std::exp(evaluation.loss)}};
+    } else if (is_number()) {
+      const double from = task.target_range[0], range = task.target_range[1] - from;
+      const auto in_its_unit = [&](const torch::Tensor& scaled) {
+        return values<double>((scaled.to(torch::kFloat64) + 1) / 2 * range + from);
+      };
+      evaluation.metrics = model::number_metrics(in_its_unit(outcome.wanted),
+                                                 in_its_unit(outcome.all.answers));
+    } else {
+      const auto truth = values<std::int64_t>(outcome.wanted);
+      const auto said = values<std::int64_t>(outcome.all.answers);
+      evaluation.metrics = model::class_metrics(truth, said, task.classes);
+      if (task.classes <= pipe::kMaxConfusion) {
+        evaluation.confusion = model::confusion(truth, said, task.classes);
+      }
+      if (outcome.all.scores.defined()) {
+        evaluation.metrics.merge(
+            model::ranking_metrics(truth, values<float>(outcome.all.scores)));
+      }
+    }
+    std::erase_if(evaluation.metrics, [](const auto& metric) { return !std::isfinite(metric.second); });
+  }
+
+  /// A tensor's values in memory.
+  template <class Number>
+  static std::vector<Number> values(const torch::Tensor& tensor) {
+    const auto flat = tensor.to(torch::kCPU).contiguous();
+    return {flat.data_ptr<Number>(), flat.data_ptr<Number>() + flat.numel()};
   }
 
   /// A random order; among sentences, those of about the same length are together, so that little
@@ -270,12 +351,11 @@ struct Network::Impl {
     double sum = 0;
     for (std::size_t from = 0; from < indices.size(); from += task.batch) {
       const auto size = std::min<std::size_t>(task.batch, indices.size() - from);
-      const auto [inputs, targets] =
+      const auto some =
           batch(Part::train,
                 torch::tensor(c10::ArrayRef<std::int64_t>(indices.data() + from, size)).to(device));
       sgd.zero_grad();
-      const auto logits = net->forward(inputs).flatten(0, -2);
-      const auto loss = nn::functional::cross_entropy(logits, targets.flatten());
+      const auto loss = loss_of(some);
       loss.backward();
       sgd.step();
       sum += loss.item<double>() * static_cast<double>(size);
@@ -302,9 +382,7 @@ struct Network::Impl {
       gradients.sum.push_back(torch::zeros_like(parameter));
     }
     for (const std::int64_t example : examples) {
-      const auto [inputs, targets] = batch(Part::train, torch::tensor({example}).to(device));
-      const auto logits = net->forward(inputs).flatten(0, -2);
-      const auto loss = nn::functional::cross_entropy(logits, targets.flatten());
+      const auto loss = loss_of(batch(Part::train, torch::tensor({example}).to(device)));
       const auto own = torch::autograd::grad({loss}, parameters);
       double squares = 0;
       for (const auto& part : own) {
@@ -345,12 +423,20 @@ struct Network::Impl {
   std::size_t train_examples() const {
     return static_cast<std::size_t>(parts[static_cast<std::size_t>(Part::train)].targets.size(0));
   }
+  /// Of each example of a part, for its loss to be multiplied by; empty: all weigh the same.
+  std::vector<float> weights(Part part) {
+    if (!class_weights.defined()) return {};
+    const auto& targets = parts[static_cast<std::size_t>(part)].targets;
+    return values<float>(class_weights.index_select(0, targets.flatten()));
+  }
+
   bool is_text() const { return model::data_kind(task) == model::DataKind::text; }
 
   model::Task task;
   torch::Device device;
   nn::Sequential net;
   model::Schema schema;
+  torch::Tensor class_weights;  ///< their mean is 1; undefined: all weigh the same
   std::array<Tensors, 4> parts;  // by Part
   std::function<void()> after_batch = [] {};
 };
@@ -418,6 +504,10 @@ std::vector<float> Network::losses(const Params& params, Part part, std::uint64_
             .losses;
     return std::vector<float>(losses.data_ptr<float>(), losses.data_ptr<float>() + losses.numel());
   });
+}
+
+std::vector<float> Network::weights(Part part) const {
+  return guarded([&] { return impl_->weights(part); });
 }
 
 Network::Training Network::train(const Params& start, const Plan& plan,

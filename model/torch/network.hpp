@@ -50,14 +50,19 @@ class Network {
   /// `step` is called after every batch of all that is computed: a sign of life.
   void after_each_batch(std::function<void()> step);
 
-  /// Means over all targets: examples, or the words of all sentences.
+  /// Means over all targets: examples, or the words of all sentences; with class weights the loss
+  /// is a weighted one.
   [[nodiscard]] pipe::Evaluation evaluate(const Params& params, Part part);
-  /// Cross entropy of each example, of a sentence the mean over its words, in an order that never
-  /// changes.
+  /// The loss of each example, not weighted, of a sentence the mean over its words, in an order that
+  /// never changes.
   [[nodiscard]] std::vector<float> losses(const Params& params, Part part);
   /// Of the examples from `from` until before `until`.
   [[nodiscard]] std::vector<float> losses(const Params& params, Part part, std::uint64_t from,
                                           std::uint64_t until);
+
+  /// What an example's loss is to be multiplied by, on the mean over the classes 1; empty without
+  /// class weights.
+  [[nodiscard]] std::vector<float> weights(Part part) const;
 
   /// What makes training private: differentially private stochastic gradient descent.
   struct Noise {

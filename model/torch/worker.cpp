@@ -114,6 +114,22 @@ void check_history(const pipe::Open& open, bool resumed, bool counted) {
   }
 }
 
+/// What a person should know of data that are not those that the models learnt from.
+std::vector<std::string> data_remarks(const State& state, const Dataset& dataset) {
+  if (state.data == dataset.fingerprint) return {};
+  const std::string round = std::to_string(state.round);
+  if (state.data.empty()) {
+    return {"the models, of round " + round +
+            ", come from a version that divided the examples into training and validation in another "
+            "way: they have trained on some that validate now, so validation looks better than it is; "
+            "for true numbers at once, begin again with another node.state"};
+  }
+  const auto count = [](const std::string& data) { return data.substr(0, data.find(' ')); };
+  return {"the data are not those of round " + round + ": " + count(state.data) +
+          " examples then, " + count(dataset.fingerprint) +
+          " now; those that were there before are used for training or validation as before"};
+}
+
 /// Numbers that nobody can foresee, unless a simulation wants to repeat them.
 crypto::RandomStream noise_for(const pipe::Privacy& privacy, std::uint64_t round) {
   if (!privacy.seed) return crypto::RandomStream::fresh();
@@ -197,13 +213,17 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   if (!std::filesystem::is_directory(open.state)) {
     fail(FailureKind::config, "the state directory " + open.state + " is not there; make it");
   }
-  const Dataset dataset = read_dataset(open.data, open.task, open.score_examples, open.seed);
+  const Dataset dataset = read_dataset(open.data, open.task, open.score_examples);
   Network network(open.task, dataset, open.device, open.threads);
   const model::Schema schema = network.schema();
   const Params initial = initial_model(schema, last_layer(open.task), open.task.seed);
   Bytes initial_file = model::write_snapshot(schema, initial);
   const crypto::Hash task_hash = model::task_hash(open.task, crypto::hash(initial_file));
   const auto checkpoint = load_checkpoint(open.state, schema, task_hash);
+  State state = checkpoint.value_or(State{0, initial, initial, initial});
+  std::vector<std::string> remarks;
+  if (checkpoint) remarks = data_remarks(state, dataset);
+  state.data = dataset.fingerprint;
   std::optional<Ledger> ledger(open.state);
   check_history(open, checkpoint.has_value(), ledger->counts());
   if (!open.privacy) ledger.reset();
@@ -213,11 +233,13 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
                            .seed = open.seed,
                            .network = std::move(network),
                            .initial = {initial, {}},
-                           .state = checkpoint.value_or(State{0, initial, initial, initial}),
+                           .state = std::move(state),
                            .privacy = open.privacy,
                            .ledger = std::move(ledger),
+                           .weights = {},
                            .partial = {},
                            .peers = {}});
+  session().weights = session().network.weights(Part::scored);
   session().network.after_each_batch([this] { give_sign_of_life(); });
   auto guards = close_door_ ? close_door_() : std::vector<pipe::Guard>();
   return {{.parameters = schema.parameters(),
@@ -228,7 +250,8 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
            .scored = session().network.examples(Part::scored),
            .round = session().state.round,
            .resumed = checkpoint.has_value(),
-           .guards = std::move(guards)},
+           .guards = std::move(guards),
+           .remarks = std::move(remarks)},
           pipe::sealed_memfd("initial model", initial_file)};
 }
 
@@ -476,10 +499,11 @@ std::span<const float> Worker::clipped_losses(Scorable& of) {
 
 std::span<const float> Worker::clipped_losses(Scorable& of, std::uint64_t examples) {
   if (const std::size_t known = of.losses.size(); known < examples) {
-    const model::Task& task = session().task;
-    const auto clip = static_cast<float>(model::clip_level(task.classes, task.clip_factor));
+    const auto clip = static_cast<float>(model::score_bound(session().task));
+    const auto& weights = session().weights;
     for (const float loss : session().network.losses(of.params, Part::scored, known, examples)) {
-      of.losses.push_back(std::isfinite(loss) ? std::min(loss, clip) : clip);
+      const float cut = std::isfinite(loss) ? std::min(loss, clip) : clip;
+      of.losses.push_back(weights.empty() ? cut : cut * weights[of.losses.size()]);
     }
   }
   return std::span(of.losses).first(examples);

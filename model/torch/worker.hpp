@@ -51,6 +51,7 @@ class Worker {
     State state;
     std::optional<pipe::Privacy> privacy;
     std::optional<Ledger> ledger;  ///< with privacy
+    std::vector<float> weights;    ///< of the scored examples; empty: all the same
     /// Steps that are written down and not yet done.
     struct Counted {
       std::uint64_t round = 0, epochs = 0;

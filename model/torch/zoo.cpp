@@ -81,7 +81,7 @@ nn::Sequential perceptron(const model::Task& task) {
     net->push_back("relu" + std::to_string(i + 1), nn::ReLU());
     inputs = size;
   }
-  net->push_back("output", nn::Linear(inputs, task.classes));
+  net->push_back("output", nn::Linear(inputs, model::outputs(task)));
   return net;
 }
 
@@ -103,7 +103,7 @@ nn::Sequential convolutional(const model::Task& task) {
     channels = size;
   }
   net->push_back("flatten", nn::Flatten());
-  net->push_back("output", nn::Linear(channels * height * width, task.classes));
+  net->push_back("output", nn::Linear(channels * height * width, model::outputs(task)));
   return net;
 }
 
@@ -121,7 +121,7 @@ nn::Sequential residual(const model::Task& task) {
   net->push_back("relu", nn::ReLU());
   net->push_back("mean", nn::AdaptiveAvgPool2d(1));
   net->push_back("flatten", nn::Flatten());
-  net->push_back("output", nn::Linear(channels, task.classes));
+  net->push_back("output", nn::Linear(channels, model::outputs(task)));
   return net;
 }
 

@@ -121,7 +121,7 @@ class FakeWorker {
         snapshot(behaviour_ == "renames" ? "v" : "w", behaviour_ == "swells" ? kModel + 1 : kModel,
                  static_cast<float>(train.round));
     pipe::Trained trained;
-    trained.validation = {1, 0.5, kScored};
+    trained.validation = {1, kScored, {{"accuracy", 0.5}}, {}};
     if (train.baseline) trained.baseline = trained.validation;
     if (privacy_) {  // every round costs 1
       const auto round = static_cast<double>(train.round);
@@ -137,7 +137,7 @@ class FakeWorker {
       std::ofstream(died) << "once";
       _exit(1);
     }
-    reply(pipe::Evaluation{1, 0.5, kScored});
+    reply(pipe::Evaluation{1, kScored, {{"accuracy", 0.5}}, {}});
   }
   void answer(const pipe::Score& score) {
     if (behaviour_ != "scripted") return reply_rows(2 + score.peers.size());
@@ -179,7 +179,7 @@ class FakeWorker {
     const std::vector<float> row(scored, loss);
     reply(pipe::Scored{scored, 0}, pipe::sealed_memfd("rows", std::as_bytes(std::span(row))));
   }
-  void answer(const pipe::Evaluate&) { reply(pipe::Evaluation{1, 0.5, kScored}); }
+  void answer(const pipe::Evaluate&) { reply(pipe::Evaluation{1, kScored, {{"accuracy", 0.5}}, {}}); }
   void answer(const pipe::Checkpoint&) {
     if (behaviour_ != "keeps") return reply(pipe::Checkpointed{});
     const std::string_view text = "the checkpoint";

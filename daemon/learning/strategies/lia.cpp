@@ -94,7 +94,7 @@ Lia::Lia(const Config& config, Roles roles)
     : settings_(config.learning),
       self_(roles.self),
       ask_baseline_(settings_.baseline && !config.privacy.on()),
-      clip_(model::clip_level(config.task.classes, config.task.clip_factor)),
+      clip_(model::largest_score(config.task)),
       admission_(admission_settings(settings_)),
       copies_(clip_),
       turns_(settings_.patience),

@@ -7,7 +7,7 @@ namespace kith::daemon {
 
 LiaSign::LiaSign(const Config& config)
     : half_life_(config.learning.half_life),
-      clip_(model::clip_level(config.task.classes, config.task.clip_factor)) {}
+      clip_(model::largest_score(config.task)) {}
 
 std::vector<std::string> LiaSign::pulls(std::uint64_t, const std::vector<std::string>& peers,
                                         std::mt19937_64&) {

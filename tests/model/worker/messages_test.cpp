@@ -46,7 +46,11 @@ Open some_open() {
   open.task.columns = {"age: 20..80", "target sick: 0 | 1"};
   open.task.vocabulary = "words.txt";
   open.task.vocabulary_hash = "ab";
-  open.data = {{"a", "b"}, {"c"}, 0.2, 5};
+  open.data = {{"a", "b"}, {"c"}, {"d"}, 0.2, SplitBy::time, 5, "a node"};
+  open.task.loss = "huber";
+  open.task.metric = "mae";
+  open.task.class_weights = {1, 5};
+  open.task.target_range = {0, 100};
   open.state = "/state";
   open.seed = 7;
   open.score_examples = 64;
@@ -204,24 +208,25 @@ BOOST_AUTO_TEST_CASE(the_task_arrives_as_it_was_sent) {
 }
 
 BOOST_AUTO_TEST_CASE(the_text_of_a_reply_is_what_the_protocol_document_says) {
-  BOOST_TEST(encode(Reply<Evaluation>{6, Evaluation{0.5, 0.25, 40}}) ==
-             R"({"accuracy":0.25,"examples":40,"id":6,"loss":0.5,"ok":true})");
+  BOOST_TEST(encode(Reply<Evaluation>{6, Evaluation{0.5, 40, {{"accuracy", 0.25}}, {}}}) ==
+             R"({"confusion":[],"examples":40,"id":6,"loss":0.5,"metrics":{"accuracy":0.25},"ok":true})");
   BOOST_TEST(encode(Reply<Done>{3, Failure{FailureKind::data, "mend it"}}) ==
              R"({"error":"mend it","id":3,"kind":"data","ok":false})");
   BOOST_TEST(encode(Reply<Measured>{4, Measured{{0.5, 2}}}) ==
              R"({"id":4,"ok":true,"values":[0.5,2.0]})");
-  BOOST_TEST(encode(Reply<Trained>{2, Progress{"partial", 1, 5, 2, {0.5, 0.25, 40}}}) ==
+  BOOST_TEST(encode(Reply<Trained>{2, Progress{"partial", 1, 5, 2, {0.5, 40, {{"accuracy", 0.25}}, {}}}}) ==
              R"({"id":2,"progress":{"epoch":1,"epochs":5,"phase":"partial","train_loss":2.0,)"
-             R"("validation":{"accuracy":0.25,"examples":40,"loss":0.5}}})");
+             R"("validation":{"confusion":[],"examples":40,"loss":0.5,"metrics":{"accuracy":0.25}}}})");
 }
 
 BOOST_AUTO_TEST_CASE(replies_survive_the_pipe) {
   const Reply<Trained> sent{
-      9, Trained{2, 0.5, {0.25, 0.75, 40}, Evaluation{1, 0.5, 40}, 3, Spent{2.5, false}}};
+      9, Trained{2, 0.5, {0.25, 40, {{"accuracy", 0.75}}, {1, 2}},
+                 Evaluation{1, 40, {}, {}}, 3, Spent{2.5, false}}};
   const auto parsed = parse_reply<Trained>(encode(sent));
   const auto& trained = std::get<Trained>(std::get<Reply<Trained>>(parsed).content);
   BOOST_TEST(trained.best_epoch == 2U);
-  BOOST_TEST(trained.validation.accuracy == 0.75);
+  BOOST_TEST(trained.validation.metric("accuracy") == 0.75);
   BOOST_TEST(trained.baseline.value().loss == 1.0);
 
   const auto alone = parse_reply<Trained>(encode(Reply<Trained>{9, Trained{}}));
