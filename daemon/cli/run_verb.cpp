@@ -1,19 +1,29 @@
+#include "daemon/cli/answer.hpp"
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/learning/launcher.hpp"
 #include "daemon/learning/learner.hpp"
 #include "daemon/learning/strategy.hpp"
+#include "daemon/learning/trial.hpp"
+#include "daemon/learning/worker_process.hpp"
+#include "daemon/membership/keys.hpp"
 #include "daemon/node/node.hpp"
 #include "daemon/system/confinement.hpp"
+#include "daemon/system/console.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/system/log.hpp"
+#include "daemon/system/temporary_folder.hpp"
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <functional>
+#include <iostream>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace kith::daemon {
 namespace {
@@ -77,6 +87,11 @@ Reach reach_of(const Config& config, const fs::path& file) {
   return reach;
 }
 
+struct RunOptions {
+  Place place;
+  bool dry = false, as_json = false;
+};
+
 int run(const Place& place) {
   const fs::path waiting = place.config().parent_path() / "join.json";
   if (!fs::exists(place.config()) && fs::exists(waiting)) {
@@ -116,13 +131,86 @@ int run(const Place& place) {
   return EX_OK;
 }
 
+/// "12.3 s", "45 ms"
+std::string duration_text(double seconds) {
+  char text[32];
+  if (seconds < 1) std::snprintf(text, sizeof text, "%.0f ms", 1000 * seconds);
+  if (seconds >= 1) std::snprintf(text, sizeof text, "%.1f s", seconds);
+  return text;
+}
+
+std::vector<std::string> trial_lines(const TrialReport& trial, const Config& config) {
+  Table table({Table::Align::left, Table::Align::left});
+  table.add({"data", std::to_string(trial.train) + " examples to train on, " +
+                         std::to_string(trial.validation) + " to validate with, " +
+                         std::to_string(trial.test) + " to test with; read in " +
+                         duration_text(trial.reading_seconds)});
+  table.add({"model", std::to_string(trial.parameters) + " parameters; a snapshot travels in " +
+                          human_bytes(trial.snapshot_bytes)});
+  table.add({"one epoch", duration_text(trial.epoch_seconds)});
+  table.add({"one peer", duration_text(trial.scoring_seconds) + " to score, " +
+                             duration_text(trial.decoding_seconds) + " to decode"});
+  table.add({"memory", human_bytes(trial.worker_bytes) + " in the worker at most"});
+  table.add({"a round", "about " + duration_text(trial.round_seconds) + ", up to " +
+                            human_bytes(trial.round_bytes_in) + " in and as much out: " +
+                            std::to_string(config.learning.epochs) + " epochs, " +
+                            std::to_string(config.learning.pull_budget) + " peers at most"});
+  std::vector<std::string> lines = table.lines();
+  for (const std::string& remark : trial.remarks) lines.push_back("note: " + remark);
+  lines.emplace_back("Nothing was published, and nothing was kept.");
+  return lines;
+}
+
+Answer dry_run(const RunOptions& options) {
+  Config config = load_config(options.place.config());
+  check_works_on_network(config);
+  // The same examples on each side as in the running node.
+  if (const auto card = load_card(config.node.card); card && config.data.split_key.empty()) {
+    config.data.split_key = to_string(card->node);
+  }
+  const TemporaryFolder state;
+  net::asio::io_context io(1);
+  Answer answer;
+  std::exception_ptr failed;
+  const std::function<void(const std::string&)> tell = [](const std::string& phase) {
+    std::cerr << phase << " ..." << std::endl;
+  };
+  auto trial = [&]() -> net::awaitable<void> {
+    const TrialReport report = co_await try_round(io, config, state.path(), tell);
+    answer.value = to_json(report);
+    answer.lines = trial_lines(report, config);
+  };
+  net::asio::co_spawn(io, std::move(trial), [&](std::exception_ptr error) {
+    failed = error;
+    io.stop();
+  });
+  io.run();
+  try {
+    if (failed) std::rethrow_exception(failed);
+  } catch (const WorkerRefused& refused) {
+    throw Failure(exit_code(refused.kind), refused.what());
+  } catch (const WorkerLost& lost) {
+    throw Failure(EX_SOFTWARE, lost.what());
+  }
+  return answer;
+}
+
 }  // namespace
 
 void add_run_verb(CLI::App& app, Chosen& chosen) {
-  const auto place = std::make_shared<Place>();
+  const auto options = std::make_shared<RunOptions>();
   CLI::App* const verb = app.add_subcommand("run", "run the node until it is stopped");
-  place->add_to(*verb);
-  verb->final_callback([&chosen, place] { chosen = [place] { return run(*place); }; });
+  options->place.add_to(*verb);
+  auto* const dry = verb->add_flag(
+      "--dry-run", options->dry,
+      "read the data, train one epoch, score and encode a model, and say what a round will cost; "
+      "nothing is published or kept");
+  verb->add_flag("--json", options->as_json, "print JSON, of a dry run")->needs(dry);
+  verb->final_callback([&chosen, options] {
+    chosen = [options] {
+      return options->dry ? give(dry_run(*options), options->as_json) : run(options->place);
+    };
+  });
 }
 
 }  // namespace kith::daemon

@@ -1,12 +1,13 @@
 #include "daemon/cli/verbs.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/system/interrupts.hpp"
+#include "daemon/system/temporary_folder.hpp"
 #include "daemon/testnet/comparison.hpp"
 #include "daemon/testnet/demo.hpp"
 #include "daemon/testnet/testnet.hpp"
 
-#include <cstdlib>
 #include <memory>
+#include <optional>
 #include <system_error>
 
 namespace kith::daemon {
@@ -42,47 +43,23 @@ Answer show(const Comparison& comparison, const Testnet& testnet) {
   return answer;
 }
 
-/// A new one, which is gone at the end unless it is kept.
-class DemoFolder {
- public:
-  DemoFolder(fs::path named, bool keep) : path_(std::move(named)), keeps_(keep || !path_.empty()) {
-    if (!path_.empty()) return;
-    std::string pattern = (fs::temp_directory_path() / "kith-demo-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) {
-      throw Failure(EX_CANTCREAT,
-                    "cannot make a folder in " + fs::temp_directory_path().string());
-    }
-    path_ = pattern;
-  }
-  ~DemoFolder() {
-    std::error_code ignored;
-    if (!keeps_) fs::remove_all(path_, ignored);
-  }
-  DemoFolder(const DemoFolder&) = delete;
-  DemoFolder& operator=(const DemoFolder&) = delete;
-
-  [[nodiscard]] const fs::path& path() const { return path_; }
-  [[nodiscard]] bool keeps() const { return keeps_; }
-
- private:
-  fs::path path_;
-  bool keeps_;
-};
-
 Answer demo(const TestnetOptions& options) {
   catch_interrupts();
-  const DemoFolder folder(options.directory, options.keep);
+  std::optional<TemporaryFolder> temporary;
+  if (options.directory.empty()) temporary.emplace();
+  const fs::path folder = temporary ? temporary->path() : options.directory;
   std::ostream& out = options.as_json ? std::cerr : std::cout;
   const TestnetPlan& plan = options.plan;
   out << plan.nodes << " nodes with " << plan.images << " images each, in " << plan.groups
       << " hidden groups; no node is told which others are alike.\n"
       << std::endl;
-  const Testnet testnet = create_testnet(folder.path(), plan);
+  const Testnet testnet = create_testnet(folder, plan);
   Answer answer = show(run_demo(testnet, out), testnet);
-  if (folder.keeps()) {
+  if (!temporary || options.keep) {
+    if (temporary) temporary->keep();
     answer.lines.insert(answer.lines.end(),
                         {"", "The nodes' folders, with configurations, logs and state: " +
-                                 folder.path().string()});
+                                 folder.string()});
   }
   return answer;
 }

@@ -54,6 +54,25 @@ Program worker_program(const Config& config) {
   return program;
 }
 
+pipe::Open opening(const Config& config) {
+  pipe::Open question;
+  question.task = config.task;
+  question.data = config.data;
+  question.state = config.node.state;
+  question.threads = config.worker.threads;
+  question.seed = config.learning.seed;
+  question.score_examples = config.learning.score_examples;
+  question.device = config.worker.device;
+  if (config.privacy.on()) {
+    question.privacy = pipe::Privacy{.noise = config.privacy.noise,
+                                     .clip = config.privacy.clip,
+                                     .delta = config.privacy.delta,
+                                     .epsilon = config.privacy.epsilon,
+                                     .seed = config.privacy.noise_seed};
+  }
+  return question;
+}
+
 Learner::Learner(net::asio::io_context& io, const Config& config, Peer self,
                  std::vector<Peer> peers)
     : io_(io),
@@ -113,22 +132,9 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   worker_->on_progress([this](const pipe::Progress& progress) {
     if (progress.phase == "partial" || progress.phase == "baseline") progress_ = progress;
   });
-  pipe::Open question;
-  question.task = config.task;
-  question.data = config.data;
+  pipe::Open question = opening(config);
   if (question.data.split_key.empty()) question.data.split_key = self_.id;
-  question.state = config.node.state;
-  question.threads = config.worker.threads;
-  question.seed = config.learning.seed;
-  question.score_examples = config.learning.score_examples;
-  question.device = config.worker.device;
-  if (trains_privately()) {
-    question.privacy = pipe::Privacy{.noise = config_.privacy.noise,
-                                     .clip = config_.privacy.clip,
-                                     .delta = config_.privacy.delta,
-                                     .epsilon = config_.privacy.epsilon,
-                                     .seed = config_.privacy.noise_seed};
-  }
+  if (!trains_privately()) question.privacy.reset();
   auto answer = co_await worker_->call(question);
   opened_ = answer.result;
   if (exchange_ != nullptr) exchange_->worker_replaced();

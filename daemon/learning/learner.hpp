@@ -128,5 +128,7 @@ class Learner {
 
 /// What to start as a worker.
 [[nodiscard]] Program worker_program(const Config& config);
+/// What such a worker is asked first.
+[[nodiscard]] pipe::Open opening(const Config& config);
 
 }  // namespace kith::daemon
