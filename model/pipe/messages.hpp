@@ -1,5 +1,6 @@
 #pragma once
 
+#include "model/data_files.hpp"
 #include "model/metrics.hpp"
 #include "model/task.hpp"
 
@@ -102,23 +103,8 @@ struct Failure {
 
 enum class ModelName { baseline, averaged, partial, served };
 enum class Split { validation, test, train };
-/// What decides which training examples are held back for validation.
-enum class SplitBy {
-  content,  ///< each example's own content, or its group
-  time,     ///< its place: the last are held back
-};
-
-/// A node's own files, plain or .gz.  What is in them follows from the task: pictures are two IDX
-/// files, images and labels, or CIFAR files whose names end in .bin; text and tables any number.
-struct DataFiles {
-  std::vector<std::filesystem::path> train{};
-  std::vector<std::filesystem::path> test{};  ///< empty: there is no test set
-  std::vector<std::filesystem::path> validation_files{};  ///< if any, nothing is held back
-  double validation = 0.25;      ///< fraction of the training examples held back
-  SplitBy split = SplitBy::content;
-  unsigned min_validation = 10;  ///< examples; fewer are refused
-  std::string split_key{};       ///< any text of this node's own, from which the split follows
-};
+using model::DataFiles;
+using model::SplitBy;
 
 /// How partials are trained so that they tell little of any one training example.
 struct Privacy {

@@ -1,11 +1,11 @@
 #pragma once
 
 #include "crypto/random_stream.hpp"
+#include "model/data/dataset.hpp"
 #include "model/pipe/messages.hpp"
 #include "model/privacy.hpp"
 #include "model/snapshot.hpp"
 #include "model/task.hpp"
-#include "model/torch/dataset.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -15,6 +15,9 @@
 #include <vector>
 
 namespace kith::worker {
+
+using data::Dataset;
+using data::Samples;
 
 /// A model's weights, all tensors in schema order.  Every model in the worker is one of these; the
 /// network takes one, computes, and keeps nothing of it.

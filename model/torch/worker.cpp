@@ -1,11 +1,11 @@
 #include "model/torch/worker.hpp"
 
 #include "crypto/random_stream.hpp"
+#include "model/data/dataset.hpp"
 #include "model/data/file.hpp"
 #include "model/influence.hpp"
 #include "model/norm.hpp"
 #include "model/pipe/memfd.hpp"
-#include "model/torch/dataset.hpp"
 #include "model/torch/error.hpp"
 #include "model/torch/initial.hpp"
 
@@ -213,7 +213,7 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   if (!std::filesystem::is_directory(open.state)) {
     fail(FailureKind::config, "the state directory " + open.state + " is not there; make it");
   }
-  const Dataset dataset = read_dataset(open.data, open.task, open.score_examples);
+  const Dataset dataset = data::read_dataset(open.data, open.task, open.score_examples);
   Network network(open.task, dataset, open.device, open.threads);
   const model::Schema schema = network.schema();
   const Params initial = initial_model(schema, last_layer(open.task), open.task.seed);

@@ -1,4 +1,4 @@
-#include "model/torch/dataset.hpp"
+#include "model/data/dataset.hpp"
 
 #include "crypto/hash.hpp"
 #include "model/data/cifar.hpp"
@@ -12,10 +12,9 @@
 #include <string>
 #include <utility>
 
-namespace kith::worker {
+namespace kith::data {
 namespace {
 
-using data::DataError;
 using std::filesystem::path;
 using Files = std::vector<path>;
 
@@ -31,14 +30,14 @@ void append(Samples& all, Samples more) {
 
 // ---- Pictures ----
 
-data::CifarLabel cifar_label(const model::Task& task) {
+CifarLabel cifar_label(const model::Task& task) {
   switch (task.classes) {
     case 10:
-      return data::CifarLabel::only;
+      return CifarLabel::only;
     case 20:
-      return data::CifarLabel::coarse;
+      return CifarLabel::coarse;
     case 100:
-      return data::CifarLabel::fine;
+      return CifarLabel::fine;
     default:
       throw DataError("task.classes is " + std::to_string(task.classes) +
                       ", but .bin files have 10 classes (CIFAR-10), or 20 coarse or 100 fine ones"
@@ -47,7 +46,7 @@ data::CifarLabel cifar_label(const model::Task& task) {
 }
 
 /// Pixels from -1 to 1.  `images` and `labels` are what errors name.
-Samples samples_of(const data::Examples& examples, const model::Task& task, const path& images,
+Samples samples_of(const Examples& examples, const model::Task& task, const path& images,
                    const path& labels) {
   const auto& [count, channels, height, width, pixels] = examples.images;
   if (channels != task.input[0] || height != task.input[1] || width != task.input[2]) {
@@ -80,7 +79,7 @@ Samples read_pictures(const Files& files, const model::Task& task) {
   if (std::ranges::all_of(files, is_cifar)) {
     Samples all;
     for (const path& file : files) {
-      Samples more = samples_of(data::read_cifar(file, cifar_label(task)), task, file, file);
+      Samples more = samples_of(read_cifar(file, cifar_label(task)), task, file, file);
       all.shape = more.shape;
       append(all, std::move(more));
     }
@@ -93,27 +92,27 @@ Samples read_pictures(const Files& files, const model::Task& task) {
         std::to_string(files.size()) + " with " + files.front().string() +
         "; if it is a table, task.columns must say what is in it, if a text, task.vocabulary");
   }
-  return samples_of(data::read_examples(files[0], files[1]), task, files[0], files[1]);
+  return samples_of(read_examples(files[0], files[1]), task, files[0], files[1]);
 }
 
 // ---- Text ----
 
 Samples read_text(const Files& files, const model::Task& task) {
-  const auto vocabulary = data::read_vocabulary(task.vocabulary);
+  const auto vocabulary = read_vocabulary(task.vocabulary);
   if (crypto::to_hex(vocabulary.hash()) != task.vocabulary_hash ||
       vocabulary.size() != task.classes) {
     throw DataError(task.vocabulary.string() +
                     " has changed since the node was started; restore it, or start the node again");
   }
   Samples all;
-  all.width = data::kMaxSentence + 1;
+  all.width = kMaxSentence + 1;
   for (const path& file : files) {
-    const auto sentences = data::read_sentences(file);
+    const auto sentences = read_sentences(file);
     if (sentences.empty()) {
       throw DataError(file.string() + " holds no sentence; put one on each line");
     }
     for (const std::string& sentence : sentences) {
-      auto tokens = data::tokens_of(sentence, vocabulary);
+      auto tokens = tokens_of(sentence, vocabulary);
       tokens.resize(all.width, Samples::kNoTarget);
       all.targets.insert(all.targets.end(), tokens.begin(), tokens.end());
     }
@@ -127,7 +126,7 @@ Samples read_tables(const Files& files, const model::Task& task) {
   const auto columns = model::columns_of(task);
   Samples all;
   for (const path& file : files) {
-    data::Table table = data::read_table(file, columns);
+    Table table = read_table(file, columns);
     if (table.labels.empty()) {
       throw DataError(file.string() + " holds no row; name a file with some");
     }
@@ -172,14 +171,14 @@ Samples select(const Samples& all, std::span<const std::size_t> indices) {
   return chosen;
 }
 
-std::vector<data::Taggable> tagged(const Samples& all, const model::Task& task,
+std::vector<Taggable> tagged(const Samples& all, const model::Task& task,
                                    const std::string& split_key) {
-  const data::Tagger tagger(split_key);
+  const Tagger tagger(split_key);
   // Sentences and numbers have no label to be balanced by.
   const bool numbers = !all.values.empty();
   const bool labelled = !numbers && model::data_kind(task) != model::DataKind::text;
   const std::size_t size = all.inputs.size() / all.count();
-  std::vector<data::Taggable> examples;
+  std::vector<Taggable> examples;
   for (std::size_t i = 0; i < all.count(); ++i) {
     const auto input = std::as_bytes(std::span(all.inputs).subspan(i * size, size));
     const auto target =
@@ -187,16 +186,16 @@ std::vector<data::Taggable> tagged(const Samples& all, const model::Task& task,
                 : std::as_bytes(std::span(all.targets).subspan(i * all.width, all.width));
     Bytes content(input.begin(), input.end());
     content.insert(content.end(), target.begin(), target.end());
-    const data::Tag tag = tagger.tag(content);
+    const Tag tag = tagger.tag(content);
     examples.push_back({tag, tag, labelled ? all.targets[i] : 0});
   }
-  data::part_copies(examples, tagger);
+  part_copies(examples, tagger);
   return examples;
 }
 
 }  // namespace
 
-Dataset read_dataset(const pipe::DataFiles& files, const model::Task& task,
+Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
                      std::uint64_t score_examples) {
   if (!(files.validation > 0 && files.validation < 1)) {
     throw DataError("the validation fraction must be above 0 and below 1");
@@ -204,17 +203,17 @@ Dataset read_dataset(const pipe::DataFiles& files, const model::Task& task,
   if (files.train.empty()) throw DataError("there is no file to learn from; set data.train");
   const Samples all = read_samples(files.train, task);
   auto examples = tagged(all, task, files.split_key);
-  data::Split split = files.split == pipe::SplitBy::time
-                          ? data::split_by_time(examples, files.validation)
-                          : data::split_by_tag(examples, files.validation);
+  Split split = files.split == model::SplitBy::time
+                          ? split_by_time(examples, files.validation)
+                          : split_by_tag(examples, files.validation);
   Dataset dataset;
   if (files.validation_files.empty()) {
     dataset.validation = select(all, split.validation);
   } else {
     const Samples theirs = read_samples(files.validation_files, task);
     const auto its_examples = tagged(theirs, task, files.split_key);
-    split.train = data::in_order(examples);
-    split.validation = data::in_order(its_examples);
+    split.train = in_order(examples);
+    split.validation = in_order(its_examples);
     dataset.validation = select(theirs, split.validation);
     examples.insert(examples.end(), its_examples.begin(), its_examples.end());
   }
@@ -231,8 +230,8 @@ Dataset read_dataset(const pipe::DataFiles& files, const model::Task& task,
   dataset.scored = select(dataset.validation, scored);
   dataset.train = select(all, split.train);
   if (!files.test.empty()) dataset.test = read_samples(files.test, task);
-  dataset.fingerprint = data::fingerprint(examples);
+  dataset.fingerprint = fingerprint(examples);
   return dataset;
 }
 
-}  // namespace kith::worker
+}  // namespace kith::data

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "model/pipe/messages.hpp"
+#include "model/data_files.hpp"
 #include "model/task.hpp"
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace kith::worker {
+namespace kith::data {
 
 /// Examples as numbers, whatever they were: what a network is fed with and what it should answer.
 struct Samples {
@@ -30,14 +30,14 @@ struct Dataset {
   Samples validation;  ///< held back from training: chooses epochs, partners and the gate
   Samples scored;      ///< the first of `validation`: what peers are scored on
   Samples test;        ///< used for nothing but reporting
-  std::string fingerprint;  ///< of what is trained and validated on: data::fingerprint()
+  std::string fingerprint;  ///< of what is trained and validated on: fingerprint()
 };
 
 /// Reads the files and splits them: which side an example is on follows from itself and
 /// `files.split_key`, not from its place nor from a seed (data/split.hpp).  The examples of each part are
-/// in random order, that of their hashes.  Throws data::DataError if the files are not what the
+/// in random order, that of their hashes.  Throws DataError if the files are not what the
 /// task needs.
-[[nodiscard]] Dataset read_dataset(const pipe::DataFiles& files, const model::Task& task,
+[[nodiscard]] Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
                                    std::uint64_t score_examples);
 
-}  // namespace kith::worker
+}  // namespace kith::data
