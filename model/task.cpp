@@ -175,6 +175,16 @@ bool is_regression(const Task& task) { return !task.loss.empty() && task.loss !=
 
 unsigned outputs(const Task& task) { return is_regression(task) ? 1 : task.classes; }
 
+std::string class_name(const Task& task, std::size_t of) {
+  for (const std::string& declared : task.columns) {
+    const auto parsed = parse_column(declared);
+    const auto* const column = std::get_if<Column>(&parsed);
+    if (column == nullptr || column->use != Column::Use::target) continue;
+    if (of < column->values.size()) return column->values[of].front();
+  }
+  return std::to_string(of);
+}
+
 double score_bound(const Task& task) {
   if (!is_regression(task)) return clip_level(task.classes, task.clip_factor);
   return task.loss == "squared" ? 4 : 2;  // an error as large as the target's range, which is 2

@@ -58,6 +58,8 @@ enum class DataKind { pictures, text, table };
 /// "r2", of text "perplexity".
 [[nodiscard]] std::string metric_of(const Task& task);
 
+/// What people call a class; if the task has no name for it, its number.
+[[nodiscard]] std::string class_name(const Task& task, std::size_t of);
 /// The most that one example's loss counts in scoring, before it is weighted.
 [[nodiscard]] double score_bound(const Task& task);
 /// The most that a scored example can count, weighted.

@@ -209,6 +209,8 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
   Dataset dataset;
   if (files.validation_files.empty()) {
     dataset.validation = select(all, split.validation);
+    dataset.train_places = split.train;
+    dataset.validation_places = split.validation;
   } else {
     const Samples theirs = read_samples(files.validation_files, task);
     const auto its_examples = tagged(theirs, task, files.split_key);

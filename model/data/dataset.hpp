@@ -30,6 +30,8 @@ struct Dataset {
   Samples validation;  ///< held back from training: chooses epochs, partners and the gate
   Samples scored;      ///< the first of `validation`: what peers are scored on
   Samples test;        ///< used for nothing but reporting
+  /// Where each example of a part stands in the files; empty with files to validate with.
+  std::vector<std::size_t> train_places, validation_places;
   std::string fingerprint;  ///< of what is trained and validated on: fingerprint()
 };
 

@@ -1,0 +1,204 @@
+#include "model/data/check.hpp"
+
+#include "crypto/hash.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+#include <span>
+#include <tuple>
+
+namespace kith::data {
+namespace {
+
+constexpr std::size_t kLookedAt = 500;     // validation examples
+constexpr std::size_t kCompared = 20'000;  // training examples, with each of them
+constexpr std::size_t kBins = 20;
+constexpr std::size_t kTenth = 9;   // neighbour, counted from 0
+constexpr double kNear = 100;       // times as near as the tenth
+constexpr std::size_t kBeside = 3;  // places apart in the files
+
+std::size_t input_size(const Samples& samples) { return samples.inputs.size() / samples.count(); }
+
+std::span<const float> input(const Samples& samples, std::size_t i) {
+  return std::span(samples.inputs).subspan(i * input_size(samples), input_size(samples));
+}
+
+crypto::Hash content(const Samples& samples, std::size_t i) {
+  const auto inputs = samples.inputs.empty() ? std::span<const float>() : input(samples, i);
+  const ByteView bytes = std::as_bytes(inputs);
+  Bytes all(bytes.begin(), bytes.end());
+  const auto target =
+      samples.values.empty()
+          ? std::as_bytes(std::span(samples.targets).subspan(i * samples.width, samples.width))
+          : std::as_bytes(std::span(samples.values).subspan(i, 1));
+  all.insert(all.end(), target.begin(), target.end());
+  return crypto::hash(all);
+}
+
+void count_copies(CheckReport& report, const Dataset& dataset) {
+  std::set<crypto::Hash> known;
+  for (std::size_t i = 0; i < dataset.train.count(); ++i) {
+    if (!known.insert(content(dataset.train, i)).second) ++report.copies;
+  }
+  for (std::size_t i = 0; i < dataset.validation.count(); ++i) {
+    known.insert(content(dataset.validation, i));
+  }
+  for (std::size_t i = 0; i < dataset.test.count(); ++i) {
+    if (known.contains(content(dataset.test, i))) ++report.test_copies;
+  }
+}
+
+void count_classes(CheckReport& report, const Dataset& dataset, const model::Task& task) {
+  std::map<std::int64_t, ClassShare> shares;
+  const auto count = [&](const Samples& part, std::uint64_t ClassShare::*member) {
+    for (const std::int64_t target : part.targets) ++(shares[target].*member);
+  };
+  count(dataset.train, &ClassShare::train);
+  count(dataset.validation, &ClassShare::validation);
+  count(dataset.test, &ClassShare::test);
+  for (auto& [target, share] : shares) {
+    share.name = model::class_name(task, static_cast<std::size_t>(target));
+    report.classes.push_back(std::move(share));
+  }
+}
+
+void draw_target(CheckReport& report, const Dataset& dataset, const model::Task& task) {
+  const double from = task.target_range[0], range = task.target_range[1] - from;
+  Histogram drawn{from, from + range, std::vector<std::uint64_t>(kBins)};
+  for (const float value : dataset.train.values) {
+    const double place = (static_cast<double>(value) + 1) / 2 * static_cast<double>(kBins);
+    const double last = static_cast<double>(kBins) - 1;
+    ++drawn.counts[static_cast<std::size_t>(std::clamp(std::floor(place), 0.0, last))];
+  }
+  report.target = std::move(drawn);
+}
+
+double square_distance(std::span<const float> a, std::span<const float> b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+/// Whether the nearest training example of a validation example is its neighbour in the files, or
+/// nearly the same: then what validates is no news.
+void look_at_neighbours(CheckReport& report, const Dataset& dataset) {
+  const auto& [train, validation] = std::tie(dataset.train, dataset.validation);
+  if (train.inputs.empty() || dataset.validation_places.empty()) return;
+  const std::size_t compared = std::min(train.count(), kCompared);
+  report.looked_at = std::min(validation.count(), kLookedAt);
+  std::vector<double> distances(compared);
+  for (std::size_t i = 0; i < report.looked_at; ++i) {
+    const auto own = input(validation, i);
+    double least = std::numeric_limits<double>::infinity();
+    std::size_t place = 0;
+    std::size_t beside = 0;
+    for (std::size_t j = 0; j < compared; ++j) {
+      const double distance = square_distance(own, input(train, j));
+      const auto [low, high] =
+          std::minmax(dataset.validation_places[i], dataset.train_places[j]);
+      if (high - low <= kBeside) ++beside;
+      distances[j] = distance;
+      if (distance >= least) continue;
+      least = distance;
+      place = high - low;
+    }
+    // Among equals the nearest is about half as far as the tenth; of a copy there are a few only.
+    const auto tenth = distances.begin() + static_cast<std::ptrdiff_t>(std::min(kTenth, compared - 1));
+    std::nth_element(distances.begin(), tenth, distances.end());
+    if (least < *tenth / (kNear * kNear)) ++report.near_copies;
+    if (place <= kBeside) ++report.next_to_nearest;
+    report.next_by_chance += static_cast<double>(beside) / static_cast<double>(compared);
+  }
+}
+
+std::string percent(double share) { return std::to_string(std::lround(100 * share)) + " %"; }
+
+void judge_classes(CheckReport& report, const model::Task& task) {
+  if (model::data_kind(task) == model::DataKind::text || report.classes.empty()) return;
+  const auto largest = std::ranges::max_element(report.classes, {}, &ClassShare::train);
+  const double share = static_cast<double>(largest->train) / static_cast<double>(report.train);
+  const std::string metric = model::metric_of(task);
+  if (report.classes.size() == 1) {
+    report.to_mend.push_back("all examples are of the class " + largest->name +
+                             "; nothing can be told apart, so add examples of others");
+    return;
+  }
+  if (share > 0.8 && metric == "accuracy") {
+    report.to_mend.push_back(percent(share) + " of the examples are of the class " + largest->name +
+                             ", so who always says that has an accuracy of " + percent(share) +
+                             "; agree on another task.metric, such as \"balanced_accuracy\"");
+  }
+  for (const ClassShare& one : report.classes) {
+    if (one.train == 0) {
+      report.to_mend.push_back("the class " + one.name + " is validated or tested but never " +
+                               "trained on; add examples of it");
+    } else if (one.validation == 0) {
+      report.notes.push_back("the class " + one.name + " has " + std::to_string(one.train) +
+                             " training examples and none to validate with");
+    }
+  }
+  if (report.classes.size() < task.classes) {
+    report.notes.push_back(std::to_string(report.classes.size()) + " of the task's " +
+                           std::to_string(task.classes) + " classes occur here");
+  }
+}
+
+void judge_split(CheckReport& report, model::SplitBy split) {
+  if (report.validation < 40) {
+    report.notes.push_back(std::to_string(report.validation) +
+                           " examples validate: with fewer than about 40, what a peer's model is "
+                           "worth can hardly be told");
+  }
+  if (report.test_copies > 0) {
+    report.to_mend.push_back(std::to_string(report.test_copies) +
+                             " test examples are among those to learn from, so test results will "
+                             "be too good; take them out of data.test");
+  }
+  if (report.copies * 20 > report.train) {
+    report.notes.push_back(std::to_string(report.copies) +
+                           " training examples are copies of others; copies are on one side of the "
+                           "split");
+  }
+  if (report.looked_at == 0) return;
+  const auto looked_at = static_cast<double>(report.looked_at);
+  if (static_cast<double>(report.near_copies) > 0.2 * looked_at) {
+    report.to_mend.push_back(
+        percent(static_cast<double>(report.near_copies) / looked_at) +
+        " of the validation examples are nearly the same as a training example, so validation "
+        "will be too good; name what they have in common (a patient, a machine) as the group");
+  }
+  const auto beside = static_cast<double>(report.next_to_nearest);
+  const bool in_order = beside > 0.1 * looked_at && beside > 5 * report.next_by_chance + 5;
+  if (in_order && split == model::SplitBy::content) {
+    report.to_mend.push_back(
+        "of " + percent(beside / looked_at) + " of the validation examples, the most similar " +
+        "training example stands beside them in the files: the rows are in an order that matters, "
+        "and validation will be too good; if it is that of time, set data.split = \"time\", and "
+        "if neighbours are of one patient or machine, name it as the group");
+  }
+}
+
+}  // namespace
+
+CheckReport check(const Dataset& dataset, const model::Task& task, model::SplitBy split) {
+  CheckReport report;
+  report.train = dataset.train.count();
+  report.validation = dataset.validation.count();
+  report.test = dataset.test.count();
+  const bool text = model::data_kind(task) == model::DataKind::text;
+  if (!model::is_regression(task) && !text) count_classes(report, dataset, task);
+  if (model::is_regression(task)) draw_target(report, dataset, task);
+  count_copies(report, dataset);
+  look_at_neighbours(report, dataset);
+  judge_classes(report, task);
+  judge_split(report, split);
+  return report;
+}
+
+}  // namespace kith::data
