@@ -91,7 +91,7 @@ Samples read_pictures(const Files& files, const model::Task& task) {
         "pictures are two IDX files, images and labels in this order, or CIFAR's .bin"
         " files; there are " +
         std::to_string(files.size()) + " with " + files.front().string() +
-        "; if it is a table, task.columns must say what is in it, if a text, task.vocabulary");
+        "; if it is a table, [[task.column]] must say what is in it, if a text, task.vocabulary");
   }
   return samples_of(data::read_examples(files[0], files[1]), task, files[0], files[1]);
 }
@@ -124,12 +124,16 @@ Samples read_text(const Files& files, const model::Task& task) {
 // ---- Tables ----
 
 Samples read_tables(const Files& files, const model::Task& task) {
-  const auto columns = model::columns_of(task);
   Samples all;
   for (const path& file : files) {
-    data::Table table = data::read_table(file, columns);
-    if (table.labels.empty()) {
-      throw DataError(file.string() + " holds no row; name a file with some");
+    data::Table table = data::read_table(file, task.columns);
+    if (table.rows == 0) {
+      throw DataError(file.string() + " holds no row" +
+                      (table.noticed.without_target > 0 ? " with a target" : "") +
+                      "; name a file with some");
+    }
+    if (!table.values.empty()) {
+      throw DataError("the target column is a number, and only classes can be predicted so far");
     }
     all.shape = {static_cast<std::int64_t>(table.features)};
     append(all,
