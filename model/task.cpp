@@ -7,8 +7,10 @@
 #include <iterator>
 #include <map>
 #include <numeric>
+#include <set>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace kith::model {
 namespace {
@@ -21,7 +23,8 @@ constexpr unsigned kMaxImageSide = 4096;   // pixels, and channels
 constexpr unsigned kMaxClasses = 65536;
 constexpr unsigned kMaxBatch = 65536;  // examples
 constexpr std::size_t kMaxColumns = 1024;
-constexpr std::size_t kMaxColumnText = 32768;  // bytes, of all declarations: half a pipe message
+// Bytes that all columns may have as text: JSON in a message to the worker, TOML for a new member.
+constexpr std::size_t kMaxColumnText = 56 << 10;
 
 template <class Number>
 std::string text(Number number) {
@@ -78,37 +81,51 @@ std::span<const std::string_view> metrics_of(const Task& task) {
   return kClasses;
 }
 
-/// What is wrong with the declarations of a table.
+/// The most that a column takes as JSON or TOML.
+std::size_t written_size(const Column& column) {
+  std::size_t bytes = to_string(column).size() + 40 + 5 * column.missing.size();
+  for (const auto& spellings : column.values) bytes += 4 + 4 * spellings.size();
+  const auto options = column.target + column.group + column.time + !column.values.empty() +
+                       !column.missing.empty() + (column.scale != Column::Scale::linear) +
+                       (column.unknown != Column::Unknown::refused);
+  return bytes + 16 * static_cast<std::size_t>(options);
+}
+
+/// What is wrong with the columns of a table.
 std::optional<std::string> column_problem(const Task& task) {
-  if (task.model != "mlp") return "columns must be left out, except for an mlp";
-  if (task.columns.size() > kMaxColumns) {
-    return "columns must be at most " + text(kMaxColumns);
-  }
+  if (task.model != "mlp") return "column must be left out, except for an mlp";
+  if (task.columns.size() > kMaxColumns)
+    return "column must be there at most " + text(kMaxColumns) + " times";
   std::size_t bytes = 0;
   std::size_t inputs = 0;
-  std::vector<std::string> names;
-  for (const std::string& declared : task.columns) {
-    const auto parsed = parse_column(declared);
-    if (const auto* const why = std::get_if<std::string>(&parsed)) {
-      return "columns must be declared like \"age: 20..80\"; in \"" + declared.substr(0, 80) +
-             "\" " + *why;
+  std::set<std::string_view> names;
+  for (const Column& column : task.columns) {
+    const std::string_view shown = std::string_view(column.name).substr(0, kMaxName);
+    if (const auto wrong = problem(column)) {
+      return "column \"" + std::string(shown) + "\" " + *wrong;
     }
-    const auto& column = std::get<Column>(parsed);
-    if (std::ranges::find(names, column.name) != names.end()) {
-      return "columns must have different names; two are called " + column.name;
-    }
-    names.push_back(column.name);
-    bytes += declared.size();
+    if (!names.insert(column.name).second)
+      return "column \"" + std::string(shown) + "\" is there twice";
+    bytes += written_size(column);
     inputs += features(column);
   }
   if (bytes > kMaxColumnText) {
-    return "columns must be at most " + text(kMaxColumnText) + " bytes of text together";
+    return "column must be shorter: all are " + text(bytes) + " bytes of text, of which " +
+           text(kMaxColumnText) + " are allowed";
+  }
+  for (const auto& [role, is] :
+       {std::pair("target", &Column::target), std::pair("group", &Column::group),
+        std::pair("time", &Column::time)}) {
+    const auto count = std::ranges::count(task.columns, true, is);
+    if (count > 1)
+      return std::string("column must have at most one with ") + role + " = true; there are " +
+             text(count);
   }
   const auto classes = classes_of(task.columns);
-  if (!classes) return "columns must have exactly one target, like \"target sick: 0 | 1\"";
-  if (inputs == 0) return "columns must have one with a range or values beside the target";
+  if (!classes) return "column must have one with target = true, what is to be predicted";
+  if (inputs == 0) return "column must have one of which something can be learnt beside the target";
   if (task.classes != *classes) {
-    return "classes must be " + text(*classes) + ", as many as the target column has";
+    return "classes must be " + text(*classes) + ", as follows from the target column";
   }
   return std::nullopt;
 }
@@ -125,7 +142,7 @@ std::optional<std::string> data_problem(const Task& task) {
     if (task.vocabulary.empty() || !hash || hash->size() != crypto::Hash().size()) {
       return "vocabulary must name a file with one word a line, for a gru-lm";
     }
-    if (!task.columns.empty()) return "columns must be left out, except for an mlp";
+    if (!task.columns.empty()) return "column must be left out, except for an mlp";
   }
   if (kind == DataKind::pictures && !all_within(task.input, kMaxImageSide)) {
     return "input must be channels, height and width, each from 1 to " + text(kMaxImageSide);
@@ -144,6 +161,15 @@ std::optional<std::string> goal_problem(const Task& task) {
     return "target_range must be two numbers, the smaller first";
   }
   const bool numbers = is_regression(task);
+  const bool table = data_kind(task) == DataKind::table;
+  const bool named = !task.loss.empty();
+  if (table && named && (task.loss != kLosses[1]) != (classes_of(task.columns) == 1U)) {
+    return "loss must be left out, or suit the target column: \"cross-entropy\" for classes, the "
+           "others for a number";
+  }
+  if (table && range != std::vector<double>{-1, 1}) {
+    return "target_range must be left out for a table, whose target column has low and high";
+  }
   if (numbers && data_kind(task) == DataKind::text) {
     return "loss must be \"cross-entropy\", for a gru-lm";
   }
@@ -171,23 +197,27 @@ std::optional<std::string> goal_problem(const Task& task) {
 
 }  // namespace
 
-bool is_regression(const Task& task) { return !task.loss.empty() && task.loss != kLosses[1]; }
+bool is_regression(const Task& task) {
+  return classes_of(task.columns) == 1U || (!task.loss.empty() && task.loss != kLosses[1]);
+}
+
+double unscaled_target(const Task& task, double scaled) {
+  if (const Column* const target = target_of(task.columns)) return unscaled(*target, scaled);
+  return task.target_range[0] + (scaled + 1) / 2 * (task.target_range[1] - task.target_range[0]);
+}
 
 unsigned outputs(const Task& task) { return is_regression(task) ? 1 : task.classes; }
 
 std::string class_name(const Task& task, std::size_t of) {
-  for (const std::string& declared : task.columns) {
-    const auto parsed = parse_column(declared);
-    const auto* const column = std::get_if<Column>(&parsed);
-    if (column == nullptr || column->use != Column::Use::target) continue;
-    if (of < column->values.size()) return column->values[of].front();
-  }
-  return std::to_string(of);
+  const Column* const target = target_of(task.columns);
+  if (target == nullptr) return std::to_string(of);
+  const auto& values = values_of(*target);
+  return of < values.size() ? values[of].front() : std::to_string(of);
 }
 
 double score_bound(const Task& task) {
   if (!is_regression(task)) return clip_level(task.classes, task.clip_factor);
-  return task.loss == "squared" ? 4 : 2;  // an error as large as the target's range, which is 2
+  return task.loss.empty() || task.loss == "squared" ? 4 : 2;  // an error as large as the target's range, which is 2
 }
 
 double largest_score(const Task& task) {
@@ -206,24 +236,16 @@ DataKind data_kind(const Task& task) {
   return task.columns.empty() ? DataKind::pictures : DataKind::table;
 }
 
-std::vector<Column> columns_of(const Task& task) {
-  std::vector<Column> columns;
-  for (const std::string& declared : task.columns) {
-    columns.push_back(std::get<Column>(parse_column(declared)));
-  }
-  return columns;
+const Column* target_of(const std::vector<Column>& columns) {
+  if (std::ranges::count(columns, true, &Column::target) != 1) return nullptr;
+  return &*std::ranges::find(columns, true, &Column::target);
 }
 
-std::optional<unsigned> classes_of(const std::vector<std::string>& columns) {
-  std::optional<unsigned> classes;
-  for (const std::string& declared : columns) {
-    const auto parsed = parse_column(declared);
-    const auto* const column = std::get_if<Column>(&parsed);
-    if (column == nullptr || column->use != Column::Use::target) continue;
-    if (classes) return std::nullopt;
-    classes = static_cast<unsigned>(column->values.size());
-  }
-  return classes;
+std::optional<unsigned> classes_of(const std::vector<Column>& columns) {
+  const Column* const target = target_of(columns);
+  if (target == nullptr) return std::nullopt;
+  if (target->kind == Column::Kind::number) return 1;
+  return static_cast<unsigned>(values_of(*target).size());
 }
 
 std::optional<std::string> problem(const Task& task) {
@@ -263,7 +285,7 @@ std::optional<std::string> problem(const Task& task) {
 
 std::string canonical_text(const Task& task) {
   assert(!problem(task));
-  std::map<std::string_view, std::string> fields = {
+  std::map<std::string, std::string> fields = {
       {"batch", text(task.batch)},
       {"classes", text(task.classes)},
       {"clip_factor", text(task.clip_factor)},
@@ -284,22 +306,25 @@ std::string canonical_text(const Task& task) {
       fields["vocabulary"] = task.vocabulary_hash;
       break;
     case DataKind::table:
-      for (const Column& column : columns_of(task)) {
-        std::string& joined = fields["columns"];
-        joined += (joined.empty() ? "" : ",") + to_string(column);
+      for (std::size_t i = 0; i < task.columns.size(); ++i) {
+        std::string number = text(i + 1);
+        number.insert(0, 4 - number.size(), '0');
+        fields["column_" + number] = to_string(task.columns[i]);
       }
       break;
   }
   if (is_regression(task)) {
-    fields["loss"] = task.loss;
-    fields["target_range"] = text(task.target_range[0]) + "," + text(task.target_range[1]);
+    fields["loss"] = task.loss.empty() ? "squared" : task.loss;
+    if (data_kind(task) != DataKind::table) {
+      fields["target_range"] = text(task.target_range[0]) + "," + text(task.target_range[1]);
+    }
   }
   if (!task.metric.empty()) fields["metric"] = task.metric;
   if (!task.class_weights.empty()) {
     fields["class_weights"] = text(std::span<const double>(task.class_weights));
   }
   std::string lines;
-  for (const auto& [key, value] : fields) lines += std::string(key) + "=" + value + "\n";
+  for (const auto& [key, value] : fields) lines += key + "=" + value + "\n";
   return lines;
 }
 

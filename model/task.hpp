@@ -21,11 +21,11 @@ struct Task {
   std::string model = "mlp";    ///< "mlp", "cnn", "resnet" or "gru-lm"
   std::vector<unsigned> sizes;  ///< what the model makes of them: docs/configuration.md
   std::array<unsigned, 3> input{1, 28, 28};  ///< of pictures: channels, height, width
-  std::vector<std::string> columns{};        ///< of a table (mlp): one parse_column() text each
+  std::vector<Column> columns{};             ///< of a table (mlp)
   std::filesystem::path vocabulary{};  ///< of text (gru-lm): its words; where it lies is local
   std::string vocabulary_hash{};       ///< of its words, in hexadecimal
-  unsigned classes = 10;               ///< text: words of the vocabulary and two more
-  std::uint64_t seed = 0;              ///< of M0, the initial weights
+  unsigned classes = 10;   ///< text: words of the vocabulary and two more; 1: a number is predicted
+  std::uint64_t seed = 0;  ///< of M0, the initial weights
 
   double learning_rate = 0.05;  ///< of stochastic gradient descent
   double momentum = 0.9;
@@ -65,18 +65,21 @@ enum class DataKind { pictures, text, table };
 /// The most that a scored example can count, weighted.
 [[nodiscard]] double largest_score(const Task& task);
 
-/// The columns of a table.  Requires !problem(task).
-[[nodiscard]] std::vector<Column> columns_of(const Task& task);
-/// How many classes the columns tell apart; nullopt if no one of them is a target.
-[[nodiscard]] std::optional<unsigned> classes_of(const std::vector<std::string>& columns);
+/// A target's value in its own unit, from one that is scaled to -1..1.
+[[nodiscard]] double unscaled_target(const Task& task, double scaled);
+
+/// The column that is predicted; null if none is, or several are.
+[[nodiscard]] const Column* target_of(const std::vector<Column>& columns);
+/// How many classes the columns tell apart, 1 if the target is a number; nullopt without a target.
+[[nodiscard]] std::optional<unsigned> classes_of(const std::vector<Column>& columns);
 
 /// Why this is no task, in one sentence that names the field; nullopt if it is one.
 [[nodiscard]] std::optional<std::string> problem(const Task& task);
 
 /// The task as text: a line `key=value` for every field that its kind of data has, sorted by key,
-/// each ended by a newline;
-/// lists joined by commas; numbers in the shortest form that reads back as the same number, so that
-/// it is the same text on every machine.  Requires !problem(task).
+/// each ended by a newline; columns as `column_0001=` and to_string(); lists joined by commas;
+/// numbers in the shortest form that reads back as the same number, so that it is the same text on
+/// every machine.  Requires !problem(task).
 [[nodiscard]] std::string canonical_text(const Task& task);
 
 /// What two nodes must agree on, as text: `kith task`, the canonical text, and the hash of M0, each

@@ -1,9 +1,9 @@
 #include "daemon/config/config.hpp"
 
 #include "daemon/config/config_keys.hpp"
+#include "daemon/config/settings.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
-#include "daemon/config/settings.hpp"
 #include "model/data/text.hpp"
 #include "net/limits.hpp"
 
@@ -43,12 +43,129 @@ struct settings::Choices<log::Format> {
       {{"text", log::Format::text}, {"json", log::Format::json}}};
 };
 
+template <>
+struct settings::Choices<model::Column::Kind> {
+  using Kind = model::Column::Kind;
+  static constexpr std::array<settings::Choice<Kind>, 6> all{{{"number", Kind::number},
+                                                              {"category", Kind::category},
+                                                              {"ordinal", Kind::ordinal},
+                                                              {"yes-no", Kind::yes_no},
+                                                              {"date", Kind::date},
+                                                              {"ignored", Kind::ignored}}};
+};
+template <>
+struct settings::Choices<model::Column::Scale> {
+  static constexpr std::array<settings::Choice<model::Column::Scale>, 2> all{
+      {{"linear", model::Column::Scale::linear}, {"log", model::Column::Scale::log}}};
+};
+template <>
+struct settings::Choices<model::Column::Unknown> {
+  static constexpr std::array<settings::Choice<model::Column::Unknown>, 2> all{
+      {{"refused", model::Column::Unknown::refused}, {"missing", model::Column::Unknown::missing}}};
+};
+
 using namespace settings;
 
 namespace {
 
 constexpr milliseconds kDay = std::chrono::hours(24);
 constexpr unsigned kMany = 1'000'000;
+
+using model::Column;
+
+/// An end of a range: a number, or a date.
+Key<Column> end_key(std::string_view name, double Column::*end, std::string_view summary) {
+  const auto read_end = [end](Column& column, const toml::node& node) {
+    if (read(node, column.*end)) return true;
+    std::string text;
+    if (node.is_date()) {
+      text = toml_text(*node.as_date());
+    } else if (!read(node, text)) {
+      return false;
+    }
+    const auto days = model::parse_date(text);
+    if (days) column.*end = *days;
+    return days.has_value();
+  };
+  const auto show_end = [end](const Column& column) -> std::string {
+    if (column.low == 0 && column.high == 0) return "";
+    return column.kind == Column::Kind::date ? model::date_text(column.*end) : show(column.*end);
+  };
+  return {.name = std::string(name),
+          .type = "a number, or a date like 2024-01-31",
+          .required = false,
+          .summary = std::string(summary),
+          .read = read_end,
+          .show = show_end,
+          .resolve = [](Column&, const fs::path&) {},
+          .read_tables = {}};
+}
+
+Key<Column> values_key(std::string_view summary) {
+  const auto read_values = [](Column& column, const toml::node& node) {
+    if (!node.is_array()) return false;
+    column.values.clear();
+    for (const toml::node& value : *node.as_array()) {
+      auto& spellings = column.values.emplace_back(1);
+      if (!read(value, spellings.front()) && !read(value, spellings)) return false;
+    }
+    return true;
+  };
+  const auto show_values = [](const Column& column) {
+    std::string text;
+    for (const auto& spellings : column.values) {
+      text += (text.empty() ? "" : ", ") +
+              (spellings.size() == 1 ? show(spellings.front()) : show(spellings));
+    }
+    return "[" + text + "]";
+  };
+  return {.name = "values",
+          .type = "a list of texts, or of lists of texts",
+          .required = false,
+          .summary = std::string(summary),
+          .read = read_values,
+          .show = show_values,
+          .resolve = [](Column&, const fs::path&) {},
+          .read_tables = {}};
+}
+
+std::vector<Key<Column>> column_keys() {
+  return {
+      required("name", &Column::name, Rule<std::string>{}, "As the first line of the file has it."),
+      key("kind", &Column::kind,
+          "number; category: one of some values; ordinal: the same, and they are in order; yes-no; "
+          "date."),
+      key("target", &Column::target,
+          "This column is predicted: a number as a number, all else as a class. One column is."),
+      key("group", &Column::group,
+          "Rows with the same text in it (a patient, a machine, a day) stay on one side when "
+          "examples are held back. With kind \"ignored\" it is used for nothing else."),
+      key("time", &Column::time,
+          "number, date: it says in which order the rows came, and is no input."),
+      end_key("low", &Column::low,
+              "number, date: the lower end of what is usual, for all nodes. It becomes -1."),
+      end_key("high", &Column::high,
+              "The upper end, which becomes 1. Cells beyond are counted, and count as the nearest "
+              "end; a target goes on."),
+      key("scale", &Column::scale, "number: \"log\" for what spans several orders of magnitude."),
+      values_key(
+          "category, ordinal, yes-no: what there is, in this order; a list in it is one value "
+          "in several spellings: [\"none\", [\"mild\", \"slight\"]]. Cells are compared "
+          "as text: 7, 07 and 7.0 are three values. yes-no needs none if the cells are yes "
+          "and no, true and false, 1 and 0, or the like."),
+      key("missing", &Column::missing,
+          "What else means that there is no value, like [\"-9\"], beside an empty cell, ?, NA, "
+          "N/A, NaN, null, a dot or a dash."),
+      key("unknown", &Column::unknown,
+          "What becomes of a cell that is none of the values: the file is refused, or it counts "
+          "as missing.")};
+}
+
+std::optional<std::string> column_problem(const Column& column) {
+  const auto wrong = model::problem(column);
+  if (!wrong) return std::nullopt;
+  return "column " + show(column.name.substr(0, 64)) + " " + *wrong;
+}
 
 }  // namespace
 
@@ -64,17 +181,15 @@ std::vector<Key<model::Task>> task_keys() {
           "Hidden units (mlp) or channels (cnn, resnet) of each layer; of the embedding and "
           "of the hidden state (gru-lm)."),
       key("input", &Owner::input, "Channels, height and width of a picture."),
-      key("columns", &Owner::columns,
-          "For tables: every column of the CSV files, in their order. \"age: 20..80\" is a "
-          "number and its usual range; \"pain: none | mild/slight\" is one of some values, "
-          "with '/' between spellings of the same; \"target sick: 0 | 1/2/3\" is what to "
-          "predict; a bare name is not used. An empty cell or '?' is a missing value."),
+      tables<Owner, Column>("column", &Owner::columns, column_keys(), column_problem,
+                            "For tables: what each column is, below. Other columns of the files, "
+                            "and their order, do not matter."),
       key("vocabulary", &Owner::vocabulary,
           "For text: a file with the words that the model knows, one a line, in lower case. "
           "All other words are the same to it. Every node needs the same words."),
       key("classes", &Owner::classes, within(1U, 65536U),
           "How many classes there are. For text and tables it follows from vocabulary and "
-          "columns, and need not be set."),
+          "column, and need not be set; 1 if a number is predicted."),
       key("seed", &Owner::seed, "Of the initial weights, which every node starts from."),
       key("learning_rate", &Owner::learning_rate, above_zero(),
           "Step of stochastic gradient descent."),
@@ -364,7 +479,7 @@ void complete_task(model::Task& task, const toml::table& table, const Complain& 
     }
     task.classes = classes;
   };
-  if (const auto classes = model::classes_of(task.columns)) follows(*classes, "columns");
+  if (const auto classes = model::classes_of(task.columns)) follows(*classes, "column");
   if (!task.vocabulary.empty()) {
     try {
       const auto vocabulary = data::read_vocabulary(task.vocabulary);
@@ -462,7 +577,9 @@ std::string replace_task(std::string_view text, const fs::path& file, const mode
   const auto* const old = table.at_path("task").node();
   const std::size_t header = old == nullptr ? 0 : old->source().begin.line;
   if (header == 0 || !lines.at(header - 1).starts_with("[task]")) by_hand(file, task);
-  const auto is_header = [](const std::string& line) { return line.starts_with('['); };
+  const auto is_header = [](const std::string& line) {
+    return line.starts_with('[') && !line.starts_with("[[task.");
+  };
   const auto begin = lines.begin() + static_cast<std::ptrdiff_t>(header) - 1;
   auto end = std::find_if(std::next(begin), lines.end(), is_header);
   // The next section begins with what is said above it, and this one with what is said above it.
@@ -539,6 +656,41 @@ model::Task load_task(const fs::path& file) {
   return reader.task();
 }
 
+namespace {
+
+std::string column_markdown() {
+  static const Column defaults{};
+  const auto shown = [](const Key<Column>& key) {
+    const std::string value = key.show(defaults);
+    return value.empty() ? "none" : value;
+  };
+  return "\n### `[[task.column]]`\n\nA column of a table; one such table of keys for each.\n\n" +
+         markdown_table(column_keys(), shown) +
+         "\n```toml\n"
+         "[[task.column]]\n"
+         "name = \"age\"\n"
+         "kind = \"number\"\n"
+         "low = 20\n"
+         "high = 80\n"
+         "\n"
+         "[[task.column]]\n"
+         "name = \"pain\"\n"
+         "kind = \"ordinal\"\n"
+         "values = [\"none\", [\"mild\", \"slight\"], \"severe\"]\n"
+         "\n"
+         "[[task.column]]\n"
+         "name = \"patient\"\n"
+         "group = true\n"
+         "\n"
+         "[[task.column]]\n"
+         "name = \"sick\"\n"
+         "kind = \"yes-no\"\n"
+         "target = true\n"
+         "```\n";
+}
+
+}  // namespace
+
 std::string configuration_markdown() {
   std::string text =
       "# Configuration\n\n"
@@ -548,6 +700,7 @@ std::string configuration_markdown() {
   for (const auto& section : sections()) {
     text += "\n## `[" + section.name + "]`\n\n" + section.summary + "\n\n" +
             markdown_table(section.keys, default_of);
+    if (section.name == "task") text += column_markdown();
   }
   return text;
 }

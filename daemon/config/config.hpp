@@ -150,8 +150,8 @@ inline constexpr std::size_t kSettingsFile = 1 << 20;
 [[nodiscard]] model::Task load_task(const std::filesystem::path& file);
 
 /// `text`, which is a configuration with the section [task], with another one in its place and all
-/// else as it was.  `file` as in parse_config().  Throws Failure(EX_CONFIG) if it is written so that
-/// this cannot be done: what comes out is read again and compared.
+/// else as it was.  `file` as in parse_config().  Throws Failure(EX_CONFIG) if it is written so
+/// that this cannot be done: what comes out is read again and compared.
 [[nodiscard]] std::string replace_task(std::string_view text, const std::filesystem::path& file,
                                        const model::Task& task);
 

@@ -2,6 +2,7 @@
 
 #include "daemon/config/config.hpp"
 #include "daemon/system/failure.hpp"
+#include "model/column.hpp"
 #include "net/endpoint.hpp"
 
 #include <algorithm>
@@ -294,6 +295,9 @@ inline Rule<std::vector<std::string>> addresses() {
 
 // ---- The table. ----
 
+/// Throws an error that names the place.
+using Refuse = std::function<void(const toml::node* at, const std::string& what)>;
+
 /// One key of a section that is kept in an `Owner`.
 template <class Owner>
 struct Key {
@@ -304,6 +308,8 @@ struct Key {
   std::function<bool(Owner&, const toml::node&)> read;  ///< false if the value is not as it must be
   std::function<std::string(const Owner&)> show;
   std::function<void(Owner&, const fs::path&)> resolve;  ///< a relative path, against a folder
+  /// Of a list of tables, in place of `read`: refuses what is wrong where it stands.
+  std::function<void(Owner&, const toml::node&, const Refuse&)> read_tables{};
 };
 
 /// A section of a file that is read into a `Root`.
@@ -341,7 +347,8 @@ Key<Owner> key(std::string_view name, T Owner::*member, Rule<T> rule, std::strin
           .summary = std::string(summary),
           .read = read_value,
           .show = [member](const Owner& owner) { return show(owner.*member); },
-          .resolve = resolve};
+          .resolve = resolve,
+          .read_tables = {}};
 }
 template <class Owner, class T>
 Key<Owner> key(std::string_view name, T Owner::*member, std::string_view summary) {
@@ -353,6 +360,95 @@ Key<Owner> required(std::string_view name, T Owner::*member, Rule<T> rule,
   auto result = key(name, member, std::move(rule), summary);
   result.required = true;
   return result;
+}
+
+inline std::string excerpt(const toml::node& node) {
+  if (node.is_table()) return "a section";
+  std::string text = node.is_floating_point()
+                         ? show(node.as_floating_point()->get())
+                         : node.visit([](const auto& value) { return toml_text(value); });
+  std::ranges::replace(text, '\n', ' ');
+  constexpr std::size_t kLongest = 60;
+  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
+}
+
+/// One table of a list, by its `keys`.  `name` is the list's, as errors call it.
+template <class Part>
+Part read_part(const toml::table& table, const std::vector<Key<Part>>& keys,
+               const std::string& name, const Refuse& refuse) {
+  Part part;
+  for (const auto& [given, value] : table) {
+    const std::string full_name = name + "." + std::string(given.str());
+    const auto key = std::ranges::find(keys, given.str(), &Key<Part>::name);
+    if (key == keys.end()) {
+      std::vector<std::string_view> known;
+      for (const auto& k : keys) known.push_back(k.name);
+      refuse(&value, "unknown key " + full_name + "; there are " + alternatives(known));
+    } else if (!key->read(part, value)) {
+      refuse(&value, full_name + " must be " + key->type + ", not " + excerpt(value));
+    }
+  }
+  for (const auto& key : keys) {
+    if (!key.required || table.contains(key.name)) continue;
+    refuse(&table, name + "." + key.name + " is missing; add " + key.name + " = ... to this table");
+  }
+  return part;
+}
+
+/// A list of tables [[SECTION.name]] with the keys `parts`.  `problem` says what is wrong with one
+/// that was read, beginning with how it is called.
+template <class Owner, class Part>
+Key<Owner> tables(std::string_view name, std::vector<Part> Owner::*member,
+                  const std::vector<Key<Part>>& parts,
+                  std::function<std::optional<std::string>(const Part&)> problem,
+                  std::string_view summary) {
+  const std::string called(name);
+  const auto read_tables = [=](Owner& owner, const toml::node& node, const Refuse& refuse) {
+    std::vector<Part> all;
+    const toml::array* const list = node.as_array();
+    if (list == nullptr)
+      refuse(&node, called + " must be a list of tables, each under [[task." + called + "]]");
+    for (const toml::node& element : *list) {
+      if (!element.is_table()) {
+        refuse(&element,
+               called + " must be tables, like { name = \"age\", ... }, not " + excerpt(element));
+      }
+      all.push_back(read_part(*element.as_table(), parts, called, refuse));
+      if (const auto wrong = problem(all.back())) refuse(&element, *wrong);
+    }
+    owner.*member = std::move(all);
+  };
+  struct Refused {};
+  const auto read = [=](Owner& owner, const toml::node& node) {
+    try {
+      read_tables(owner, node, [](const toml::node*, const std::string&) { throw Refused{}; });
+    } catch (const Refused&) {
+      return false;
+    }
+    return true;
+  };
+  const auto show_all = [=](const Owner& owner) {
+    static const Part defaults{};
+    std::string text;
+    for (const Part& part : owner.*member) {
+      std::string fields;
+      for (const auto& key : parts) {
+        const std::string value = key.show(part);
+        if (value == key.show(defaults)) continue;
+        fields += (fields.empty() ? "" : ", ") + key.name + " = " + value;
+      }
+      text += "  { " + fields + " },\n";
+    }
+    return text.empty() ? std::string("[]") : "[\n" + text + "]";
+  };
+  return {.name = called,
+          .type = "tables",
+          .required = false,
+          .summary = std::string(summary),
+          .read = read,
+          .show = show_all,
+          .resolve = [](Owner&, const fs::path&) {},
+          .read_tables = read_tables};
 }
 
 /// `part` finds in a root what the section's keys are about.
@@ -371,27 +467,17 @@ Section<Root> section(std::string_view name, Owner& (*part)(Root&), std::string_
          .show = [part,
                   show = k.show](const Root& root) { return show(part(const_cast<Root&>(root))); },
          .resolve = [part, resolve = k.resolve](
-                        Root& root, const fs::path& folder) { resolve(part(root), folder); }});
+                        Root& root, const fs::path& folder) { resolve(part(root), folder); },
+         .read_tables = {}});
+    if (!k.read_tables) continue;
+    section.keys.back().read_tables = [part, read = k.read_tables](
+                                          Root& root, const toml::node& node,
+                                          const Refuse& refuse) { read(part(root), node, refuse); };
   }
   return section;
 }
 
 // ---- Reading. ----
-
-/// Edits (insert, delete, replace a character) from one text to the other.
-inline std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
 
 inline std::string_view last_part(std::string_view name) {
   return name.substr(name.rfind('.') + 1);
@@ -440,8 +526,8 @@ class SettingsReader {
     }
     // The right key in the wrong section counts as one edit.
     const auto edits = [&name](const std::string& candidate) {
-      return std::min(distance(name, candidate),
-                      1 + distance(last_part(name), last_part(candidate)));
+      return std::min(model::distance(name, candidate),
+                      1 + model::distance(last_part(name), last_part(candidate)));
     };
     const std::string nearest = *std::ranges::min_element(known, {}, edits);
     const bool near = edits(nearest) <= 1 + last_part(name).size() / 3;
@@ -458,6 +544,13 @@ class SettingsReader {
     if (key == keys.end()) {
       if (read_other(full_name, node)) return;
       fail_unknown(node, full_name);
+    }
+    if (key->read_tables) {
+      const auto refuse = [&](const toml::node* at, const std::string& what) {
+        fail(at, section + "." + what);
+      };
+      key->read_tables(owner, node, refuse);
+      return;
     }
     if (key->read(owner, node)) return;
     fail(&node, full_name + " must be " + key->type + ", not " + excerpt(node));
@@ -485,16 +578,6 @@ class SettingsReader {
       fail(table, section.name + "." + key.name + " is missing; add " + key.name +
                       " = ... to the section [" + section.name + "]");
     }
-  }
-
-  static std::string excerpt(const toml::node& node) {
-    if (node.is_table()) return "a section";
-    std::string text = node.is_floating_point()
-                           ? show(node.as_floating_point()->get())
-                           : node.visit([](const auto& value) { return toml_text(value); });
-    std::ranges::replace(text, '\n', ' ');
-    constexpr std::size_t kLongest = 60;
-    return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
   }
 
   fs::path file_;

@@ -66,8 +66,8 @@ void count_classes(CheckReport& report, const Dataset& dataset, const model::Tas
 }
 
 void draw_target(CheckReport& report, const Dataset& dataset, const model::Task& task) {
-  const double from = task.target_range[0], range = task.target_range[1] - from;
-  Histogram drawn{from, from + range, std::vector<std::uint64_t>(kBins)};
+  Histogram drawn{model::unscaled_target(task, -1), model::unscaled_target(task, 1),
+                  std::vector<std::uint64_t>(kBins)};
   for (const float value : dataset.train.values) {
     const double place = (static_cast<double>(value) + 1) / 2 * static_cast<double>(kBins);
     const double last = static_cast<double>(kBins) - 1;

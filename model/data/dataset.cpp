@@ -8,6 +8,8 @@
 #include "model/data/text.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -26,6 +28,8 @@ void append(Samples& all, Samples more) {
   all.inputs.insert(all.inputs.end(), more.inputs.begin(), more.inputs.end());
   all.targets.insert(all.targets.end(), more.targets.begin(), more.targets.end());
   all.values.insert(all.values.end(), more.values.begin(), more.values.end());
+  all.groups.insert(all.groups.end(), more.groups.begin(), more.groups.end());
+  all.times.insert(all.times.end(), more.times.begin(), more.times.end());
 }
 
 // ---- Pictures ----
@@ -90,7 +94,7 @@ Samples read_pictures(const Files& files, const model::Task& task) {
         "pictures are two IDX files, images and labels in this order, or CIFAR's .bin"
         " files; there are " +
         std::to_string(files.size()) + " with " + files.front().string() +
-        "; if it is a table, task.columns must say what is in it, if a text, task.vocabulary");
+        "; if it is a table, [[task.column]] must say what is in it, if a text, task.vocabulary");
   }
   return samples_of(read_examples(files[0], files[1]), task, files[0], files[1]);
 }
@@ -122,32 +126,36 @@ Samples read_text(const Files& files, const model::Task& task) {
 
 // ---- Tables ----
 
-Samples read_tables(const Files& files, const model::Task& task) {
-  const auto columns = model::columns_of(task);
+Samples read_tables(const Files& files, const model::Task& task, Noticed& noticed) {
   Samples all;
   for (const path& file : files) {
-    Table table = read_table(file, columns);
-    if (table.labels.empty()) {
-      throw DataError(file.string() + " holds no row; name a file with some");
+    Table table = read_table(file, task.columns);
+    if (table.rows == 0) {
+      throw DataError(file.string() + " holds no row" +
+                      (table.noticed.without_target > 0 ? " with a target" : "") +
+                      "; name a file with some");
     }
     all.shape = {static_cast<std::int64_t>(table.features)};
     append(all,
            {.shape = {},
             .inputs = std::move(table.inputs),
             .targets = std::move(table.labels),
-            .values = {}});
+            .values = std::move(table.values),
+            .groups = std::move(table.groups),
+            .times = std::move(table.times)});
+    add(noticed, table.noticed);
   }
   return all;
 }
 
-Samples read_samples(const Files& files, const model::Task& task) {
+Samples read_samples(const Files& files, const model::Task& task, Noticed& noticed) {
   switch (model::data_kind(task)) {
     case model::DataKind::pictures:
       return read_pictures(files, task);
     case model::DataKind::text:
       return read_text(files, task);
     case model::DataKind::table:
-      return read_tables(files, task);
+      return read_tables(files, task, noticed);
   }
   return {};
 }
@@ -155,7 +163,8 @@ Samples read_samples(const Files& files, const model::Task& task) {
 // ---- Splitting ----
 
 Samples select(const Samples& all, std::span<const std::size_t> indices) {
-  Samples chosen{.shape = all.shape, .inputs = {}, .width = all.width, .targets = {}, .values = {}};
+  Samples chosen;
+  chosen.shape = all.shape, chosen.width = all.width;
   const std::size_t size = all.inputs.size() / all.count();
   chosen.inputs.reserve(indices.size() * size);
   for (const std::size_t i : indices) {
@@ -187,10 +196,36 @@ std::vector<Taggable> tagged(const Samples& all, const model::Task& task,
     Bytes content(input.begin(), input.end());
     content.insert(content.end(), target.begin(), target.end());
     const Tag tag = tagger.tag(content);
-    examples.push_back({tag, tag, labelled ? all.targets[i] : 0});
+    const Tag unit =
+        all.groups.empty() ? tag : tagger.tag(as_byte_view("group " + all.groups[i]));
+    examples.push_back({tag, unit, labelled ? all.targets[i] : 0});
   }
   part_copies(examples, tagger);
   return examples;
+}
+
+/// Indices of the examples, the earliest first; those of which it is not known before all others.
+std::vector<std::size_t> by_time(const Samples& all) {
+  std::vector<std::size_t> order(all.count());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (all.times.empty()) return order;
+  const auto when = [&](std::size_t i) {
+    return std::isnan(all.times[i]) ? -std::numeric_limits<double>::infinity() : all.times[i];
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return when(a) < when(b); });
+  return order;
+}
+
+Split split_by_time(const Samples& all, std::span<const Taggable> examples, double fraction) {
+  const std::vector<std::size_t> order = by_time(all);
+  std::vector<Taggable> in_time;
+  for (const std::size_t i : order) in_time.push_back(examples[i]);
+  Split split = split_by_time(in_time, fraction);
+  for (auto* const side : {&split.train, &split.validation}) {
+    for (std::size_t& i : *side) i = order[i];
+  }
+  return split;
 }
 
 }  // namespace
@@ -201,18 +236,18 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
     throw DataError("the validation fraction must be above 0 and below 1");
   }
   if (files.train.empty()) throw DataError("there is no file to learn from; set data.train");
-  const Samples all = read_samples(files.train, task);
+  Dataset dataset;
+  const Samples all = read_samples(files.train, task, dataset.noticed);
   auto examples = tagged(all, task, files.split_key);
   Split split = files.split == model::SplitBy::time
-                          ? split_by_time(examples, files.validation)
+                          ? split_by_time(all, examples, files.validation)
                           : split_by_tag(examples, files.validation);
-  Dataset dataset;
   if (files.validation_files.empty()) {
     dataset.validation = select(all, split.validation);
     dataset.train_places = split.train;
     dataset.validation_places = split.validation;
   } else {
-    const Samples theirs = read_samples(files.validation_files, task);
+    const Samples theirs = read_samples(files.validation_files, task, dataset.noticed);
     const auto its_examples = tagged(theirs, task, files.split_key);
     split.train = in_order(examples);
     split.validation = in_order(its_examples);
@@ -231,7 +266,8 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
   std::iota(scored.begin(), scored.end(), std::size_t{0});
   dataset.scored = select(dataset.validation, scored);
   dataset.train = select(all, split.train);
-  if (!files.test.empty()) dataset.test = read_samples(files.test, task);
+  Noticed in_test;
+  if (!files.test.empty()) dataset.test = read_samples(files.test, task, in_test);
   dataset.fingerprint = fingerprint(examples);
   return dataset;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "model/data/noticed.hpp"
 #include "model/data_files.hpp"
 #include "model/task.hpp"
 
@@ -20,6 +21,8 @@ struct Samples {
   std::size_t width = 1;              ///< targets of one example
   std::vector<std::int64_t> targets;  ///< classes, or the words of a sentence
   std::vector<float> values = {};     ///< in their place, numbers: the range is -1 to 1
+  std::vector<std::string> groups = {};  ///< what each belongs to; empty: to nothing
+  std::vector<double> times = {};        ///< when it was; NaN: not known; empty: as they stand
 
   [[nodiscard]] std::size_t count() const { return (targets.size() + values.size()) / width; }
 };
@@ -32,6 +35,7 @@ struct Dataset {
   Samples test;        ///< used for nothing but reporting
   /// Where each example of a part stands in the files; empty with files to validate with.
   std::vector<std::size_t> train_places, validation_places;
+  Noticed noticed;          ///< in all files but those of the test
   std::string fingerprint;  ///< of what is trained and validated on: fingerprint()
 };
 

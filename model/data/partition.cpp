@@ -281,6 +281,39 @@ std::vector<NodeData> write_hospitals(const PartitionPlan& plan, const fs::path&
 
 // ---- Tasks ----
 
+/// Of the heart disease data, where one hospital writes 1.0 and another 1.
+std::vector<model::Column> heart_columns() {
+  using model::Column;
+  const auto number = [](const char* name, double low, double high) {
+    return Column{.name = name, .kind = Column::Kind::number, .low = low, .high = high};
+  };
+  const auto choice = [](const char* name, unsigned from, unsigned to) {
+    Column column{.name = name, .kind = Column::Kind::category};
+    for (unsigned value = from; value <= to; ++value) {
+      column.values.push_back({std::to_string(value), std::to_string(value) + ".0"});
+    }
+    return column;
+  };
+  Column thal{.name = "thal", .kind = Column::Kind::category};
+  thal.values = {{"3", "3.0"}, {"6", "6.0"}, {"7", "7.0"}};
+  Column sick{.name = "sick", .kind = Column::Kind::category, .target = true};
+  sick.values = {{"0"}, {"1", "2", "3", "4"}};
+  return {number("age", 25, 80),
+          choice("sex", 0, 1),
+          choice("pain", 1, 4),
+          number("pressure", 90, 200),
+          number("cholesterol", 100, 400),
+          choice("sugar", 0, 1),
+          choice("ecg", 0, 2),
+          number("rate", 60, 200),
+          choice("angina", 0, 1),
+          number("depression", -1, 5),
+          choice("slope", 1, 3),
+          choice("vessels", 0, 3),
+          thal,
+          sick};
+}
+
 model::Task task_for(const PartitionPlan& plan, const fs::path& vocabulary) {
   model::Task task;
   task.seed = plan.seed;
@@ -320,13 +353,7 @@ model::Task task_for(const PartitionPlan& plan, const fs::path& vocabulary) {
       task.name = "heart-disease";
       task.model = "mlp";
       task.sizes = {16};
-      task.columns = {"age: 25..80",           "sex: 0 | 1",
-                      "pain: 1 | 2 | 3 | 4",   "pressure: 90..200",
-                      "cholesterol: 100..400", "sugar: 0 | 1",
-                      "ecg: 0 | 1 | 2",        "rate: 60..200",
-                      "angina: 0 | 1",         "depression: -1..5",
-                      "slope: 1 | 2 | 3",      "vessels: 0 | 1 | 2 | 3",
-                      "thal: 3 | 6 | 7",       "target sick: 0 | 1/2/3/4"};
+      task.columns = heart_columns();
       task.classes = 2;
       task.learning_rate = 0.01;
       task.batch = 16;

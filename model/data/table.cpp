@@ -1,148 +1,561 @@
 #include "model/data/table.hpp"
 
+#include "model/data/cells.hpp"
+#include "model/data/csv.hpp"
+#include "model/data/unicode.hpp"
+
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 namespace kith::data {
 namespace {
 
 using model::Column;
+using Cells = std::vector<std::string_view>;
+using Kind = Column::Kind;
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r";
-  const auto begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
+constexpr std::string_view kSeparators = ",;\t|";
+
+/// What ends the reading of a file: a sentence without its end.
+struct Refused {
+  std::string why;
+};
+/// The file is to be read again from its start, with another Style.
+struct Again {};
+
+std::string quoted_cell(std::string_view cell) {
+  constexpr std::size_t kLongest = 60;
+  if (cell.size() <= kLongest) return "\"" + std::string(cell) + "\"";
+  std::size_t end = kLongest;
+  while (end > 0 && (cell[end] & 0xc0) == 0x80) --end;  // not within a character
+  return "\"" + std::string(cell.substr(0, end)) + "...\"";
 }
 
-/// The cells of one line, or nullopt if a quotation does not end in it (RFC 4180 without line ends
-/// inside a cell).
-std::optional<std::vector<std::string>> cells_of(std::string_view line) {
-  std::vector<std::string> cells;
-  for (;;) {
-    line = line.substr(std::min(line.find_first_not_of(" \t"), line.size()));
-    std::string& cell = cells.emplace_back();
-    if (line.starts_with('"')) {
-      for (line.remove_prefix(1);; line.remove_prefix(1)) {
-        if (line.empty()) return std::nullopt;
-        if (line.front() == '"') {
-          line.remove_prefix(1);
-          if (!line.starts_with('"')) break;  // two stand for one
-        }
-        cell += line.front();
+std::string on_line(std::size_t line) { return "line " + std::to_string(line); }
+
+std::string_view separator_name(char separator) {
+  switch (separator) {
+    case ',':
+      return "commas";
+    case ';':
+      return "semicolons";
+    case '\t':
+      return "tabs";
+    default:
+      return "bars";
+  }
+}
+
+/// How a file writes numbers and dates, as far as its cells have shown.
+struct Style {
+  char decimal = '.';
+  bool may_change = true;        ///< to the other one, where a cell speaks for it
+  std::size_t decimal_line = 0;  ///< of a cell that can be read in this way only; 0: none yet
+  DateOrder order = DateOrder::unknown;
+  std::size_t order_line = 0;  ///< likewise
+  std::size_t ambiguous_line = 0;
+  std::string ambiguous_date;
+};
+
+/// One column of the task, and where it is in the file.
+class Reader {
+ public:
+  Reader(const Column& column, std::size_t at) : column_(column), at_(at) {
+    noticed_.name = column.name;
+    const bool usual = column.kind == Kind::yes_no && column.values.empty();
+    in_lower_case_ = usual;
+    const auto& values = model::values_of(column);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      for (const std::string& spelling : values[i]) values_.emplace(composed(spelling), i);
+    }
+    for (const std::string& spelling : column.missing) {
+      missing_.push_back(composed(spelling));
+      if (const auto number = parse_number(spelling, '.')) missing_numbers_.push_back(*number);
+    }
+    if (column.kind == Kind::ordinal || column.kind == Kind::yes_no) {
+      last_ = static_cast<double>(values.size() - 1);
+    }
+  }
+
+  [[nodiscard]] const Column& column() const { return column_; }
+  [[nodiscard]] std::size_t at() const { return at_; }
+  [[nodiscard]] const Noticed::InColumn& noticed() const { return noticed_; }
+
+  [[nodiscard]] bool is_missing(std::string_view cell) const {
+    return is_usual_missing(cell) ||
+           (!missing_.empty() && std::ranges::find(missing_, composed(cell)) != missing_.end());
+  }
+
+  /// Of a number or a date; nullopt if it is missing.
+  std::optional<double> value(std::string_view cell, Style& style, std::size_t line) {
+    const auto value =
+        column_.kind == Kind::date ? date(cell, style, line) : number(cell, style, line);
+    if (value && std::ranges::find(missing_numbers_, *value) == missing_numbers_.end()) {
+      return value;
+    }
+    if (value || is_missing(cell)) return std::nullopt;
+    refuse(cell, line,
+           column_.kind == Kind::date ? "which is no date like 2024-01-31" : "which is no number");
+  }
+
+  /// Which of the column's values; nullopt if it is missing.
+  std::optional<std::size_t> choice(std::string_view cell, std::size_t line) {
+    const auto found = find(cell);
+    if (found) return found;
+    if (is_missing(cell)) return std::nullopt;
+    if (column_.unknown == Column::Unknown::missing) {
+      ++noticed_.unknown;
+      return std::nullopt;
+    }
+    refuse(cell, line, "which is none of its declared values" + near_value(cell));
+  }
+
+  void append(std::vector<float>& inputs, std::string_view cell, Style& style, std::size_t line) {
+    if (column_.kind == Kind::category) {
+      const auto which = choice(cell, line);
+      noticed_.missing += !which;
+      const std::size_t values = column_.values.size();
+      inputs.resize(inputs.size() + values + 1);
+      *(inputs.end() - 1 - static_cast<std::ptrdiff_t>(values - which.value_or(values))) = 1;
+      return;
+    }
+    std::optional<double> scaled;
+    if (column_.kind == Kind::number || column_.kind == Kind::date) {
+      if (const auto number = value(cell, style, line)) {
+        count_range(*number);
+        scaled = model::scaled(column_, std::clamp(*number, column_.low, column_.high));
       }
+    } else if (const auto which = choice(cell, line)) {
+      scaled = 2 * (static_cast<double>(*which) / last_) - 1;
     }
-    const auto end = line.find(',');
-    const std::string_view rest = line.substr(0, end);
-    cell += trimmed(rest);
-    if (end == std::string_view::npos) return cells;
-    line.remove_prefix(end + 1);
+    noticed_.missing += !scaled;
+    inputs.push_back(static_cast<float>(std::clamp(scaled.value_or(0), -1.0, 1.0)));
+    inputs.push_back(scaled ? 0.0F : 1.0F);
   }
-}
 
-std::optional<double> number(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    return std::nullopt;
+  /// The number that is to be predicted, which is not missing.
+  float target_value(double number, std::string_view cell, std::size_t line) {
+    if (column_.scale == Column::Scale::log && !(number > 0)) {
+      refuse(cell, line, "which is not above 0, as the scale \"log\" needs");
+    }
+    count_range(number);
+    const double scaled = model::scaled(column_, number);
+    if (!(std::abs(scaled) <= kMostScaled)) {
+      refuse(cell, line, "which is too far from its range to be learnt");
+    }
+    return static_cast<float>(scaled);
   }
-  return value;
-}
 
-bool is_missing(std::string_view cell) { return cell.empty() || cell == "?"; }
+  void count_range(double number) {
+    noticed_.least = std::min(noticed_.least, number);
+    noticed_.most = std::max(noticed_.most, number);
+    noticed_.below += number < column_.low;
+    noticed_.above += number > column_.high;
+  }
 
-bool same(const std::string& cell, const std::string& spelling) {
-  if (cell == spelling) return true;
-  const auto value = number(cell);
-  return value && value == number(spelling);
-}
-
-/// Which of the column's values a cell has.
-std::optional<std::size_t> choice(const Column& column, const std::string& cell) {
-  for (std::size_t i = 0; i < column.values.size(); ++i) {
-    for (const std::string& spelling : column.values[i]) {
-      if (same(cell, spelling)) return i;
+  /// Whether a cell may stand in this column, for telling a row from a header.
+  [[nodiscard]] bool fits(std::string_view cell) const {
+    switch (column_.kind) {
+      case Kind::ignored:
+        return true;
+      case Kind::number:
+        return is_missing(cell) || parse_number(cell, '.') || parse_number(cell, ',');
+      case Kind::date:
+        return is_missing(cell) || parse_cell_date(cell, DateOrder::unknown);
+      default:
+        return is_missing(cell) || find(cell) || column_.unknown == Column::Unknown::missing;
     }
   }
-  return std::nullopt;
-}
 
-/// Appends a row to the table; returns what is wrong, or nothing.
-std::string add_row(Table& table, std::span<const Column> columns,
-                    const std::vector<std::string>& cells) {
-  const auto wrong = [](const Column& column, const std::string& cell, const std::string& what) {
-    return "has \"" + cell.substr(0, 80) + "\" in the column " + column.name + ", " + what;
+  [[noreturn]] void refuse(std::string_view cell, std::size_t line, const std::string& what) const {
+    throw Refused{on_line(line) + " has " + quoted_cell(cell) + " in the column " + column_.name +
+                  ", " + what};
+  }
+
+ private:
+  static constexpr double kMostScaled = 1e6;
+
+  std::optional<double> number(std::string_view cell, Style& style, std::size_t line) const {
+    const auto value = parse_number(cell, style.decimal);
+    // Most cells tell nothing, and once the style is known nothing need be told.
+    if (value && (style.decimal_line != 0 || cell.find_first_of(".,") == std::string_view::npos)) {
+      return value;
+    }
+    const auto other = parse_number(cell, style.decimal == '.' ? ',' : '.');
+    if (value && !other) style.decimal_line = line;
+    const bool leaning = value && other && style.decimal == '.' && leans_to_comma_ &&
+                         cell.find(',') != std::string_view::npos;
+    if ((value && !leaning) || !other) return value;
+    if (style.decimal_line != 0) {
+      refuse(cell, line,
+             std::string("though numbers have a decimal ") +
+                 (style.decimal == '.' ? "point" : "comma") + ", as on " +
+                 on_line(style.decimal_line) + "; write them all in one way");
+    }
+    if (!style.may_change) return value ? value : other;
+    style.may_change = style.decimal == '.';
+    style.decimal = style.decimal == '.' ? ',' : '.';
+    throw Again{};
+  }
+
+  std::optional<double> date(std::string_view cell, Style& style, std::size_t line) const {
+    const auto date = parse_cell_date(cell, style.order);
+    if (!date) return std::nullopt;
+    if (date->ambiguous && style.ambiguous_line == 0) {
+      style.ambiguous_line = line;
+      style.ambiguous_date = cell;
+    }
+    if (date->shows == DateOrder::unknown) return date->days;
+    if (style.order != DateOrder::unknown && style.order != date->shows) {
+      refuse(cell, line,
+             std::string("though ") +
+                 (style.order == DateOrder::day_first ? "the day" : "the month") +
+                 " comes first on " + on_line(style.order_line) + "; write dates like 2024-01-31");
+    }
+    const bool was_guessed = style.ambiguous_line != 0 && date->shows == DateOrder::month_first &&
+                             style.order == DateOrder::unknown;
+    style.order = date->shows;
+    style.order_line = line;
+    if (was_guessed) throw Again{};
+    return date->days;
+  }
+
+  [[nodiscard]] std::optional<std::size_t> find(std::string_view cell) const {
+    auto found = values_.end();
+    if (in_lower_case_) {
+      std::string lower(cell);
+      for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      found = values_.find(lower);
+    } else {
+      found = is_ascii(cell) ? values_.find(cell) : values_.find(composed(cell));
+    }
+    if (found == values_.end()) return std::nullopt;
+    return found->second;
+  }
+
+  /// A hint at a value that is the same number.
+  [[nodiscard]] std::string near_value(std::string_view cell) const {
+    const auto number = parse_number(cell, '.');
+    for (const auto& [spelling, index] : values_) {
+      if (!number || parse_number(spelling, '.') != number) continue;
+      return "; if it is the same as " + quoted_cell(spelling) + ", declare [\"" + spelling +
+             "\", " + quoted_cell(cell) + "] in its place";
+    }
+    return "";
+  }
+
+  struct TextHash : std::hash<std::string_view> {
+    using is_transparent = void;
   };
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    const Column& column = columns[i];
-    const std::string& cell = cells[i];
-    const bool missing = is_missing(cell);
-    switch (column.use) {
-      case Column::Use::ignored:
-        break;
-      case Column::Use::number: {
-        const auto value = missing ? (column.low + column.high) / 2 : number(cell);
-        if (!value) return wrong(column, cell, "which is declared as a number");
-        const double inside = std::clamp(*value, column.low, column.high);
-        const double scaled = 2 * ((inside - column.low) / (column.high - column.low)) - 1;
-        table.inputs.push_back(static_cast<float>(missing ? 0 : scaled));
-        table.inputs.push_back(missing ? 1.0F : 0.0F);
-        break;
-      }
-      case Column::Use::choice: {
-        const auto which = missing ? column.values.size() : choice(column, cell);
-        if (!which) return wrong(column, cell, "which is none of its declared values");
-        for (std::size_t k = 0; k <= column.values.size(); ++k) {
-          table.inputs.push_back(k == *which ? 1.0F : 0.0F);
-        }
-        break;
-      }
-      case Column::Use::target: {
-        const auto which = choice(column, cell);
-        if (!which) return wrong(column, cell, "which is none of the target's declared values");
-        table.labels.push_back(static_cast<std::int64_t>(*which));
-        break;
-      }
+
+  const Column& column_;
+  std::size_t at_;
+  std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> values_;
+  bool in_lower_case_ = false;
+  double last_ = 1;  ///< index of the last value
+  std::vector<std::string> missing_;
+  std::vector<double> missing_numbers_;
+  Noticed::InColumn noticed_;
+
+ public:
+  bool leans_to_comma_ = false;  ///< a lone 1,234 is 1.234 rather than 1234
+};
+
+/// Where the records begin, and what divides their cells.
+struct Layout {
+  char separator = ',';
+  bool told = false;  ///< by a line sep=;
+  bool header = true;
+  std::size_t width = 0;        ///< cells of a record
+  std::size_t shift = 0;        ///< 1: the first cell of every row is its name, as R writes it
+  bool trailing = false;        ///< every row ends with a separator, the header does not
+  std::vector<std::size_t> at;  ///< of each column of the task
+};
+
+bool is_used(const Column& column) { return column.kind != Kind::ignored || column.group; }
+
+/// The first records of a text.
+std::vector<std::vector<std::string>> first_records(std::string_view text, char separator,
+                                                    std::size_t count) {
+  std::vector<std::vector<std::string>> records;
+  CsvReader reader(text, separator);
+  Cells cells;
+  while (records.size() < count && reader.next(cells)) {
+    auto& record = records.emplace_back();
+    for (const std::string_view cell : cells) record.push_back(composed(cell));
+  }
+  return records;
+}
+
+std::string nearest_name(const std::string& name, const std::vector<std::string>& names) {
+  const std::string* nearest = nullptr;
+  std::size_t edits = 0;
+  for (const std::string& candidate : names) {
+    if (candidate.empty()) continue;
+    const std::size_t count = model::distance(name, candidate);
+    if (nearest == nullptr || count < edits) nearest = &candidate, edits = count;
+  }
+  return nearest != nullptr ? *nearest : "";
+}
+
+std::string some_names(std::span<const std::string> names) {
+  constexpr std::size_t kMost = 8;
+  std::string text;
+  for (const std::string& name : names.first(std::min(kMost, names.size()))) {
+    text += (text.empty() ? "" : ", ") + quoted_cell(name);
+  }
+  return names.size() > kMost ? text + ", ..." : text;
+}
+
+/// Finds out how the file is laid out, or throws Refused.
+class Sniffer {
+ public:
+  Sniffer(std::string_view text, std::span<const Column> columns) : columns_(columns) {
+    if (text.starts_with("sep=") && text.size() > 4) {  // a spreadsheet's first line
+      layout_.separator = text[4];
+      layout_.told = true;
+    } else {
+      layout_.separator = separator_of(text);
+    }
+    first_ = first_records(text, layout_.separator, layout_.told ? 3 : 2);
+    if (layout_.told && !first_.empty()) first_.erase(first_.begin());
+    if (first_.empty()) throw Refused{"holds no line with a value; name a file with some"};
+    layout_.width = first_[0].size();
+    if (named(first_[0]) > 0) {
+      find_columns();
+      find_shift();
+    } else {
+      check_row();
     }
   }
-  return {};
+  [[nodiscard]] const Layout& layout() const { return layout_; }
+
+ private:
+  /// How many of the columns that are used a record names.
+  [[nodiscard]] std::size_t named(const std::vector<std::string>& record) const {
+    std::size_t count = 0;
+    for (const Column& column : columns_) {
+      count += is_used(column) && std::ranges::find(record, composed(column.name)) != record.end();
+    }
+    return count;
+  }
+
+  [[nodiscard]] char separator_of(std::string_view text) const {
+    char best = ',';
+    std::array<std::size_t, 3> most{};  // names found, as many cells as columns, cells
+    for (const char separator : kSeparators) {
+      const auto records = first_records(text, separator, 2);
+      if (records.empty()) continue;
+      const bool even = records.size() == 1 || records[0].size() == records[1].size();
+      const std::array found{named(records[0]), std::size_t{records[0].size() == columns_.size()},
+                             even ? records[0].size() : 1};
+      if (found > most) most = found, best = separator;
+    }
+    return best;
+  }
+
+  void find_columns() {
+    const auto& header = first_[0];
+    for (const Column& column : columns_) {
+      const std::string name = composed(column.name);
+      const auto found = std::ranges::find(header, name);
+      const auto count = std::ranges::count(header, name);
+      if (is_used(column) && count > 1) {
+        throw Refused{"has two columns with the name " + quoted_cell(column.name) +
+                      "; rename or remove one of them"};
+      }
+      if (is_used(column) && count == 0) {
+        throw Refused{"has no column " + quoted_cell(column.name) +
+                      "; the nearest that it has is " + quoted_cell(nearest_name(name, header)) +
+                      ": rename it in the first line if it is the same, or correct the task"};
+      }
+      layout_.at.push_back(static_cast<std::size_t>(found - header.begin()));
+    }
+  }
+
+  /// Rows may have one cell more than the header: R writes their names without naming that column.
+  void find_shift() {
+    if (first_.size() < 2 || first_[1].size() != first_[0].size() + 1) return;
+    layout_.width = first_[1].size();
+    layout_.trailing = first_[1].back().empty();
+    layout_.shift = layout_.trailing ? 0 : 1;
+    for (std::size_t& at : layout_.at) at += layout_.shift;
+  }
+
+  /// There is no header: is this a row of the columns in their order?
+  void check_row() {
+    const auto& row = first_[0];
+    layout_.header = false;
+    if (row.size() == 1 && columns_.size() > 1) {
+      const bool whole = row[0].find_first_of(kSeparators) != std::string::npos;
+      throw Refused{whole ? "has every line in one pair of quotation marks; export it again"
+                          : "has one cell on its first line, " + quoted_cell(row[0]) +
+                                "; cells are divided by a comma, a semicolon, a tab or a bar, and "
+                                "the first line names the columns"};
+    }
+    const Column* misfit = nullptr;
+    std::size_t i = 0;
+    for (; i < std::min(row.size(), columns_.size()) && misfit == nullptr; ++i) {
+      if (!Reader(columns_[i], i).fits(row[i])) misfit = &columns_[i];
+    }
+    if (misfit != nullptr || row.size() != columns_.size()) {
+      std::string why = "has neither the columns' names on its first line (there are " +
+                        some_names(row) + ") nor a row of them: ";
+      why += row.size() != columns_.size()
+                 ? "it has " + std::to_string(row.size()) + " cells where the task has " +
+                       std::to_string(columns_.size()) + " columns"
+                 : quoted_cell(row[i - 1]) + " cannot be in the column " + misfit->name;
+      throw Refused{why + "; add a first line with the names"};
+    }
+    for (std::size_t k = 0; k < columns_.size(); ++k) layout_.at.push_back(k);
+  }
+
+  std::span<const Column> columns_;
+  std::vector<std::vector<std::string>> first_;
+  Layout layout_;
+};
+
+/// Reads all rows in one style.
+class TableParser {
+ public:
+  TableParser(std::span<const Column> columns, const Layout& layout, Style& style)
+      : layout_(layout), style_(style) {
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      table_.features += model::features(columns[i]);
+      if (!is_used(columns[i])) continue;
+      Reader& reader = readers_.emplace_back(columns[i], layout.at[i]);
+      reader.leans_to_comma_ = layout.separator != ',';
+    }
+    for (Reader& reader : readers_) {
+      const Column& column = reader.column();
+      if (column.target) target_ = &reader;
+      if (column.group) group_ = &reader;
+      if (column.time) time_ = &reader;
+      if (model::features(column) > 0) inputs_.push_back(&reader);
+    }
+  }
+
+  Table parse(std::string_view text) {
+    CsvReader records(text, layout_.separator);
+    Cells cells;
+    for (std::size_t skip = layout_.told + layout_.header; skip > 0; --skip) {
+      static_cast<void>(records.next(cells));
+    }
+    while (records.next(cells)) add_row(cells, records.line());
+    if (!records.problem().empty()) {
+      throw Refused{on_line(records.line()) + " " + records.problem()};
+    }
+    if (style_.ambiguous_line != 0 && style_.order == DateOrder::unknown) {
+      throw Refused{on_line(style_.ambiguous_line) + " has the date " +
+                    quoted_cell(style_.ambiguous_date) +
+                    ", and no date of the file says whether the day or the month comes first; "
+                    "write dates like 2024-01-31"};
+    }
+    for (const Reader& reader : readers_) table_.noticed.columns.push_back(reader.noticed());
+    return std::move(table_);
+  }
+
+ private:
+  void add_row(const Cells& cells, std::size_t line) {
+    if (cells.size() != layout_.width) {
+      throw Refused{on_line(line) + " has " + std::to_string(cells.size()) +
+                    " cells, but the lines before have " + std::to_string(layout_.width) +
+                    "; a cell with " + std::string(separator_name(layout_.separator)) +
+                    " in it must be in quotation marks"};
+    }
+    if (layout_.trailing && !cells.back().empty()) {
+      throw Refused{on_line(line) + " has a cell more than the first line names columns"};
+    }
+    const bool grouped = group_ == nullptr || !group_->is_missing(cells[group_->at()]);
+    const bool has_target = add_target(cells[target_->at()], line, grouped);
+    table_.noticed.without_target += !has_target;
+    table_.noticed.without_group += has_target && !grouped;
+    if (!has_target || !grouped) return;
+    if (group_ != nullptr) table_.groups.push_back(composed(cells[group_->at()]));
+    if (time_ != nullptr) {
+      const auto time = time_->value(cells[time_->at()], style_, line);
+      table_.times.push_back(time.value_or(std::numeric_limits<double>::quiet_NaN()));
+    }
+    for (Reader* const reader : inputs_) {
+      reader->append(table_.inputs, cells[reader->at()], style_, line);
+    }
+    ++table_.rows;
+  }
+
+  /// False if it is missing.  Appends it if the row is `wanted`.
+  bool add_target(std::string_view cell, std::size_t line, bool wanted) {
+    if (target_->column().kind == Kind::number) {
+      const auto value = target_->value(cell, style_, line);
+      if (value && wanted) table_.values.push_back(target_->target_value(*value, cell, line));
+      return value.has_value();
+    }
+    const auto which = target_->choice(cell, line);
+    if (which && wanted) table_.labels.push_back(static_cast<std::int64_t>(*which));
+    return which.has_value();
+  }
+
+  const Layout& layout_;
+  Style& style_;
+  std::vector<Reader> readers_;
+  Reader* target_ = nullptr;
+  Reader* group_ = nullptr;
+  Reader* time_ = nullptr;
+  std::vector<Reader*> inputs_;
+  Table table_;
+};
+
+std::string format_of(std::string_view encoding, const Layout& layout, const Style& style) {
+  std::string text(encoding);
+  text += ", separated by " + std::string(separator_name(layout.separator));
+  text += layout.header ? ", with a header" : ", without a header";
+  if (layout.shift > 0) text += ", with row names";
+  if (style.decimal == ',') text += ", decimal commas";
+  if (style.order == DateOrder::day_first) text += ", dates with the day first";
+  if (style.order == DateOrder::month_first) text += ", dates with the month first";
+  return text;
 }
 
 }  // namespace
 
-std::variant<Table, std::string> parse_table(std::string_view csv,
+std::variant<Table, std::string> parse_table(std::string_view file,
                                              std::span<const Column> columns) {
-  Table table;
-  for (const Column& column : columns) table.features += model::features(column);
-  for (std::size_t number = 1; !csv.empty(); ++number) {
-    const auto end = csv.find('\n');
-    const std::string_view line = trimmed(csv.substr(0, end));
-    csv.remove_prefix(end == std::string_view::npos ? csv.size() : end + 1);
-    if (line.empty()) continue;
-    const std::string where = "line " + std::to_string(number) + " ";
-    const auto cells = cells_of(line);
-    if (!cells) return where + "has a quotation mark without its counterpart";
-    if (cells->size() != columns.size()) {
-      return where + "has " + std::to_string(cells->size()) + " cells but the task declares " +
-             std::to_string(columns.size()) + " columns";
+  const auto decoded = decode(file);
+  if (const auto* const why = std::get_if<std::string>(&decoded)) return *why;
+  const std::string_view text = std::get<Decoded>(decoded).text();
+  try {
+    const Layout layout = Sniffer(text, columns).layout();
+    Style style;
+    for (;;) {
+      try {
+        Table table = TableParser(columns, layout, style).parse(text);
+        const std::string format = format_of(std::get<Decoded>(decoded).encoding(), layout, style);
+        table.noticed.files.push_back({.file = {}, .examples = table.rows, .format = format});
+        return table;
+      } catch (const Again&) {
+        style.decimal_line = 0;
+      }
     }
-    if (number == 1 && std::ranges::equal(*cells, columns, {}, {}, &Column::name)) continue;
-    if (const std::string problem = add_row(table, columns, *cells); !problem.empty()) {
-      return where + problem;
-    }
+  } catch (const Refused& refused) {
+    return refused.why;
   }
-  return table;
 }
 
 Table read_table(const std::filesystem::path& path, std::span<const Column> columns) {
-  auto parsed = parse_table(as_text(read_file(path)), columns);
+  const Bytes file = read_file(path);
+  auto parsed = parse_table(as_text(file), columns);
   if (const auto* const why = std::get_if<std::string>(&parsed)) {
-    throw DataError(path.string() + ": " + *why + "; correct the line or task.columns");
+    const bool advice = why->find(';') != std::string::npos;
+    throw DataError(path.string() + (why->starts_with("line ") ? ": " : " ") + *why +
+                    (advice ? "" : "; correct the cell, or what the task says of the column"));
   }
-  return std::get<Table>(std::move(parsed));
+  Table table = std::get<Table>(std::move(parsed));
+  table.noticed.files.front().file = path;
+  return table;
 }
 
 }  // namespace kith::data

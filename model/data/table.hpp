@@ -2,6 +2,7 @@
 
 #include "model/column.hpp"
 #include "model/data/file.hpp"
+#include "model/data/noticed.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -14,20 +15,26 @@
 
 namespace kith::data {
 
-/// The rows of a table as numbers.
+/// The rows of a table as numbers, without those that lack the target or the group.
 struct Table {
+  std::size_t rows = 0;
   std::size_t features = 0;          ///< in a row: the sum of the columns' model::features()
-  std::vector<float> inputs;         ///< row by row
-  std::vector<std::int64_t> labels;  ///< which value the target has; one a row
+  std::vector<float> inputs;         ///< row by row, each from -1 to 1
+  std::vector<std::int64_t> labels;  ///< which value the target has; empty if it is a number
+  std::vector<float> values;         ///< the target, model::scaled(); empty unless it is a number
+  std::vector<std::string> groups;   ///< of the group column, one a row; empty without one
+  std::vector<double> times;         ///< of the time column, likewise; NaN where it is missing
+  Noticed noticed;                   ///< its one file has no name unless read_table() read it
 };
 
-/// Reads CSV, without a heading or with one that has the columns' names; or says which line is
-/// wrong and why.  An empty cell or '?' is a missing value: neutral, with its own indicator set.  A
-/// number outside its column's range counts as the nearest inside.  Cells that are numbers are
-/// compared as numbers: 1.0 is 1.  Requires that one of `columns` is the target.
-[[nodiscard]] std::variant<Table, std::string> parse_table(std::string_view csv,
+/// Reads a table as programs write it (README.md says what is recognised), or says which line and
+/// column is wrong, why, and what to do.  Columns are found by their names in the first line; if
+/// that is a row already, they must be all there are, in their order.  A missing value is neutral
+/// and has its own indicator set.  Requires that one of `columns` is the target, and that none has
+/// a problem().
+[[nodiscard]] std::variant<Table, std::string> parse_table(std::string_view file,
                                                            std::span<const model::Column> columns);
-/// Throws DataError naming `path` and the line.
+/// Throws DataError naming `path`.
 [[nodiscard]] Table read_table(const std::filesystem::path& path,
                                std::span<const model::Column> columns);
 

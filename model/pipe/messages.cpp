@@ -76,6 +76,16 @@ void fields(auto& field, T& m) {
   field("validation", m.validation), field("split", m.split);
   field("min_validation", m.min_validation), field("split_key", m.split_key);
 }
+/// A task may have many columns: what is as in Column() is left out.
+template <Is<model::Column> T>
+void fields(auto& field, T& m) {
+  field("name", m.name), field("kind", m.kind);
+  field("target", m.target, false), field("group", m.group, false), field("time", m.time, false);
+  field("low", m.low, 0.0), field("high", m.high, 0.0);
+  field("scale", m.scale, model::Column::Scale::linear);
+  field("values", m.values, {}), field("missing", m.missing, {});
+  field("unknown", m.unknown, model::Column::Unknown::refused);
+}
 template <Is<model::Task> T>
 void fields(auto& field, T& m) {
   field("name", m.name), field("model", m.model), field("sizes", m.sizes);
@@ -159,6 +169,13 @@ constexpr std::array kSplitBy{"content", "time"};
 constexpr std::array kFailures{"config",     "data",   "software", "disk",
                                "permission", "memory", "diverged"};
 
+constexpr std::array kKinds{"ignored", "number", "category", "ordinal", "yes-no", "date"};
+constexpr std::array kScales{"linear", "log"};
+constexpr std::array kUnknowns{"refused", "missing"};
+
+constexpr const auto& words(model::Column::Kind) { return kKinds; }
+constexpr const auto& words(model::Column::Scale) { return kScales; }
+constexpr const auto& words(model::Column::Unknown) { return kUnknowns; }
 constexpr const auto& words(ModelName) { return kModels; }
 constexpr const auto& words(Split) { return kSplits; }
 constexpr const auto& words(SplitBy) { return kSplitBy; }
@@ -173,6 +190,10 @@ class Writer {
   template <class T>
   void operator()(const char* name, const T& value) {
     into_[name] = json(value);
+  }
+  template <class T>
+  void operator()(const char* name, const T& value, const std::type_identity_t<T>& usual) {
+    if (value != usual) (*this)(name, value);
   }
 
  private:
@@ -193,9 +214,10 @@ class Writer {
       Json list = Json::array();
       for (const auto& path : value) list.push_back(json(path));
       return list;
-    } else if constexpr (std::same_as<T, std::vector<Guard>>) {
+    } else if constexpr (std::same_as<T, std::vector<Guard>> ||
+                         std::same_as<T, std::vector<model::Column>>) {
       Json list = Json::array();
-      for (const auto& guard : value) list.push_back(json(guard));
+      for (const auto& element : value) list.push_back(json(element));
       return list;
     } else if constexpr (std::same_as<T, std::filesystem::path>) {
       return value.string();
@@ -233,11 +255,20 @@ class Reader {
   void operator()(const char* name, T& value) {
     if (!error_.empty()) return;
     const auto found = from_.find(name);
+    found_ += found != from_.end();
     if (found == from_.end()) {
       error_ = std::string("the field \"") + name + "\" is missing";
     } else if (const std::string problem = read(*found, value); !problem.empty()) {
       error_ = std::string("the field \"") + name + "\": " + problem;
     }
+  }
+
+  /// What need not be there; then nothing unknown may be there either, lest a slip go unseen.
+  template <class T>
+  void operator()(const char* name, T& value, const std::type_identity_t<T>& usual) {
+    optional_ = true;
+    if (from_.contains(name)) return (*this)(name, value);
+    value = usual;
   }
 
   /// Empty if all went well.
@@ -324,12 +355,17 @@ class Reader {
     if (!json.is_object()) return "an object is wanted";
     Reader reader(json);
     fields(reader, value);
+    if (reader.error_.empty() && reader.optional_ && reader.found_ < json.size()) {
+      return "a field is not known";
+    }
     return reader.error();
   }
 
  private:
   const Json& from_;
   std::string error_;
+  bool optional_ = false;
+  std::size_t found_ = 0;
 };
 
 /// An object, or null if the text is anything else or nests deeper than any message of ours, which

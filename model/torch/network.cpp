@@ -297,9 +297,10 @@ struct Network::Impl {
       evaluation.metrics = {{"accuracy", right.sum().item<double>() / targets},
                             {"perplexity", std::exp(evaluation.loss)}};
     } else if (is_number()) {
-      const double from = task.target_range[0], range = task.target_range[1] - from;
       const auto in_its_unit = [&](const torch::Tensor& scaled) {
-        return values<double>((scaled.to(torch::kFloat64) + 1) / 2 * range + from);
+        auto numbers = values<double>(scaled.to(torch::kFloat64));
+        for (double& number : numbers) number = model::unscaled_target(task, number);
+        return numbers;
       };
       evaluation.metrics = model::number_metrics(in_its_unit(outcome.wanted),
                                                  in_its_unit(outcome.all.answers));

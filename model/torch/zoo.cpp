@@ -68,7 +68,7 @@ nn::Sequential perceptron(const model::Task& task) {
   std::int64_t inputs = 1;
   if (model::data_kind(task) == model::DataKind::table) {
     inputs = 0;
-    for (const auto& column : model::columns_of(task)) {
+    for (const auto& column : task.columns) {
       inputs += static_cast<std::int64_t>(model::features(column));
     }
   } else {

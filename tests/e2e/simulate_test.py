@@ -220,7 +220,8 @@ class Simulate(unittest.TestCase):
         words = ["one", "two", "three", "four"]
         (self.folder / "words.txt").write_text("\n".join(words) + "\n")
         kinds = [
-            ('model = "mlp"\n', 'columns = ["x: 0..9", "target big: no | yes"]\n', DATAERR,
+            ('model = "mlp"\n', '[[task.column]]\nname = "x"\nkind = "number"\nhigh = 9\n'
+             '[[task.column]]\nname = "big"\nkind = "yes-no"\ntarget = true\n', DATAERR,
              "".join(f"{x},{'yes' if x > 4 else 'no'}\n" for x in range(10)) * 5),
             ('model = "gru-lm"\nsizes = [4, 8]\n', 'vocabulary = "words.txt"\n', CONFIG, "one two three four\n" * 50),
         ]  # fmt: skip
@@ -240,7 +241,8 @@ class Simulate(unittest.TestCase):
                 file.write_text(text.replace('name = "t"', 'name = "t"\nclasses = 7'))
                 self.assertIn("task.classes must be", self.simulate(file, "wrong", CONFIG))
                 file.write_text(text.replace(key, ""))
-                self.assertIn("task." + key.split()[0], self.simulate(file, "wrong", status_without))
+                self.assertIn("task." + key.split()[0].strip("[]").removeprefix("task."),
+                              self.simulate(file, "wrong", status_without))  # fmt: skip
 
     def test_says_what_is_wrong_before_any_training(self):
         cases = [

@@ -36,7 +36,12 @@ Task hearts() {
   Task task;
   task.name = "hearts";
   task.sizes = {16};
-  task.columns = {"age: 20..80", "ward", "pain:none|mild / slight", "target sick: 0 | 1/2"};
+  using Kind = Column::Kind;
+  task.columns = {
+      {.name = "age", .kind = Kind::number, .low = 20, .high = 80},
+      {.name = "ward", .group = true},
+      {.name = "pain", .kind = Kind::category, .values = {{"none"}, {"mild", "slight"}}},
+      {.name = "sick", .kind = Kind::category, .target = true, .values = {{"0"}, {"1"}}}};
   task.classes = 2;
   return task;
 }
@@ -158,8 +163,10 @@ BOOST_AUTO_TEST_CASE(a_problem_names_its_field) {
 
 BOOST_AUTO_TEST_CASE(the_text_has_what_the_kind_of_data_needs_and_nothing_local) {
   BOOST_TEST(canonical_text(hearts()).starts_with(
-      "batch=32\nclasses=2\nclip_factor=1.5\ncolumns=age: 20..80,ward,pain: none | mild/slight,"
-      "target sick: 0 | 1/2\nencoding=bf16\nlearning_rate="));
+      "batch=32\nclasses=2\nclip_factor=1.5\n"
+      "column_0001=\"age\" number 20..80\ncolumn_0002=\"ward\" ignored group\n"
+      "column_0003=\"pain\" category \"none\" \"mild\"/\"slight\"\n"
+      "column_0004=\"sick\" category \"0\" \"1\" target\nencoding=bf16\nlearning_rate="));
   BOOST_TEST(canonical_text(hearts()).find("input") == std::string::npos);
   Task elsewhere = next_word();
   elsewhere.vocabulary = "/elsewhere/words.txt";
@@ -177,31 +184,51 @@ BOOST_AUTO_TEST_CASE(a_problem_of_text_or_a_table_names_its_field) {
       {"vocabulary must name a file", [](Task& t) { t.vocabulary.clear(); }},
       {"vocabulary must name a file", [](Task& t) { t.vocabulary_hash = "abc"; }},
       {"sizes must be two numbers", [](Task& t) { t.sizes = {32}; }},
-      {"columns must be left out", [](Task& t) { t.columns = {"a"}; }},
+      {"column must be left out", [](Task& t) { t.columns = hearts().columns; }},
       {"vocabulary must be left out", [](Task& t) { t.model = "mlp"; }},
   };
   for (const auto& [start, change] : bad_text) {
     BOOST_TEST(problem_after(next_word(), change).starts_with(start));
   }
   const std::vector<std::pair<std::string, Change>> bad_table = {
-      {"columns must be left out", [](Task& t) { t.model = "cnn"; }},
-      {"columns must have exactly one target", [](Task& t) { t.columns.pop_back(); }},
-      {"columns must have exactly one target",
-       [](Task& t) { t.columns.emplace_back("target dead: 0 | 1"); }},
-      {"columns must have different names", [](Task& t) { t.columns[1] = "age"; }},
-      {"columns must be declared like", [](Task& t) { t.columns[0] = "age: 80..20"; }},
-      {"columns must have one with",
+      {"column must be left out", [](Task& t) { t.model = "cnn"; }},
+      {"column must have one with target", [](Task& t) { t.columns.pop_back(); }},
+      {"column must have at most one with target",
        [](Task& t) {
-         t.columns = {"a", "target sick: 0 | 1"};
+         t.columns.push_back(t.columns.back());
+         t.columns.back().name = "dead";
        }},
-      {"columns must be at most 1024", [](Task& t) { t.columns.resize(1025); }},
-      {"columns must be at most 32768 bytes",
-       [](Task& t) { t.columns[1] = std::string(40'000, 'x'); }},
+      {"column must have at most one with group",
+       [](Task& t) { t.columns.push_back({.name = "patient", .group = true}); }},
+      {"column \"age\" is there twice", [](Task& t) { t.columns[1].name = "age"; }},
+      {"column \"age\" must have a low", [](Task& t) { t.columns[0].low = 80; }},
+      {"column must have one of which",
+       [](Task& t) {
+         t.columns = {t.columns[1], t.columns[3]};
+       }},
+      {"column must be there at most 1024", [](Task& t) { t.columns.resize(1025); }},
+      {"column must be shorter",
+       [](Task& t) {
+         for (int i = 0; i < 300; ++i) {
+           t.columns.push_back({.name = std::string(250, 'x') + std::to_string(i)});
+         }
+       }},
       {"classes must be 2", [](Task& t) { t.classes = 3; }},
   };
   for (const auto& [start, change] : bad_table) {
     BOOST_TEST(problem_after(hearts(), change).starts_with(start));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_number_may_be_predicted_and_is_one_output) {
+  Task task = hearts();
+  task.columns.back() = {
+      .name = "price", .kind = Column::Kind::number, .target = true, .low = 1, .high = 9};
+  BOOST_TEST(problem(task).value_or("none").starts_with("classes must be 1,"));
+  task.classes = 1;
+  BOOST_TEST(problem(task).value_or("none") == "none");
+  BOOST_TEST(
+      problem_after(digits(), [](Task& t) { t.classes = 1; }).starts_with("classes must be"));
 }
 
 BOOST_AUTO_TEST_CASE(two_manifests_differ_in_the_fields_that_differ_and_those_one_lacks) {

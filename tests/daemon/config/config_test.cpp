@@ -70,23 +70,96 @@ BOOST_AUTO_TEST_CASE(relative_paths_start_at_the_files_folder) {
   BOOST_TEST(config.worker.command.empty());
 }
 
-BOOST_AUTO_TEST_CASE(the_classes_of_a_table_follow_from_its_columns) {
-  const std::string table = R"([task]
+constexpr std::string_view kTable = R"([task]
 name = "hearts"
-columns = ["age: 20..80", "target sick: 0 | 1 | 2"]
+
+[[task.column]]
+name = "age"
+kind = "number"
+low = 20
+high = 80
+missing = ["-9"]
+
+[[task.column]]
+name = "since"
+kind = "date"
+low = 2001-02-03
+high = "2024-01-31"
+
+[[task.column]]
+name = "ward"
+group = true
+
+[[task.column]]
+name = "sick"
+kind = "category"
+target = true
+values = ["0", ["1", "01", "1..2, a|b/c \""], "2"]
 )";
+
+std::string with_table(std::string_view table) {
   std::string text = kLeast;
-  text.replace(text.find(kTask), kTask.size(), table);
-  const Config config = parse(text);
-  BOOST_TEST(config.task.classes == 3U);
-  BOOST_TEST(parse(to_toml(config)).task.columns == config.task.columns);
+  return text.replace(text.find(kTask), kTask.size(), table);
+}
+
+BOOST_AUTO_TEST_CASE(a_column_of_a_table_is_a_table_of_toml) {
+  const auto task = parse(with_table(kTable)).task;
+  using model::Column;
+  BOOST_TEST_REQUIRE(task.columns.size() == 4U);
+  BOOST_TEST(
+      (task.columns[0] ==
+       Column{
+           .name = "age", .kind = Column::Kind::number, .low = 20, .high = 80, .missing = {"-9"}}));
+  BOOST_TEST(model::date_text(task.columns[1].low) == "2001-02-03");
+  BOOST_TEST(model::date_text(task.columns[1].high) == "2024-01-31");
+  BOOST_TEST((task.columns[2] == Column{.name = "ward", .group = true}));
+  BOOST_TEST(task.columns[3].values[1].size() == 3U);
+  BOOST_TEST((parse_task(task_toml(task), "task") == task));
+  Config config;
+  config.node.name = "a";
+  config.data.train = {"x"};
+  config.task = task;
+  BOOST_TEST((parse(to_toml(config)).task == task));
+}
+
+BOOST_AUTO_TEST_CASE(the_classes_of_a_table_follow_from_its_columns) {
+  const std::string text = with_table(kTable);
+  BOOST_TEST(parse(text).task.classes == 3U);
   std::string other = text;
-  other.insert(other.find("columns"), "classes = 2\n");
-  BOOST_TEST(error_of(other).find("task.classes must be 3, as follows from task.columns") !=
+  other.insert(other.find("[[task.column]]"), "classes = 2\n");
+  BOOST_TEST(error_of(other).find("task.classes must be 3, as follows from task.column") !=
              std::string::npos);
-  const auto colon = text.find("age:");
-  BOOST_TEST(error_of(text.replace(colon, 4, "age")).find("task.columns must have") !=
-             std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_column_is_said_with_its_line) {
+  const std::pair<std::string_view, std::pair<std::string_view, std::string_view>> bad[] = {
+      {"low = 20", {"low = 90", ": task.column \"age\" must have a low"}},
+      {"low = 20", {"lwo = 20", ": task.unknown key column.lwo; there are \"name\""}},
+      {"low = 20", {"low = \"x\"", ": task.column.low must be a number, or a date like"}},
+      {"kind = \"date\"", {"kind = \"time\"", ": task.column.kind must be \"number\", \"cat"}},
+      {"name = \"age\"\n", {"", ": task.column.name is missing; add name = ..."}},
+      {"name = \"ward\"", {"name = \"age\"", ": task.column \"age\" is there twice"}},
+      {"target = true\n", {"", ": task.column must have one with target = true"}},
+      {"\"2\"]", {"2]", ": task.column.values must be a list of texts, or of lists"}},
+  };
+  for (const auto& [from, change] : bad) {
+    std::string text = with_table(kTable);
+    const std::string error = error_of(text.replace(text.find(from), from.size(), change.first));
+    BOOST_TEST(error.find(change.second) != std::string::npos, error);
+    BOOST_TEST(error.starts_with("dir/kith.toml:"), error);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_task_with_columns_is_replaced_and_all_else_is_as_it_was) {
+  const std::string text = with_table(kTable);
+  model::Task task = parse(text).task;
+  task.columns[0].high = 90;
+  const std::string replaced = replace_task(text, "dir/kith.toml", task);
+  BOOST_TEST((parse(replaced).task == task));
+  BOOST_TEST(replaced.find("[[task.column]]") == std::string::npos);
+  task.columns.clear();
+  task.classes = 10;
+  BOOST_TEST((parse(replace_task(replaced, "dir/kith.toml", task)).task == task));
 }
 
 BOOST_AUTO_TEST_CASE(the_classes_of_a_text_follow_from_its_vocabulary) {
@@ -176,8 +249,9 @@ const std::vector<Wrong> kWrong{
     {"[log]\nzzzzzz = 3\n",
      "11:10: unknown key log.zzzzzz; docs/configuration.md lists what there is"},
     {"[[log]]\n", "10:1: log must be a section: [log]"},
-    {"member = 3\n", "10:10: unknown key consortium.member; docs/configuration.md lists what there "
-                     "is"},
+    {"member = 3\n",
+     "10:10: unknown key consortium.member; docs/configuration.md lists what there "
+     "is"},
     {"[learning]\nepochs = \"3\"\n",
      "11:10: learning.epochs must be a whole number from 1 to 10000, not \"3\""},
     {"[learning]\nepochs = 0\n",
@@ -282,7 +356,8 @@ BOOST_AUTO_TEST_CASE(another_task_takes_the_place_of_the_old_and_every_other_lin
   BOOST_TEST(replaced.ends_with("\n# of learning\n[learning] # here\nepochs = 7\n"), replaced);
 }
 
-// It dropped [privacy] and said success: a node that was never started then published without noise.
+// It dropped [privacy] and said success: a node that was never started then published without
+// noise.
 BOOST_AUTO_TEST_CASE(accepted_task_never_touches_another_setting_however_the_file_is_written) {
   model::Task task = parse(kLeast).task;
   task.name = "another";
@@ -312,7 +387,9 @@ BOOST_AUTO_TEST_CASE(task_file_needs_no_classes_for_a_table_and_finds_its_words_
   const test::TemporaryDirectory folder;
   const fs::path file = folder.path() / "task.toml";
   std::ofstream(file) << "[task]\nname = \"hearts\"\nmodel = \"mlp\"\n"
-                         "columns = [\"age: 20..80\", \"target sick: 0 | 1 | 2\"]\n";
+                         "column = [{ name = \"age\", kind = \"number\", high = 80 },\n"
+                         "{ name = \"sick\", kind = \"category\", target = true,"
+                         " values = [\"0\", \"1\", \"2\"] }]\n";
   BOOST_TEST(load_task(file).classes == 3U);
   std::ofstream(folder.path() / "words.txt") << "the\ncat\n";
   std::ofstream(file) << "[task]\nname = \"words\"\nmodel = \"gru-lm\"\nsizes = [4, 4]\n"

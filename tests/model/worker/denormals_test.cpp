@@ -24,7 +24,10 @@ model::Task task() {
   task.name = "least";
   task.model = "mlp";
   task.sizes = {4};
-  task.columns = {"a: 0..1", "b: 0..1", "target c: x | y"};
+  using Kind = model::Column::Kind;
+  task.columns = {{.name = "a", .kind = Kind::number, .high = 1},
+                  {.name = "b", .kind = Kind::number, .high = 1},
+                  {.name = "c", .kind = Kind::category, .target = true, .values = {{"x"}, {"y"}}}};
   task.classes = 2;
   return task;
 }

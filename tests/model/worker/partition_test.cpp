@@ -335,7 +335,7 @@ BOOST_AUTO_TEST_CASE(every_hospital_is_a_node_whose_files_suit_the_task) {
   BOOST_TEST(made.nodes[0].name == "north");
   BOOST_TEST(made.nodes[1].folder == into / "south");
   BOOST_TEST(!made.nodes[0].group.has_value());
-  const auto columns = model::columns_of(made.task);
+  const auto& columns = made.task.columns;
   BOOST_TEST(read_table(made.nodes[0].train.at(0), columns).labels.size() == 40U);
   BOOST_TEST(read_table(made.nodes[0].test.at(0), columns).labels.size() == 20U);
 }

@@ -267,7 +267,10 @@ pipe::Open table_at(const fs::path& file, const fs::path& state) {
   open.task.name = "least";
   open.task.model = "mlp";
   open.task.sizes = {4};
-  open.task.columns = {"a: 0..6", "target b: x | y"};
+  using Kind = model::Column::Kind;
+  open.task.columns = {
+      {.name = "a", .kind = Kind::number, .high = 6},
+      {.name = "b", .kind = Kind::category, .target = true, .values = {{"x"}, {"y"}}}};
   open.task.classes = 2;
   open.data.train = {file};
   open.state = state.string();

@@ -203,7 +203,10 @@ BOOST_AUTO_TEST_CASE(tables_that_do_not_fit_are_explained) {
   const TemporaryDirectory folder;
   model::Task task;
   task.name = "hearts";
-  task.columns = {"age: 20..80", "target sick: 0 | 1"};
+  using Kind = model::Column::Kind;
+  task.columns = {
+      {.name = "age", .kind = Kind::number, .low = 20, .high = 80},
+      {.name = "sick", .kind = Kind::category, .target = true, .values = {{"0"}, {"1"}}}};
   task.classes = 2;
   const pipe::DataFiles files{{folder / "train.csv"}, {}};
   data::write_file(folder / "train.csv", as_byte_view("age,sick\n50,0\n50,7\n"));
