@@ -1,9 +1,9 @@
 #include "daemon/learning/learner.hpp"
 
+#include "daemon/learning/loss_rows.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/system/log.hpp"
-#include "daemon/learning/loss_rows.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -27,6 +27,19 @@ std::vector<std::string> ids_of(const std::vector<Learner::Peer>& peers,
     if (std::ranges::find(names, peer.name) != names.end()) ids.push_back(peer.id);
   }
   return ids;
+}
+
+/// What the worker calls it in an average.
+std::string member_name(model::Served served) {
+  switch (served) {
+    case model::Served::baseline:
+      return "baseline";
+    case model::Served::averaged:
+      return "averaged";
+    case model::Served::partial:
+      break;
+  }
+  return "self";
 }
 
 pipe::ModelName model_name(model::Served served) {
@@ -224,7 +237,7 @@ net::awaitable<RoundReport> Learner::give_up(Round& round) {
   round.gate.reason = std::string("the round was given up, since its ") + round.diverged +
                       "; this is the " + (back_to_alone ? "model trained alone" : "served model") +
                       " of before";
-  const pipe::Serve serve{pipe::ModelName::averaged};
+  const pipe::Serve serve{{{"averaged"}, {1}}};
   co_await worker_->call(serve);
   co_await test(round);
   co_await checkpoint(round);
@@ -300,7 +313,7 @@ net::awaitable<void> Learner::gate(Round& round) {
   losses.averaged = rows[2];
   if (baseline) losses.baseline = rows[3];
   round.gate = model::choose_served(losses, config_.learning.slack);
-  const pipe::Serve serve{model_name(round.gate.served)};
+  const pipe::Serve serve{{{member_name(round.gate.served)}, {1}}};
   co_await worker_->call(serve);
 }
 

@@ -55,6 +55,10 @@ template <Is<Measured> T>
 void fields(auto& field, T& m) {
   field("values", m.values);
 }
+template <Is<Sloped> T>
+void fields(auto& field, T& m) {
+  field("loss", m.loss), field("examples", m.examples);
+}
 template <Is<Checkpointed> T>
 void fields(auto& field, T& m) {
   field("bytes", m.bytes);
@@ -112,9 +116,24 @@ template <Is<Spend> T>
 void fields(auto& field, T& m) {
   field("round", m.round), field("epochs", m.epochs);
 }
+template <Is<Pull> T>
+void fields(auto& field, T& m) {
+  field("towards", m.towards), field("strength", m.strength);
+}
 template <Is<Train> T>
 void fields(auto& field, T& m) {
   field("round", m.round), field("epochs", m.epochs), field("baseline", m.baseline);
+  field("pull", m.pull);
+}
+template <Is<Refine> T>
+void fields(auto& field, T& m) {
+  field("name", m.name), field("start", m.start), field("round", m.round);
+  field("epochs", m.epochs), field("share", m.share), field("layers", m.layers);
+  field("pull", m.pull);
+}
+template <Is<Graft> T>
+void fields(auto& field, T& m) {
+  field("name", m.name), field("from", m.from), field("onto", m.onto), field("layers", m.layers);
 }
 template <class T>
 requires Is<T, Load> || Is<T, Forget>
@@ -124,7 +143,7 @@ void fields(auto& field, T& m) {
   field("peers", m.peers), field("examples", m.examples);
 }
 template <class T>
-requires Is<T, Try> || Is<T, Average>
+requires Is<T, Try> || Is<T, Average> || Is<T, Serve>
 void fields(auto& field, T& m) { field("members", m.members), field("weights", m.weights); }
 template <Is<Keep> T>
 void fields(auto& field, T& m) {
@@ -142,13 +161,18 @@ template <Is<Distance> T>
 void fields(auto& field, T& m) {
   field("from", m.from), field("members", m.members);
 }
+template <Is<Gradient> T>
+void fields(auto& field, T& m) {
+  field("member", m.member), field("seed", m.seed), field("first", m.first);
+  field("count", m.count);
+}
+template <Is<Outcomes> T>
+void fields(auto& field, T& m) {
+  field("member", m.member), field("split", m.split);
+}
 template <Is<Evaluate> T>
 void fields(auto& field, T& m) {
   field("model", m.model), field("split", m.split);
-}
-template <Is<Serve> T>
-void fields(auto& field, T& m) {
-  field("model", m.model);
 }
 template <Is<Checkpoint> T>
 void fields(auto& field, T& m) {
@@ -158,14 +182,16 @@ void fields(auto& field, T& m) {
 // ---- Words ----
 
 // In the order of Operation.
-constexpr std::array kOperations{"open",    "spend",    "train",    "load",  "forget",
-                                 "score",   "try",      "average",  "keep",  "initial",
-                                 "measure", "distance", "evaluate", "serve", "checkpoint"};
+constexpr std::array kOperations{"open",     "spend",    "train",   "load",      "forget",
+                                 "score",    "try",      "average", "keep",      "graft",
+                                 "refine",   "initial",  "measure", "distance",  "gradient",
+                                 "outcomes", "evaluate", "serve",   "checkpoint"};
 static_assert(kOperations.size() == std::variant_size_v<Operation>);
 
 constexpr std::array kModels{"baseline", "averaged", "partial", "served"};
 constexpr std::array kSplits{"validation", "test", "train"};
 constexpr std::array kSplitBy{"content", "time"};
+constexpr std::array kLayers{"all", "last", "others"};
 constexpr std::array kFailures{"config",     "data",   "software", "disk",
                                "permission", "memory", "diverged"};
 
@@ -179,6 +205,7 @@ constexpr const auto& words(model::Column::Unknown) { return kUnknowns; }
 constexpr const auto& words(ModelName) { return kModels; }
 constexpr const auto& words(Split) { return kSplits; }
 constexpr const auto& words(SplitBy) { return kSplitBy; }
+constexpr const auto& words(Layers) { return kLayers; }
 constexpr const auto& words(FailureKind) { return kFailures; }
 
 // ---- Writing ----
@@ -464,6 +491,7 @@ KITH_REPLY(Trained);
 KITH_REPLY(Scored);
 KITH_REPLY(Evaluation);
 KITH_REPLY(Measured);
+KITH_REPLY(Sloped);
 KITH_REPLY(Checkpointed);
 KITH_REPLY(Done);
 #undef KITH_REPLY

@@ -72,6 +72,11 @@ struct Scored {  // with file: rows of `examples` float32 clipped losses; the re
 struct Measured {
   std::vector<double> values;  ///< one a member, finite
 };
+/// The slope of a loss.
+struct Sloped {                // with file: the gradient, laid out as a snapshot
+  double loss = 0;             ///< mean over the examples
+  std::uint64_t examples = 0;  ///< looked at; 0: there are none so far on
+};
 struct Checkpointed {  // with file: the checkpoint, for kith to write down
   std::uint64_t bytes = 0;
 };
@@ -79,7 +84,7 @@ struct Done {};
 
 /// Sent between request and result of long work: the worker is alive, and so far.
 struct Progress {
-  std::string phase;  ///< "partial", "baseline"; or what else takes long
+  std::string phase;                    ///< "partial", "baseline"; or what else takes long
   std::uint64_t epoch = 0, epochs = 0;  ///< done, of so many; or parts of other work
   double train_loss = 0;
   Evaluation validation;
@@ -105,6 +110,11 @@ enum class ModelName { baseline, averaged, partial, served };
 enum class Split { validation, test, train };
 using model::DataFiles;
 using model::SplitBy;
+
+/// Which tensors of a model: all; those of the last layer, which makes the prediction of what the
+/// others found; or these others.
+enum class Layers { all, last, others };
+
 
 /// How partials are trained so that they tell little of any one training example.
 struct Privacy {
@@ -137,11 +147,29 @@ struct Spend {
   std::uint64_t round = 0;
   std::uint64_t epochs = 1;
 };
+/// A model that another one is pulled towards while it is trained: its loss gains half of
+/// `strength` times the square of their distance.
+struct Pull {
+  std::string towards;  ///< a member of a Mixture
+  double strength = 0;
+};
 struct Train {
   using Result = Trained;
   std::uint64_t round = 0;
   std::uint64_t epochs = 1;
-  bool baseline = false;  ///< train the local-only baseline as well
+  bool baseline = false;       ///< train the local-only baseline as well
+  std::optional<Pull> pull{};  ///< of the partial
+};
+/// Trains a copy of a member of a Mixture as a partial is trained, and keeps it under a name.
+struct Refine {
+  using Result = Trained;  // without file
+  std::string name;
+  std::string start;  ///< of which the copy is; may be `name`
+  std::uint64_t round = 0;
+  std::uint64_t epochs = 1;
+  double share = 1;             ///< of the training examples in an epoch, above 0
+  Layers layers = Layers::all;  ///< which change
+  std::optional<Pull> pull{};
 };
 struct Load {  // with file: the peer's snapshot
   using Result = Done;
@@ -173,6 +201,14 @@ struct Keep : Mixture {
   using Result = Done;
   std::string name;
 };
+/// Keeps a model that has `layers` of one member of a Mixture, and the rest of another.
+struct Graft {
+  using Result = Done;
+  std::string name;
+  std::string from;
+  std::string onto;
+  Layers layers = Layers::last;
+};
 /// Keeps another initial model, drawn as M0 is drawn from the task's seed.
 struct Initial {
   using Result = Done;
@@ -191,22 +227,38 @@ struct Distance {
   std::string from;
   std::vector<std::string> members;
 };
+/// The gradient of a member's mean loss on training examples: in an order that follows from `seed`,
+/// those from `first` on, `count` of them.
+struct Gradient {
+  using Result = Sloped;
+  std::string member;
+  std::uint64_t seed = 0;
+  std::uint64_t first = 0;
+  std::uint64_t count = 1;
+};
+/// What a member does on each example of a split: for reports on data that decide nothing.
+struct Outcomes {  // two rows: losses, not clipped; and 1 where it is right, else 0
+  using Result = Scored;
+  std::string member;
+  Split split = Split::test;
+};
 struct Evaluate {
   using Result = Evaluation;
   ModelName model = ModelName::served;
   Split split = Split::test;
 };
-struct Serve {
+/// Makes an average the served model.
+struct Serve : Mixture {
   using Result = Done;
-  ModelName model = ModelName::averaged;
 };
 struct Checkpoint {
   using Result = Checkpointed;
   std::uint64_t round = 0;
 };
 
-using Operation = std::variant<Open, Spend, Train, Load, Forget, Score, Try, Average, Keep, Initial,
-                               Measure, Distance, Evaluate, Serve, Checkpoint>;
+using Operation =
+    std::variant<Open, Spend, Train, Load, Forget, Score, Try, Average, Keep, Graft, Refine,
+                 Initial, Measure, Distance, Gradient, Outcomes, Evaluate, Serve, Checkpoint>;
 struct Request {
   std::uint64_t id = 0;
   Operation operation;

@@ -15,8 +15,11 @@
 #include <cassert>
 #include <cmath>
 #include <dlfcn.h>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <span>
+#include <string_view>
 #include <utility>
 #ifdef __SSE2__
 #include <xmmintrin.h>
@@ -36,7 +39,8 @@ auto guarded(Body body) {
   } catch (const c10::Error& error) {
     const std::string what = error.what_without_backtrace();
     // The allocators' words, of 1.13 and of 2.x, on a processor and on a GPU.
-    for (const char* const words : {"can't allocate memory", "not enough memory", "out of memory"}) {
+    for (const char* const words :
+         {"can't allocate memory", "not enough memory", "out of memory"}) {
       if (what.find(words) == std::string::npos) continue;
       throw WorkerError(FailureKind::memory, kNoMemory);
     }
@@ -114,6 +118,11 @@ Tensors tensors_of(const Samples& samples, torch::Device device) {
   shape.insert(shape.end(), samples.shape.begin(), samples.shape.end());
   return {torch::from_blob(const_cast<float*>(samples.inputs.data()), shape).clone().to(device),
           targets.to(device)};
+}
+
+bool is_in(pipe::Layers layers, std::string_view tensor) {
+  if (layers == pipe::Layers::all) return true;
+  return tensor.starts_with("output.") == (layers == pipe::Layers::last);
 }
 
 bool all_finite(const Params& params) {
@@ -244,6 +253,7 @@ struct Network::Impl {
   struct Outcome {
     torch::Tensor losses;   ///< of each example, the mean over its targets; on the CPU
     torch::Tensor targets;  ///< how many each example has; on the CPU
+    torch::Tensor correct;  ///< how many of these are right; 0 of numbers; on the CPU
     Judged all;             ///< of all targets, flat; on the device
     torch::Tensor wanted;
   };
@@ -255,19 +265,21 @@ struct Network::Impl {
     // vocabulary.
     const std::int64_t at_once = is_text() ? 64 : 512;
     const torch::NoGradGuard no_grad;
-    std::vector<torch::Tensor> losses, targets, answers, scores, wanted;
+    std::vector<torch::Tensor> losses, targets, answers, scores, wanted, correct;
     for (std::int64_t from = first; from < end; from += at_once, after_batch()) {
       const auto some = batch(part, torch::arange(from, std::min(from + at_once, end), device));
       const Judged judged = judge(some);
       targets.push_back(is_number() ? torch::ones_like(some.targets, torch::kInt64).sum(1)
                                     : some.targets.ge(0).sum(1));
       losses.push_back(judged.losses.sum(1) / targets.back());
+      correct.push_back(right(judged.answers, some.targets).sum(1));
       answers.push_back(judged.answers.flatten());
       wanted.push_back(some.targets.flatten());
       if (judged.scores.defined()) scores.push_back(judged.scores);
     }
     return {.losses = torch::cat(losses).to(torch::kCPU).contiguous(),
             .targets = torch::cat(targets).to(torch::kCPU).contiguous(),
+            .correct = torch::cat(correct).to(torch::kCPU).contiguous(),
             .all = {.losses = {},
                     .answers = torch::cat(answers),
                     .scores = scores.empty() ? torch::Tensor() : torch::cat(scores)},
@@ -288,13 +300,18 @@ struct Network::Impl {
     return evaluation;
   }
 
+  /// Which answers are right.
+  torch::Tensor right(const torch::Tensor& answers, const torch::Tensor& wanted) {
+    if (is_number()) return torch::zeros_like(wanted, torch::kBool);
+    const auto equal = answers.eq(wanted);
+    // To say that some unknown word follows is no prediction.
+    return is_text() ? equal.logical_and(wanted.ne(data::Vocabulary::kUnknown)) : equal;
+  }
+
   void add_metrics(pipe::Evaluation& evaluation, const Outcome& outcome) {
     if (is_text()) {
-      // To say that some unknown word follows is no prediction.
-      const auto right = outcome.all.answers.eq(outcome.wanted)
-                             .logical_and(outcome.wanted.ne(data::Vocabulary::kUnknown));
       const auto targets = outcome.targets.sum().item<double>();
-      evaluation.metrics = {{"accuracy", right.sum().item<double>() / targets},
+      evaluation.metrics = {{"accuracy", outcome.correct.sum().item<double>() / targets},
                             {"perplexity", std::exp(evaluation.loss)}};
     } else if (is_number()) {
       const auto in_its_unit = [&](const torch::Tensor& scaled) {
@@ -346,9 +363,44 @@ struct Network::Impl {
     return indices;
   }
 
-  /// One pass over the training examples; returns the mean loss on the way.
-  double one_epoch(torch::optim::SGD& sgd, data::Random random) {
-    const auto indices = order(random);
+  /// The parameters of these layers, in schema order.
+  std::vector<torch::Tensor> parameters_of(pipe::Layers layers) {
+    auto named = net->named_parameters();
+    std::vector<torch::Tensor> some;
+    for (const auto& [name, shape] : schema.tensors) {
+      if (is_in(layers, name)) some.push_back(named[name]);
+    }
+    return some;
+  }
+
+  /// What parameters_of() are pulled towards.
+  struct Pull {
+    std::vector<torch::Tensor> towards;
+    double strength = 0;
+  };
+  /// Leaves those of `towards` in the network.
+  Pull pull_towards(const Params& towards, pipe::Layers layers, double strength) {
+    set(towards);
+    const torch::NoGradGuard no_grad;
+    Pull pull{{}, strength};
+    for (const torch::Tensor& parameter : parameters_of(layers)) {
+      pull.towards.push_back(parameter.detach().clone());
+    }
+    return pull;
+  }
+  /// Adds the gradient of the pull to that of the loss.
+  static void add(const Pull& pull, const std::vector<torch::Tensor>& parameters) {
+    const torch::NoGradGuard no_grad;
+    for (std::size_t i = 0; i < pull.towards.size(); ++i) {
+      parameters[i].mutable_grad().add_(parameters[i] - pull.towards[i], pull.strength);
+    }
+  }
+
+  /// One pass over the training examples, or that share of them; returns the mean loss on the way.
+  double one_epoch(torch::optim::SGD& sgd, data::Random random, double share, const Pull& pull) {
+    auto indices = order(random);
+    const double wanted = std::ceil(share * static_cast<double>(indices.size()));
+    indices.resize(std::min(indices.size(), static_cast<std::size_t>(std::max(wanted, 1.0))));
     double sum = 0;
     for (std::size_t from = 0; from < indices.size(); from += task.batch) {
       const auto size = std::min<std::size_t>(task.batch, indices.size() - from);
@@ -358,6 +410,7 @@ struct Network::Impl {
       sgd.zero_grad();
       const auto loss = loss_of(some);
       loss.backward();
+      add(pull, sgd.param_groups().front().params());
       sgd.step();
       sum += loss.item<double>() * static_cast<double>(size);
       after_batch();
@@ -399,7 +452,7 @@ struct Network::Impl {
   }
 
   /// As many private steps as one pass has; returns the mean loss on the way.
-  double private_epoch(torch::optim::SGD& sgd, const Noise& noise) {
+  double private_epoch(torch::optim::SGD& sgd, const Noise& noise, const Pull& pull) {
     const auto parameters = net->parameters();
     const double expected = sampling() * static_cast<double>(train_examples());
     double sum = 0;
@@ -411,8 +464,10 @@ struct Network::Impl {
         auto noisy = gradients.sum[i].to(torch::kCPU).contiguous();
         const auto size = static_cast<std::size_t>(noisy.numel());
         add_noise({noisy.data_ptr<float>(), size}, noise.multiplier * noise.clip, *noise.random);
-        parameters[i].mutable_grad() = noisy.div_(expected).to(device);
+        parameters[i].mutable_grad() =
+            noisy.div_(expected).to(device).contiguous(parameters[i].suggest_memory_format());
       }
+      add(pull, sgd.param_groups().front().params());
       sgd.step();
       after_batch();
       sum += gradients.loss;
@@ -515,8 +570,12 @@ Network::Training Network::train(const Params& start, const Plan& plan,
                                  const std::function<void(const Epoch&)>& after_each_epoch) {
   assert(plan.epochs > 0);
   return guarded([&] {
+    Impl::Pull pull;
+    if (plan.towards != nullptr) {
+      pull = impl_->pull_towards(*plan.towards, plan.layers, plan.strength);
+    }
     impl_->set(start);
-    torch::optim::SGD sgd(impl_->net->parameters(),
+    torch::optim::SGD sgd(impl_->parameters_of(plan.layers),
                           torch::optim::SGDOptions(impl_->task.learning_rate)
                               .momentum(impl_->task.momentum)
                               .weight_decay(impl_->task.weight_decay));
@@ -524,8 +583,9 @@ Network::Training Network::train(const Params& start, const Plan& plan,
     for (std::uint64_t number = 1; number <= plan.epochs; ++number) {
       result.last.number = number;
       result.last.train_loss =
-          plan.noise ? impl_->private_epoch(sgd, *plan.noise)
-                     : impl_->one_epoch(sgd, data::random_for({plan.seed, plan.round, number}));
+          plan.noise ? impl_->private_epoch(sgd, *plan.noise, pull)
+                     : impl_->one_epoch(sgd, data::random_for({plan.seed, plan.round, number}),
+                                        plan.share, pull);
       result.last.validation = impl_->evaluate(Part::validation);
       Params params = impl_->get();
       if (!std::isfinite(result.last.validation.loss) || !all_finite(params)) {
@@ -541,6 +601,47 @@ Network::Training Network::train(const Params& start, const Plan& plan,
       after_each_epoch(result.last);
     }
     return result;
+  });
+}
+
+std::vector<bool> Network::are_in(pipe::Layers layers) const {
+  std::vector<bool> all;
+  for (const auto& [name, shape] : impl_->schema.tensors) {
+    const auto values = std::accumulate(shape.begin(), shape.end(), std::uint64_t{1},
+                                        std::multiplies<std::uint64_t>());
+    all.insert(all.end(), values, is_in(layers, name));
+  }
+  return all;
+}
+
+Network::Slope Network::slope(const Params& params, std::uint64_t seed, std::uint64_t first,
+                              std::uint64_t count) {
+  return guarded([&] {
+    impl_->set(params);
+    auto indices = impl_->order(data::random_for({seed}));
+    first = std::min<std::uint64_t>(first, indices.size());
+    count = std::min<std::uint64_t>(count, indices.size() - first);
+    if (count == 0) return Slope{0, 0, Params(params.size())};
+    const auto chosen = c10::ArrayRef<std::int64_t>(indices).slice(first, count);
+    impl_->net->zero_grad();
+    const auto loss =
+        impl_->loss_of(impl_->batch(Part::train, torch::tensor(chosen).to(impl_->device)));
+    loss.backward();
+    return Slope{loss.item<double>(), count,
+                 impl_->flat([](const torch::Tensor& parameter) { return parameter.grad(); })};
+  });
+}
+
+Network::Outcomes Network::outcomes(const Params& params, Part part) {
+  return guarded([&] {
+    impl_->set(params);
+    const auto outcome = impl_->judge(part);
+    const auto values = [](const torch::Tensor& tensor) {
+      const torch::Tensor floats = tensor.to(torch::kFloat32).contiguous();
+      return std::vector<float>(floats.data_ptr<float>(),
+                                floats.data_ptr<float>() + floats.numel());
+    };
+    return Outcomes{values(outcome.losses), values(outcome.correct / outcome.targets)};
   });
 }
 

@@ -80,6 +80,11 @@ class Network {
     std::uint64_t round = 0;
     std::uint64_t epochs = 1;
     std::optional<Noise> noise{};
+    double share = 1;  ///< of the training examples in an epoch; not of a private one
+    pipe::Layers layers = pipe::Layers::all;  ///< which change
+    /// The loss gains strength / 2 times the square of the distance from there.
+    const Params* towards = nullptr;  ///< borrowed
+    double strength = 0;
   };
   struct Epoch {
     std::uint64_t number = 0;  ///< from 1
@@ -101,6 +106,24 @@ class Network {
                                const std::function<void(const Epoch&)>& after_each_epoch);
   /// What `epochs` of private training with that noise are to an accountant.
   [[nodiscard]] model::PrivateSteps private_steps(double multiplier, std::uint64_t epochs) const;
+  /// True of the weights of `layers`, in schema order.
+  [[nodiscard]] std::vector<bool> are_in(pipe::Layers layers) const;
+  struct Slope {
+    double loss = 0;  ///< mean over the examples
+    std::uint64_t examples = 0;
+    Params gradient;  ///< of that mean
+  };
+  /// On training examples: in an order that follows from `seed`, those from `first` on, `count` of
+  /// them or as many as there are.  Of none it is zero.
+  [[nodiscard]] Slope slope(const Params& params, std::uint64_t seed, std::uint64_t first,
+                            std::uint64_t count);
+  /// What a model does on each example of a part: its loss, as losses() has it, and which share of
+  /// its targets it predicts.
+  struct Outcomes {
+    std::vector<float> losses;
+    std::vector<float> correct;  ///< 0 to 1
+  };
+  [[nodiscard]] Outcomes outcomes(const Params& params, Part part);
   /// The sum of these training examples' gradients, of which none is longer than `clip`; one that
   /// is not finite counts as zero.
   [[nodiscard]] Params clipped_gradients(const Params& params,

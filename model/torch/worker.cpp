@@ -276,7 +276,9 @@ Worker::Answer<pipe::Trained> Worker::handle(const pipe::Train& request) {
   std::optional<pipe::Spent> spent;
   Network::Training own = train_partial(request, spent);
   std::optional<Network::Training> alone;
-  if (request.baseline) alone = train(session().state.baseline, request, "baseline");
+  if (request.baseline) {
+    alone = train(session().state.baseline, plan(request.round, request.epochs), "baseline");
+  }
   Answer<pipe::Trained> answer{{.best_epoch = own.best.number,
                                 .train_loss = own.last.train_loss,
                                 .validation = own.best.validation,
@@ -296,20 +298,38 @@ Network::Training Worker::train_partial(const pipe::Train& request,
                                         std::optional<pipe::Spent>& spent) {
   const Params& start = session().state.averaged;
   const auto& privacy = session().privacy;
-  if (!privacy) return train(start, request, "partial");
+  Network::Plan its_plan = plan(request.round, request.epochs, request.pull);
+  if (!privacy) return train(start, its_plan, "partial");
   const auto counted = std::exchange(session().counted, std::nullopt);
   if (!counted || counted->round != request.round || counted->epochs != request.epochs) {
     fail(FailureKind::software, "what this round spends is not written down; send spend first");
   }
   spent = counted->spent;
   crypto::RandomStream random = noise_for(*privacy, request.round);
-  return train(start, request, "partial", Network::Noise{privacy->noise, privacy->clip, &random});
+  its_plan.noise = Network::Noise{privacy->noise, privacy->clip, &random};
+  return train(start, its_plan, "partial");
 }
 
-Network::Training Worker::train(const Params& start, const pipe::Train& request, const char* phase,
-                                std::optional<Network::Noise> noise) {
-  const Network::Plan plan{session().seed, request.round, request.epochs, noise};
-  begin(phase, request.epochs);
+Network::Plan Worker::plan(std::uint64_t round, std::uint64_t epochs,
+                           const std::optional<pipe::Pull>& pull) {
+  if (epochs < 1) fail(FailureKind::config, "epochs must be at least 1");
+  Network::Plan plan{.seed = session().seed, .round = round, .epochs = epochs};
+  if (!pull) return plan;
+  if (!(pull->strength >= 0)) fail(FailureKind::config, "the strength of a pull is below 0");
+  plan.towards = &params(pull->towards);
+  plan.strength = pull->strength;
+  return plan;
+}
+
+void Worker::refuse_if_private(const char* operation) {
+  if (!session().privacy) return;
+  fail(FailureKind::config, std::string("training is private, and ") + operation +
+                                " is not; choose another learning.strategy, or set privacy.noise "
+                                "to 0");
+}
+
+Network::Training Worker::train(const Params& start, const Network::Plan& plan, const char* phase) {
+  begin(phase, plan.epochs);
   return session().network.train(start, plan, [&](const Network::Epoch& epoch) {
     progress_.epoch = epoch.number;
     progress_.train_loss = epoch.train_loss;
@@ -398,6 +418,35 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Keep& keep) {
   return {};
 }
 
+Worker::Answer<pipe::Done> Worker::handle(const pipe::Graft& graft) {
+  refuse_own_name(graft.name);
+  const Params& from = params(graft.from);
+  Params both = params(graft.onto);
+  const std::vector<bool> taken = session().network.are_in(graft.layers);
+  for (std::size_t i = 0; i < both.size(); ++i) {
+    if (taken[i]) both[i] = from[i];
+  }
+  session().peers[graft.name] = {std::move(both), {}};
+  return {};
+}
+
+Worker::Answer<pipe::Trained> Worker::handle(const pipe::Refine& refine) {
+  refuse_own_name(refine.name);
+  refuse_if_private("refine");
+  if (!(refine.share > 0)) fail(FailureKind::config, "share must be above 0");
+  const Stopwatch watch;
+  Network::Plan its_plan = plan(refine.round, refine.epochs, refine.pull);
+  its_plan.share = refine.share;
+  its_plan.layers = refine.layers;
+  Network::Training refined = train(params(refine.start), its_plan, "refining");
+  session().peers[refine.name] = {std::move(refined.params), {}};
+  return {{.best_epoch = refined.best.number,
+           .train_loss = refined.last.train_loss,
+           .validation = refined.best.validation,
+           .baseline = {},
+           .seconds = watch.seconds()}};
+}
+
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Initial& initial) {
   refuse_own_name(initial.name);
   Params drawn =
@@ -440,13 +489,39 @@ Worker::Answer<pipe::Measured> Worker::handle(const pipe::Distance& distance) {
   return {std::move(measured)};
 }
 
+Worker::Answer<pipe::Sloped> Worker::handle(const pipe::Gradient& gradient) {
+  refuse_if_private("gradient");
+  const auto [loss, examples, slope] = session().network.slope(
+      params(gradient.member), gradient.seed, gradient.first, gradient.count);
+  if (!std::isfinite(loss) ||
+      !std::ranges::all_of(slope, [](float x) { return std::isfinite(x); })) {
+    fail(FailureKind::diverged, "the gradient of " + gradient.member + " is not finite");
+  }
+  return {{.loss = loss, .examples = examples}, snapshot_file("gradient", slope)};
+}
+
+Worker::Answer<pipe::Scored> Worker::handle(const pipe::Outcomes& request) {
+  const Part part = part_of(request.split);
+  if (session().network.examples(part) == 0) {
+    fail(FailureKind::data, "there are no examples of this split to look at");
+  }
+  const Stopwatch watch;
+  begin("evaluating", 1);
+  auto [rows, correct] = session().network.outcomes(params(request.member), part);
+  const std::uint64_t examples = rows.size();
+  for (float& loss : rows) loss = std::isfinite(loss) ? loss : std::numeric_limits<float>::max();
+  rows.insert(rows.end(), correct.begin(), correct.end());
+  return {{.examples = examples, .seconds = watch.seconds()},
+          pipe::sealed_memfd("outcomes", std::as_bytes(std::span(rows)))};
+}
+
 Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Evaluate& evaluate) {
   begin("evaluating", 1);
   return {finite(session().network.evaluate(model(evaluate.model), part_of(evaluate.split)))};
 }
 
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Serve& serve) {
-  session().state.served = Params(model(serve.model));
+  session().state.served = average(serve);
   return {};
 }
 

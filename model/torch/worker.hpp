@@ -77,9 +77,13 @@ class Worker {
   Answer<pipe::Scored> handle(const pipe::Try& mixture);
   Answer<pipe::Evaluation> handle(const pipe::Average& mixture);
   Answer<pipe::Done> handle(const pipe::Keep& keep);
+  Answer<pipe::Done> handle(const pipe::Graft& graft);
+  Answer<pipe::Trained> handle(const pipe::Refine& refine);
   Answer<pipe::Done> handle(const pipe::Initial& initial);
   Answer<pipe::Measured> handle(const pipe::Measure& measure);
   Answer<pipe::Measured> handle(const pipe::Distance& distance);
+  Answer<pipe::Sloped> handle(const pipe::Gradient& gradient);
+  Answer<pipe::Scored> handle(const pipe::Outcomes& outcomes);
   Answer<pipe::Evaluation> handle(const pipe::Evaluate& evaluate);
   Answer<pipe::Done> handle(const pipe::Serve& serve);
   Answer<pipe::Checkpointed> handle(const pipe::Checkpoint& checkpoint);
@@ -92,8 +96,12 @@ class Worker {
   /// Long work of so many parts begins.
   void begin(const char* phase, std::uint64_t all);
   void give_sign_of_life();
-  Network::Training train(const Params& start, const pipe::Train& request, const char* phase,
-                          std::optional<Network::Noise> noise = {});
+  /// `round` and `epochs` of a plan, with what pulls it.
+  Network::Plan plan(std::uint64_t round, std::uint64_t epochs,
+                     const std::optional<pipe::Pull>& pull = {});
+  Network::Training train(const Params& start, const Network::Plan& plan, const char* phase);
+  /// Throws if training is private: what comes of this could be published with no noise in it.
+  void refuse_if_private(const char* operation);
   /// With privacy, `spent` is what this and all partials before it cost.
   Network::Training train_partial(const pipe::Train& request, std::optional<pipe::Spent>& spent);
 

@@ -170,6 +170,17 @@ class FakeWorker {
   }
   void answer(const pipe::Keep&) { reply(pipe::Done{}); }
   void answer(const pipe::Initial&) { reply(pipe::Done{}); }
+  void answer(const pipe::Graft&) { reply(pipe::Done{}); }
+  void answer(const pipe::Refine& refine) {
+    pipe::Trained trained;
+    trained.best_epoch = refine.epochs;
+    trained.validation = {scripted("losses", {refine.name})[0], kScored, {{"accuracy", 0.5}}, {}};
+    reply(trained);
+  }
+  void answer(const pipe::Gradient&) {
+    reply(pipe::Sloped{1, 0}, pipe::sealed_memfd("gradient", snapshot("w", kModel, 0)));
+  }
+  void answer(const pipe::Outcomes&) { reply_rows(2); }
   void answer(const pipe::Try& mixture) {
     std::string name;  // of the average, in the script: "self+a"; 0 if it is not there
     for (const std::string& member : mixture.members) name += (name.empty() ? "" : "+") + member;

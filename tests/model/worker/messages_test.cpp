@@ -70,7 +70,7 @@ Try some_try() {
 
 const std::vector<Request> kRequests{
     {1, some_open()},
-    {2, Train{3, 5, true}},
+    {2, Train{3, 5, true, Pull{"averaged", 0.5}}},
     {3, Load{"peer"}},
     {4, Forget{"peer"}},
     {5, Score{{"a", "b"}, 32}},
@@ -81,9 +81,13 @@ const std::vector<Request> kRequests{
     {10, Measure{{"a", "averaged"}, Split::train}},
     {11, Distance{"averaged", {"a"}}},
     {12, Evaluate{ModelName::partial, Split::validation}},
-    {13, Serve{ModelName::baseline}},
+    {13, Serve{{{"self"}, {1}}}},
     {14, Checkpoint{4}},
     {15, Spend{3, 5}},
+    {16, Graft{"both", "self", "a", Layers::last}},
+    {17, Refine{"better", "averaged", 3, 5, 0.5, Layers::others, Pull{"averaged", 0.5}}},
+    {18, Gradient{"self", 1, 32, 16}},
+    {19, Outcomes{"served", Split::test}},
 };
 
 BOOST_AUTO_TEST_SUITE(messages_tests)
@@ -102,7 +106,7 @@ BOOST_AUTO_TEST_CASE(every_request_survives_the_pipe) {
 
 BOOST_AUTO_TEST_CASE(the_text_of_a_request_is_what_the_protocol_document_says) {
   BOOST_TEST(encode({2, Train{3, 5, true}}) ==
-             R"({"baseline":true,"epochs":5,"id":2,"op":"train","round":3})");
+             R"({"baseline":true,"epochs":5,"id":2,"op":"train","pull":null,"round":3})");
   BOOST_TEST(encode({8, Evaluate{ModelName::served, Split::test}}) ==
              R"({"id":8,"model":"served","op":"evaluate","split":"test"})");
   BOOST_TEST(encode({9, Measure{{"a"}, Split::train}}) ==
@@ -186,6 +190,8 @@ BOOST_AUTO_TEST_CASE(the_protocol_document_has_every_field_of_what_is_within) {
   Trained trained;
   trained.privacy = Spent{};
   check_documented("`privacy` of train", 0, keys(text_of(trained).at("privacy")));
+  const auto train = nlohmann::json::parse(encode({1, Train{3, 5, true, Pull{"averaged", 0.5}}}));
+  check_documented("`pull`", 0, keys(train.at("pull")));
   check_documented("an evaluation", 0, keys(text_of(trained).at("validation")));
   const auto progress = nlohmann::json::parse(encode(Reply<Done>{1, Progress{}}));
   check_documented("`progress`", 0, keys(progress.at("progress")));
@@ -301,8 +307,8 @@ const std::pair<std::string, const char*> kBad[] = {
     {R"({"id":1.5,"op":"serve"})", "without sign"},
     {R"({"id":1,"op":7})", "a string"},
     {R"({"id":1,"op":"dance"})", "\"dance\" is not known"},
-    {R"({"id":1,"op":"serve","model":"best"})", "one of baseline, averaged, partial, served"},
-    {R"({"id":1,"op":"serve","model":1})", "one of baseline"},
+    {R"({"id":1,"op":"evaluate","model":"best"})", "one of baseline, averaged, partial, served"},
+    {R"({"id":1,"op":"evaluate","model":1})", "one of baseline"},
     {R"({"id":1,"op":"train","round":1,"epochs":"5","baseline":true})", "\"epochs\""},
     {R"({"id":1,"op":"train","round":1,"epochs":5,"baseline":1})", "true or false"},
     {R"({"id":1,"op":"score","peers":"a"})", "an array"},

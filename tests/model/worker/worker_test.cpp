@@ -258,7 +258,7 @@ BOOST_AUTO_TEST_CASE(killed_and_resumed_is_as_good_as_never_interrupted) {
     site.train(1);
     load(*site.worker, "peer", peer);
     site.worker->ask(mixture({"self", "peer"}, {2, 1}));
-    site.worker->ask(pipe::Serve{ModelName::averaged});
+    site.worker->ask(pipe::Serve{{{"averaged"}, {1}}});
   };
   const Bytes peer = Site(1).train(1);
   Site whole;
@@ -362,7 +362,8 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_of_another_task_is_refused) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(what_cannot_be_read_for_want_of_permission_or_of_a_disk_is_not_called_damaged) {
+BOOST_AUTO_TEST_CASE(
+    what_cannot_be_read_for_want_of_permission_or_of_a_disk_is_not_called_damaged) {
   Site site;
   site.worker->ask(pipe::Checkpoint{1});
   site.restart();
@@ -646,6 +647,176 @@ BOOST_AUTO_TEST_CASE(theta_is_a_member_and_an_average_of_it_alone_changes_nothin
   BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::averaged, Split::test}).loss != before);
 }
 
+double distance(WorkerProcess& worker, const std::string& from, const std::string& to) {
+  return worker.ask(pipe::Distance{from, {to}}).values[0];
+}
+
+BOOST_AUTO_TEST_CASE(a_refined_model_is_what_training_makes_of_it_and_nothing_else_changes) {
+  Site site;
+  site.train(1);
+  const auto refined = site.worker->ask(pipe::Refine{"refined", "averaged", 1, 2});
+  BOOST_TEST(refined.validation.loss == site.trained.validation.loss);
+  BOOST_TEST(distance(*site.worker, "self", "refined") == 0.0);
+  BOOST_TEST(!refined.baseline.has_value());
+  // In place, and on: the second time begins where the first ended.
+  site.worker->ask(pipe::Refine{"refined", "refined", 2, 1});
+  BOOST_TEST(distance(*site.worker, "self", "refined") > 0.0);
+  load(*site.worker, "start", site.initial);
+  BOOST_TEST(distance(*site.worker, "start", "averaged") == 0.0);
+  const auto refused = [&](const pipe::Refine& refine, const std::string& why) {
+    return contains(site.worker->failure_of(refine).error, why);
+  };
+  BOOST_TEST(refused({"self", "averaged", 1, 2}, "model of our own"));
+  BOOST_TEST(refused({"new", "stranger", 1, 2}, "no snapshot of stranger"));
+  BOOST_TEST(refused({"new", "self", 1, 0}, "epochs"));
+  BOOST_TEST(refused({"new", "self", 1, 1, 0}, "share"));
+  const pipe::Pull away{"averaged", -1};
+  BOOST_TEST(refused({"new", "self", 1, 1, 1, pipe::Layers::all, away}, "below 0"));
+  BOOST_TEST(refused({"new", "self", 1, 1, 1, pipe::Layers::all, pipe::Pull{"who", 1}}, "of who"));
+  BOOST_TEST(refused({"new", "self", 1, 1, 1, pipe::Layers::all, pipe::Pull{"new", 1}}, "of new"));
+}
+
+BOOST_AUTO_TEST_CASE(the_stronger_the_pull_the_nearer_the_model_stays) {
+  Site site;
+  site.train(1);
+  const auto far = [&](double strength) {
+    const pipe::Pull pull{"averaged", strength};
+    site.worker->ask(pipe::Refine{"pulled", "self", 2, 2, 1, pipe::Layers::all, pull});
+    return distance(*site.worker, "averaged", "pulled");
+  };
+  site.worker->ask(pipe::Refine{"free", "self", 2, 2});
+  const double weak = far(0);
+  BOOST_TEST(weak == distance(*site.worker, "averaged", "free"));
+  const double some = far(1);
+  const double strong = far(10);
+  BOOST_TEST(some < weak);
+  BOOST_TEST(strong < some);
+  // And so does a partial.
+  const double partial = distance(*site.worker, "averaged", "self");
+  site.worker->ask(pipe::Train{1, 2, false, pipe::Pull{"averaged", 10}});
+  BOOST_TEST(distance(*site.worker, "averaged", "self") < partial);
+}
+
+// One step of all examples is plain: start - rate * (gradient + strength * (start - there)).
+BOOST_AUTO_TEST_CASE(a_pulled_step_is_the_gradient_and_the_way_back) {
+  model::Task task = small_task("mlp");
+  task.batch = 1000;
+  task.weight_decay = 0;
+  Site site(0, task);
+  const auto start = values(site.train(1, 4));
+  const auto there = values(site.initial);
+  const auto sloped = site.worker->ask(pipe::Gradient{"self", 1, 0, 1000});
+  const auto gradient = values(site.worker->last_file());
+  BOOST_TEST(sloped.examples == site.opened.train);
+  constexpr double kStrength = 3;
+  auto stepped = start;
+  for (std::size_t i = 0; i < stepped.size(); ++i) {
+    const double way = static_cast<double>(start[i]) - static_cast<double>(there[i]);
+    const double slope = static_cast<double>(gradient[i]) + kStrength * way;
+    stepped[i] -= static_cast<float>(task.learning_rate * slope);
+  }
+  load(*site.worker, "stepped", model::write_snapshot(schema(site.initial), stepped));
+  const pipe::Pull pull{"averaged", kStrength};
+  site.worker->ask(pipe::Refine{"pulled", "self", 2, 1, 1, pipe::Layers::all, pull});
+  BOOST_TEST(distance(*site.worker, "stepped", "pulled") <
+             1e-4 * distance(*site.worker, "self", "pulled"));
+}
+
+BOOST_AUTO_TEST_CASE(gradients_of_parts_add_up_to_that_of_all) {
+  Site site;
+  site.train(1);
+  const auto slope = [&](std::uint64_t first, std::uint64_t count) {
+    const auto sloped = site.worker->ask(pipe::Gradient{"self", 7, first, count});
+    return std::pair(sloped, values(site.worker->last_file()));
+  };
+  const std::uint64_t all = site.opened.train;
+  const auto [whole, gradient] = slope(0, all);
+  const auto [first, of_first] = slope(0, 50);
+  const auto [rest, of_rest] = slope(50, 1000);
+  BOOST_TEST(first.examples == 50U);
+  BOOST_TEST(rest.examples == all - 50);
+  const double share = 50 / static_cast<double>(all);
+  BOOST_TEST(share * first.loss + (1 - share) * rest.loss == whole.loss,
+             boost::test_tools::tolerance(1e-5));
+  double wrong = 0, length = 0;
+  for (std::size_t i = 0; i < gradient.size(); ++i) {
+    const auto value = static_cast<double>(gradient[i]);
+    const double sum =
+        share * static_cast<double>(of_first[i]) + (1 - share) * static_cast<double>(of_rest[i]);
+    wrong += (sum - value) * (sum - value);
+    length += value * value;
+  }
+  BOOST_TEST(wrong < 1e-8 * length);
+  BOOST_TEST(slope(all, 10).first.examples == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(only_the_layers_that_are_named_change) {
+  Site site;
+  site.train(1);
+  const auto refine = [&](pipe::Layers layers) {
+    site.worker->ask(pipe::Refine{"refined", "self", 2, 1, 1, layers});
+  };
+  // What is left of the difference once these layers are as they were.
+  const auto left = [&](pipe::Layers layers) {
+    site.worker->ask(pipe::Graft{"grafted", "self", "refined", layers});
+    return distance(*site.worker, "self", "grafted");
+  };
+  refine(pipe::Layers::last);
+  BOOST_TEST(left(pipe::Layers::last) == 0.0);
+  BOOST_TEST(left(pipe::Layers::others) > 0.0);
+  refine(pipe::Layers::others);
+  BOOST_TEST(left(pipe::Layers::others) == 0.0);
+  BOOST_TEST(left(pipe::Layers::last) > 0.0);
+  refine(pipe::Layers::all);
+  BOOST_TEST(left(pipe::Layers::last) > 0.0);
+  BOOST_TEST(left(pipe::Layers::all) == 0.0);
+}
+
+BOOST_AUTO_TEST_CASE(an_epoch_of_a_share_goes_part_of_the_way) {
+  Site site;
+  site.train(1);
+  const auto far = [&](double share) {
+    site.worker->ask(pipe::Refine{"refined", "averaged", 1, 1, share});
+    return distance(*site.worker, "averaged", "refined");
+  };
+  const double least = far(1e-9);  // one example
+  BOOST_TEST(least > 0.0);
+  BOOST_TEST(least < far(0.3));
+  BOOST_TEST(far(0.3) < far(1));
+  BOOST_TEST(far(1) == far(2));
+}
+
+BOOST_AUTO_TEST_CASE(outcomes_are_the_evaluation_example_by_example) {
+  Site site;
+  site.train(1);
+  for (const Split split : {Split::validation, Split::test}) {
+    const auto whole = site.worker->ask(pipe::Evaluate{ModelName::partial, split});
+    const auto found = site.worker->ask(pipe::Outcomes{"self", split});
+    BOOST_TEST(found.examples == whole.examples);
+    const Bytes& file = site.worker->last_file();
+    BOOST_REQUIRE(file.size() == 2 * found.examples * sizeof(float));
+    std::vector<float> losses(found.examples), correct(found.examples);
+    std::memcpy(losses.data(), file.data(), file.size() / 2);
+    std::memcpy(correct.data(), file.data() + file.size() / 2, file.size() / 2);
+    BOOST_TEST(mean(losses) == whole.loss, boost::test_tools::tolerance(1e-5));
+    BOOST_TEST(mean(correct) == whole.metric("accuracy"), boost::test_tools::tolerance(1e-6));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_served_may_be_an_average) {
+  Site site;
+  site.train(1);
+  const auto half = site.worker->ask(mixture({"self", "averaged"}, {1, 1}));
+  site.worker->ask(pipe::Refine{"later", "self", 2, 2});
+  site.worker->ask(mixture({"later"}, {1}));
+  site.worker->ask(pipe::Serve{mixture({"self", "baseline"}, {1, 1})});
+  BOOST_TEST(site.worker->ask(pipe::Evaluate{ModelName::served, Split::validation}).loss !=
+             half.loss);
+  site.worker->ask(pipe::Keep{mixture({"self"}, {1}), "kept"});
+  site.worker->ask(pipe::Serve{mixture({"kept"}, {1})});
+  BOOST_TEST(distance(*site.worker, "self", "served") == 0.0);
+}
+
 BOOST_AUTO_TEST_CASE(another_initial_model_is_drawn_as_m0_is) {
   Site site;
   site.worker->ask(pipe::Initial{"same", site.task.seed});
@@ -678,7 +849,7 @@ BOOST_AUTO_TEST_CASE(what_is_served_changes_only_when_told) {
   const double initial = served();
   site.train(1);
   BOOST_TEST(served() == initial);
-  site.worker->ask(pipe::Serve{ModelName::partial});
+  site.worker->ask(pipe::Serve{{{"self"}, {1}}});
   const double partial = served();
   BOOST_TEST(partial != initial);
   site.train(2);
@@ -885,6 +1056,13 @@ BOOST_AUTO_TEST_CASE(private_training_that_was_not_counted_is_refused) {
   BOOST_TEST(refused({1, 2, false}));  // once is for one training
   site.worker->ask(pipe::Spend{2, 1});
   BOOST_TEST(refused({2, 2, false}));
+}
+
+BOOST_AUTO_TEST_CASE(where_training_is_private_nothing_is_refined_without_noise) {
+  Site site(0, small_task(), pipe::Privacy{});
+  site.train(1);
+  BOOST_TEST(contains(site.worker->failure_of(pipe::Refine{"r", "self", 2, 1}).error, "private"));
+  BOOST_TEST(contains(site.worker->failure_of(pipe::Gradient{"self", 1, 0, 9}).error, "private"));
 }
 
 BOOST_AUTO_TEST_CASE(model_trained_without_noise_is_not_published_with_it_nor_the_other_way_round) {
