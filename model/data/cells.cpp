@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <string>
 
 namespace kith::data {
@@ -100,7 +102,34 @@ std::optional<double> days_of(unsigned year, unsigned month, unsigned day) {
 
 }  // namespace
 
+double simple_number(std::string_view cell, char decimal) {
+  constexpr std::array<double, 16> kPowers{1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                           1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  const bool negative = cell.starts_with('-');
+  if (negative || cell.starts_with('+')) cell.remove_prefix(1);
+  if (cell.empty() || cell.size() > 16) return kNone;
+  std::int64_t digits = 0;
+  std::size_t count = 0;
+  std::size_t point = cell.size();  // where the decimal mark is
+  for (std::size_t i = 0; i < cell.size(); ++i) {
+    if (is_digit(cell[i])) {
+      digits = digits * 10 + (cell[i] - '0');
+      ++count;
+    } else if (cell[i] == decimal && point == cell.size()) {
+      point = i;
+    } else {
+      return kNone;
+    }
+  }
+  if (count == 0 || count > 15) return kNone;
+  // Both are exact in a double, so the quotient is the nearest one.
+  const auto value = static_cast<double>(digits) / kPowers[count - std::min(point, count)];
+  return negative ? -value : value;
+}
+
 std::optional<double> parse_number(std::string_view cell, char decimal) {
+  if (const double value = simple_number(cell, decimal); !std::isnan(value)) return value;
   if (decimal == '.') {
     if (const auto value = plain_number(cell)) return value;
   }
@@ -175,15 +204,11 @@ std::optional<CellDate> parse_cell_date(std::string_view cell, DateOrder order) 
     return CellDate{.days = *day_first + *time};
   }
   const auto month_first = days_of(*year, *first, *second);
-  if (order == DateOrder::day_first || !month_first) {
-    if (!day_first) return std::nullopt;
-    return CellDate{.days = *day_first + *time,
-                    .shows = month_first ? DateOrder::unknown : DateOrder::day_first};
-  }
-  if (order == DateOrder::month_first || !day_first) {
-    return CellDate{.days = *month_first + *time,
-                    .shows = day_first ? DateOrder::unknown : DateOrder::month_first};
-  }
+  if (!day_first && !month_first) return std::nullopt;
+  if (!month_first) return CellDate{.days = *day_first + *time, .shows = DateOrder::day_first};
+  if (!day_first) return CellDate{.days = *month_first + *time, .shows = DateOrder::month_first};
+  if (order == DateOrder::month_first) return CellDate{.days = *month_first + *time};
+  if (order == DateOrder::day_first) return CellDate{.days = *day_first + *time};
   return CellDate{.days = *day_first + *time, .ambiguous = *day_first != *month_first};
 }
 

@@ -11,6 +11,10 @@ namespace kith::data {
 /// what is too large, or infinite, is no number.
 [[nodiscard]] std::optional<double> parse_number(std::string_view cell, char decimal);
 
+/// The same of a sign and at most 15 digits, with a fraction behind `decimal` unless that is zero:
+/// most cells.  NaN of anything else.
+[[nodiscard]] double simple_number(std::string_view cell, char decimal);
+
 /// Which of day and month comes first in 01/02/2024.
 enum class DateOrder { unknown, day_first, month_first };
 

@@ -20,6 +20,7 @@ class CsvReader {
   /// follows cannot be read: then problem() says why.
   [[nodiscard]] bool next(std::vector<std::string_view>& cells);
 
+  [[nodiscard]] std::size_t left() const { return rest_.size(); }  ///< bytes not read yet
   /// Of the record last read, counted from 1 as an editor counts.
   [[nodiscard]] std::size_t line() const { return line_; }
   /// In a few words that follow the line's number; empty if there is none.

@@ -1,16 +1,23 @@
 #include "model/data/file.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <zlib.h>
 
 namespace kith::data {
 
 // gzread() passes plain files through, so one reader serves both.
 Bytes read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  std::error_code unknown;
+  if (std::filesystem::is_directory(path, unknown)) {
+    throw FileError(EISDIR,
+                    path.string() + " is a folder where a file is wanted; name the file in it");
+  }
   const auto close = [](gzFile file) { gzclose_r(file); };
   errno = 0;
   const std::unique_ptr<gzFile_s, decltype(close)> file(gzopen(path.c_str(), "rb"), close);
@@ -21,6 +28,9 @@ Bytes read_file(const std::filesystem::path& path, std::size_t max_bytes) {
   }
   constexpr std::size_t kStep = 1 << 20;
   Bytes bytes;
+  // A compressed file grows beyond its size, a plain one does not.
+  const auto size = std::filesystem::file_size(path, unknown);
+  if (!unknown) bytes.reserve(std::min<std::uintmax_t>(size, max_bytes) + kStep);
   for (;;) {
     const std::size_t had = bytes.size();
     bytes.resize(had + kStep);
@@ -33,7 +43,7 @@ Bytes read_file(const std::filesystem::path& path, std::size_t max_bytes) {
     if (got < 0 || problem == Z_BUF_ERROR) {
       if (problem == Z_ERRNO) {
         throw FileError(error, "cannot read " + path.string() + ": " + std::strerror(error) +
-                                   "; check the disk, and that it is a file");
+                                   "; check the disk");
       }
       throw DataError("cannot read " + path.string() + ": " + what +
                       "; the file is damaged or cut short, copy it again");

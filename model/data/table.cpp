@@ -77,6 +77,7 @@ class Reader {
       missing_.push_back(composed(spelling));
       if (const auto number = parse_number(spelling, '.')) missing_numbers_.push_back(*number);
     }
+    is_plain_ = column.kind == Kind::number && missing_numbers_.empty();
     if (column.kind == Kind::ordinal || column.kind == Kind::yes_no) {
       last_ = static_cast<double>(values.size() - 1);
     }
@@ -91,14 +92,19 @@ class Reader {
            (!missing_.empty() && std::ranges::find(missing_, composed(cell)) != missing_.end());
   }
 
-  /// Of a number or a date; nullopt if it is missing.
-  std::optional<double> value(std::string_view cell, Style& style, std::size_t line) {
+  /// Of a number or a date; NaN if it is missing.
+  double value(std::string_view cell, Style& style, std::size_t line) {
+    if (is_plain_) {
+      // Until a cell has shown what the decimal mark is, what has one is looked at more closely.
+      const double simple = simple_number(cell, style.decimal_line != 0 ? style.decimal : '\0');
+      if (!std::isnan(simple)) return simple;
+    }
     const auto value =
         column_.kind == Kind::date ? date(cell, style, line) : number(cell, style, line);
     if (value && std::ranges::find(missing_numbers_, *value) == missing_numbers_.end()) {
-      return value;
+      return *value;
     }
-    if (value || is_missing(cell)) return std::nullopt;
+    if (value || is_missing(cell)) return std::numeric_limits<double>::quiet_NaN();
     refuse(cell, line,
            column_.kind == Kind::date ? "which is no date like 2024-01-31" : "which is no number");
   }
@@ -115,27 +121,31 @@ class Reader {
     refuse(cell, line, "which is none of its declared values" + near_value(cell));
   }
 
-  void append(std::vector<float>& inputs, std::string_view cell, Style& style, std::size_t line) {
+  /// Writes the column's inputs, which were 0.
+  void write(float* inputs, std::string_view cell, Style& style, std::size_t line) {
     if (column_.kind == Kind::category) {
       const auto which = choice(cell, line);
       noticed_.missing += !which;
-      const std::size_t values = column_.values.size();
-      inputs.resize(inputs.size() + values + 1);
-      *(inputs.end() - 1 - static_cast<std::ptrdiff_t>(values - which.value_or(values))) = 1;
+      inputs[which.value_or(column_.values.size())] = 1;
       return;
     }
-    std::optional<double> scaled;
+    double scaled = 0;
+    bool missing = false;
     if (column_.kind == Kind::number || column_.kind == Kind::date) {
-      if (const auto number = value(cell, style, line)) {
-        count_range(*number);
-        scaled = model::scaled(column_, std::clamp(*number, column_.low, column_.high));
+      const double number = value(cell, style, line);
+      missing = std::isnan(number);
+      if (!missing) {
+        count_range(number);
+        scaled = model::scaled(column_, std::clamp(number, column_.low, column_.high));
       }
-    } else if (const auto which = choice(cell, line)) {
-      scaled = 2 * (static_cast<double>(*which) / last_) - 1;
+    } else {
+      const auto which = choice(cell, line);
+      missing = !which;
+      if (which) scaled = 2 * (static_cast<double>(*which) / last_) - 1;
     }
-    noticed_.missing += !scaled;
-    inputs.push_back(static_cast<float>(std::clamp(scaled.value_or(0), -1.0, 1.0)));
-    inputs.push_back(scaled ? 0.0F : 1.0F);
+    noticed_.missing += missing;
+    inputs[0] = static_cast<float>(std::clamp(scaled, -1.0, 1.0));
+    inputs[1] = missing ? 1.0F : 0.0F;
   }
 
   /// The number that is to be predicted, which is not missing.
@@ -257,7 +267,8 @@ class Reader {
   std::size_t at_;
   std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> values_;
   bool in_lower_case_ = false;
-  double last_ = 1;  ///< index of the last value
+  bool is_plain_ = false;  ///< a number that is one is not missing
+  double last_ = 1;        ///< index of the last value
   std::vector<std::string> missing_;
   std::vector<double> missing_numbers_;
   Noticed::InColumn noticed_;
@@ -379,10 +390,15 @@ class Sniffer {
   }
 
   /// Rows may have one cell more than the header: R writes their names without naming that column.
+  /// Such names are 1, 2, ... or no numbers; else a decimal comma between commas would pass for
+  /// one.
   void find_shift() {
     if (first_.size() < 2 || first_[1].size() != first_[0].size() + 1) return;
-    layout_.width = first_[1].size();
     layout_.trailing = first_[1].back().empty();
+    const std::string& name = first_[1].front();
+    const bool named = name == "1" || (!name.empty() && !parse_number(name, '.'));
+    if (!layout_.trailing && !named) return;
+    layout_.width = first_[1].size();
     layout_.shift = layout_.trailing ? 0 : 1;
     for (std::size_t& at : layout_.at) at += layout_.shift;
   }
@@ -436,7 +452,8 @@ class TableParser {
       if (column.target) target_ = &reader;
       if (column.group) group_ = &reader;
       if (column.time) time_ = &reader;
-      if (model::features(column) > 0) inputs_.push_back(&reader);
+      const std::size_t features = model::features(column);
+      if (features > 0) inputs_.emplace_back(&reader, features);
     }
   }
 
@@ -446,7 +463,11 @@ class TableParser {
     for (std::size_t skip = layout_.told + layout_.header; skip > 0; --skip) {
       static_cast<void>(records.next(cells));
     }
-    while (records.next(cells)) add_row(cells, records.line());
+    while (records.next(cells)) {
+      add_row(cells, records.line());
+      // So that no half of a large table lies there twice while it grows.
+      if (table_.rows == kFirstRows) reserve(text.size() - records.left(), text.size());
+    }
     if (!records.problem().empty()) {
       throw Refused{on_line(records.line()) + " " + records.problem()};
     }
@@ -461,12 +482,29 @@ class TableParser {
   }
 
  private:
+  static constexpr std::size_t kFirstRows = 1000;
+
+  /// Rows took `read` of `size` bytes so far.
+  void reserve(std::size_t read, std::size_t size) {
+    const double share = static_cast<double>(size) / static_cast<double>(read);
+    const auto rows = static_cast<std::size_t>(share * 1.02 * static_cast<double>(table_.rows));
+    table_.inputs.reserve(rows * table_.features);
+  }
+
   void add_row(const Cells& cells, std::size_t line) {
     if (cells.size() != layout_.width) {
       throw Refused{on_line(line) + " has " + std::to_string(cells.size()) +
                     " cells, but the lines before have " + std::to_string(layout_.width) +
                     "; a cell with " + std::string(separator_name(layout_.separator)) +
                     " in it must be in quotation marks"};
+    }
+    ++read_;
+    if (layout_.shift > 0 && cells.front() != std::to_string(read_) &&
+        parse_number(cells.front(), '.')) {
+      throw Refused{on_line(line) + " has " + quoted_cell(cells.front()) +
+                    " before the columns that the first line names, where the lines before have a "
+                    "name or their number; name that column, or put cells with " +
+                    std::string(separator_name(layout_.separator)) + " in quotation marks"};
     }
     if (layout_.trailing && !cells.back().empty()) {
       throw Refused{on_line(line) + " has a cell more than the first line names columns"};
@@ -478,11 +516,13 @@ class TableParser {
     if (!has_target || !grouped) return;
     if (group_ != nullptr) table_.groups.push_back(composed(cells[group_->at()]));
     if (time_ != nullptr) {
-      const auto time = time_->value(cells[time_->at()], style_, line);
-      table_.times.push_back(time.value_or(std::numeric_limits<double>::quiet_NaN()));
+      table_.times.push_back(time_->value(cells[time_->at()], style_, line));
     }
-    for (Reader* const reader : inputs_) {
-      reader->append(table_.inputs, cells[reader->at()], style_, line);
+    std::size_t at = table_.inputs.size();
+    table_.inputs.resize(at + table_.features);
+    for (const auto& [reader, features] : inputs_) {
+      reader->write(&table_.inputs[at], cells[reader->at()], style_, line);
+      at += features;
     }
     ++table_.rows;
   }
@@ -490,9 +530,10 @@ class TableParser {
   /// False if it is missing.  Appends it if the row is `wanted`.
   bool add_target(std::string_view cell, std::size_t line, bool wanted) {
     if (target_->column().kind == Kind::number) {
-      const auto value = target_->value(cell, style_, line);
-      if (value && wanted) table_.values.push_back(target_->target_value(*value, cell, line));
-      return value.has_value();
+      const double value = target_->value(cell, style_, line);
+      if (std::isnan(value)) return false;
+      if (wanted) table_.values.push_back(target_->target_value(value, cell, line));
+      return true;
     }
     const auto which = target_->choice(cell, line);
     if (which && wanted) table_.labels.push_back(static_cast<std::int64_t>(*which));
@@ -505,7 +546,8 @@ class TableParser {
   Reader* target_ = nullptr;
   Reader* group_ = nullptr;
   Reader* time_ = nullptr;
-  std::vector<Reader*> inputs_;
+  std::vector<std::pair<Reader*, std::size_t>> inputs_;  ///< and how many each makes
+  std::size_t read_ = 0;                                 ///< rows, also those left out
   Table table_;
 };
 

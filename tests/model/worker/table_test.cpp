@@ -233,6 +233,16 @@ BOOST_AUTO_TEST_CASE(errors_name_the_file) {
   BOOST_TEST(complaint("1\n").find("bad.csv has one cell on its first line") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_folder_in_place_of_a_file_is_named) {
+  const test::TemporaryDirectory directory;
+  const auto says = [](const DataError& error) {
+    return std::string(error.what()).find("is a folder where a file is wanted") !=
+           std::string::npos;
+  };
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_table(directory.path(), columns())), DataError,
+                        says);
+}
+
 BOOST_AUTO_TEST_CASE(what_was_noticed_in_several_files_adds_up) {
   Table first = table("90,x,none,0\n?,x,none,0\n");
   const Table second = table("age,pain,sick\n95,none,0\n50,none,?\n");
