@@ -7,6 +7,8 @@
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/state/store.hpp"
+#include "model/data/draft.hpp"
+#include "model/data/table.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -149,6 +151,62 @@ Answer accept(const TaskOptions& options) {
   return answer;
 }
 
+struct DraftOptions {
+  std::vector<fs::path> files;
+  std::string name = "my-task", target;
+  fs::path out;
+  bool as_json = false;
+};
+
+/// Reads the files with what was drafted: whatever is wrong, the founder hears first.
+std::uint64_t count_rows(const std::vector<fs::path>& files, const model::Task& task) {
+  std::uint64_t rows = 0;
+  for (const fs::path& file : files) rows += data::read_table(file, task.columns).rows;
+  return rows;
+}
+
+Answer draft(const DraftOptions& options) {
+  data::Draft draft;
+  std::uint64_t rows = 0;
+  try {
+    draft = data::draft_table(options.files, options.target);
+    draft.task.name = options.name;
+    draft.task.sizes = {64};
+    if (const auto wrong = model::problem(draft.task)) throw Failure(EX_DATAERR, *wrong);
+    rows = count_rows(options.files, draft.task);
+  } catch (const data::DataError& error) {
+    throw Failure(EX_DATAERR, error.what());
+  }
+  std::vector<std::string> notes{
+      "A task drafted from " + std::to_string(rows) + " rows of " +
+      (options.files.size() == 1 ? "a file" : std::to_string(options.files.size()) + " files") +
+      ".  Look at each column, correct it, and agree on this file with the other members: it is "
+      "what all of them learn, and ranges and values in it tell them of these rows."};
+  notes.insert(notes.end(), draft.notes.begin(), draft.notes.end());
+  const std::string text = draft_toml(draft.task, draft.reasons, notes);
+  Answer answer;
+  const model::Column* const target = model::target_of(draft.task.columns);
+  answer.value = {{"task", text}, {"rows", rows}, {"target", target->name}};
+  if (options.out.empty()) {
+    answer.lines = {text};
+    return answer;
+  }
+  if (fs::exists(options.out)) {
+    throw Failure(EX_CANTCREAT, options.out.string() +
+                                    " exists already; move it away, or name another with --out");
+  }
+  write_whole(options.out, as_byte_view(text));
+  const auto used = std::ranges::count_if(draft.task.columns, [](const model::Column& column) {
+    return model::features(column) > 0;
+  });
+  answer.lines = {"Drafted " + options.out.string() + ": predicts " + target->name + " from " +
+                      std::to_string(used) + " of " + std::to_string(draft.task.columns.size()) +
+                      " columns; " + std::to_string(rows) + " rows were read with it.",
+                  "Look at it, correct it, then: kith init --task " + options.out.string() +
+                      " --train " + options.files.front().string() + " ..."};
+  return answer;
+}
+
 }  // namespace
 
 void add_task_verbs(CLI::App& app, Chosen& chosen) {
@@ -174,6 +232,14 @@ void add_task_verbs(CLI::App& app, Chosen& chosen) {
       accept)
       ->add_option("FILE", options->file,
                    "a TOML file with the section [task]; without it, what the configuration says");
+  const auto drafted = std::make_shared<DraftOptions>();
+  CLI::App* const verb = task->add_subcommand(
+      "draft", "write a task that suits your tables, for you to correct and agree on with others");
+  verb->add_option("FILES", drafted->files, "tables whose first line names the columns")->required();
+  verb->add_option("--name", drafted->name, "what the task is called")->capture_default_str();
+  verb->add_option("--target", drafted->target, "the column to predict; without it, a guess");
+  verb->add_option("--out", drafted->out, "write it to this file, not to the terminal");
+  on_parsed(*verb, chosen, drafted, draft);
 }
 
 }  // namespace kith::daemon

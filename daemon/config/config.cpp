@@ -611,6 +611,31 @@ std::string task_toml(model::Task task) {
   return text;
 }
 
+std::string draft_toml(const model::Task& task, const std::vector<std::string>& comments,
+                       const std::vector<std::string>& notes) {
+  static const Config defaults;
+  static const model::Column usual;
+  std::string text;
+  for (const std::string& note : notes) text += commented(note);
+  text += "[task]\n";
+  for (const auto& key : task_keys()) {
+    const std::string value = key.show(task);
+    const bool follows = key.name == "column" || (key.name == "classes" && !task.columns.empty());
+    if (follows || (!key.required && value == key.show(defaults.task))) continue;
+    text += key.name + " = " + value + "\n";
+  }
+  for (std::size_t i = 0; i < task.columns.size(); ++i) {
+    text += "\n";
+    if (!comments.at(i).empty()) text += commented(comments[i]);
+    text += "[[task.column]]\n";
+    for (const auto& key : column_keys()) {
+      const std::string value = key.show(task.columns[i]);
+      if (value != key.show(usual)) text += key.name + " = " + value + "\n";
+    }
+  }
+  return text;
+}
+
 namespace {
 
 /// A file with the section [task] alone.

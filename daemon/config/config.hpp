@@ -142,6 +142,11 @@ inline constexpr std::size_t kSettingsFile = 1 << 20;
 /// The section [task] alone: what a new member is handed.  A vocabulary is named without its
 /// folder.
 [[nodiscard]] std::string task_toml(model::Task task);
+/// The same for people to look at and correct: a table of keys for each column, with a comment for
+/// each (perhaps empty) before it, and `notes` at the top.  It reads back as `task`.
+[[nodiscard]] std::string draft_toml(const model::Task& task,
+                                     const std::vector<std::string>& comments,
+                                     const std::vector<std::string>& notes);
 /// The inverse.  `source` appears in messages.  Throws Failure(EX_CONFIG).
 [[nodiscard]] model::Task parse_task(std::string_view text, const std::string& source);
 
