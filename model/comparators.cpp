@@ -61,6 +61,15 @@ std::vector<std::size_t> epsilon_greedy(std::span<const double> scores, std::siz
   return chosen;
 }
 
+void move_between(std::span<float> weights, std::span<const float> gradient,
+                  std::span<const float> from, std::span<const float> to, double rate) {
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const double way = static_cast<double>(to[i]) - static_cast<double>(from[i]);
+    const double step = rate * static_cast<double>(gradient[i]) * way;
+    weights[i] = static_cast<float>(std::clamp(static_cast<double>(weights[i]) - step, 0.0, 1.0));
+  }
+}
+
 std::vector<std::size_t> softmax_sample(std::span<const double> scores, double tau,
                                         std::size_t count, std::mt19937_64& random) {
   // The Gumbel trick: the largest of tau * score + Gumbel noise is a draw from the softmax, the

@@ -37,6 +37,13 @@ namespace kith::model {
 [[nodiscard]] std::vector<float> trimmed_mean(const std::vector<std::vector<float>>& models,
                                               std::size_t trim);
 
+// ---- FedALA ----
+
+/// One step of the weights, from 0 to 1, by which a model lies between two others, element by
+/// element: from = 0, to = 1.  `gradient` is of the loss at that model.  Requires equal sizes.
+void move_between(std::span<float> weights, std::span<const float> gradient,
+                  std::span<const float> from, std::span<const float> to, double rate);
+
 // ---- DAC ----
 
 /// The indices of `count` of the scores, drawn one after the other and without replacement with

@@ -1,4 +1,5 @@
 #include "daemon/cli/verbs.hpp"
+#include "daemon/learning/strategy_kind.hpp"
 #include "daemon/simulation/simulation.hpp"
 #include "daemon/simulation/summary.hpp"
 #include "daemon/system/interrupts.hpp"
@@ -21,18 +22,21 @@ struct SimulateOptions {
 Answer simulate_scenario(const SimulateOptions& options) {
   catch_interrupts();
   Scenario scenario = load_scenario(options.scenario);
-  if (!options.source.empty()) scenario.data.plan.source = options.source;
+  if (!options.source.empty()) {
+    const bool own = !scenario.data.directory.empty();
+    (own ? scenario.data.directory : scenario.data.plan.source) = options.source;
+  }
   if (!options.seeds.empty()) scenario.simulation.seeds = options.seeds;
   if (!options.strategies.empty()) scenario.simulation.strategies.clear();
   for (const std::string& only : options.strategies) {
-    scenario.simulation.strategies.push_back(parse_strategy(only));
+    scenario.simulation.strategies.push_back(strategy_kind(only).name);
   }
   const fs::path out = options.out.empty() ? options.scenario.stem() : options.out;
   std::ostream& progress = options.as_json ? std::cerr : std::cout;
   Answer answer;
   answer.value =
-      simulate(scenario, out,
-               options.any_program ? Reuse::of_any_program : Reuse::of_this_program, progress);
+      simulate(scenario, out, options.any_program ? Reuse::of_any_program : Reuse::of_this_program,
+               progress);
   answer.lines = {"", scenario.simulation.name, ""};
   for (const std::string& line : summary_table(answer.value)) answer.lines.push_back(line);
   answer.lines.insert(answer.lines.end(),
@@ -54,7 +58,7 @@ void add_simulate_verb(CLI::App& app, Chosen& chosen) {
                    "folder for the results (the scenario's name, here); what this program finished "
                    "there is not done again");
   verb->add_option("--source", options->source,
-                   "folder of the data set, in place of partition.source");
+                   "folder of the data, in place of partition.source or data.directory");
   verb->add_option("--seeds", options->seeds, "only these, with commas between")->delimiter(',');
   verb->add_option("--strategies", options->strategies, "only these, with commas between")
       ->delimiter(',');

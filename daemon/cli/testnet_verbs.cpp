@@ -75,7 +75,7 @@ Answer create(const TestnetOptions& options) {
 Answer watch_nodes(const TestnetOptions& options) {
   catch_interrupts();
   std::ostream& out = options.as_json ? std::cerr : std::cout;
-  watch(open_testnet(options.directory), parse_strategy(options.strategy), out, [] {});
+  watch(open_testnet(options.directory), options.strategy, out, [] {});
   return {};
 }
 
@@ -111,8 +111,7 @@ void add_testnet_verbs(CLI::App& app, Chosen& chosen) {
                    "node i is host PREFIXi; without it all are on 127.0.0.1");
   verb->add_option("--port", options->plan.port, "with --host-prefix")->capture_default_str();
   verb = add("watch", "show running nodes until they have finished", watch_nodes);
-  verb->add_option("--strategy", options->strategy, "lia, fedavg or oracle")
-      ->capture_default_str();
+  verb->add_option("--strategy", options->strategy, "lia, fedavg or oracle")->capture_default_str();
   add("report", "print the table of what was watched", report);
 }
 

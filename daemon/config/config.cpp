@@ -223,9 +223,10 @@ std::vector<Key<Config::Learning>> learning_keys() {
   using Owner = Config::Learning;
   return {
       key("strategy", &Owner::strategy,
+          one_of({"lia", "lia-sign", "local", "fedavg", "fedavg-ft", "ditto", "fedper", "fedrep",
+                  "fedfomo", "dpfl"}),
           "How the peers to average with are chosen. \"lia\" is Kith's own; the rest is there "
-          "to compare with, and docs/algorithm.md says what each does. \"dac\", \"ifca\", "
-          "\"trimmed-mean\" and \"median\" run in kith simulate only."),
+          "to compare with, and docs/algorithm.md says what each does. kith simulate has more."),
       key("rounds", &Owner::rounds, "Rounds until the node stops learning. 0: never."),
       key("epochs", &Owner::epochs, within(1U, 10'000U), "Epochs of training in a round."),
       key("warmup_epochs", &Owner::warmup_epochs, within(1U, 10'000U),
@@ -274,21 +275,6 @@ std::vector<Key<Config::Learning>> learning_keys() {
           "tells it, and nobody else, how useful the others are to it, and averages within its "
           "group; but never with whom its own measurements speak against. Empty: this node "
           "chooses for itself."),
-      key("oracle_group", &Owner::oracle_group,
-          "Names of the members that strategy \"oracle\" averages with. For tests."),
-      key("pens_rounds", &Owner::pens_rounds, within(1U, kMany),
-          "Rounds in which strategy \"pens\" looks for its neighbours."),
-      key("pens_top", &Owner::pens_top, within(0U, 512U),
-          "Peers that strategy \"pens\" averages with in each of them. 0: not known; kith "
-          "simulate then tells it how many there are of its kind."),
-      key("dac_tau", &Owner::dac_tau, above_zero(),
-          "How strongly strategy \"dac\" prefers the similar."),
-      key("fedfomo_epsilon", &Owner::fedfomo_epsilon, within(0.0, 1.0),
-          "Chance, in the first round, that strategy \"fedfomo\" tries any peer instead of "
-          "the one it prefers. Falls by 0.05 a round."),
-      key("ifca_clusters", &Owner::ifca_clusters, within(0U, 512U),
-          "Clusters that strategy \"ifca\" looks for. 0: not known; kith simulate then tells "
-          "it how many there are."),
       key("seed", &Owner::seed, "Of the choices left to chance.")};
 }
 
@@ -450,13 +436,9 @@ class Reader : public SettingsReader<Config> {
       fail(table().at_path("learning.mutual").node(),
            "learning.mutual and learning.convenor exclude one another: remove one of them");
     }
-    if (!learning.convenor.empty() && learning.strategy != StrategyName::lia) {
+    if (!learning.convenor.empty() && learning.strategy != "lia") {
       fail(table().at_path("learning.convenor").node(),
            "learning.convenor works with strategy \"lia\" only; remove it, or choose that one");
-    }
-    if (learning.strategy == StrategyName::oracle && learning.oracle_group.empty()) {
-      fail(table().at_path("learning.strategy").node(),
-           "strategy \"oracle\" needs learning.oracle_group; add it, or choose another strategy");
     }
   }
 
@@ -728,19 +710,6 @@ std::string configuration_markdown() {
     if (section.name == "task") text += column_markdown();
   }
   return text;
-}
-
-std::string_view name(StrategyName strategy) {
-  return std::ranges::find(Choices<StrategyName>::all, strategy, &Choice<StrategyName>::value)
-      ->name;
-}
-
-StrategyName parse_strategy(std::string_view text) {
-  const auto& all = Choices<StrategyName>::all;
-  const auto found = std::ranges::find(all, text, &Choice<StrategyName>::name);
-  if (found != all.end()) return found->value;
-  throw Failure(EX_USAGE, "there is no strategy \"" + std::string(text) + "\", but there are " +
-                              kind(StrategyName()));
 }
 
 }  // namespace kith::daemon

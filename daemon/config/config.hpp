@@ -4,6 +4,7 @@
 #include "model/pipe/messages.hpp"
 #include "model/task.hpp"
 
+#include <any>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -13,25 +14,6 @@
 #include <vector>
 
 namespace kith::daemon {
-
-/// How a node decides what to average.
-enum class StrategyName {
-  lia,       ///< by lazy influence
-  lia_sign,  ///< everything of positive lazy influence
-  local,     ///< nothing: trains alone
-  fedavg,    ///< everything
-  oracle,    ///< the members of oracle_group, for tests
-  pens,      ///< these and the rest to compare with: daemon/strategies/ names their papers
-  dac,
-  fedfomo,
-  ifca,
-  trimmed_mean,
-  median,
-};
-
-[[nodiscard]] std::string_view name(StrategyName strategy);  ///< "lia"
-/// Throws Failure(EX_USAGE), which names all, if there is none of this name.
-[[nodiscard]] StrategyName parse_strategy(std::string_view text);
 
 struct ByteSize {
   std::uint64_t bytes = 0;
@@ -56,8 +38,8 @@ struct Config {
   };
   using Data = pipe::DataFiles;
   struct Learning {
-    StrategyName strategy = StrategyName::lia;
-    std::uint64_t rounds = 0;  ///< 0: for ever
+    std::string strategy = "lia";  ///< a name that daemon/learning/strategy_kind.hpp knows
+    std::uint64_t rounds = 0;      ///< 0: for ever
     unsigned epochs = 5;
     unsigned warmup_epochs = 10;
     Milliseconds gather = std::chrono::seconds(2);
@@ -76,14 +58,12 @@ struct Config {
     unsigned score_examples = 512;
     double score_confidence = 3;  ///< standard errors; 0: always all examples
     bool baseline = true;
-    std::string convenor;                   ///< name of a member; empty: none
-    std::vector<std::string> oracle_group;  ///< names of members
-    unsigned pens_rounds = 10;
-    unsigned pens_top = 0;  ///< peers; 0 is not known
-    double dac_tau = 30;
-    double fedfomo_epsilon = 0.3;
-    unsigned ifca_clusters = 0;  ///< 0 is not known
+    std::string convenor;  ///< name of a member; empty: none
     std::uint64_t seed = 0;
+    // No file of a node can set these: they are for `kith simulate`.
+    std::any own{};  ///< what can be set of the strategy alone, as its own file has it
+    std::vector<std::string> oracle_group{};  ///< names of the true group, the node's own included
+    unsigned oracle_groups = 0;               ///< how many there are; 0 is not known
   };
   struct Worker {
     std::filesystem::path command;  ///< empty: the kith-worker beside kith

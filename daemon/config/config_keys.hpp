@@ -7,22 +7,6 @@
 
 namespace kith::daemon {
 
-template <>
-struct settings::Choices<StrategyName> {
-  static constexpr std::array<settings::Choice<StrategyName>, 11> all{
-      {{"lia", StrategyName::lia},
-       {"lia-sign", StrategyName::lia_sign},
-       {"local", StrategyName::local},
-       {"fedavg", StrategyName::fedavg},
-       {"oracle", StrategyName::oracle},
-       {"pens", StrategyName::pens},
-       {"dac", StrategyName::dac},
-       {"fedfomo", StrategyName::fedfomo},
-       {"ifca", StrategyName::ifca},
-       {"trimmed-mean", StrategyName::trimmed_mean},
-       {"median", StrategyName::median}}};
-};
-
 // The keys that a scenario has in common with a node's configuration.
 [[nodiscard]] std::vector<settings::Key<model::Task>> task_keys();
 [[nodiscard]] std::vector<settings::Key<Config::Learning>> learning_keys();

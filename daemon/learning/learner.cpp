@@ -29,29 +29,28 @@ std::vector<std::string> ids_of(const std::vector<Learner::Peer>& peers,
   return ids;
 }
 
+// What a round's models are called in reports.
+const std::string kBaseline = "baseline", kPartial = "partial", kAveraged = "averaged";
+const std::string kChosen = "chosen";  // by the strategy, and none of these
+
 /// What the worker calls it in an average.
-std::string member_name(model::Served served) {
-  switch (served) {
-    case model::Served::baseline:
-      return "baseline";
-    case model::Served::averaged:
-      return "averaged";
-    case model::Served::partial:
-      break;
-  }
-  return "self";
+std::string member_name(const std::string& model) {
+  if (model == kPartial) return "self";
+  return model == kChosen ? "served" : model;
 }
 
-pipe::ModelName model_name(model::Served served) {
-  switch (served) {
-    case model::Served::baseline:
-      return pipe::ModelName::baseline;
-    case model::Served::averaged:
-      return pipe::ModelName::averaged;
-    case model::Served::partial:
-      break;
-  }
-  return pipe::ModelName::partial;
+pipe::ModelName model_name(const std::string& model) {
+  if (model == kBaseline) return pipe::ModelName::baseline;
+  if (model == kAveraged) return pipe::ModelName::averaged;
+  return model == kPartial ? pipe::ModelName::partial : pipe::ModelName::served;
+}
+
+/// What reports call this mixture.
+std::string report_name(const pipe::Mixture& mixture) {
+  if (mixture.members.size() != 1) return kChosen;
+  const std::string& only = mixture.members.front();
+  if (only == "self") return kPartial;
+  return only == kAveraged || only == kBaseline ? only : kChosen;
 }
 
 }  // namespace
@@ -96,7 +95,7 @@ Learner::Learner(net::asio::io_context& io, const Config& config, Peer self,
       strategy_(make_strategy(config, roles_)),
       random_(config.learning.seed) {
   if (!config_.privacy.on() || !strategy_->uses_training_examples()) return;
-  throw Failure(EX_CONFIG, "strategy \"" + std::string(name(config.learning.strategy)) +
+  throw Failure(EX_CONFIG, "strategy \"" + config.learning.strategy +
                                "\" chooses by the training examples, which the accountant of "
                                "privacy does not see; choose another strategy, or set "
                                "privacy.noise to 0");
@@ -173,7 +172,6 @@ net::awaitable<RoundReport> Learner::do_round(std::uint64_t number) {
     RoundReport given_up = co_await give_up(round);
     co_return given_up;
   }
-  diverged_in_a_row_ = 0;
   if (strategy_->reads_models() && partial) round.own = pipe::Fd(dup(partial.get()));
   if (strategy_->shares()) {
     phase_ = "publishing";
@@ -187,7 +185,17 @@ net::awaitable<RoundReport> Learner::do_round(std::uint64_t number) {
     co_await exchange_->gather(number);
     round.seconds["gather"] = seconds_since(start);
   }
-  co_await average(round);
+  try {
+    co_await average(round);
+  } catch (const WorkerRefused& refused) {  // it trains models of its own, too
+    if (refused.kind != pipe::FailureKind::diverged) throw;
+    round.diverged = refused.what();
+  }
+  if (!round.diverged.empty()) {
+    RoundReport given_up = co_await give_up(round);
+    co_return given_up;
+  }
+  diverged_in_a_row_ = 0;
   co_await gate(round);
   co_await test(round);
   co_await begin_again(round);
@@ -229,14 +237,14 @@ net::awaitable<RoundReport> Learner::give_up(Round& round) {
   const bool back_to_alone = alone.result.loss < served.result.loss;
   const pipe::Average best{{{back_to_alone ? "baseline" : "served"}, {1}}};
   const auto averaged = co_await worker_->call(best);
-  round.models[model::Served::averaged].validation = averaged.result;
+  round.models[kAveraged].validation = averaged.result;
   if (config_.learning.baseline) {
-    round.models[model::Served::baseline].validation = alone.result;
+    round.models[kBaseline].validation = alone.result;
   }
-  round.gate.served = model::Served::averaged;
-  round.gate.reason = std::string("the round was given up, since its ") + round.diverged +
-                      "; this is the " + (back_to_alone ? "model trained alone" : "served model") +
-                      " of before";
+  round.served = kAveraged;
+  round.served_reason = std::string("the round was given up, since its ") + round.diverged +
+                        "; this is the " +
+                        (back_to_alone ? "model trained alone" : "served model") + " of before";
   const pipe::Serve serve{{{"averaged"}, {1}}};
   co_await worker_->call(serve);
   co_await test(round);
@@ -245,17 +253,25 @@ net::awaitable<RoundReport> Learner::give_up(Round& round) {
   co_return report(round);
 }
 
+Situation Learner::situation_of(const Round& round) const {
+  Situation situation;
+  situation.round = round.number;
+  situation.epochs = round.number == 1 ? config_.learning.warmup_epochs : config_.learning.epochs;
+  situation.examples = opened_.train;
+  situation.worker = worker_.get();
+  return situation;
+}
+
 net::awaitable<void> Learner::train(Round& round, pipe::Fd& partial) {
   phase_ = "training";
   const auto start = steady_clock::now();
-  Situation situation;
-  situation.round = round.number;
-  situation.worker = worker_.get();
+  const Situation situation = situation_of(round);
   co_await strategy_->prepare(situation);
   pipe::Train question;
   question.round = round.number;
-  question.epochs = round.number == 1 ? config_.learning.warmup_epochs : config_.learning.epochs;
+  question.epochs = situation.epochs;
   question.baseline = config_.learning.baseline;
+  strategy_->adjust(question);
   round.epochs = question.epochs * (question.baseline ? 2 : 1);
   round.seconds["train"] = 0;
   if (trains_privately()) {
@@ -271,9 +287,9 @@ net::awaitable<void> Learner::train(Round& round, pipe::Fd& partial) {
   if (trains_privately() && !round.privacy) {
     throw WorkerLost("the worker trained without the privacy that it was asked for");
   }
-  round.models[model::Served::partial].validation = answer.result.validation;
+  round.models[kPartial].validation = answer.result.validation;
   if (answer.result.baseline) {
-    round.models[model::Served::baseline].validation = answer.result.baseline;
+    round.models[kBaseline].validation = answer.result.baseline;
   }
   round.seconds["train"] = seconds_since(start);
 }
@@ -281,9 +297,7 @@ net::awaitable<void> Learner::train(Round& round, pipe::Fd& partial) {
 net::awaitable<void> Learner::average(Round& round) {
   phase_ = "loading";
   auto start = steady_clock::now();
-  Situation situation;
-  situation.round = round.number;
-  situation.worker = worker_.get();
+  Situation situation = situation_of(round);
   situation.candidates = co_await exchange_->load(round.number, *worker_);
   if (round.own) situation.own = &round.own;
   if (strategy_->looks_at_published()) {
@@ -296,13 +310,17 @@ net::awaitable<void> Learner::average(Round& round) {
   round.choice = co_await strategy_->choose(std::move(situation));
   const pipe::Average question{round.choice.mixture};
   const auto averaged = co_await worker_->call(question);
-  round.models[model::Served::averaged].validation = averaged.result;
+  round.models[kAveraged].validation = averaged.result;
   round.seconds["choose"] = seconds_since(start);
 }
 
 net::awaitable<void> Learner::gate(Round& round) {
   phase_ = "evaluating";
-  const bool baseline = round.models.contains(model::Served::baseline);
+  if (round.choice.served) {
+    co_await serve_chosen(round);
+    co_return;
+  }
+  const bool baseline = round.models.contains(kBaseline);
   pipe::Score question;
   question.peers = {"averaged"};
   if (baseline) question.peers.emplace_back("baseline");
@@ -312,16 +330,29 @@ net::awaitable<void> Learner::gate(Round& round) {
   losses.partial = rows[1];
   losses.averaged = rows[2];
   if (baseline) losses.baseline = rows[3];
-  round.gate = model::choose_served(losses, config_.learning.slack);
-  const pipe::Serve serve{{{member_name(round.gate.served)}, {1}}};
+  const model::GateDecision decision = model::choose_served(losses, config_.learning.slack);
+  round.served = model::name(decision.served);
+  round.served_reason = decision.reason;
+  const pipe::Serve serve{{{member_name(round.served)}, {1}}};
   co_await worker_->call(serve);
+}
+
+net::awaitable<void> Learner::serve_chosen(Round& round) {
+  const pipe::Serve serve{*round.choice.served};
+  co_await worker_->call(serve);
+  round.served = report_name(*round.choice.served);
+  round.served_reason = "it is what strategy \"" + config_.learning.strategy + "\" serves";
+  if (round.models.contains(round.served)) co_return;
+  const pipe::Evaluate question{model_name(round.served), pipe::Split::validation};
+  const auto judged = co_await worker_->call(question);
+  round.models[round.served].validation = judged.result;
 }
 
 net::awaitable<void> Learner::test(Round& round) {
   if (opened_.test == 0) co_return;
   const auto start = steady_clock::now();
-  for (auto& [served, evaluations] : round.models) {
-    const pipe::Evaluate held_out{model_name(served), pipe::Split::test};
+  for (auto& [model, evaluations] : round.models) {
+    const pipe::Evaluate held_out{model_name(model), pipe::Split::test};
     const auto tested = co_await worker_->call(held_out);
     evaluations.test = tested.result;
   }
@@ -334,22 +365,28 @@ net::awaitable<pipe::Evaluation> Learner::evaluate(pipe::ModelName model, pipe::
   co_return answer.result;
 }
 
+net::awaitable<std::vector<float>> Learner::outcomes() {
+  const pipe::Outcomes question{"served",
+                                opened_.test > 0 ? pipe::Split::test : pipe::Split::validation};
+  const auto answer = co_await worker_->call(question);
+  const LossRows rows(answer.file, 2, answer.result.examples);
+  co_return std::vector<float>(rows[1].begin(), rows[1].end());
+}
+
 net::awaitable<void> Learner::begin_again(Round& round) {
-  if (round.gate.served != model::Served::baseline || !strategy_->begins_again()) co_return;
+  if (round.served != kBaseline || !strategy_->begins_again()) co_return;
   const pipe::Average alone{{{"baseline"}, {1}}};
   co_await worker_->call(alone);
-  round.gate.reason += "; the next round begins from it";
+  round.served_reason += "; the next round begins from it";
 }
 
 RoundReport Learner::report(const Round& round) const {
   RoundReport report;
   report.round = round.number;
   report.metric = model::metric_of(config_.task);
-  for (const auto& [served, judged] : round.models) {
-    report.models.emplace(model::name(served), judged);
-  }
-  report.served = model::name(round.gate.served);
-  report.served_reason = round.gate.reason;
+  report.models = round.models;
+  report.served = round.served;
+  report.served_reason = round.served_reason;
   if (!round.diverged.empty()) report.diverged = round.diverged;
   const Choice& choice = round.choice;
   const pipe::Mixture& mixture = choice.made_of ? *choice.made_of : choice.mixture;

@@ -61,11 +61,14 @@ class Learner {
 
   /// Does a whole round, its checkpoint included, and returns the report of it.  A round whose
   /// training diverges is given up: its outcome is the better one of the served model and the
-  /// baseline, and the report says "diverged" and why.  Throws WorkerLost, WorkerRefused or Failure;
-  /// then nothing of the round counts.
+  /// baseline, and the report says "diverged" and why.  Throws WorkerLost, WorkerRefused or
+  /// Failure; then nothing of the round counts.
   net::awaitable<RoundReport> do_round(std::uint64_t number);
   /// Measures a model as it stands after the last round.  Throws WorkerLost or WorkerRefused.
   net::awaitable<pipe::Evaluation> evaluate(pipe::ModelName model, pipe::Split split);
+  /// Of each held-out example (of each validation example where there is none), whether the served
+  /// model is right, 0 or 1, or which share of its targets.  Throws WorkerLost or WorkerRefused.
+  net::awaitable<std::vector<float>> outcomes();
   /// Whoever waits for the worker, or asks it later, finds it lost.
   void hang_up();
   void drop_worker() { worker_.reset(); }
@@ -83,10 +86,10 @@ class Learner {
   /// What a round produced, as it goes.
   struct Round {
     std::uint64_t number = 0;
-    pipe::Fd own;  // the partial, for a strategy that reads it
-    std::map<model::Served, Judged> models;
+    pipe::Fd own;                          // the partial, for a strategy that reads it
+    std::map<std::string, Judged> models;  // by name, as in RoundReport
     Choice choice;
-    model::GateDecision gate{};
+    std::string served, served_reason;
     std::optional<pipe::Spent> privacy;
     std::uint64_t epochs = 0;               // trained, the baseline's included
     std::map<std::string, double> seconds;  // by phase
@@ -95,9 +98,11 @@ class Learner {
 
   [[nodiscard]] Roles roles() const;
   void meet_next_peers();
+  [[nodiscard]] Situation situation_of(const Round& round) const;
   net::awaitable<void> train(Round& round, pipe::Fd& partial);
   net::awaitable<void> average(Round& round);
   net::awaitable<void> gate(Round& round);
+  net::awaitable<void> serve_chosen(Round& round);
   net::awaitable<void> test(Round& round);
   /// Makes the baseline the next theta, if it is served and the strategy wants that.
   net::awaitable<void> begin_again(Round& round);

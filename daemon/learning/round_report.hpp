@@ -53,18 +53,18 @@ struct RoundReport {
   };
 
   std::uint64_t round = 0;
-  std::string metric{};                   ///< of the task: which one people look at first
-  std::optional<Privacy> privacy{};       ///< none unless it trains privately
-  std::map<std::string, Judged> models{};  ///< by name: "baseline", "partial", "averaged"
+  std::string metric{};                    ///< of the task: which one people look at first
+  std::optional<Privacy> privacy{};        ///< none unless it trains privately
+  std::map<std::string, Judged> models{};  ///< by name: "baseline", "partial", "averaged"; "chosen"
   std::string served{};                    ///< which of them
   std::string served_reason{};
-  std::optional<std::string> diverged{};   ///< why the round was given up
-  std::vector<Member> members{};           ///< with whose models it averaged
+  std::optional<std::string> diverged{};             ///< why the round was given up
+  std::vector<Member> members{};                     ///< with whose models it averaged
   std::map<std::string, nlohmann::json> opinions{};  ///< the strategy's, by the peer's name
-  nlohmann::json why{};                    ///< the strategy's numbers
-  std::uint64_t epochs = 0;                ///< trained, the baseline's included
-  std::map<std::string, double> seconds{};  ///< by phase
-  std::uint64_t bytes_in = 0, bytes_out = 0;  ///< by the end of it, since the node runs
+  nlohmann::json why{};                              ///< the strategy's numbers
+  std::uint64_t epochs = 0;                          ///< trained, the baseline's included
+  std::map<std::string, double> seconds{};           ///< by phase
+  std::uint64_t bytes_in = 0, bytes_out = 0;         ///< by the end of it, since the node runs
 
   void fields(auto& field) const {
     field("round", round), field("metric", metric), field("privacy", privacy), field("models", models);

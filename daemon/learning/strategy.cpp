@@ -1,14 +1,7 @@
 #include "daemon/learning/strategy.hpp"
 
-#include "daemon/system/failure.hpp"
-#include "daemon/learning/strategies/dac.hpp"
-#include "daemon/learning/strategies/fedfomo.hpp"
-#include "daemon/learning/strategies/fixed.hpp"
-#include "daemon/learning/strategies/ifca.hpp"
-#include "daemon/learning/strategies/lia.hpp"
-#include "daemon/learning/strategies/lia_sign.hpp"
-#include "daemon/learning/strategies/pens.hpp"
-#include "daemon/learning/strategies/robust.hpp"
+#include "daemon/learning/encoded_snapshot.hpp"
+#include "model/pipe/memfd.hpp"
 #include "model/weights.hpp"
 
 #include <algorithm>
@@ -16,52 +9,11 @@
 #include <iterator>
 
 namespace kith::daemon {
-std::unique_ptr<Strategy> make_strategy(const Config& config, Roles roles) {
-  switch (config.learning.strategy) {
-    case StrategyName::lia:
-      return std::make_unique<Lia>(config, std::move(roles));
-    case StrategyName::lia_sign:
-      return std::make_unique<LiaSign>(config);
-    case StrategyName::local:
-      return std::make_unique<Fixed>(config, std::vector<std::string>());
-    case StrategyName::fedavg:
-      return std::make_unique<Fixed>(config, std::nullopt);
-    case StrategyName::oracle:
-      return std::make_unique<Fixed>(config, std::move(roles.oracle_group));
-    case StrategyName::pens:
-      return std::make_unique<Pens>(config);
-    case StrategyName::dac:
-      return std::make_unique<Dac>(config);
-    case StrategyName::fedfomo:
-      return std::make_unique<FedFomo>(config);
-    case StrategyName::ifca:
-      return std::make_unique<Ifca>(config);
-    case StrategyName::trimmed_mean:
-      return std::make_unique<Robust>(std::move(roles.oracle_group), Robust::Rule::trimmed_mean);
-    case StrategyName::median:
-      return std::make_unique<Robust>(std::move(roles.oracle_group), Robust::Rule::median);
-  }
-  return nullptr;
-}
 
-void check_works_on_network(const Config& config) {
-  const std::string strategy(name(config.learning.strategy));
-  if (make_strategy(config, {})->needs_notes()) {
-    throw Failure(EX_CONFIG, "strategy \"" + strategy +
-                                 "\" needs its peers' notes, which are not sent over a network; "
-                                 "run it with kith simulate, or choose another learning.strategy");
-  }
-  if (make_strategy(config, {})->reads_models()) {
-    throw Failure(EX_CONFIG, "strategy \"" + strategy +
-                                 "\" reads its peers' weights, which a running node does not hand "
-                                 "out; run it with kith simulate, or choose another "
-                                 "learning.strategy");
-  }
-  if (config.learning.strategy == StrategyName::pens && config.learning.pens_top == 0) {
-    throw Failure(EX_CONFIG,
-                  "strategy \"pens\" needs learning.pens_top; set it to the number of peers that "
-                  "are like this node, or choose another learning.strategy");
-  }
+std::vector<std::string> candidates_of(const Situation& situation) {
+  std::vector<std::string> peers;
+  for (const Candidate& candidate : situation.candidates) peers.push_back(candidate.peer);
+  return peers;
 }
 
 std::vector<std::string> candidates_among(const Situation& situation,
@@ -86,6 +38,18 @@ net::awaitable<std::map<std::string, double>> losses_of(Situation situation,
   }
   for (std::size_t i = 0; i < members.size(); ++i) losses[members[i]] = answer.result.values[i];
   co_return losses;
+}
+
+std::vector<float> weights_in(const pipe::Fd& file, model::Schema& schema) {
+  const auto map = pipe::SealedMap::open(file, kLargestSnapshot);
+  if (const auto* problem = std::get_if<std::string>(&map)) throw WorkerLost(*problem);
+  auto snapshot = model::read_snapshot(std::get<pipe::SealedMap>(map).bytes());
+  if (const auto* error = std::get_if<model::SnapshotError>(&snapshot)) {
+    throw WorkerLost(error->what);
+  }
+  auto& found = std::get<model::Snapshot>(snapshot);
+  schema = std::move(found.schema);
+  return found.copy_values();
 }
 
 pipe::Mixture mixture(const Situation& situation, const std::vector<std::string>& members,

@@ -2,6 +2,7 @@
 
 #include "daemon/config/config.hpp"
 #include "daemon/learning/worker_process.hpp"
+#include "model/snapshot.hpp"
 
 #include <cstdint>
 #include <map>
@@ -32,6 +33,8 @@ struct Note {
 /// What a strategy decides on: the moment after our own partial was trained.
 struct Situation {
   std::uint64_t round = 0;
+  std::uint64_t epochs = 1;    ///< that this round trains
+  std::uint64_t examples = 0;  ///< that it trains on
   std::vector<Candidate> candidates;
   bool published = false;  ///< our newest partial as others see it is loaded, under our own id
   const pipe::Fd* own = nullptr;    ///< borrowed: our partial, for who reads_models()
@@ -41,9 +44,11 @@ struct Situation {
 /// What becomes of the node's model, and why.
 struct Choice {
   pipe::Mixture mixture;  ///< the next theta; "self" is the own partial
+  /// What the node serves, in place of what the gate chooses.
+  std::optional<pipe::Mixture> served{};
   /// Whose models are in it, for reports, if the mixture does not say.
   std::optional<pipe::Mixture> made_of{};
-  nlohmann::json why;     ///< the numbers behind it, for reports
+  nlohmann::json why;  ///< the numbers behind it, for reports
 };
 
 /// How a node chooses whose snapshots to fetch and what to average.  The rest of the round is the
@@ -57,14 +62,13 @@ class Strategy {
                                                        std::mt19937_64& random) = 0;
   /// Before training; there are no candidates yet.  Most have nothing to do.
   virtual net::awaitable<void> prepare(Situation) { co_return; }
+  /// What its paper says of the training of this round, in place of what is usual.
+  virtual void adjust(pipe::Train&) const {}
   /// After training: what to make of it.
   virtual net::awaitable<Choice> choose(Situation situation) = 0;
 
   /// False if it neither publishes nor wants anything.
   [[nodiscard]] virtual bool shares() const { return true; }
-  /// True if it cannot do without notes that everybody can read.  They are not sent over a network,
-  /// since what a node thinks of others tells about its data; `kith simulate` runs it.
-  [[nodiscard]] virtual bool needs_notes() const { return false; }
   /// True if it reads the weights of the peers' models and the own.  A running node does not hand
   /// them out; `kith simulate` does.
   [[nodiscard]] virtual bool reads_models() const { return false; }
@@ -87,17 +91,18 @@ class Strategy {
 
 /// This node, and the members that its configuration names: node ids in text.
 struct Roles {
-  std::vector<std::string> oracle_group{};
+  std::vector<std::string> oracle_group{};  ///< without this node
   std::string self{};
   std::string convenor{};  ///< empty: none
   bool operator==(const Roles&) const = default;
 };
+/// The one that `config` names; see strategy_kind.hpp.
 [[nodiscard]] std::unique_ptr<Strategy> make_strategy(const Config& config, Roles roles);
 
-/// Throws Failure(EX_CONFIG) if the configured strategy works in `kith simulate` only.
-void check_works_on_network(const Config& config);
-
 // ---- For strategies ----
+
+/// All who are candidates.
+[[nodiscard]] std::vector<std::string> candidates_of(const Situation& situation);
 
 /// Those of `peers` who are candidates.
 [[nodiscard]] std::vector<std::string> candidates_among(const Situation& situation,
@@ -107,6 +112,9 @@ void check_works_on_network(const Config& config);
 net::awaitable<std::map<std::string, double>> losses_of(Situation situation,
                                                         std::vector<std::string> members,
                                                         pipe::Split split);
+
+/// The weights in a snapshot file, and what they belong to.  Throws WorkerLost if it is none.
+[[nodiscard]] std::vector<float> weights_in(const pipe::Fd& file, model::Schema& schema);
 
 /// The average of the own partial and `members`, weighted by freshness in `situation`.
 [[nodiscard]] pipe::Mixture mixture(const Situation& situation,

@@ -29,7 +29,7 @@ using nlohmann::json;
 using std::chrono::steady_clock;
 using std::chrono::system_clock;
 
-constexpr auto kTick = 1s;  // between two looks at the clock
+constexpr auto kTick = 1s;                 // between two looks at the clock
 constexpr unsigned kEnoughDivergence = 3;  // rounds in a row whose training diverged
 
 // The worker would miss them too, but not know which key to correct.
@@ -204,8 +204,7 @@ Node::Node(net::asio::io_context& io, Config config, Prison prison)
       files_(io, files_disk_),
       calendar_(system_clock::now(), steady_clock::now()),
       prison_(std::move(prison)),
-      learner_(io, config_,
-               self_among(chain_of(membership_), config_, keys_->id),
+      learner_(io, config_, self_among(chain_of(membership_), config_, keys_->id),
                peers_in(chain_of(membership_), keys_->id)),
       rest_(io),
       tick_(io) {
@@ -258,9 +257,6 @@ void Node::check_roles() const {
                               {"help", key + " names it, and it does not count any more; this node "
                                              "goes on without it"}});
   };
-  for (const std::string& name : config_.learning.oracle_group) {
-    check("learning.oracle_group", name);
-  }
   const std::string& convenor = config_.learning.convenor;
   if (!convenor.empty()) check("learning.convenor", convenor);
 }
@@ -365,8 +361,8 @@ net::awaitable<void> Node::join(Subject subject) {
   const std::vector<ShelvedSnapshot> found = co_await net::offload(disk_.pool(), std::move(read));
   if (stopping_) throw WorkerLost("stopping");
   Shared shared{config_, membership_, store_, audit_, disk_, keys_, std::move(subject)};
-  exchange_ = std::make_unique<NetworkExchange>(io_, std::move(shared), *card_, found,
-                                                store_.evidence());
+  exchange_ =
+      std::make_unique<NetworkExchange>(io_, std::move(shared), *card_, found, store_.evidence());
   learner_.join(*exchange_);
   exchange_->join();
   resting_.clear();
@@ -650,7 +646,7 @@ NodeStatus Node::status() const {
   status.version = version();
   status.consortium = membership_.chain().newest().charter.consortium;
   status.task.name = config_.task.name;
-  status.strategy = name(config_.learning.strategy);
+  status.strategy = config_.learning.strategy;
   status.phase = resting_.empty() ? learner_.phase() : resting_;
   if (const auto& training = learner_.progress()) {
     status.progress = {training->phase, training->epoch, training->epochs, training->train_loss};

@@ -1,9 +1,10 @@
 #include "daemon/simulation/scenario.hpp"
 
 #include "daemon/config/config_keys.hpp"
+#include "daemon/config/settings.hpp"
+#include "daemon/learning/strategy_kind.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
-#include "daemon/config/settings.hpp"
 
 namespace kith::daemon {
 
@@ -48,6 +49,17 @@ template <class T>
 Rule<std::vector<T>> some() {
   return {"with at least one", [](const std::vector<T>& list) { return !list.empty(); }};
 }
+Rule<std::vector<std::string>> known_strategies() {
+  std::vector<std::string_view> names;
+  for (const StrategyKind& kind : strategy_kinds()) names.emplace_back(kind.name);
+  return {"with at least one of " + alternatives(names), [](const std::vector<std::string>& list) {
+            const auto known = [](const std::string& name) {
+              return std::ranges::find(strategy_kinds(), name, &StrategyKind::name) !=
+                     strategy_kinds().end();
+            };
+            return !list.empty() && std::ranges::all_of(list, known);
+          }};
+}
 Rule<std::vector<double>> not_negative() {
   return {"that are not negative", [](const std::vector<double>& list) {
             return std::ranges::none_of(list, [](double value) { return !(value >= 0); });
@@ -77,13 +89,16 @@ const std::vector<Section<Scenario>>& sections() {
           "simulation", [](Scenario& scenario) -> Simulation& { return scenario.simulation; },
           "What is run.",
           {required("name", &Simulation::name, label(), "What people call the scenario."),
-           key("strategies", &Simulation::strategies, some<StrategyName>(),
+           key("strategies", &Simulation::strategies, known_strategies(),
                "What is compared, each on the same data, model, steps and seeds."),
            key("seeds", &Simulation::seeds, some<unsigned>(),
                "Everything is run once for each: seed of data, model and training."),
            key("convenor_share", &Simulation::convenor_share, within(0.0, 1.0),
                "Of the nodes: the first so many, and the convenor, use learning.convenor if it is "
-               "set; the others choose for themselves.")}),
+               "set; the others choose for themselves."),
+           key("outcomes", &Simulation::outcomes,
+               "Of so many rounds, the last, results.json says how well the served model does on "
+               "each held-out example, on the average.")}),
       section<Scenario, Plan>(
           "partition", [](Scenario& scenario) -> Plan& { return scenario.data.plan; },
           "A public data set cut into nodes. Left out if data.directory is set.",
@@ -107,6 +122,11 @@ const std::vector<Section<Scenario>>& sections() {
                "A folder with one sub-folder a node. In it, the files whose names begin with "
                "\"train\" are learnt from, those that begin with \"test\" are held out, and a file "
                "\"group\", if there is one, holds the number of the node's true group."),
+           key("draft", &Data::draft,
+               "The tables in data.directory say what the task's columns are: each is CSV with the "
+               "same heading, its column \"target\" is what is predicted, one of the values that "
+               "occur, and the others are numbers, whose usual range is from the 1st to the 99th "
+               "percentile of all nodes' rows."),
            key("shares", &Data::shares, not_negative(),
                "Of the nodes in each group, of a partition. Empty: equal."),
            key("families", &Data::families,
@@ -126,9 +146,8 @@ const std::vector<Section<Scenario>>& sections() {
           optional_task_keys()),
       section<Scenario, Learning>(
           "learning", [](Scenario& scenario) -> Learning& { return scenario.learning; },
-          "How the nodes learn, as in their configuration. 0 for pens_top and ifca_clusters takes "
-          "what is true.",
-          learning_keys()),
+          "How the nodes learn, as in their configuration.", learning_keys()),
+      {"strategy", "What can be set of one strategy only, in a section of its name.", {}},
       section<Scenario, Worker>(
           "worker", [](Scenario& scenario) -> Worker& { return scenario.worker; },
           "The process that holds a node's data and weights.", worker_keys()),
@@ -181,7 +200,8 @@ class Reader : public SettingsReader<Scenario> {
   Scenario read() {
     SettingsReader::read(scenario_);
     check_together();
-    if (!scenario_.data.directory.empty()) {  // a partition knows its task
+    const bool knows_its_task = scenario_.data.directory.empty() || scenario_.data.draft;
+    if (!knows_its_task) {
       complete_task(scenario_.task, table(),
                     [this](const toml::node* at, const std::string& what) { fail(at, what); });
     }
@@ -190,8 +210,29 @@ class Reader : public SettingsReader<Scenario> {
   }
 
  private:
+  /// [strategy.NAME]
+  bool read_other(const std::string& name, const toml::node& node) override {
+    const auto& kinds = strategy_kinds();
+    const auto kind = std::ranges::find_if(
+        kinds, [&](const StrategyKind& other) { return "strategy." + other.name == name; });
+    if (kind == kinds.end() || kind->keys.empty()) return false;
+    if (!node.is_table()) fail(&node, name + " must be a section: [" + name + "]");
+    std::any& own = scenario_.own[kind->name];
+    for (const auto& [key, value] : *node.as_table()) {
+      read_key(name, kind->keys, own, key.str(), value);
+    }
+    return true;
+  }
+  [[nodiscard]] std::vector<std::string> others() const override {
+    std::vector<std::string> names;
+    for (const StrategyKind& kind : strategy_kinds()) {
+      for (const auto& key : kind.keys) names.push_back("strategy." + kind.name + "." + key.name);
+    }
+    return names;
+  }
+
   void check_together() {
-    const auto& [directory, plan, shares, families, absent, validation, min_validation] =
+    const auto& [directory, draft, plan, shares, families, absent, validation, min_validation] =
         scenario_.data;
     const toml::node* const partition = table().get("partition");
     if (partition == nullptr && directory.empty()) {
@@ -199,6 +240,12 @@ class Reader : public SettingsReader<Scenario> {
     }
     if (partition != nullptr && !directory.empty()) {
       fail(partition, "data.directory and [partition] exclude one another; remove one of them");
+    }
+    if (draft && directory.empty()) {
+      fail(table().get("data"), "data.draft needs tables of the nodes; set data.directory to them");
+    }
+    if (draft && !scenario_.task.columns.empty()) {
+      fail(table().get("task"), "task.columns follow from the tables with data.draft; remove one");
     }
     if (!directory.empty() && table().get("drift") != nullptr) {
       fail(table().get("drift"), "only data of a [partition] can drift; remove this section");
@@ -275,12 +322,35 @@ Scenario load_scenario(const fs::path& file) {
   return parse_scenario(text, file);
 }
 
+namespace {
+
+std::string strategies_markdown() {
+  std::string all = "\n| strategy | averages with | where |\n| --- | --- | --- |\n";
+  std::string own;
+  for (const StrategyKind& kind : strategy_kinds()) {
+    const bool network = kind.where == StrategyKind::Where::network;
+    all += "| `" + kind.name + "` | " + cell(kind.summary) + " | " +
+           (network ? "also a node's `learning.strategy`" : "`kith simulate`") + " |\n";
+    if (kind.keys.empty()) continue;
+    const std::any defaults;
+    own += "\n`[strategy." + kind.name + "]`\n\n" +
+           markdown_table(kind.keys, [&](const Key<std::any>& key) { return key.show(defaults); });
+  }
+  return all + own;
+}
+
+}  // namespace
+
 std::string scenario_markdown() {
   static const Scenario defaults;
   const auto shown = [](const Key<Scenario>& key) { return key.show(defaults); };
   std::string text;
   for (const auto& section : sections()) {
     text += "\n### `[" + section.name + "]`\n\n" + section.summary + "\n";
+    if (section.name == "strategy") {
+      text += strategies_markdown();
+      continue;
+    }
     const bool elsewhere = section.name == "task" || section.name == "learning" ||
                            section.name == "worker" || section.name == "privacy";
     text += elsewhere ? "\nSee [configuration.md](configuration.md).\n"

@@ -5,9 +5,11 @@
 #include "daemon/simulation/simulated_network.hpp"
 #include "model/data/partition.hpp"
 
+#include <any>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,14 +21,15 @@ namespace kith::daemon {
 struct Scenario {
   struct Simulation {
     std::string name;
-    std::vector<StrategyName> strategies{StrategyName::lia, StrategyName::local,
-                                         StrategyName::fedavg, StrategyName::oracle};
+    std::vector<std::string> strategies{"lia", "local", "fedavg", "oracle"};
     std::vector<unsigned> seeds{1};
     double convenor_share = 1;  ///< of the nodes: the first so many use `learning.convenor`
+    unsigned outcomes = 0;      ///< rounds, the last, of which each held-out example is recorded
   };
   /// The data of the nodes: cut from a public set, or already cut.
   struct Data {
     std::filesystem::path directory;  ///< one sub-folder a node; empty: the plan is carried out
+    bool draft = false;               ///< the task's columns follow from the tables there
     data::PartitionPlan plan;
     std::vector<double> shares;      ///< of the nodes in each group; empty: equal
     std::vector<unsigned> families;  ///< of each group; empty: every group is for itself
@@ -50,6 +53,7 @@ struct Scenario {
   model::Task task;  ///< as the file has it; what it leaves out suits the partition
   std::function<void(model::Task&)> adjust_task;  ///< sets in another task what the file has
   Config::Learning learning;
+  std::map<std::string, std::any> own;  ///< what is set of each strategy alone, by its name
   Config::Worker worker;
   Config::Privacy privacy;
   NetworkConditions network;

@@ -1,15 +1,17 @@
 #include "daemon/simulation/simulation.hpp"
 
 #include "crypto/hash.hpp"
+#include "daemon/learning/learner.hpp"
+#include "daemon/learning/strategy_kind.hpp"
+#include "daemon/learning/worker_process.hpp"
+#include "daemon/simulation/draft.hpp"
+#include "daemon/simulation/report.hpp"
+#include "daemon/simulation/summary.hpp"
 #include "daemon/system/console.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/system/interrupts.hpp"
-#include "daemon/learning/learner.hpp"
-#include "daemon/simulation/report.hpp"
-#include "daemon/simulation/summary.hpp"
 #include "daemon/system/version.hpp"
-#include "daemon/learning/worker_process.hpp"
 #include "model/data/file.hpp"
 #include "model/data/images.hpp"
 
@@ -30,12 +32,12 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 using std::chrono::steady_clock;
 
-constexpr int kFormat = 1;  // of the results
+constexpr int kFormat = 1;                 // of the results
 constexpr unsigned kEnoughDivergence = 3;  // rounds in a row whose training diverged, as of a node
 
 /// One strategy on one seed.
 struct Run {
-  StrategyName strategy{};
+  std::string strategy;
   std::uint64_t seed = 0;
 };
 
@@ -47,14 +49,6 @@ struct World {
   std::vector<std::vector<std::filesystem::path>> triggered;
   [[nodiscard]] std::size_t size() const { return now.nodes.size(); }
 };
-
-using Groups = std::vector<std::optional<std::size_t>>;
-
-Groups groups_of(const data::Partition& partition) {
-  Groups groups;
-  for (const data::NodeData& node : partition.nodes) groups.push_back(node.group);
-  return groups;
-}
 
 // ---- Data ----
 
@@ -176,6 +170,14 @@ data::Partition read_directory(const Scenario& scenario) {
   if (partition.nodes.size() < 2) {
     throw Failure(EX_NOINPUT, directory.string() + " needs at least two sub-folders, one a node");
   }
+  if (scenario.data.draft) {
+    std::vector<fs::path> tables;
+    for (const data::NodeData& node : partition.nodes) {
+      tables.insert(tables.end(), node.train.begin(), node.train.end());
+      tables.insert(tables.end(), node.test.begin(), node.test.end());
+    }
+    partition.task = draft_task(partition.task, tables);
+  }
   return partition;
 }
 
@@ -245,30 +247,14 @@ std::vector<std::string> alike(const data::Partition& partition, std::size_t ind
   return names;
 }
 
-/// Those who average within the true group.
-bool is_told_the_group(StrategyName strategy) {
-  return strategy == StrategyName::oracle || strategy == StrategyName::trimmed_mean ||
-         strategy == StrategyName::median;
-}
-
-/// What the comparators are told: the true number and size of the groups.
-void tell_truth(Config::Learning& learning, const World& world, std::size_t index) {
-  const std::vector<std::string> group = alike(world.now, index);
-  const Groups groups = groups_of(world.now);
-  if (is_told_the_group(learning.strategy)) learning.oracle_group = group;
-  if (learning.pens_top == 0 && !group.empty()) {
-    learning.pens_top = static_cast<unsigned>(std::max<std::size_t>(group.size() - 1, 1));
+/// The true groups, for strategies that are told them.
+void tell_truth(Config::Learning& learning, const data::Partition& partition, std::size_t index) {
+  learning.oracle_group = alike(partition, index);
+  std::set<std::size_t> groups;
+  for (const data::NodeData& node : partition.nodes) {
+    if (node.group) groups.insert(*node.group);
   }
-  if (learning.ifca_clusters == 0) {
-    learning.ifca_clusters = static_cast<unsigned>(std::set(groups.begin(), groups.end()).size());
-  }
-  const bool lost = (is_told_the_group(learning.strategy) && group.empty()) ||
-                    (learning.strategy == StrategyName::pens && learning.pens_top == 0);
-  if (lost) {
-    throw Failure(EX_CONFIG, "strategy \"" + std::string(name(learning.strategy)) +
-                                 "\" needs to know the groups, and these data have none; remove it "
-                                 "from simulation.strategies, or set learning.pens_top");
-  }
+  learning.oracle_groups = static_cast<unsigned>(groups.size());
 }
 
 Config config_of(const Scenario& scenario, const World& world, const Run& run, std::size_t index,
@@ -288,23 +274,24 @@ Config config_of(const Scenario& scenario, const World& world, const Run& run, s
   config.learning.strategy = run.strategy;
   config.learning.seed = run.seed * 1000 + index;
   // The others have no use for it, and it would double their work.
-  config.learning.baseline = run.strategy == StrategyName::lia;
+  config.learning.baseline = run.strategy == "lia";
   config.worker = scenario.worker;
   const double follow = scenario.simulation.convenor_share * static_cast<double>(world.size());
   const bool follows = index < static_cast<std::size_t>(std::lround(follow)) ||
                        node.name == config.learning.convenor;
-  if (!follows || run.strategy != StrategyName::lia) config.learning.convenor.clear();
+  if (!follows || run.strategy != "lia") config.learning.convenor.clear();
   config.privacy = scenario.privacy;
   config.privacy.noise_seed = config.learning.seed;
-  tell_truth(config.learning, world, index);
+  tell_truth(config.learning, world.now, index);
+  if (const auto own = scenario.own.find(run.strategy); own != scenario.own.end()) {
+    config.learning.own = own->second;
+  }
   return config;
 }
 
 /// What a node's report becomes in the results.
-json entry(RoundReport report, StrategyName strategy, const pipe::Opened& opened, double time) {
-  // One global model is judged as it is; everybody else by what the gate serves.
-  const bool global = strategy == StrategyName::fedavg;
-  const pipe::Evaluation judged = report.models.at(global ? "averaged" : report.served).told();
+json entry(RoundReport report, const pipe::Opened& opened, double time) {
+  const pipe::Evaluation judged = report.models.at(report.served).told();
   const json why = std::exchange(report.why, nullptr);
   json scoring = nullptr;
   if (why.contains("scoring")) {
@@ -330,6 +317,27 @@ json entry(RoundReport report, StrategyName strategy, const pipe::Opened& opened
   return entry;
 }
 
+/// What a node's served model does on each of its held-out examples, over some rounds.
+class Outcomes {
+ public:
+  void add(const std::vector<float>& of_a_round) {
+    sums_.resize(of_a_round.size());
+    for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += static_cast<double>(of_a_round[i]);
+    ++rounds_;
+  }
+  [[nodiscard]] bool empty() const { return rounds_ == 0; }
+  /// To four digits.
+  [[nodiscard]] json means() const {
+    json means = json::array();
+    for (const double sum : sums_) means.push_back(std::round(sum / rounds_ * 1e4) / 1e4);
+    return means;
+  }
+
+ private:
+  std::vector<double> sums_;
+  double rounds_ = 0;
+};
+
 class Simulation {
  public:
   Simulation(const Scenario& scenario, const World& world, const Run& run,
@@ -338,7 +346,8 @@ class Simulation {
         world_(world),
         clock_(io_, world.size()),
         network_(clock_, conditions(scenario, world), members(scenario, world), run.seed),
-        rounds_(world.size(), json::array()) {
+        rounds_(world.size(), json::array()),
+        outcomes_(world.size()) {
     std::vector<Learner::Peer> all;
     for (const data::NodeData& node : world.now.nodes) all.push_back({node.name, node.name});
     fs::remove_all(directory);
@@ -350,8 +359,7 @@ class Simulation {
     for (std::size_t i = 0; i < all.size(); ++i) {
       std::vector<Learner::Peer> others = all;
       others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
-      learners_.push_back(
-          std::make_unique<Learner>(io_, configs_[i], all[i], std::move(others)));
+      learners_.push_back(std::make_unique<Learner>(io_, configs_[i], all[i], std::move(others)));
       learners_.back()->join(network_.exchange(i));
       // Nobody needs it after a power cut.
       learners_.back()->write_with(
@@ -373,6 +381,7 @@ class Simulation {
     for (std::size_t i = 0; i < learners_.size(); ++i) {
       end = std::max(end, rounds_[i].back().at("time").get<double>());
       nodes.push_back({{"name", world_.now.nodes[i].name}, {"rounds", std::move(rounds_[i])}});
+      if (scenario_.simulation.outcomes > 0) nodes.back()["outcomes"] = outcomes_[i].means();
     }
     return {{"nodes", nodes},
             {"virtual_seconds", end},
@@ -433,9 +442,12 @@ class Simulation {
       RoundReport report = co_await learner.do_round(round);
       report.bytes_in = network_.bytes_received(index);
       const double time = std::chrono::duration<double>(network_.now(index)).count();
-      rounds_[index].push_back(
-          entry(std::move(report), learning.strategy, learner.opened(), time));
+      rounds_[index].push_back(entry(std::move(report), learner.opened(), time));
       ++done_;
+      if (round + scenario_.simulation.outcomes > config.learning.rounds) {
+        const std::vector<float> found = co_await learner.outcomes();
+        outcomes_[index].add(found);
+      }
       if (learner.diverged_in_a_row() < kEnoughDivergence) continue;
       // As a real node, it rests; what it has is its outcome.
       for (; round < config.learning.rounds; ++done_) {
@@ -445,13 +457,15 @@ class Simulation {
       }
     }
     clock_.leave(index);
+    if (scenario_.simulation.outcomes > 0 && outcomes_[index].empty()) {  // it rested in the end
+      const std::vector<float> found = co_await learner.outcomes();
+      outcomes_[index].add(found);
+    }
     if (!world_.triggered.empty()) {
-      // Judged as ever: see entry().
-      const bool global = config.learning.strategy == StrategyName::fedavg;
       config.data.test = world_.triggered[index];
       const pipe::Fd unchanged = co_await learner.open(config);
-      const pipe::Evaluation fooled = co_await learner.evaluate(
-          global ? pipe::ModelName::averaged : pipe::ModelName::served, pipe::Split::test);
+      const pipe::Evaluation fooled =
+          co_await learner.evaluate(pipe::ModelName::served, pipe::Split::test);
       rounds_[index].back()["backdoor"] = fooled.metric("accuracy");
     }
     learner.drop_worker();
@@ -462,10 +476,8 @@ class Simulation {
     Config& config = configs_[index];
     const data::NodeData& now = world_.now.nodes[index];
     const data::NodeData& later = world_.later.nodes[index];
-    const bool told = is_told_the_group(config.learning.strategy);
-    if (told) {
-      config.learning.oracle_group = alike(world_.later, index);
-    }
+    const bool told = strategy_kind(config.learning.strategy).is_told_of_drift;
+    if (told) tell_truth(config.learning, world_.later, index);
     if (later.group != now.group) {
       config.data.train = later.train;
       config.data.test = later.test;
@@ -481,7 +493,8 @@ class Simulation {
   std::vector<Config> configs_;
   std::vector<std::unique_ptr<Learner>> learners_;
   std::vector<json> rounds_;  // of each node
-  std::size_t done_ = 0;      // rounds, of all nodes
+  std::vector<Outcomes> outcomes_;
+  std::size_t done_ = 0;  // rounds, of all nodes
 };
 
 // ---- All runs ----
@@ -591,7 +604,7 @@ void refuse_results_among_data(const fs::path& results, const fs::path& data) {
 json simulate(const Scenario& scenario, const fs::path& directory, Reuse reuse, std::ostream& out) {
   refuse_results_among_data(directory, scenario.data.directory);
   const std::string of = essence(scenario.text), by = program(scenario.worker);
-  const std::vector<StrategyName>& strategies = scenario.simulation.strategies;
+  const std::vector<std::string>& strategies = scenario.simulation.strategies;
   const std::size_t runs = strategies.size() * scenario.simulation.seeds.size();
   json results{{"format", kFormat},
                {"name", scenario.simulation.name},
@@ -609,12 +622,11 @@ json simulate(const Scenario& scenario, const fs::path& directory, Reuse reuse, 
     fs::create_directories(folder);
     const World world = make_world(scenario, seed, folder);
     if (model::data_kind(world.now.task) == model::DataKind::text) results["metric"] = "perplexity";
-    for (const StrategyName strategy : strategies) {
-      const std::string called(name(strategy));
+    for (const std::string& called : strategies) {
       const fs::path file = folder / (called + ".json");
       std::optional<json> result = finished(file, of, by, reuse);
       if (!result) {
-        Simulation simulation(scenario, world, {strategy, seed}, folder / called);
+        Simulation simulation(scenario, world, {called, seed}, folder / called);
         const std::size_t rounds = world.size() * scenario.learning.rounds;
         result = simulation.run([&](std::size_t done) {
           const auto elapsed =

@@ -94,11 +94,10 @@ bool Comparison::good() const {
   return found_groups() && beats_alone() && matches_oracle() && worse_than_alone().empty();
 }
 
-Comparison compare(const Testnet& testnet,
-                   const std::map<StrategyName, StrategyOutcome>& outcomes) {
-  const StrategyOutcome& lia = outcomes.at(StrategyName::lia);
-  const StrategyOutcome& fedavg = outcomes.at(StrategyName::fedavg);
-  const StrategyOutcome& oracle = outcomes.at(StrategyName::oracle);
+Comparison compare(const Testnet& testnet, const std::map<std::string, StrategyOutcome>& outcomes) {
+  const StrategyOutcome& lia = outcomes.at("lia");
+  const StrategyOutcome& fedavg = outcomes.at("fedavg");
+  const StrategyOutcome& oracle = outcomes.at("oracle");
   Comparison result;
   const auto count = static_cast<double>(lia.nodes.size());
   for (std::size_t i = 0; i < lia.nodes.size(); ++i) {

@@ -54,7 +54,7 @@ struct Comparison {
 
 /// Throws Failure(EX_DATAERR) if an outcome has no finished round.
 [[nodiscard]] Comparison compare(const Testnet& testnet,
-                                 const std::map<StrategyName, StrategyOutcome>& outcomes);
+                                 const std::map<std::string, StrategyOutcome>& outcomes);
 [[nodiscard]] std::vector<std::string> table(const Comparison& comparison, const Testnet& testnet);
 [[nodiscard]] std::vector<std::string> verdict(const Comparison& comparison);
 [[nodiscard]] nlohmann::json to_json(const Comparison& comparison, const Testnet& testnet);

@@ -1,7 +1,7 @@
 #include "daemon/testnet/demo.hpp"
 
-#include "daemon/system/console.hpp"
 #include "daemon/api/control.hpp"
+#include "daemon/system/console.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/system/interrupts.hpp"
 
@@ -121,24 +121,16 @@ std::string phase_text(const json& status) {
          std::to_string(progress.at("epochs").get<int>());
 }
 
-std::string_view title(StrategyName strategy) {
-  switch (strategy) {
-    case StrategyName::lia:
-      return "Kith: every node finds its own circle (and trains alone alongside, to compare)";
-    case StrategyName::fedavg:
-      return "One global model: everybody averages with everybody";
-    case StrategyName::oracle:
-      return "True groups: everybody is told who shares its turn";
-    case StrategyName::local:
-      return "Alone";
-    default:
-      break;  // the demo runs no other
+std::string title(const std::string& run) {
+  if (run == "lia") {
+    return "Kith: every node finds its own circle (and trains alone alongside, to compare)";
   }
-  return name(strategy);
+  if (run == "fedavg") return "One global model: everybody averages with everybody";
+  return "True groups: everybody averages with those who share its turn, and knows of nobody else";
 }
 
 std::vector<std::string> progress_lines(const std::vector<TestnetNode>& nodes,
-                                        const std::vector<json>& statuses, StrategyName strategy,
+                                        const std::vector<json>& statuses, const std::string& run,
                                         steady_clock::duration elapsed) {
   using enum Table::Align;
   Table table({left, right, left, right, right, left});
@@ -151,9 +143,7 @@ std::vector<std::string> progress_lines(const std::vector<TestnetNode>& nodes,
     const json& status = statuses[i];
     const json& round = status.at("last_round");
     const bool any = !round.is_null();
-    const std::string served = strategy == StrategyName::fedavg ? "averaged"
-                               : any                            ? round.at("served")
-                                                                : "";
+    const std::string served = run == "fedavg" ? "averaged" : any ? round.at("served") : "";
     table.add({nodes[i].name,
                std::to_string(status.at("finished_round").get<int>()) + "/" +
                    std::to_string(status.at("rounds").get<int>()),
@@ -161,21 +151,21 @@ std::vector<std::string> progress_lines(const std::vector<TestnetNode>& nodes,
                any ? accuracy_text(round, served) : "-", any ? cluster_text(round) : "-"});
   }
   std::vector<std::string> lines{
-      std::string(title(strategy)) + "  [" +
+      title(run) + "  [" +
       human_duration(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed)) + "]"};
   for (std::string& line : table.lines()) lines.push_back("  " + std::move(line));
   return lines;
 }
 
-fs::path outcome_file(const Testnet& testnet, StrategyName strategy) {
-  return testnet.directory / std::string(name(strategy)) / "outcome.json";
+fs::path outcome_file(const Testnet& testnet, const std::string& run) {
+  return testnet.directory / run / "outcome.json";
 }
 
 }  // namespace
 
-StrategyOutcome watch(const Testnet& testnet, StrategyName strategy, std::ostream& out,
+StrategyOutcome watch(const Testnet& testnet, const std::string& run, std::ostream& out,
                       const std::function<void()>& still_running) {
-  const auto nodes = testnet.nodes(strategy);
+  const auto nodes = testnet.nodes(run);
   const auto start = steady_clock::now();
   std::vector<json> statuses(nodes.size());
   std::vector<steady_clock::time_point> heard(nodes.size(), start);
@@ -200,10 +190,10 @@ StrategyOutcome watch(const Testnet& testnet, StrategyName strategy, std::ostrea
       if (!statuses[i].is_null() && statuses[i].at("finished_round") >= testnet.plan.rounds)
         ++finished;
     }
-    block.show(progress_lines(nodes, statuses, strategy, steady_clock::now() - start),
+    block.show(progress_lines(nodes, statuses, run, steady_clock::now() - start),
                steady_clock::now());
   }
-  block.finish(progress_lines(nodes, statuses, strategy, steady_clock::now() - start));
+  block.finish(progress_lines(nodes, statuses, run, steady_clock::now() - start));
 
   StrategyOutcome outcome;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -216,17 +206,17 @@ StrategyOutcome watch(const Testnet& testnet, StrategyName strategy, std::ostrea
     outcome.nodes.push_back(std::move(node));
   }
   outcome.seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
-  std::ofstream(outcome_file(testnet, strategy)) << to_json(outcome).dump(1) << '\n';
+  std::ofstream(outcome_file(testnet, run)) << to_json(outcome).dump(1) << '\n';
   return outcome;
 }
 
-std::map<StrategyName, StrategyOutcome> read_outcomes(const Testnet& testnet) {
-  std::map<StrategyName, StrategyOutcome> outcomes;
-  for (const StrategyName strategy : kCompared) {
-    const fs::path path = outcome_file(testnet, strategy);
+std::map<std::string, StrategyOutcome> read_outcomes(const Testnet& testnet) {
+  std::map<std::string, StrategyOutcome> outcomes;
+  for (const std::string& run : kCompared) {
+    const fs::path path = outcome_file(testnet, run);
     std::ifstream file(path);
     try {
-      outcomes[strategy] = outcome_from_json(json::parse(file));
+      outcomes[run] = outcome_from_json(json::parse(file));
     } catch (const json::exception&) {
       throw Failure(EX_NOINPUT, "there is no outcome at " + path.string() +
                                     ": run that strategy first, with kith testnet watch beside it");
@@ -236,11 +226,11 @@ std::map<StrategyName, StrategyOutcome> read_outcomes(const Testnet& testnet) {
 }
 
 Comparison run_demo(const Testnet& testnet, std::ostream& out) {
-  std::map<StrategyName, StrategyOutcome> outcomes;
-  for (const StrategyName strategy : kCompared) {
+  std::map<std::string, StrategyOutcome> outcomes;
+  for (const std::string& run : kCompared) {
     std::deque<Process> processes;
-    for (const TestnetNode& node : testnet.nodes(strategy)) processes.emplace_back(node);
-    outcomes[strategy] = watch(testnet, strategy, out, [&] {
+    for (const TestnetNode& node : testnet.nodes(run)) processes.emplace_back(node);
+    outcomes[run] = watch(testnet, run, out, [&] {
       for (Process& process : processes) process.check();
     });
     out << std::endl;

@@ -76,34 +76,37 @@ KeyFiles keys_of(const fs::path& folder) {
   return {folder / "node.key", folder / "channel.key", folder / "node.card"};
 }
 
-/// Keys and cards of all, each in its folder of the data; the first is the steward.
-net::MembershipRecord found_consortium(const Testnet& testnet,
-                                       const std::vector<std::string>& addresses) {
+/// Gives these nodes of a run keys, cards and the charter that names them all; the first is the
+/// steward.
+void found_consortium(const std::vector<TestnetNode>& nodes,
+                      const std::vector<std::string>& addresses) {
   const auto now = std::chrono::system_clock::now();
-  std::vector<crypto::Identity> nodes;
+  std::vector<crypto::Identity> identities;
   std::vector<net::Member> members;
-  const auto folder = [&](std::size_t i) { return testnet.directory / "data" / node_name(i); };
-  for (std::size_t i = 0; i < testnet.plan.nodes; ++i) {
-    nodes.push_back(make_keys(keys_of(folder(i))));
-    members.push_back({nodes.back().id(), node_name(i)});
+  for (const TestnetNode& node : nodes) {
+    fs::create_directories(node.directory);
+    identities.push_back(make_keys(keys_of(node.directory)));
+    members.push_back({identities.back().id(), node.name});
   }
   net::Charter charter = founding_version("testnet", members.front(), now);
   charter.members = members;
   std::ranges::sort(charter.members, {}, &net::Member::id);
   net::SignedCharter first = net::unsigned_charter(charter);
-  net::sign(first, nodes.front());
+  net::sign(first, identities.front());
   net::MembershipRecord record;
   if (const auto fault = record.chain.append(std::move(first))) {
     throw Failure(EX_SOFTWARE, std::string(explain(*fault)));
   }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    record.cards.push_back(write_card(keys_of(folder(i)), nodes[i], {node_name(i), {addresses[i]}},
-                                      record.chain.founded(), now));
+    record.cards.push_back(write_card(keys_of(nodes[i].directory), identities[i],
+                                      {nodes[i].name, {addresses[i]}}, record.chain.founded(),
+                                      now));
   }
-  return record;
+  const Bytes encoded = net::encode_record(record);
+  for (const TestnetNode& node : nodes) write_whole(node.directory / "charter.kith", encoded);
 }
 
-Config node_config(const Testnet& testnet, std::size_t index, StrategyName strategy) {
+Config node_config(const Testnet& testnet, std::size_t index, const std::string& run) {
   const TestnetPlan& plan = testnet.plan;
   Config config;
   config.node.name = node_name(index);
@@ -119,29 +122,23 @@ Config node_config(const Testnet& testnet, std::size_t index, StrategyName strat
   config.data.test = {data / "test-images.idx", data / "test-labels.idx"};
   config.data.validation = 0.25;
   config.data.split_key = config.node.name + " " + std::to_string(plan.seed);
-  config.learning.strategy = strategy;
+  config.learning.strategy = run == "lia" ? "lia" : "fedavg";
   config.learning.epochs = 4;
 
   config.learning.rounds = plan.rounds;
   config.learning.seed = plan.seed * 1000 + index;
   config.learning.gather =
       std::chrono::seconds(10);  // all share this machine: in step costs little
-  config.learning.baseline = strategy == StrategyName::lia;
-  for (std::size_t other = 0; other < plan.nodes; ++other) {
-    if (other % plan.groups == index % plan.groups && strategy == StrategyName::oracle) {
-      config.learning.oracle_group.push_back(node_name(other));
-    }
-  }
+  config.learning.baseline = run == "lia";
   return config;
 }
 
 }  // namespace
 
-std::vector<TestnetNode> Testnet::nodes(StrategyName strategy) const {
+std::vector<TestnetNode> Testnet::nodes(const std::string& run) const {
   std::vector<TestnetNode> all;
   for (std::size_t i = 0; i < plan.nodes; ++i) {
-    all.push_back(
-        {node_name(i), i % plan.groups, directory / std::string(name(strategy)) / node_name(i)});
+    all.push_back({node_name(i), i % plan.groups, directory / run / node_name(i)});
   }
   return all;
 }
@@ -157,19 +154,22 @@ Testnet create_testnet(const fs::path& directory, const TestnetPlan& plan) {
   const auto ports = free_ports(plan.nodes);
   std::vector<std::string> addresses;
   for (std::size_t i = 0; i < plan.nodes; ++i) addresses.push_back(address_of(plan, i, ports[i]));
-  const Bytes charter = net::encode_record(found_consortium(testnet, addresses));
-  for (const StrategyName strategy : kCompared) {
-    const auto nodes = testnet.nodes(strategy);
+  for (const std::string& run : kCompared) {
+    const auto nodes = testnet.nodes(run);
+    const std::size_t consortia = run == "oracle" ? plan.groups : 1;
+    for (std::size_t which = 0; which < consortia; ++which) {
+      std::vector<TestnetNode> members;
+      std::vector<std::string> at;
+      for (std::size_t i = which; i < nodes.size(); i += consortia) {
+        members.push_back(nodes[i]);
+        at.push_back(addresses[i]);
+      }
+      found_consortium(members, at);
+    }
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-      Config config = node_config(testnet, i, strategy);
-      const KeyFiles keys = keys_of(fs::path("../../data") / nodes[i].name);
-      config.node.key = keys.node;
-      config.node.channel_key = keys.channel;
-      config.node.card = keys.card;
+      Config config = node_config(testnet, i, run);
       const std::string port = std::to_string(plan.port);
       config.node.listen = {plan.host_prefix.empty() ? addresses[i] : "0.0.0.0:" + port};
-      fs::create_directories(nodes[i].directory);
-      write_whole(nodes[i].directory / "charter.kith", charter);
       std::ofstream(nodes[i].directory / "kith.toml") << to_toml(config);
     }
   }

@@ -2,6 +2,7 @@
 
 #include "daemon/config/config.hpp"
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -32,17 +33,17 @@ struct TestnetNode {
   std::filesystem::path directory;  ///< holds kith.toml
 };
 
-/// One testnet and strategy: DIR/<strategy>/node-1 ...; DIR/data and the seeds are shared.
+/// One testnet, a folder for each run: DIR/<run>/node-1 ...; DIR/data and the seeds are shared.
 struct Testnet {
   TestnetPlan plan;
   std::filesystem::path directory;
 
-  [[nodiscard]] std::vector<TestnetNode> nodes(StrategyName strategy) const;
+  [[nodiscard]] std::vector<TestnetNode> nodes(const std::string& run) const;
 };
 
-/// What the demo compares.  "Alone" needs no run: Kith trains that baseline alongside.
-inline constexpr std::array kCompared{StrategyName::lia, StrategyName::fedavg,
-                                      StrategyName::oracle};
+/// What the demo compares.  In "oracle" each true group is a consortium of its own, in which
+/// everybody averages with everybody.  "Alone" needs no run: Kith trains that baseline alongside.
+inline const std::array<std::string, 3> kCompared{"lia", "fedavg", "oracle"};
 
 /// Writes data, keys and configurations of all nodes for all of kCompared into `directory`, which
 /// must be empty or absent.  Throws Failure: EX_NOINPUT without the data set, EX_CANTCREAT,

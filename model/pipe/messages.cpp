@@ -123,7 +123,7 @@ void fields(auto& field, T& m) {
 template <Is<Train> T>
 void fields(auto& field, T& m) {
   field("round", m.round), field("epochs", m.epochs), field("baseline", m.baseline);
-  field("pull", m.pull);
+  field("pull", m.pull), field("layers", m.layers);
 }
 template <Is<Refine> T>
 void fields(auto& field, T& m) {

@@ -157,8 +157,9 @@ struct Train {
   using Result = Trained;
   std::uint64_t round = 0;
   std::uint64_t epochs = 1;
-  bool baseline = false;       ///< train the local-only baseline as well
-  std::optional<Pull> pull{};  ///< of the partial
+  bool baseline = false;        ///< train the local-only baseline as well
+  std::optional<Pull> pull{};   ///< of the partial
+  Layers layers = Layers::all;  ///< of the partial, which change
 };
 /// Trains a copy of a member of a Mixture as a partial is trained, and keeps it under a name.
 struct Refine {

@@ -299,6 +299,7 @@ Network::Training Worker::train_partial(const pipe::Train& request,
   const Params& start = session().state.averaged;
   const auto& privacy = session().privacy;
   Network::Plan its_plan = plan(request.round, request.epochs, request.pull);
+  its_plan.layers = request.layers;
   if (!privacy) return train(start, its_plan, "partial");
   const auto counted = std::exchange(session().counted, std::nullopt);
   if (!counted || counted->round != request.round || counted->epochs != request.epochs) {

@@ -36,6 +36,7 @@ class Bench {
 
   bool published = false;         ///< as in Situation
   const pipe::Fd* own = nullptr;  ///< likewise
+  std::uint64_t epochs = 1;       ///< likewise
 
   void restart() {
     worker_ = std::make_unique<WorkerProcess>(io_, Program{KITH_FAKE_WORKER});
@@ -96,6 +97,7 @@ class Bench {
   Situation situation(std::uint64_t round, std::vector<Candidate> candidates) {
     Situation situation;
     situation.round = round;
+    situation.epochs = epochs;
     situation.candidates = std::move(candidates);
     situation.worker = worker_.get();
     situation.published = published;

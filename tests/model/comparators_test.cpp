@@ -70,6 +70,13 @@ BOOST_AUTO_TEST_CASE(the_greedy_break_ties_by_chance) {
   BOOST_TEST(first[1] == 0.0);
 }
 
+BOOST_AUTO_TEST_CASE(weights_between_two_models_go_down_the_gradient_and_stay_between) {
+  std::vector<float> weights{0.5F, 0.5F, 0.5F, 1};
+  const std::vector<float> gradient{1, -1, 9, -1}, from{0, 0, 1, 2}, to{0.25F, 0.25F, 2, 2};
+  move_between(weights, gradient, from, to, 1);
+  BOOST_TEST((weights == std::vector<float>{0.25F, 0.75F, 0, 1}));
+}
+
 BOOST_AUTO_TEST_CASE(softmax_sampling_follows_the_softmax) {
   const Numbers scores{0, 0.5, 1};
   const Numbers first =

@@ -1,5 +1,7 @@
 #include "daemon/learning/strategies/dac.hpp"
 
+#include "daemon/learning/strategy_kind.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -33,7 +35,7 @@ std::vector<std::string> Dac::pulls(std::uint64_t, const std::vector<std::string
   for (const std::string& peer : peers) scores.push_back(similarity(peer));
   sampled_.clear();
   for (const std::size_t index :
-       model::softmax_sample(scores, settings_.dac_tau, settings_.pull_budget, random)) {
+       model::softmax_sample(scores, own_.tau, settings_.pull_budget, random)) {
     sampled_.push_back(peers[index]);
   }
   return sampled_;
@@ -86,6 +88,16 @@ void Dac::restore(const std::map<std::string, json>& opinions) {
     if (!similarity.is_number() || !met.is_boolean()) continue;
     known_[peer] = {similarity.get<double>(), met.get<bool>()};
   }
+}
+
+StrategyKind dac_kind() {
+  return {.name = "dac",
+          .summary = "A sample, rather of the similar; it needs what its peers say of others.",
+          .keys = own_keys<Dac::Own>({settings::key("tau", &Dac::Own::tau, settings::above_zero(),
+                                                    "How strongly it prefers the similar.")}),
+          .make = [](const Config& config, Roles) -> std::unique_ptr<Strategy> {
+            return std::make_unique<Dac>(config, own_settings<Dac::Own>(config));
+          }};
 }
 
 }  // namespace kith::daemon

@@ -8,7 +8,7 @@ namespace kith::daemon {
 /// DAC: Listo Zec, Ekblom, Willbo, Mogren, Girdzijauskas, "Decentralized adaptive clustering of
 /// deep nets is beneficial for client collaboration", 2022, arXiv 2206.08839.
 ///
-/// A node draws `pull_budget` peers with probability softmax(`dac_tau` * similarity) and averages
+/// A node draws `pull_budget` peers with probability softmax(`tau` * similarity) and averages
 /// with all of them.  How similar a peer is: 1 / the loss of its model on the own training data, as
 /// of the last time; of one never drawn, what the most similar of those drawn says of him (the
 /// two-hop estimate); of a stranger, 0.  So the first draw is uniform.
@@ -19,12 +19,14 @@ namespace kith::daemon {
 /// all rounds (the paper's DAC-var is not here).
 class Dac final : public Strategy {
  public:
-  explicit Dac(const Config& config) : settings_(config.learning) {}
+  struct Own {
+    double tau = 30;
+  };
+  Dac(const Config& config, Own own) : settings_(config.learning), own_(own) {}
 
   std::vector<std::string> pulls(std::uint64_t round, const std::vector<std::string>& peers,
                                  std::mt19937_64& random) override;
   net::awaitable<Choice> choose(Situation situation) override;
-  [[nodiscard]] bool needs_notes() const override { return true; }
   [[nodiscard]] bool uses_training_examples() const override { return true; }
   [[nodiscard]] Note note() const override;
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
@@ -38,6 +40,7 @@ class Dac final : public Strategy {
   [[nodiscard]] double similarity(const std::string& peer) const;
 
   Config::Learning settings_;
+  Own own_;
   std::vector<std::string> peers_;    ///< in the consortium
   std::vector<std::string> sampled_;  ///< this round
   std::map<std::string, Known> known_;

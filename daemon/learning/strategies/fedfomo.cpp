@@ -1,5 +1,6 @@
 #include "daemon/learning/strategies/fedfomo.hpp"
 
+#include "daemon/learning/strategy_kind.hpp"
 #include "model/comparators.hpp"
 
 #include <algorithm>
@@ -17,7 +18,7 @@ const std::string kTheta = "averaged";
 std::vector<std::string> FedFomo::pulls(std::uint64_t round, const std::vector<std::string>& peers,
                                         std::mt19937_64& random) {
   const double decayed = kEpsilonDecay * static_cast<double>(round - 1);
-  const double epsilon = std::max(0.0, settings_.fedfomo_epsilon - decayed);
+  const double epsilon = std::max(0.0, own_.epsilon - decayed);
   std::vector<double> scores;
   for (const std::string& peer : peers) {
     const auto found = preferences_.find(peer);
@@ -73,6 +74,19 @@ void FedFomo::restore(const std::map<std::string, json>& opinions) {
     const json preference = opinion.value("preference", json());
     if (preference.is_number()) preferences_[peer] = preference.get<double>();
   }
+}
+
+StrategyKind fedfomo_kind() {
+  return {.name = "fedfomo",
+          .where = StrategyKind::Where::network,
+          .summary = "Those better than its own model, by how much for each unit of distance.",
+          .keys = own_keys<FedFomo::Own>(
+              {settings::key("epsilon", &FedFomo::Own::epsilon, settings::within(0.0, 1.0),
+                             "Chance, in the first round, that it tries any peer instead of the "
+                             "one it prefers. Falls by 0.05 a round.")}),
+          .make = [](const Config& config, Roles) -> std::unique_ptr<Strategy> {
+            return std::make_unique<FedFomo>(config, own_settings<FedFomo::Own>(config));
+          }};
 }
 
 }  // namespace kith::daemon

@@ -21,7 +21,10 @@ namespace kith::daemon {
 /// round is k epochs.
 class FedFomo final : public Strategy {
  public:
-  explicit FedFomo(const Config& config) : settings_(config.learning) {}
+  struct Own {
+    double epsilon = 0.3;
+  };
+  FedFomo(const Config& config, Own own) : settings_(config.learning), own_(own) {}
 
   std::vector<std::string> pulls(std::uint64_t round, const std::vector<std::string>& peers,
                                  std::mt19937_64& random) override;
@@ -31,6 +34,7 @@ class FedFomo final : public Strategy {
 
  private:
   Config::Learning settings_;
+  Own own_;
   std::vector<std::string> sampled_;           ///< this round
   std::map<std::string, double> preferences_;  ///< our row of P
 };

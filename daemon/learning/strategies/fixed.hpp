@@ -10,9 +10,13 @@ namespace kith::daemon {
 /// true group (the oracle of the paper), or nobody.
 class Fixed final : public Strategy {
  public:
+  /// What the node serves: what the gate chooses; the average, one model for all, as FedAvg's paper
+  /// has it; or that as the node's own training made it fit, the strongest of simple baselines.
+  enum class Serves { by_the_gate, average, partial };
   /// `only`: node ids in text; nullopt is everyone.
-  Fixed(const Config& config, std::optional<std::vector<std::string>> only)
-      : half_life_(config.learning.half_life), only_(std::move(only)) {}
+  Fixed(const Config& config, std::optional<std::vector<std::string>> only,
+        Serves serves = Serves::by_the_gate)
+      : half_life_(config.learning.half_life), only_(std::move(only)), serves_(serves) {}
 
   std::vector<std::string> pulls(std::uint64_t round, const std::vector<std::string>& peers,
                                  std::mt19937_64& random) override;
@@ -24,6 +28,7 @@ class Fixed final : public Strategy {
 
   double half_life_;
   std::optional<std::vector<std::string>> only_;
+  Serves serves_;
 };
 
 }  // namespace kith::daemon

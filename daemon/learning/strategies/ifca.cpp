@@ -1,5 +1,7 @@
 #include "daemon/learning/strategies/ifca.hpp"
 
+#include "daemon/learning/strategy_kind.hpp"
+
 #include <algorithm>
 
 namespace kith::daemon {
@@ -82,6 +84,17 @@ json Ifca::opinion(const std::string& peer) const {
   const auto found = taken_.find(peer);
   if (found == taken_.end()) return nullptr;
   return {{"cluster", found->second}};
+}
+
+StrategyKind ifca_kind() {
+  return {.name = "ifca",
+          .summary = "Whoever took the same of some models; it needs what its peers say they took.",
+          .keys = own_keys<Ifca::Own>(
+              {settings::key("clusters", &Ifca::Own::clusters, settings::within(0U, 512U),
+                             "How many models. 0: as many as there are true groups.")}),
+          .make = [](const Config& config, Roles) -> std::unique_ptr<Strategy> {
+            return std::make_unique<Ifca>(config, own_settings<Ifca::Own>(config));
+          }};
 }
 
 }  // namespace kith::daemon

@@ -2,6 +2,7 @@
 
 #include "daemon/learning/strategy.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <sys/types.h>
 
@@ -10,7 +11,7 @@ namespace kith::daemon {
 /// IFCA: Ghosh, Chung, Yin, Ramchandran, "An efficient framework for clustered federated learning",
 /// NeurIPS 2020, arXiv 2006.04088; Algorithm 1, with model averaging (option II).
 ///
-/// There are `ifca_clusters` models (at least one), drawn differently at the start.  Each round a
+/// There are `clusters` models (at least one), drawn differently at the start.  Each round a
 /// node takes the one with the lowest loss on its training data, trains it, and says which one it
 /// was; the new model of a cluster is the average of what was made of it, or the old one if nobody
 /// took it.
@@ -21,16 +22,18 @@ namespace kith::daemon {
 /// A round is k epochs.  Cluster c is drawn as M0 is, from the task's seed + c.
 class Ifca final : public Strategy {
  public:
-  explicit Ifca(const Config& config)
+  struct Own {
+    unsigned clusters = 0;  ///< 0: as many as there are true groups
+  };
+  Ifca(const Config& config, Own own)
       : half_life_(config.learning.half_life),
-        clusters_(config.learning.ifca_clusters),
+        clusters_(own.clusters > 0 ? own.clusters : std::max(config.learning.oracle_groups, 1U)),
         seed_(config.task.seed) {}
 
   std::vector<std::string> pulls(std::uint64_t round, const std::vector<std::string>& peers,
                                  std::mt19937_64& random) override;
   net::awaitable<void> prepare(Situation situation) override;
   net::awaitable<Choice> choose(Situation situation) override;
-  [[nodiscard]] bool needs_notes() const override { return true; }
   [[nodiscard]] bool uses_training_examples() const override { return true; }
   [[nodiscard]] Note note() const override { return {{{"cluster", cluster_}}, ""}; }
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;

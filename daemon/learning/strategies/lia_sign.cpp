@@ -1,6 +1,7 @@
 #include "daemon/learning/strategies/lia_sign.hpp"
 
 #include "daemon/learning/loss_rows.hpp"
+#include "daemon/learning/strategy_kind.hpp"
 #include "model/influence.hpp"
 
 namespace kith::daemon {
@@ -36,6 +37,15 @@ nlohmann::json LiaSign::opinion(const std::string& peer) const {
   const auto found = influences_.find(peer);
   if (found == influences_.end()) return nullptr;
   return {{"influence", found->second}};
+}
+
+StrategyKind lia_sign_kind() {
+  return {.name = "lia-sign",
+          .where = StrategyKind::Where::network,
+          .summary = "Everybody of positive lazy influence.",
+          .make = [](const Config& config, Roles) -> std::unique_ptr<Strategy> {
+            return std::make_unique<LiaSign>(config);
+          }};
 }
 
 }  // namespace kith::daemon

@@ -1,11 +1,20 @@
 #include "daemon/learning/strategies/pens.hpp"
 
+#include "daemon/learning/strategy_kind.hpp"
+
 #include <algorithm>
 #include <iterator>
 
 namespace kith::daemon {
 
 using nlohmann::json;
+
+Pens::Pens(const Config& config, Own own) : settings_(config.learning), own_(own) {
+  if (own_.top > 0) return;
+  require_groups(config);
+  const std::size_t others = config.learning.oracle_group.size() - 1;
+  own_.top = static_cast<unsigned>(std::max<std::size_t>(others, 1));
+}
 
 std::vector<std::string> Pens::pulls(std::uint64_t round, const std::vector<std::string>& peers,
                                      std::mt19937_64& random) {
@@ -27,7 +36,7 @@ net::awaitable<Choice> Pens::choose(Situation situation) {
     choice.why["losses"] = losses;
     const auto loss = [&](const std::string& peer) { return losses.at(peer); };
     std::ranges::sort(members, {}, loss);
-    members.resize(std::min<std::size_t>(members.size(), settings_.pens_top));
+    members.resize(std::min<std::size_t>(members.size(), own_.top));
     for (const std::string& member : members) ++chosen_[member];
     if (peers_ > 0) expected_ += static_cast<double>(members.size()) / static_cast<double>(peers_);
   }
@@ -55,6 +64,20 @@ void Pens::restore(const std::map<std::string, json>& opinions) {
     chosen_[peer] = chosen.get<std::uint64_t>();
     expected_ = expected.get<double>();
   }
+}
+
+StrategyKind pens_kind() {
+  return {.name = "pens",
+          .summary = "First the best of a sample; then those who were that most often.",
+          .keys = own_keys<Pens::Own>(
+              {settings::key("rounds", &Pens::Own::rounds, settings::within(1U, 1'000'000U),
+                             "Rounds in which it looks for its neighbours."),
+               settings::key("top", &Pens::Own::top, settings::within(0U, 512U),
+                             "Peers that it averages with in each of them. 0: as many as there are "
+                             "of its true group.")}),
+          .make = [](const Config& config, Roles) -> std::unique_ptr<Strategy> {
+            return std::make_unique<Pens>(config, own_settings<Pens::Own>(config));
+          }};
 }
 
 }  // namespace kith::daemon

@@ -1,6 +1,7 @@
 #include "daemon/learning/strategies/robust.hpp"
 
 #include "daemon/learning/encoded_snapshot.hpp"
+#include "daemon/learning/strategy_kind.hpp"
 #include "model/comparators.hpp"
 #include "model/pipe/memfd.hpp"
 
@@ -11,19 +12,6 @@ namespace kith::daemon {
 namespace {
 
 const std::string kCombined = "combined";  // what the worker calls it
-
-/// The weights of a snapshot file; takes over its schema.
-std::vector<float> weights_in(const pipe::Fd& file, model::Schema& schema) {
-  const auto map = pipe::SealedMap::open(file, kLargestSnapshot);
-  if (const auto* problem = std::get_if<std::string>(&map)) throw WorkerLost(*problem);
-  auto snapshot = model::read_snapshot(std::get<pipe::SealedMap>(map).bytes());
-  if (const auto* error = std::get_if<model::SnapshotError>(&snapshot)) {
-    throw WorkerLost(error->what);
-  }
-  auto& found = std::get<model::Snapshot>(snapshot);
-  schema = std::move(found.schema);
-  return found.copy_values();
-}
 
 /// How many are left out at either end.
 std::size_t left_out(Robust::Rule rule, std::size_t models) {
@@ -53,16 +41,35 @@ net::awaitable<Choice> Robust::choose(Situation situation) {
     const bool inside = std::ranges::find(members, candidate.peer) != members.end();
     if (inside && candidate.file) models.push_back(weights_in(*candidate.file, schema));
   }
-  const std::vector<float> combined =
-      model::trimmed_mean(models, left_out(rule_, models.size()));
-  const pipe::Fd file =
-      pipe::sealed_memfd("combined", model::write_snapshot(schema, combined));
+  const std::vector<float> combined = model::trimmed_mean(models, left_out(rule_, models.size()));
+  const pipe::Fd file = pipe::sealed_memfd("combined", model::write_snapshot(schema, combined));
   const pipe::Load load{kCombined};
   co_await situation.worker->call(load, &file);
   choice.made_of = pipe::Mixture{members, {}};
   choice.made_of->weights.assign(members.size(), 1 / static_cast<double>(models.size()));
   choice.mixture = {{kCombined}, {1}};
   co_return choice;
+}
+
+StrategyKind trimmed_mean_kind() {
+  return {.name = "trimmed-mean",
+          .summary = "The true group, in each coordinate without the highest and lowest quarter.",
+          .is_told_of_drift = true,
+          .make = [](const Config& config, Roles roles) -> std::unique_ptr<Strategy> {
+            require_groups(config);
+            return std::make_unique<Robust>(std::move(roles.oracle_group),
+                                            Robust::Rule::trimmed_mean);
+          }};
+}
+
+StrategyKind median_kind() {
+  return {.name = "median",
+          .summary = "The true group, by the median of each coordinate.",
+          .is_told_of_drift = true,
+          .make = [](const Config& config, Roles roles) -> std::unique_ptr<Strategy> {
+            require_groups(config);
+            return std::make_unique<Robust>(std::move(roles.oracle_group), Robust::Rule::median);
+          }};
 }
 
 }  // namespace kith::daemon

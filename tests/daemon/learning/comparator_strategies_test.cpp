@@ -1,12 +1,12 @@
-#include "daemon/system/failure.hpp"
 #include "daemon/learning/strategies/dac.hpp"
 #include "daemon/learning/strategies/fedfomo.hpp"
 #include "daemon/learning/strategies/ifca.hpp"
 #include "daemon/learning/strategies/lia_sign.hpp"
+#include "daemon/learning/strategies/pens.hpp"
 #include "daemon/learning/strategies/robust.hpp"
+#include "daemon/system/failure.hpp"
 #include "model/pipe/memfd.hpp"
 #include "model/snapshot.hpp"
-#include "daemon/learning/strategies/pens.hpp"
 #include "tests/daemon/bench.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -17,16 +17,17 @@ using namespace kith;
 using namespace kith::daemon;
 using namespace kith::daemon::bench;
 
-Config settings(StrategyName strategy) {
+Config settings(const std::string& strategy) {
   Config config;
   config.learning.strategy = strategy;
   config.learning.pull_budget = 3;
-  config.learning.pens_rounds = 4;
-  config.learning.pens_top = 1;
-  config.learning.ifca_clusters = 3;
+  config.learning.oracle_group = {"self", "a"};
   config.task.seed = 70;
   return config;
 }
+
+constexpr Pens::Own kPens{.rounds = 4, .top = 1};
+constexpr Ifca::Own kIfca{.clusters = 3};
 
 const Names kPeers{"a", "b", "c", "d"};
 
@@ -37,9 +38,7 @@ BOOST_AUTO_TEST_SUITE(comparator_strategies_tests)
 BOOST_AUTO_TEST_CASE(pens_first_averages_with_the_top_of_its_sample_by_training_loss) {
   Bench bench;
   bench.losses({{"a", 0.9}, {"b", 0.2}, {"c", 0.4}, {"d", 0.1}});
-  Config config = settings(StrategyName::pens);
-  config.learning.pens_top = 2;
-  Pens pens(config);
+  Pens pens(settings("pens"), {.rounds = 4, .top = 2});
   std::mt19937_64 random(1);
   for (int i = 0; i < 20; ++i) {
     Names sample = pens.pulls(1, kPeers, random);
@@ -57,9 +56,9 @@ BOOST_AUTO_TEST_CASE(pens_first_averages_with_the_top_of_its_sample_by_training_
 
 BOOST_AUTO_TEST_CASE(pens_gossips_in_the_end_with_exactly_those_chosen_more_than_by_chance) {
   Bench bench;
-  Config config = settings(StrategyName::pens);
+  Config config = settings("pens");
   config.learning.pull_budget = 4;
-  Pens pens(config);
+  Pens pens(config, kPens);
   std::mt19937_64 random(1);
   // One of four peers a round, for four rounds: chance says once each.  a is chosen twice, b and c
   // once, d never.
@@ -83,10 +82,9 @@ BOOST_AUTO_TEST_CASE(pens_gossips_in_the_end_with_exactly_those_chosen_more_than
 
 BOOST_AUTO_TEST_CASE(pens_samples_its_neighbours_when_they_are_many) {
   Bench bench;
-  Config config = settings(StrategyName::pens);
-  config.learning.pens_top = 3;
+  Config config = settings("pens");
   config.learning.pull_budget = 5;
-  Pens pens(config);
+  Pens pens(config, {.rounds = 4, .top = 3});
   const Names peers{"a", "b", "c", "d", "e"};
   bench.losses({{"a", 0.1}, {"b", 0.1}, {"c", 0.1}});
   std::mt19937_64 random(1);
@@ -100,7 +98,7 @@ BOOST_AUTO_TEST_CASE(pens_samples_its_neighbours_when_they_are_many) {
 BOOST_AUTO_TEST_CASE(dac_averages_with_all_it_drew_and_with_nobody_else) {
   Bench bench;
   bench.losses({{"a", 9}, {"b", 9}, {"c", 9}, {"d", 9}});
-  Dac dac(settings(StrategyName::dac));
+  Dac dac(settings("dac"), {});
   std::mt19937_64 random(1);
   const Names drawn = dac.pulls(1, kPeers, random);
   BOOST_TEST(drawn.size() == 3U);
@@ -110,9 +108,9 @@ BOOST_AUTO_TEST_CASE(dac_averages_with_all_it_drew_and_with_nobody_else) {
 
 BOOST_AUTO_TEST_CASE(dac_draws_strangers_alike_and_then_prefers_the_similar) {
   Bench bench;
-  Config config = settings(StrategyName::dac);
+  Config config = settings("dac");
   config.learning.pull_budget = 1;
-  Dac dac(config);
+  Dac dac(config, {});
   std::mt19937_64 random(1);
   std::map<std::string, int> drawn;
   for (int i = 0; i < 400; ++i) ++drawn[dac.pulls(1, kPeers, random).at(0)];
@@ -129,9 +127,9 @@ BOOST_AUTO_TEST_CASE(dac_draws_strangers_alike_and_then_prefers_the_similar) {
 
 BOOST_AUTO_TEST_CASE(dac_hears_of_peers_it_never_met_from_the_most_similar) {
   Bench bench;
-  Config config = settings(StrategyName::dac);
+  Config config = settings("dac");
   config.learning.pull_budget = 4;
-  Dac dac(config);
+  Dac dac(config, {});
   std::mt19937_64 random(1);
   const Names peers{"a", "b", "x", "y"};
   static_cast<void>(dac.pulls(1, peers, random));
@@ -164,7 +162,7 @@ BOOST_AUTO_TEST_CASE(dac_hears_of_peers_it_never_met_from_the_most_similar) {
 
 BOOST_AUTO_TEST_CASE(dac_ignores_notes_that_do_not_read) {
   Bench bench;
-  Dac dac(settings(StrategyName::dac));
+  Dac dac(settings("dac"), {});
   std::mt19937_64 random(1);
   for (const json& note :
        {json(nullptr), json(3), json{{"similarities", 3}}, json{{"similarities", {{"b", "x"}}}}}) {
@@ -181,7 +179,7 @@ BOOST_AUTO_TEST_CASE(fedfomo_weighs_by_gain_over_distance_and_gives_the_harmful_
   // Gains over theta: self 0.2, a 0.6, b 0.2, c -0.5.
   bench.losses({{"averaged", 1}, {"self", 0.8}, {"a", 0.4}, {"b", 0.8}, {"c", 1.5}});
   bench.distances({{"self", 1}, {"a", 1}, {"b", 0.5}, {"c", 1}});
-  FedFomo fomo(settings(StrategyName::fedfomo));
+  FedFomo fomo(settings("fedfomo"), {});
   std::mt19937_64 random(1);
   static_cast<void>(fomo.pulls(1, {"a", "b", "c"}, random));
   const auto mixture = bench.choose(fomo, 1, Names{"a", "b", "c"});
@@ -195,7 +193,7 @@ BOOST_AUTO_TEST_CASE(fedfomo_weighs_by_gain_over_distance_and_gives_the_harmful_
 BOOST_AUTO_TEST_CASE(fedfomo_stays_at_theta_when_no_model_is_better) {
   Bench bench;
   bench.losses({{"averaged", 0.5}});
-  FedFomo fomo(settings(StrategyName::fedfomo));
+  FedFomo fomo(settings("fedfomo"), {});
   std::mt19937_64 random(1);
   static_cast<void>(fomo.pulls(1, {"a"}, random));
   const auto mixture = bench.choose(fomo, 1, Names{"a"});
@@ -211,10 +209,9 @@ BOOST_AUTO_TEST_CASE(fedfomo_stays_at_theta_when_no_model_is_better) {
 
 BOOST_AUTO_TEST_CASE(fedfomo_fetches_whom_its_weights_preferred_and_the_harmful_last) {
   Bench bench;
-  Config config = settings(StrategyName::fedfomo);
-  config.learning.fedfomo_epsilon = 0.05;  // has fallen to 0 in the second round
+  Config config = settings("fedfomo");
   config.learning.pull_budget = 4;
-  FedFomo fomo(config);
+  FedFomo fomo(config, {.epsilon = 0.05});  // has fallen to 0 in the second round
   std::mt19937_64 random(1);
   static_cast<void>(fomo.pulls(1, kPeers, random));
   bench.losses({{"averaged", 1}, {"a", 0.5}, {"b", 2}, {"d", 0.8}});
@@ -235,10 +232,9 @@ BOOST_AUTO_TEST_CASE(fedfomo_fetches_whom_its_weights_preferred_and_the_harmful_
 
 BOOST_AUTO_TEST_CASE(fedfomo_explores_less_and_less) {
   Bench bench;
-  Config config = settings(StrategyName::fedfomo);
-  config.learning.fedfomo_epsilon = 0.5;
+  Config config = settings("fedfomo");
   config.learning.pull_budget = 1;
-  FedFomo fomo(config);
+  FedFomo fomo(config, {.epsilon = 0.5});
   fomo.restore({{"a", {{"preference", 1}}}});
   std::mt19937_64 random(1);
   const auto others = [&](std::uint64_t round) {
@@ -257,7 +253,7 @@ BOOST_AUTO_TEST_CASE(fedfomo_explores_less_and_less) {
 BOOST_AUTO_TEST_CASE(ifca_starts_with_different_models_and_trains_the_one_of_lowest_training_loss) {
   Bench bench;
   bench.losses({{"cluster 0", 0.9}, {"cluster 1", 0.3}, {"cluster 2", 0.5}});
-  Ifca ifca(settings(StrategyName::ifca));
+  Ifca ifca(settings("ifca"), kIfca);
   bench.prepare(ifca, 1, {});
   BOOST_TEST(ifca.note().text == json({{"cluster", 1}}));
   const auto drawn = bench.requests("initial");
@@ -274,7 +270,7 @@ BOOST_AUTO_TEST_CASE(ifca_starts_with_different_models_and_trains_the_one_of_low
 
 BOOST_AUTO_TEST_CASE(ifca_measures_on_its_training_data_and_draws_only_once) {
   Bench bench;
-  Ifca ifca(settings(StrategyName::ifca));
+  Ifca ifca(settings("ifca"), kIfca);
   bench.prepare(ifca, 1, {});
   BOOST_TEST(bench.requests("measure").at(0).at("split") == "train");
   bench.prepare(ifca, 2, {});
@@ -284,7 +280,7 @@ BOOST_AUTO_TEST_CASE(ifca_measures_on_its_training_data_and_draws_only_once) {
 BOOST_AUTO_TEST_CASE(ifca_averages_each_cluster_from_those_who_took_it) {
   Bench bench;
   bench.losses({{"cluster 1", 0.3}});
-  Ifca ifca(settings(StrategyName::ifca));
+  Ifca ifca(settings("ifca"), kIfca);
   bench.prepare(ifca, 1, {});
   static_cast<void>(bench.requests("keep"));
   const std::vector<Candidate> candidates{
@@ -305,7 +301,7 @@ BOOST_AUTO_TEST_CASE(ifca_averages_each_cluster_from_those_who_took_it) {
 
 BOOST_AUTO_TEST_CASE(ifca_makes_its_clusters_again_for_a_worker_that_was_started_again) {
   Bench bench;
-  Ifca ifca(settings(StrategyName::ifca));
+  Ifca ifca(settings("ifca"), kIfca);
   bench.prepare(ifca, 1, {});
   bench.restart();
   static_cast<void>(bench.requests("initial"));
@@ -324,7 +320,7 @@ BOOST_AUTO_TEST_CASE(ifca_makes_its_clusters_again_for_a_worker_that_was_started
 BOOST_AUTO_TEST_CASE(lia_sign_averages_with_whoever_is_better_than_the_initial_model) {
   Bench bench;
   bench.losses({{"M0", 1}, {"self", 0.2}, {"a", 0.9}, {"b", 1.1}, {"c", 0.1}, {"d", 1}});
-  LiaSign sign(settings(StrategyName::lia_sign));
+  LiaSign sign(settings("lia-sign"));
   std::mt19937_64 random(1);
   BOOST_TEST((sign.pulls(1, kPeers, random) == kPeers));
   const auto mixture = bench.choose(sign, 1, kPeers);
@@ -363,8 +359,7 @@ BOOST_AUTO_TEST_CASE(robust_combines_the_circle_it_was_told_and_says_who_is_in_i
 BOOST_AUTO_TEST_CASE(without_candidates_each_goes_on_alone) {
   Bench bench;
   bench.losses({{"averaged", 1}, {"self", 0.5}});
-  for (const StrategyName each : {StrategyName::pens, StrategyName::dac, StrategyName::fedfomo,
-                                  StrategyName::ifca, StrategyName::lia_sign}) {
+  for (const std::string each : {"pens", "dac", "fedfomo", "ifca", "lia-sign"}) {
     const auto strategy = make_strategy(settings(each), {});
     std::mt19937_64 random(1);
     BOOST_TEST(strategy->pulls(1, {}, random).empty());
@@ -375,25 +370,21 @@ BOOST_AUTO_TEST_CASE(without_candidates_each_goes_on_alone) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(strategies_that_need_notes_or_the_truth_are_refused_on_the_network) {
-  const auto refused = [](const Config& config, const std::string& why) {
+BOOST_AUTO_TEST_CASE(who_must_be_told_the_groups_says_so_where_there_are_none) {
+  for (const std::string each : {"oracle", "median", "trimmed-mean", "pens"}) {
+    Config config = settings(each);
+    BOOST_CHECK_NO_THROW(make_strategy(config, {}));
+    config.learning.oracle_group.clear();
     const auto says_so = [&](const Failure& failure) {
       return failure.code() == EX_CONFIG &&
-             std::string(failure.what()).find(why) != std::string::npos;
+             std::string(failure.what()).find("strategy \"" + each + "\"") != std::string::npos;
     };
-    BOOST_CHECK_EXCEPTION(check_works_on_network(config), Failure, says_so);
-  };
-  refused(settings(StrategyName::dac), "strategy \"dac\" needs its peers' notes");
-  refused(settings(StrategyName::ifca), "strategy \"ifca\" needs its peers' notes");
-  refused(settings(StrategyName::median), "strategy \"median\" reads its peers' weights");
-  Config pens = settings(StrategyName::pens);
-  check_works_on_network(pens);
-  pens.learning.pens_top = 0;
-  refused(pens, "learning.pens_top");
-  for (const StrategyName other : {StrategyName::lia, StrategyName::lia_sign, StrategyName::local,
-                                   StrategyName::fedavg, StrategyName::fedfomo}) {
-    BOOST_CHECK_NO_THROW(check_works_on_network(settings(other)));
+    BOOST_CHECK_EXCEPTION(make_strategy(config, {}), Failure, says_so);
   }
+  Config told = settings("pens");
+  told.learning.oracle_group.clear();
+  told.learning.own = kPens;
+  BOOST_CHECK_NO_THROW(make_strategy(told, {}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,9 +2,9 @@
 
 #include "daemon/membership/keys.hpp"
 #include "daemon/membership/proposal.hpp"
+#include "daemon/state/history.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
-#include "daemon/state/history.hpp"
 #include "tests/crypto_ready.hpp"
 #include "tests/temporary_directory.hpp"
 
@@ -53,7 +53,7 @@ class TestNode {
     config.data.train = {folder / behaviour};
     std::ofstream(config.data.train[0]) << "not looked at";
     config.worker.command = KITH_FAKE_WORKER;
-    config.learning.strategy = StrategyName::fedavg;
+    config.learning.strategy = "fedavg";
     config.learning.gather = 10s;
     config.learning.rounds = 1;
     identity.emplace(make_keys(keys()));
@@ -314,7 +314,7 @@ BOOST_AUTO_TEST_CASE(notes_of_convenor_mode_travel_with_the_snapshots) {
   for (auto& node : nodes) {
     fs::create_directory(node->config.node.state);
     std::ofstream(node->config.node.state / "losses") << losses;
-    node->config.learning.strategy = StrategyName::lia;
+    node->config.learning.strategy = "lia";
     node->config.learning.rounds = 0;
     node->config.learning.interval = 100ms;
     if (node != nodes[2]) node->config.learning.convenor = "node-1";
@@ -348,7 +348,7 @@ BOOST_AUTO_TEST_CASE(lia_begins_again_from_the_baseline_where_all_else_is_clearl
   fs::create_directory(node.config.node.state);
   std::ofstream(node.config.node.state / "losses")
       << "M0=1\nself=0.9\naveraged=0.9\nbaseline=0.2\n";
-  node.config.learning.strategy = StrategyName::lia;
+  node.config.learning.strategy = "lia";
   start_all();
   BOOST_TEST_REQUIRE(finishes(node, 1));
   const nlohmann::json round = status(node).at("last_round");
@@ -511,7 +511,7 @@ BOOST_AUTO_TEST_CASE(nothing_of_a_worker_that_does_not_know_privacy_is_published
 
 BOOST_AUTO_TEST_CASE(who_publishes_nothing_trains_without_noise) {
   TestNode& node = add("honest");
-  node.config.learning.strategy = StrategyName::local;
+  node.config.learning.strategy = "local";
   node.config.privacy.noise = 1;
   start_all();
   BOOST_TEST_REQUIRE(finishes(node, 1));
@@ -520,8 +520,8 @@ BOOST_AUTO_TEST_CASE(who_publishes_nothing_trains_without_noise) {
 
 BOOST_AUTO_TEST_CASE(strategy_that_looks_at_training_examples_is_refused_with_privacy) {
   TestNode& node = add("honest");
-  node.config.learning.strategy = StrategyName::pens;
-  node.config.learning.pens_top = 1;
+  node.config.learning.strategy = "pens";
+  node.config.learning.oracle_group = {"a", "b"};
   node.config.privacy.noise = 1;
   const auto names_both = [](const Failure& failure) {
     const std::string what = failure.what();
@@ -774,7 +774,8 @@ BOOST_AUTO_TEST_CASE(expelled_node_learns_on_alone_and_says_so_and_the_others_us
   BOOST_TEST(told.at("connected") == 0);
   BOOST_TEST(!expelled.ended);
   BOOST_TEST(status(steward).at("expelled").size() == 1U);
-  (void)merge(steward, change({.add = {expelled.self}}, {load_card(expelled.config.node.card).value()}));
+  (void)merge(steward,
+              change({.add = {expelled.self}}, {load_card(expelled.config.node.card).value()}));
   BOOST_TEST(run_until(
       [&] { return averaged_with(steward) == 2U && averaged_with(expelled) == 2U; }, 60s));
 }

@@ -1,5 +1,6 @@
 #include "daemon/simulation/scenario.hpp"
 
+#include "daemon/learning/strategy_kind.hpp"
 #include "daemon/system/failure.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -12,6 +13,7 @@ namespace scenario_test {
 
 using namespace kith;
 using namespace kith::daemon;
+using settings::Key;
 namespace fs = std::filesystem;
 
 const std::string kSimulation = "[simulation]\nname = \"s\"\n";
@@ -45,12 +47,22 @@ BOOST_AUTO_TEST_CASE(scenario_reads_what_it_says_and_has_defaults_for_the_rest) 
   const Scenario scenario =
       parse(kSimulation + "strategies = [\"lia\", \"dac\"]\nseeds = [4, 5]\n" + kPartition +
             kLearning + "[attack]\nkind = \"free-ride\"\n");
-  BOOST_TEST((scenario.simulation.strategies == std::vector{StrategyName::lia, StrategyName::dac}));
+  BOOST_TEST((scenario.simulation.strategies == std::vector<std::string>{"lia", "dac"}));
   BOOST_TEST((scenario.simulation.seeds == std::vector{4U, 5U}));
   BOOST_TEST((scenario.data.plan.kind == data::PartitionKind::iid));
   BOOST_TEST((scenario.attack.kind == AttackKind::free_ride));
   BOOST_TEST(scenario.drift.round == 0U);
   BOOST_TEST(scenario.network.slowest == 1.0);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_set_of_one_strategy_reaches_it_and_no_other) {
+  const Scenario scenario = parse(kSimulation + kPartition + kLearning +
+                                  "[strategy.pens]\ntop = 3\n[strategy.fedfomo]\nepsilon = 0\n");
+  BOOST_TEST_REQUIRE(scenario.own.size() == 2U);
+  const Key<std::any>& top = strategy_kind("pens").keys.back();
+  BOOST_TEST(top.name == "top");
+  BOOST_TEST(top.show(scenario.own.at("pens")) == "3");
+  BOOST_TEST(strategy_kind("fedfomo").keys.front().show(scenario.own.at("fedfomo")) == "0");
 }
 
 BOOST_AUTO_TEST_CASE(task_of_the_partition_is_adjusted_by_what_the_file_says_and_no_more) {
@@ -68,8 +80,15 @@ BOOST_AUTO_TEST_CASE(task_of_the_partition_is_adjusted_by_what_the_file_says_and
 }
 
 BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_with_a_sentence_that_says_what_to_do) {
-  BOOST_TEST(says(kSimulation + "strategies = [\"magic\"]\n" + kPartition + kLearning,
-                  ":3:14: simulation.strategies must be a list of \"lia\", "));
+  BOOST_TEST(
+      says(kSimulation + "strategies = [\"magic\"]\n" + kPartition + kLearning,
+           ":3:14: simulation.strategies must be a list of texts with at least one of \"lia\", "));
+  BOOST_TEST(says(kSimulation + kPartition + kLearning + "[strategy.pens]\ntops = 1\n",
+                  "unknown key strategy.pens.tops; did you mean strategy.pens.top?"));
+  BOOST_TEST(says(kSimulation + kPartition + kLearning + "[strategy.pens]\ntop = -1\n",
+                  "strategy.pens.top must be a whole number from 0 to 512, not -1"));
+  BOOST_TEST(says(kSimulation + kPartition + kLearning + "[strategy.lia]\ntop = 1\n",
+                  "unknown section strategy.lia"));
   BOOST_TEST(says(kSimulation + "[partition]\nkind = \"rotations\"\n" + kLearning,
                   "partition.kind must be \"rotation\","));
   BOOST_TEST(says(kSimulation + kPartition + "groops = 2\n" + kLearning,
@@ -86,8 +105,8 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused_with_a_sentence_that_says_wh
   BOOST_TEST(says(kSimulation + kPartition + kLearning + "[attack]\nkind = \"noise\"\nnodes = 4\n",
                   "leave somebody honest"));
   const std::string backdoor = "[attack]\nkind = \"backdoor\"\nfrom = 2\n";
-  BOOST_TEST(says(kSimulation + kPartition + kLearning + backdoor,
-                  "in the data from the first round"));
+  BOOST_TEST(
+      says(kSimulation + kPartition + kLearning + backdoor, "in the data from the first round"));
   const std::string sybil = "test = 0\n[attack]\nkind = \"sybil\"\n";
   BOOST_TEST(says(kSimulation + kPartition + sybil + kLearning, "set partition.test"));
   BOOST_TEST(says("this is not TOML", "not TOML"));

@@ -29,7 +29,7 @@ BOOST_AUTO_TEST_CASE(node_whose_training_diverges_is_named_and_ends_nothing_for_
   add_node(folder / "data", "cleo", "stumbles");
   Scenario scenario;
   scenario.simulation.name = "diverging";
-  scenario.simulation.strategies = {StrategyName::fedavg};
+  scenario.simulation.strategies = {"fedavg"};
   scenario.data.directory = folder / "data";
   scenario.task.name = "task";
   scenario.learning.rounds = 6;

@@ -106,7 +106,8 @@ BOOST_AUTO_TEST_CASE(every_request_survives_the_pipe) {
 
 BOOST_AUTO_TEST_CASE(the_text_of_a_request_is_what_the_protocol_document_says) {
   BOOST_TEST(encode({2, Train{3, 5, true}}) ==
-             R"({"baseline":true,"epochs":5,"id":2,"op":"train","pull":null,"round":3})");
+             R"({"baseline":true,"epochs":5,"id":2,"layers":"all","op":"train","pull":null,)"
+             R"("round":3})");
   BOOST_TEST(encode({8, Evaluate{ModelName::served, Split::test}}) ==
              R"({"id":8,"model":"served","op":"evaluate","split":"test"})");
   BOOST_TEST(encode({9, Measure{{"a"}, Split::train}}) ==

@@ -770,6 +770,11 @@ BOOST_AUTO_TEST_CASE(only_the_layers_that_are_named_change) {
   refine(pipe::Layers::all);
   BOOST_TEST(left(pipe::Layers::last) > 0.0);
   BOOST_TEST(left(pipe::Layers::all) == 0.0);
+  // And so of a partial.
+  site.worker->ask(pipe::Train{2, 1, false, {}, pipe::Layers::last});
+  site.worker->ask(pipe::Graft{"grafted", "averaged", "self", pipe::Layers::last});
+  BOOST_TEST(distance(*site.worker, "averaged", "grafted") == 0.0);
+  BOOST_TEST(distance(*site.worker, "averaged", "self") > 0.0);
 }
 
 BOOST_AUTO_TEST_CASE(an_epoch_of_a_share_goes_part_of_the_way) {
