@@ -13,6 +13,7 @@ void add_invite_verbs(CLI::App& app, Chosen& chosen);  ///< invite, pending, app
 void add_run_verb(CLI::App& app, Chosen& chosen);      ///< run
 void add_charter_verbs(CLI::App& app, Chosen& chosen);
 void add_task_verbs(CLI::App& app, Chosen& chosen);
+void add_data_verbs(CLI::App& app, Chosen& chosen);     ///< data check
 void add_key_verbs(CLI::App& app, Chosen& chosen);
 void add_node_verbs(CLI::App& app, Chosen& chosen);    ///< status, peers, why, deny, allow
 void add_forget_verb(CLI::App& app, Chosen& chosen);

@@ -20,6 +20,8 @@ constexpr std::size_t kTenth = 9;   // neighbour, counted from 0
 constexpr double kNear = 100;       // times as near as the tenth
 constexpr std::size_t kBeside = 3;  // places apart in the files
 
+std::string percent(double share) { return std::to_string(std::lround(100 * share)) + " %"; }
+
 std::size_t input_size(const Samples& samples) { return samples.inputs.size() / samples.count(); }
 
 std::span<const float> input(const Samples& samples, std::size_t i) {
@@ -65,15 +67,80 @@ void count_classes(CheckReport& report, const Dataset& dataset, const model::Tas
   }
 }
 
+std::size_t bin_of(double scaled) {
+  const double last = static_cast<double>(kBins) - 1;
+  return static_cast<std::size_t>(
+      std::clamp(std::floor((scaled + 1) / 2 * static_cast<double>(kBins)), 0.0, last));
+}
+
 void draw_target(CheckReport& report, const Dataset& dataset, const model::Task& task) {
   Histogram drawn{model::unscaled_target(task, -1), model::unscaled_target(task, 1),
                   std::vector<std::uint64_t>(kBins)};
-  for (const float value : dataset.train.values) {
-    const double place = (static_cast<double>(value) + 1) / 2 * static_cast<double>(kBins);
-    const double last = static_cast<double>(kBins) - 1;
-    ++drawn.counts[static_cast<std::size_t>(std::clamp(std::floor(place), 0.0, last))];
-  }
+  for (const float value : dataset.train.values) ++drawn.counts[bin_of(static_cast<double>(value))];
   report.target = std::move(drawn);
+}
+
+/// A number's value is an input and whether it is missing another; a category has one for each
+/// value, and one for a missing one.
+void draw(CheckedColumn& drawn, const model::Column& column, const Samples& train, std::size_t at) {
+  using Kind = model::Column::Kind;
+  const bool category = column.kind == Kind::category;
+  const auto& values = model::values_of(column);
+  const bool several = category || column.kind == Kind::ordinal || column.kind == Kind::yes_no;
+  if (several) {
+    for (const auto& spellings : values) drawn.values.push_back({spellings.front()});
+  } else {
+    drawn.numbers = Histogram{column.low, column.high, std::vector<std::uint64_t>(kBins)};
+  }
+  for (std::size_t i = 0; i < train.count(); ++i) {
+    const auto own = input(train, i).subspan(at);
+    if (category) {
+      for (std::size_t v = 0; v < values.size(); ++v) drawn.values[v].train += own[v] > 0;
+    } else if (own[1] <= 0) {
+      const auto scaled = static_cast<double>(own[0]);
+      if (!several) {
+        ++drawn.numbers->counts[bin_of(scaled)];
+        continue;
+      }
+      const double last = static_cast<double>(values.size()) - 1;
+      const auto which = std::lround((scaled + 1) / 2 * last);
+      ++drawn.values[static_cast<std::size_t>(std::clamp(which, 0L, std::lround(last)))].train;
+    }
+  }
+}
+
+void look_at_columns(CheckReport& report, const Dataset& dataset, const model::Task& task) {
+  std::size_t at = 0;
+  for (const model::Column& column : task.columns) {
+    const std::size_t features = model::features(column);
+    if (features == 0) continue;
+    CheckedColumn drawn{.name = column.name, .kind = std::string(model::name(column.kind))};
+    for (const Noticed::InColumn& in : dataset.noticed.columns) {
+      if (in.name != column.name) continue;
+      drawn.missing = in.missing, drawn.below = in.below;
+      drawn.above = in.above, drawn.unknown = in.unknown;
+    }
+    draw(drawn, column, dataset.train, at);
+    at += features;
+    report.columns.push_back(std::move(drawn));
+  }
+  for (std::string& noticed : sentences(dataset.noticed)) report.notes.push_back(std::move(noticed));
+}
+
+void judge_columns(CheckReport& report) {
+  const std::uint64_t rows = report.train + report.validation;
+  for (const CheckedColumn& column : report.columns) {
+    const std::uint64_t outside = column.below + column.above;
+    if (column.missing >= rows) {
+      report.to_mend.push_back("the column " + column.name +
+                               " is always missing here; fill it, or agree on a task without it");
+    } else if (outside * 4 > rows) {
+      report.to_mend.push_back(percent(static_cast<double>(outside) / static_cast<double>(rows)) +
+                               " of the cells of the column " + column.name +
+                               " are outside its range, and count as its ends; is it in another "
+                               "unit here? If not, agree on a wider range");
+    }
+  }
 }
 
 double square_distance(std::span<const float> a, std::span<const float> b) {
@@ -116,8 +183,6 @@ void look_at_neighbours(CheckReport& report, const Dataset& dataset) {
     report.next_by_chance += static_cast<double>(beside) / static_cast<double>(compared);
   }
 }
-
-std::string percent(double share) { return std::to_string(std::lround(100 * share)) + " %"; }
 
 void judge_classes(CheckReport& report, const model::Task& task) {
   if (model::data_kind(task) == model::DataKind::text || report.classes.empty()) return;
@@ -196,7 +261,10 @@ CheckReport check(const Dataset& dataset, const model::Task& task, model::SplitB
   if (model::is_regression(task)) draw_target(report, dataset, task);
   count_copies(report, dataset);
   look_at_neighbours(report, dataset);
+  if (model::data_kind(task) == model::DataKind::table) look_at_columns(report, dataset, task);
+  report.groups = std::set(dataset.groups.begin(), dataset.groups.end()).size();
   judge_classes(report, task);
+  judge_columns(report);
   judge_split(report, split);
   return report;
 }

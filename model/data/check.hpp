@@ -30,11 +30,26 @@ struct ClassShare {
   }
 };
 
+/// A column of a table that a model learns from.
+struct CheckedColumn {
+  std::string name, kind;
+  std::uint64_t missing = 0, below = 0, above = 0, unknown = 0;  ///< cells: see Noticed
+  std::optional<Histogram> numbers{};  ///< of the training rows that have it, in its own unit
+  std::vector<ClassShare> values{};    ///< of a category, ordinal or yes-no; training rows only
+  void fields(auto& field) const {
+    field("name", name), field("kind", kind), field("missing", missing), field("below", below);
+    field("above", above), field("unknown", unknown), field("numbers", numbers);
+    field("values", values);
+  }
+};
+
 /// What an operator should know before a node learns from its examples.
 struct CheckReport {
   std::uint64_t train = 0, validation = 0, test = 0;  ///< examples
   std::vector<ClassShare> classes{};   ///< those that occur; none where numbers are predicted
   std::optional<Histogram> target{};   ///< of the training examples, where numbers are predicted
+  std::vector<CheckedColumn> columns{};  ///< of tables
+  std::uint64_t groups = 0;            ///< that rows belong to; 0 without a group column
   std::uint64_t copies = 0;            ///< training examples that are copies of an earlier one
   std::uint64_t test_copies = 0;       ///< test examples that are trained or validated on, too
   std::uint64_t looked_at = 0;         ///< validation examples that the next two are about
@@ -46,7 +61,8 @@ struct CheckReport {
   [[nodiscard]] bool fine() const { return to_mend.empty(); }
   void fields(auto& field) const {
     field("train", train), field("validation", validation), field("test", test);
-    field("classes", classes), field("target", target), field("copies", copies);
+    field("classes", classes), field("target", target), field("columns", columns);
+    field("groups", groups), field("copies", copies);
     field("test_copies", test_copies), field("looked_at", looked_at);
     field("near_copies", near_copies), field("next_to_nearest", next_to_nearest);
     field("next_by_chance", next_by_chance), field("notes", notes), field("to_mend", to_mend);

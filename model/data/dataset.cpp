@@ -268,6 +268,7 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
   dataset.train = select(all, split.train);
   Noticed in_test;
   if (!files.test.empty()) dataset.test = read_samples(files.test, task, in_test);
+  dataset.groups = all.groups;
   dataset.fingerprint = fingerprint(examples);
   return dataset;
 }

@@ -35,6 +35,7 @@ struct Dataset {
   Samples test;        ///< used for nothing but reporting
   /// Where each example of a part stands in the files; empty with files to validate with.
   std::vector<std::size_t> train_places, validation_places;
+  std::vector<std::string> groups;  ///< of each example that is trained or validated on
   Noticed noticed;          ///< in all files but those of the test
   std::string fingerprint;  ///< of what is trained and validated on: fingerprint()
 };

@@ -22,7 +22,7 @@ namespace {
 using model::Column;
 using Kind = Column::Kind;
 
-constexpr std::size_t kMostValues = 50;    // of a category
+constexpr std::size_t kMostValues = 100;    // of a category
 constexpr std::size_t kMostClasses = 100;  // of a target
 constexpr double kLow = 0.01, kHigh = 0.99;  // the usual range, as shares of all rows
 constexpr std::string_view kMissing = "";    // however it was written
@@ -40,6 +40,7 @@ struct Rows {
   std::vector<std::string> names;
   std::vector<std::vector<std::string>> columns;  ///< one after another, as long as there are rows
   std::size_t count = 0;
+  std::vector<std::size_t> ends;  ///< of each file's rows
   char decimal = '.';
 
   std::size_t column(const std::string& name) {
@@ -107,6 +108,18 @@ void read(Rows& rows, const std::filesystem::path& path) {
   if (!reader.problem().empty()) {
     refuse("line " + std::to_string(reader.line()) + " " + reader.problem());
   }
+  rows.ends.push_back(rows.count);
+}
+
+/// Whether a column has one value in each of several files: it says whose they are.
+bool names_the_file(const Rows& rows, const std::vector<std::string>& cells) {
+  std::size_t row = 0;
+  for (const std::size_t end : rows.ends) {
+    for (const std::size_t first = row; row < end; ++row) {
+      if (cells[row] != cells[first] || cells[row] == kMissing) return false;
+    }
+  }
+  return rows.ends.size() > 1;
 }
 
 // ---- One column ----
@@ -283,7 +296,7 @@ void declare(Column& column, Sight& sight, std::string& reason, const Rows& rows
     reason += "always \"" + sight.counts.begin()->first.substr(0, 40) + "\"; ";
   } else if (names_somebody(column.name) && (all_different || 2 * different <= sight.present()) &&
              (!sight.all_numbers() || std::ranges::all_of(sight.sorted, is_whole)) &&
-             different > kMostValues / 5) {
+             different > 10) {
     column.group = !all_different;
     reason += column.group ? std::to_string(different) + " different in " +
                                  std::to_string(sight.present()) +
@@ -435,6 +448,8 @@ Draft draft_table(std::span<const std::filesystem::path> files, const std::strin
     if (i == predicted) {
       declare_target(column, sights[i], reason, rows);
       if (target.empty()) reason += "a guess: is this what is to be predicted?; ";
+    } else if (sights[i].counts.size() > 1 && names_the_file(rows, rows.columns[i])) {
+      reason = "always the same within a file: says whose the rows are";
     } else {
       declare(column, sights[i], reason, rows);
     }

@@ -115,6 +115,15 @@ BOOST_AUTO_TEST_CASE(a_draft_reads_the_files_it_was_made_from) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_is_the_same_in_each_file_says_whose_it_is_and_is_left_out) {
+  Files files;
+  files.add("site,x,label\nA,1,u\nA,2,v\n").add("site,x,label\nB,3,u\nB,4,v\n");
+  const Draft draft = files.draft();
+  BOOST_TEST((column(draft, "site").kind == Kind::ignored));
+  BOOST_TEST(contains(reason(draft, "site"), "whose"));
+  BOOST_TEST((column(draft, "x").kind == Kind::number));
+}
+
 BOOST_AUTO_TEST_CASE(a_number_of_many_values_is_predicted_as_a_number) {
   std::string text = "size,price\n";
   for (int i = 0; i < 100; ++i) text += std::to_string(i) + "," + std::to_string(1000 + 7 * i) + "\n";

@@ -61,7 +61,7 @@ Samples rare_class(const std::string& name) {
 
 template <class Make>
 Dataset dataset(const Make& make) {
-  return {make("train"), make("validation"), make("validation"), make("test"), {}, {}, {}, ""};
+  return {make("train"), make("validation"), make("validation"), make("test"), {}, {}, {}, {}, ""};
 }
 
 pipe::Evaluation learn(const model::Task& task, const Dataset& data, std::uint64_t epochs) {

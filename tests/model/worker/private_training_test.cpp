@@ -72,7 +72,7 @@ struct Bench {
     for (std::size_t i = 0; i < kExamples * samples.width; ++i) {
       samples.targets.push_back(static_cast<std::int64_t>(random() % task.classes));
     }
-    dataset = {samples, samples, samples, samples, {}, {}, {}, ""};
+    dataset = {samples, samples, samples, samples, {}, {}, {}, {}, ""};
   }
   Network& network() {
     if (!made) {
