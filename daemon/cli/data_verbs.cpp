@@ -7,6 +7,7 @@
 #include "daemon/system/failure.hpp"
 #include "daemon/system/report.hpp"
 #include "model/data/check.hpp"
+#include "model/data/file.hpp"
 
 #include <cerrno>
 #include <memory>

@@ -67,7 +67,8 @@ class Learner {
   /// Measures a model as it stands after the last round.  Throws WorkerLost or WorkerRefused.
   net::awaitable<pipe::Evaluation> evaluate(pipe::ModelName model, pipe::Split split);
   /// Of each held-out example (of each validation example where there is none), whether the served
-  /// model is right, 0 or 1, or which share of its targets.  Throws WorkerLost or WorkerRefused.
+  /// model is right, 0 or 1, or what it adds to R2: pipe::Outcomes.  Throws WorkerLost or
+  /// WorkerRefused.
   net::awaitable<std::vector<float>> outcomes();
   /// Whoever waits for the worker, or asks it later, finds it lost.
   void hang_up();

@@ -123,10 +123,8 @@ const std::vector<Section<Scenario>>& sections() {
                "\"train\" are learnt from, those that begin with \"test\" are held out, and a file "
                "\"group\", if there is one, holds the number of the node's true group."),
            key("draft", &Data::draft,
-               "The tables in data.directory say what the task's columns are: each is CSV with the "
-               "same heading, its column \"target\" is what is predicted, one of the values that "
-               "occur, and the others are numbers, whose usual range is from the 1st to the 99th "
-               "percentile of all nodes' rows."),
+               "The columns of the task are what kith task draft makes of the tables of all nodes, "
+               "with the column \"target\" to be predicted."),
            key("shares", &Data::shares, not_negative(),
                "Of the nodes in each group, of a partition. Empty: equal."),
            key("families", &Data::families,

@@ -4,7 +4,6 @@
 #include "daemon/learning/learner.hpp"
 #include "daemon/learning/strategy_kind.hpp"
 #include "daemon/learning/worker_process.hpp"
-#include "daemon/simulation/draft.hpp"
 #include "daemon/simulation/report.hpp"
 #include "daemon/simulation/summary.hpp"
 #include "daemon/system/console.hpp"
@@ -12,6 +11,7 @@
 #include "daemon/system/failure.hpp"
 #include "daemon/system/interrupts.hpp"
 #include "daemon/system/version.hpp"
+#include "model/data/draft.hpp"
 #include "model/data/file.hpp"
 #include "model/data/images.hpp"
 
@@ -176,7 +176,12 @@ data::Partition read_directory(const Scenario& scenario) {
       tables.insert(tables.end(), node.train.begin(), node.train.end());
       tables.insert(tables.end(), node.test.begin(), node.test.end());
     }
-    partition.task = draft_task(partition.task, tables);
+    try {
+      partition.task.columns = data::draft_table(tables, "target").task.columns;
+    } catch (const data::DataError& error) {
+      throw Failure(EX_DATAERR, error.what());
+    }
+    partition.task.classes = model::classes_of(partition.task.columns).value_or(1);
   }
   return partition;
 }
@@ -303,7 +308,7 @@ json entry(RoundReport report, const pipe::Opened& opened, double time) {
   json entry = to_json(report);
   entry.erase("why");
   entry.erase("bytes_out");  // a simulated network counts what came in
-  entry["accuracy"] = judged.metric("accuracy");
+  entry["accuracy"] = judged.metric(judged.metrics.contains("r2") ? "r2" : "accuracy");
   entry["value"] = judged.metric(report_metric);
   entry["loss"] = judged.loss;
   entry["time"] = time;
@@ -622,6 +627,7 @@ json simulate(const Scenario& scenario, const fs::path& directory, Reuse reuse, 
     fs::create_directories(folder);
     const World world = make_world(scenario, seed, folder);
     if (model::data_kind(world.now.task) == model::DataKind::text) results["metric"] = "perplexity";
+    if (model::is_regression(world.now.task)) results["metric"] = "r2";
     for (const std::string& called : strategies) {
       const fs::path file = folder / (called + ".json");
       std::optional<json> result = finished(file, of, by, reuse);

@@ -264,6 +264,7 @@ json summarize(const json& results) {
 
 std::vector<std::string> summary_table(const json& results) {
   const bool perplexity = results.at("metric") == "perplexity";
+  const bool numbers_predicted = results.at("metric") == "r2";
   std::vector<std::string> strategies;  // in the order of the scenario
   for (const json& one : results.at("summary")) {
     const std::string strategy = one.at("strategy");
@@ -279,7 +280,9 @@ std::vector<std::string> summary_table(const json& results) {
   columns.front() = left;
   Table table(columns);
   std::vector<std::string> cells{"",
-                                 perplexity ? "perplexity" : "accuracy %",
+                                 perplexity          ? "perplexity"
+                                 : numbers_predicted ? "R2 %"
+                                                     : "accuracy %",
                                  "worst node %",
                                  perplexity ? "worst gain (loss)" : "worst gain %",
                                  "right partners %",

@@ -124,7 +124,6 @@ void look_at_columns(CheckReport& report, const Dataset& dataset, const model::T
     at += features;
     report.columns.push_back(std::move(drawn));
   }
-  for (std::string& noticed : sentences(dataset.noticed)) report.notes.push_back(std::move(noticed));
 }
 
 void judge_columns(CheckReport& report) {
@@ -263,6 +262,9 @@ CheckReport check(const Dataset& dataset, const model::Task& task, model::SplitB
   look_at_neighbours(report, dataset);
   if (model::data_kind(task) == model::DataKind::table) look_at_columns(report, dataset, task);
   report.groups = std::set(dataset.groups.begin(), dataset.groups.end()).size();
+  Noticed apart = dataset.noticed;
+  apart.columns.clear();  // they have a table of their own
+  report.notes = sentences(apart);
   judge_classes(report, task);
   judge_columns(report);
   judge_split(report, split);

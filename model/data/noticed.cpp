@@ -69,4 +69,19 @@ std::vector<std::string> sentences(const Noticed& noticed) {
   return all;
 }
 
+std::string summary(const Noticed& noticed) {
+  std::uint64_t missing = 0, outside = 0, unknown = 0;
+  for (const Noticed::InColumn& column : noticed.columns) {
+    missing += column.missing, outside += column.below + column.above, unknown += column.unknown;
+  }
+  std::string text;
+  const auto add = [&text](std::uint64_t count, const std::string& what) {
+    if (count > 0) text += (text.empty() ? "" : ", ") + std::to_string(count) + what;
+  };
+  add(missing, " cells are missing");
+  add(outside, " are outside their column's range and count as its ends");
+  add(unknown, " have a value that the task does not know");
+  return text;
+}
+
 }  // namespace kith::data

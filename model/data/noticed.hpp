@@ -45,6 +45,10 @@ struct Noticed {
 /// Adds what was noticed in more files of the same task.
 void add(Noticed& all, const Noticed& more);
 
+/// The cells of all columns in one sentence, or nothing if all were there and in their ranges:
+/// "1540 cells are missing, 130 are outside their column's range and count as its ends".
+[[nodiscard]] std::string summary(const Noticed& noticed);
+
 /// One sentence without its end for each thing that an operator should hear of, beside how many
 /// examples there are: "train.csv: 3 cells of the column age are above 80, up to 812".
 [[nodiscard]] std::vector<std::string> sentences(const Noticed& noticed);

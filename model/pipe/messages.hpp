@@ -49,7 +49,7 @@ struct Opened {  // with file: the initial model M0
   std::uint64_t scored = 0;  ///< validation examples in every row of scores
   std::uint64_t round = 0;   ///< of the checkpoint, or 0
   bool resumed = false;
-  std::vector<Guard> guards{};  ///< none: the worker does not say
+  std::vector<Guard> guards{};         ///< none: the worker does not say
   std::vector<std::string> remarks{};  ///< on the data, for the operator: sentences
 };
 /// What has been spent of the privacy of the training examples.
@@ -114,7 +114,6 @@ using model::SplitBy;
 /// Which tensors of a model: all; those of the last layer, which makes the prediction of what the
 /// others found; or these others.
 enum class Layers { all, last, others };
-
 
 /// How partials are trained so that they tell little of any one training example.
 struct Privacy {
@@ -238,7 +237,7 @@ struct Gradient {
   std::uint64_t count = 1;
 };
 /// What a member does on each example of a split: for reports on data that decide nothing.
-struct Outcomes {  // two rows: losses, not clipped; and 1 where it is right, else 0
+struct Outcomes {  // two rows: losses, not clipped; and what its metric is the mean of
   using Result = Scored;
   std::string member;
   Split split = Split::test;

@@ -293,9 +293,8 @@ struct Network::Impl {
       weights = class_weights.index_select(0, outcome.wanted).to(torch::kCPU, torch::kFloat64);
     }
     const auto sum = outcome.losses.to(torch::kFloat64).mul(weights).sum();
-    pipe::Evaluation evaluation{
-        .loss = (sum / weights.sum()).item<double>(),
-        .examples = static_cast<std::uint64_t>(outcome.losses.numel())};
+    pipe::Evaluation evaluation{.loss = (sum / weights.sum()).item<double>(),
+                                .examples = static_cast<std::uint64_t>(outcome.losses.numel())};
     add_metrics(evaluation, outcome);
     return evaluation;
   }
@@ -319,8 +318,8 @@ struct Network::Impl {
         for (double& number : numbers) number = model::unscaled_target(task, number);
         return numbers;
       };
-      evaluation.metrics = model::number_metrics(in_its_unit(outcome.wanted),
-                                                 in_its_unit(outcome.all.answers));
+      evaluation.metrics =
+          model::number_metrics(in_its_unit(outcome.wanted), in_its_unit(outcome.all.answers));
     } else {
       const auto truth = values<std::int64_t>(outcome.wanted);
       const auto said = values<std::int64_t>(outcome.all.answers);
@@ -329,11 +328,11 @@ struct Network::Impl {
         evaluation.confusion = model::confusion(truth, said, task.classes);
       }
       if (outcome.all.scores.defined()) {
-        evaluation.metrics.merge(
-            model::ranking_metrics(truth, values<float>(outcome.all.scores)));
+        evaluation.metrics.merge(model::ranking_metrics(truth, values<float>(outcome.all.scores)));
       }
     }
-    std::erase_if(evaluation.metrics, [](const auto& metric) { return !std::isfinite(metric.second); });
+    std::erase_if(evaluation.metrics,
+                  [](const auto& metric) { return !std::isfinite(metric.second); });
   }
 
   /// A tensor's values in memory.
@@ -492,7 +491,7 @@ struct Network::Impl {
   torch::Device device;
   nn::Sequential net;
   model::Schema schema;
-  torch::Tensor class_weights;  ///< their mean is 1; undefined: all weigh the same
+  torch::Tensor class_weights;   ///< their mean is 1; undefined: all weigh the same
   std::array<Tensors, 4> parts;  // by Part
   std::function<void()> after_batch = [] {};
 };
@@ -641,7 +640,13 @@ Network::Outcomes Network::outcomes(const Params& params, Part part) {
       return std::vector<float>(floats.data_ptr<float>(),
                                 floats.data_ptr<float>() + floats.numel());
     };
-    return Outcomes{values(outcome.losses), values(outcome.correct / outcome.targets)};
+    if (!impl_->is_number()) {
+      return Outcomes{values(outcome.losses), values(outcome.correct / outcome.targets)};
+    }
+    const auto wanted = outcome.wanted.to(torch::kCPU, torch::kFloat64).flatten();
+    const auto answers = outcome.all.answers.to(torch::kCPU, torch::kFloat64).flatten();
+    const auto variance = (wanted - wanted.mean()).square().mean().clamp_min(1e-12);
+    return Outcomes{values(outcome.losses), values(1 - (answers - wanted).square() / variance)};
   });
 }
 

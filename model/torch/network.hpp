@@ -56,8 +56,8 @@ class Network {
   /// Means over all targets: examples, or the words of all sentences; with class weights the loss
   /// is a weighted one.
   [[nodiscard]] pipe::Evaluation evaluate(const Params& params, Part part);
-  /// The loss of each example, not weighted, of a sentence the mean over its words, in an order that
-  /// never changes.
+  /// The loss of each example, not weighted, of a sentence the mean over its words, in an order
+  /// that never changes.
   [[nodiscard]] std::vector<float> losses(const Params& params, Part part);
   /// Of the examples from `from` until before `until`.
   [[nodiscard]] std::vector<float> losses(const Params& params, Part part, std::uint64_t from,
@@ -118,10 +118,11 @@ class Network {
   [[nodiscard]] Slope slope(const Params& params, std::uint64_t seed, std::uint64_t first,
                             std::uint64_t count);
   /// What a model does on each example of a part: its loss, as losses() has it, and which share of
-  /// its targets it predicts.
+  /// its targets it predicts; of a number 1 less the squared error, in units of the variance of the
+  /// part's targets, so that the mean is R2.
   struct Outcomes {
     std::vector<float> losses;
-    std::vector<float> correct;  ///< 0 to 1
+    std::vector<float> correct;  ///< at most 1
   };
   [[nodiscard]] Outcomes outcomes(const Params& params, Part part);
   /// The sum of these training examples' gradients, of which none is longer than `clip`; one that

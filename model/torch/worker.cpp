@@ -26,7 +26,6 @@ namespace {
 using pipe::FailureKind;
 
 constexpr std::uint64_t kMaxThreads = 1024;
-constexpr std::size_t kMaxRemarks = 50;  // sentences
 constexpr std::size_t kMaxError = 2000;  // bytes of text in a failure
 // Members that are models of our own; every other is a loaded peer or was kept under its name.
 constexpr std::string_view kSelf = "self";          // the partial
@@ -224,8 +223,8 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   State state = checkpoint.value_or(State{0, initial, initial, initial});
   std::vector<std::string> remarks;
   if (checkpoint) remarks = data_remarks(state, dataset);
-  for (std::string& noticed : data::sentences(dataset.noticed)) {
-    if (remarks.size() < kMaxRemarks) remarks.push_back(std::move(noticed));
+  if (const std::string cells = data::summary(dataset.noticed); !cells.empty()) {
+    remarks.push_back(cells + "; kith data check has them by columns");
   }
   state.data = dataset.fingerprint;
   std::optional<Ledger> ledger(open.state);

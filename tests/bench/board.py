@@ -28,6 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "bench" / "scenarios"
 RESULTS = ROOT / "docs" / "results.md"
 BEGIN, END = "<!-- board: written by tests/bench/board.py -->", "<!-- end of board -->"
+MOST = 100.0  # points that a site can gain or lose: R2 has no end below
 SHORT = ["local", "fedavg", "fedavg-ft", "ditto", "fedala", "fedfomo", "dpfl", "look-ahead", "lia"]
 
 
@@ -46,8 +47,7 @@ class Site:
 
 
 def rows_of(results, strategy):
-    """For each site its held-out rows, each the mean over the seeds of what the strategy makes of it; and its scale:
-    what a row counts in points."""
+    """For each site its held-out rows, each the mean over the seeds of what the strategy makes of it."""
     runs = [run for run in results["runs"] if run["strategy"] == strategy]
     sites = {}
     for run in runs:
@@ -64,7 +64,7 @@ def sites_of(results, strategy):
         differences = [100 * (mine - other) for mine, other in zip(rows, alone[name], strict=True)]
         count = len(differences)
         error = statistics.stdev(differences) / count**0.5 if count > 1 else 0.0
-        found.append(Site(statistics.fmean(differences), error))
+        found.append(Site(max(-MOST, min(MOST, statistics.fmean(differences))), error))
     return found
 
 

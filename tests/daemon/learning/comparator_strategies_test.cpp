@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(pens_gossips_in_the_end_with_exactly_those_chosen_more_than
   BOOST_TEST((members(bench.choose(pens, 5, kPeers)) == Names{"a"}));
   BOOST_TEST(bench.requests("measure").empty());  // gossip does not look at losses
 
-  Pens restarted(config);
+  Pens restarted(config, kPens);
   std::map<std::string, json> opinions{{"d", "nonsense"}};
   for (const std::string& peer : kPeers) opinions.emplace(peer, pens.opinion(peer));
   restarted.restore(opinions);
@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(dac_draws_strangers_alike_and_then_prefers_the_similar) {
   for (const std::string& peer : kPeers) BOOST_TEST(drawn[peer] > 60);
 
   config.learning.pull_budget = 4;
-  Dac taught(config);
+  Dac taught(config, Dac::Own{});
   static_cast<void>(taught.pulls(1, kPeers, random));
   bench.losses({{"a", 2}, {"b", 2}, {"c", 0.5}, {"d", 2}});
   static_cast<void>(bench.choose(taught, 1, kPeers));
@@ -154,7 +154,7 @@ BOOST_AUTO_TEST_CASE(dac_hears_of_peers_it_never_met_from_the_most_similar) {
   static_cast<void>(bench.choose(dac, 2, {Candidate{"x", 2, {}}, Candidate{"b", 2, from_b}}));
   BOOST_TEST(dac.opinion("x").at("similarity") == 0.1);
 
-  Dac restarted(config);
+  Dac restarted(config, Dac::Own{});
   restarted.restore({{"x", dac.opinion("x")}, {"y", dac.opinion("y")}, {"a", 3}});
   BOOST_TEST(restarted.opinion("y") == dac.opinion("y"));
   BOOST_TEST(restarted.opinion("a").is_null());
@@ -223,7 +223,7 @@ BOOST_AUTO_TEST_CASE(fedfomo_fetches_whom_its_weights_preferred_and_the_harmful_
   static_cast<void>(bench.choose(fomo, 2, Names{"a", "b", "d"}));
   BOOST_TEST((fomo.pulls(3, kPeers, random) == Names{"d", "a", "c", "b"}));
 
-  FedFomo restarted(config);
+  FedFomo restarted(config, FedFomo::Own{});
   std::map<std::string, json> opinions{{"c", json::array()}};
   for (const std::string peer : {"a", "b", "d"}) opinions.emplace(peer, fomo.opinion(peer));
   restarted.restore(opinions);
