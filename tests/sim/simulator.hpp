@@ -109,6 +109,9 @@ class Network {
  public:
   using Node = Simulator::Node;
   static constexpr std::size_t kSmall = 4096;  ///< bytes
+  /// What would begin to drip later than that is lost: nobody's buffers hold it, and no connection
+  /// lives so long.
+  static constexpr Duration kPatience = std::chrono::minutes(10);
 
   Network(Simulator& simulator, Link link) : simulator_(simulator), link_(link) {}
 
@@ -135,7 +138,7 @@ class Network {
     const Duration takes = drips(from) ? std::chrono::seconds(size) : time_for(from, size);
     said = begin + takes;
     free = std::max(free, begin) + takes;
-    if (lost) return said;
+    if (lost || (drips(from) && begin > now + kPatience)) return said;
     Instant& arrives = arrives_[{from, to}];  // in order, however long each takes
     arrives = std::max(arrives, begin + link_.latency + extra);
     simulator_.at(arrives, [this, from, to, size, deliver = std::move(deliver)]() mutable {

@@ -1,15 +1,14 @@
 #include "tests/sim/gossip_network.hpp"
+#include "tests/sim/options.hpp"
 
 #include <boost/test/unit_test.hpp>
 
-#include <charconv>
 #include <chrono>
 #include <map>
 #include <optional>
 #include <set>
 #include <sstream>
 #include <string>
-#include <string_view>
 #include <vector>
 
 /// Everything that can go wrong, in an order that a seed decides; and what must hold all the same.
@@ -30,10 +29,11 @@ constexpr net::Duration kDialled = 3s;   // a connection is established by then
 constexpr net::Duration kCalm = 2min;    // and then nobody has anything to ask for
 // Bytes for each node, with what is on its disk and on its way; chunks are short here.  Half as
 // much again as the most that any of 300 storms took.
-constexpr std::size_t kMemory = 30'000, kMemoryOfHead = 10'000, kMemoryOfChunk = 600;
+constexpr std::size_t kMemory = 60'000, kMemoryOfHead = 10'000, kMemoryOfChunk = 600;
 
 /// A few nodes for some minutes: they publish, lose connections, power and files, come out of
-/// backups, and a third of them at most lies.  Then it is over.
+/// backups, and a third of them at most lies.  The liars have the key of the founder, who is no
+/// steward any more, and that of one of three who are, of whom two must sign.  Then it is over.
 class Storm {
  public:
   explicit Storm(std::uint64_t seed)
@@ -57,12 +57,19 @@ class Storm {
     }
     network_.wants = [this](Node node, const net::Head&) { return !state_[node].full; };
     for (Node node = 0; node < network_.size(); ++node) some_clock_and_line(node);
-    network_.begin(network_.disk(0).record);  // anew, by these clocks
+    make_charters();
+    net::MembershipRecord record;
+    record.chain = chain_;
+    network_.begin(record);  // anew, by these clocks
     for (Node node = 0; node < network_.size(); ++node) set_calendar(node);
     network_.on_outrun = [this](Node node) { state_[node].published.reset(); };
     network_.on_completed = [this](Node node, const net::SnapshotId& id) { completed(node, id); };
     network_.watch = [this](Node from, Node to, const net::Message& message) {
       if (std::holds_alternative<net::Fetch>(message) && !is_liar(from) && !is_liar(to)) ++fetches_;
+      if (std::holds_alternative<net::CharterWanted>(message) && is_liar(to) && chance(2)) {
+        const net::CharterVersion answer{some_rival()};
+        network_.simulator().after(1ms, [=, this] { network_.inject(to, from, answer); });
+      }
     };
   }
 
@@ -168,7 +175,9 @@ class Storm {
   void something_happens() {
     const auto connections = network_.connections();
     const auto some = [&] { return connections[random_() % connections.size()]; };
-    switch (random_() % 15) {
+    switch (random_() % 16) {
+      case 15:
+        return next_version(someone_honest());
       case 0:
       case 1:
         return dial_some(someone());
@@ -275,7 +284,18 @@ class Storm {
     const net::SnapshotId snapshot = newest.value_or(net::SnapshotId{});
     const auto number = static_cast<std::uint32_t>(random_() % (network_.chunks + 2));
     const auto say = [&](const net::Message& message) { network_.inject(liar, victim, message); };
-    switch (random_() % 11) {
+    switch (random_() % 17) {
+      case 11:
+        return say(net::CharterVersion{some_rival()});
+      case 12: {
+        const net::SignedCharter rival = some_rival();
+        return say(net::CharterHead{{std::get<net::Charter>(net::parse(rival)).number, rival.id()}});
+      }
+      case 13:
+      case 14:
+        return say(net::Cards{{some_card(liar, victim)}});
+      case 15:
+        return say(net::CharterVersion{chain_.versions()[random_() % 2].signed_charter});
       case 0: {
         net::SignedHead forged = network_.sign(victim, 1 + random_() % 100, manifest);
         forged.signature[random_() % 64] ^= std::byte{4};
@@ -308,6 +328,59 @@ class Storm {
           say(net::Heads{{stored.head}});
     }
   }
+  /// The stewards who are honest sign the next version; the operator of one node puts it there.
+  void next_version(Node node) {
+    if (chain_.versions().size() < 6) {
+      test::extend(chain_, test::kExpires + random_() % 1000, {103, 104});
+    }
+    network_.follow(node, chain_);
+  }
+  void make_charters() {
+    constexpr int kFounder = 101, kBad = 102;
+    test::append(chain_,
+                 test::signed_by(network_.first_charter({test::steward(kFounder)}, 1), {kFounder}));
+    net::Charter second = test::next_version(chain_);
+    second.stewards = {test::steward(kBad), test::steward(103), test::steward(104)};
+    second.threshold = 2;
+    net::CharterChain founders = chain_;
+    const auto leaves_out = [&](net::Charter charter, Node node) {
+      std::erase_if(charter.members, [&](const auto& m) { return m.id == network_.id(node); });
+      return charter;
+    };
+    const auto rival = [&](const net::CharterChain& after, Node node, const std::vector<int>& by) {
+      rivals_.push_back(test::signed_by(leaves_out(test::next_version(after), node), by));
+    };
+    rival(founders, honest_.front(), {kFounder});
+    test::append(founders, rivals_.back());
+    rival(founders, honest_.back(), {kFounder});
+    test::append(founders, rivals_.back());
+    rival(founders, honest_.back(), {kFounder, kBad});
+    test::append(chain_, test::signed_by(test::ordered(second), {kFounder, 103, 104}));
+    rival(chain_, honest_.front(), {kBad});
+    rival(chain_, honest_.back(), {kFounder, kBad});
+  }
+  const net::SignedCharter& some_rival() { return rivals_[random_() % rivals_.size()]; }
+  /// Of the liar, as it pleases; or of the victim, as it was before the first, or with a key of the
+  /// liar's.
+  net::Card some_card(Node liar, Node victim) {
+    net::Card card = network_.make_card(liar, network_.founded(liar), some_date());
+    switch (random_() % 4) {
+      case 0:
+        return card;
+      case 1:
+        return network_.make_card(victim, network_.founded(liar), GossipNetwork::kIssued - 1000);
+      case 2:
+        card.channel = network_.channel(victim).public_key();
+        return card;
+      default:
+        card.node = network_.id(victim);
+        return card;
+    }
+  }
+  std::uint64_t some_date() {
+    constexpr std::uint64_t kDay = 24 * 60 * 60;
+    return GossipNetwork::kIssued + (random_() % 20) * kDay - 10 * kDay;
+  }
   void equivocate(Node liar, Node one, Node other) {
     net::Manifest first, second;
     first.chunks.resize(network_.chunks);
@@ -329,12 +402,19 @@ class Storm {
         kDialled, [this, liar, node, head] { network_.inject(liar, node, net::Heads{{head}}); });
   }
 
-  /// The cables are mended, and the disks have room.
+  /// The cables are mended, and the disks have room.  What all have lost with their backups, the
+  /// newest version of the charter, say, is lost.
   void heal() {
     ended_ = true;
     for (State& state : state_) state.full = false;
     for (const Node liar : liars_) network_.network().drip(liar, false);
     for (Node node = 0; node < network_.size(); ++node) dial_some(node);
+    for (const Node node : honest_) {
+      if (network_.charter(node).versions().size() > newest_.number) {
+        const auto& newest = network_.charter(node).newest();
+        newest_ = {newest.charter.number, newest.id};
+      }
+    }
   }
   void pass(net::Duration time) {
     for (const net::Instant until = now() + time; now() < until && !broken_;) {
@@ -365,6 +445,9 @@ class Storm {
         claim(is_liar(other), name + " accuses node " + std::to_string(other) +
                                   ", which is honest: " + network_.accusations(node).back());
       }
+      const auto& followed = network_.charter(node);
+      claim(net::common_versions(followed, chain_) == followed.versions().size(),
+            name + " follows a charter that the stewards did not make");
       for (const net::NodeId& liar : gossip.quarantined()) {
         claim(is_liar(network_.index(liar)), name + " has convicted an honest node");
       }
@@ -389,6 +472,16 @@ class Storm {
   }
 
   void check_healed() {
+    for (const Node node : honest_) {
+      claim(network_.charter(node).newest().id == newest_.version,
+            "node " + std::to_string(node) + " has not got the newest charter");
+      for (const Node of : honest_) {
+        const auto* const entry = network_.gossip(node).directory().find(network_.id(of));
+        const auto own = network_.make_card(of, network_.founded(of), GossipNetwork::kIssued);
+        claim(entry != nullptr && entry->card == own,
+              "node " + std::to_string(node) + " has another card of node " + std::to_string(of));
+      }
+    }
     for (const Node origin : honest_) {
       for (const Node node : honest_) {
         claim(network_.gossip(node).complete(*state_[origin].published),
@@ -422,24 +515,18 @@ class Storm {
   std::vector<State> state_;
   std::vector<Node> honest_, liars_;
   std::set<std::pair<Node, net::SnapshotId>> rotten_;
+  net::CharterChain chain_;   // that the honest stewards make
+  net::CharterPlace newest_;  // that any honest node has when it is over
+  std::vector<net::SignedCharter> rivals_;
   std::uint64_t lies_ = 0, fetches_ = 0;
   bool ended_ = false;
   std::optional<std::string> broken_;
 };
 
-/// A number given after `--` on the command line.
-std::uint64_t option(std::string_view name, std::uint64_t otherwise) {
-  const auto& suite = boost::unit_test::framework::master_test_suite();
-  for (int i = 1; i + 1 < suite.argc; ++i) {
-    const std::string_view value = suite.argv[i + 1];
-    if (suite.argv[i] == name) std::from_chars(value.begin(), value.end(), otherwise);
-  }
-  return otherwise;
-}
-
 BOOST_AUTO_TEST_SUITE(storm_tests)
 
 BOOST_AUTO_TEST_CASE(whatever_happened_once_it_is_over_everyone_has_everything) {
+  using sim::option;
   const std::uint64_t first = option("--first", 1), seeds = option("--seeds", first > 1 ? 1 : 20);
   for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
     Storm storm(seed);
