@@ -948,13 +948,24 @@ def test_flood_of_wishes_for_the_charter(scene):
         flood(scene, link, stream([CharterWanted(2)]) * 50_000)
 
 
+COLLUDERS = ["evil", "mallory", "oscar"]
+collude = pytest.mark.parametrize("colluders", [COLLUDERS[:count] for count in (1, 2, 3)], ids=["1", "2", "3"])
+
+
 @contextlib.contextmanager
 def rivalry(stewards=("steward",)):
     """A scene of its own, since a charter that changes stays so."""
-    with Scene(["honest", "evil"], stewards=stewards) as scene:
-        with scene.join("honest") as honest, scene.join("evil") as evil:
-            evil.ping(), honest.ping()
-            yield scene, honest, evil
+    with conspiracy(["evil"], stewards) as (scene, honest, (evil,)):
+        yield scene, honest, evil
+
+
+@contextlib.contextmanager
+def conspiracy(colluders, stewards=("steward",)):
+    with Scene(["honest", *colluders], stewards=stewards) as scene, contextlib.ExitStack() as stack:
+        honest, *evil = [stack.enter_context(scene.join(name)) for name in ("honest", *colluders)]
+        for link in (honest, *evil):
+            link.ping()
+        yield scene, honest, evil
 
 
 def hand_out(evil, scene, versions, signed):
@@ -980,28 +991,31 @@ def expelling(scene, name="honest"):
     return [member for member in scene.charter.members if member.name != name]
 
 
-def test_rival_charter_signed_by_a_former_steward():
-    """Its keys were stolen. However much it signs, and however long its chain is: nothing changes, and it is shown."""
-    with rivalry(["old"]) as (scene, honest, evil):
-        old, new = scene.stewards[0], Identity("new")
-        third = scene.successor(scene.charter, stewards=[Steward(new.node_key, new.name)])
-        evil.send(CharterVersion(sign_version(third, old, new)))
-        scene.until("the old one is none any more", lambda: scene.followed() == 3)
+@collude
+def test_rival_charter_signed_by_former_stewards(colluders):
+    """The key of each was stolen. However many sign, and however long their chain is: nothing changes, and it is shown."""
+    with conspiracy(colluders, colluders) as (scene, honest, evil):
+        old, new = scene.stewards, Identity("new")
+        third = scene.successor(scene.charter, stewards=[Steward(new.node_key, new.name)]).but(threshold=1)
+        evil[0].send(CharterVersion(sign_version(third, *old, new)))
+        scene.until("the old ones are none any more", lambda: scene.followed() == 3)
         fourth = scene.successor(third)
-        evil.send(CharterVersion(sign_version(fourth, new)))
+        evil[0].send(CharterVersion(sign_version(fourth, new)))
         scene.until("and it goes on", lambda: scene.followed() == 4)
 
         rivals = [scene.first, scene.charter, scene.successor(scene.charter, members=expelling(scene))]
         for _ in range(7):
             rivals.append(scene.successor(rivals[-1]))
-        hand_out(evil, scene, rivals, [sign_version(version, old) for version in rivals])
-        told = sign_version(rivals[2], old)
-        serve_together([evil, honest], "it is evidence", lambda: honest.given_charters[-1:] == [told], 30)
+        told = [sign_version(version, *old) for version in rivals]
+        for link in evil:
+            hand_out(link, scene, rivals, told)
+        serve_together([*evil, honest], "it is evidence", lambda: honest.given_charters[-1:] == [told[2]], 30)
         (rival,) = scene.rivals()
-        assert rival["number"] == 3 and rival["signed_twice"] in (["old"], [node_id(old.node_key)])
+        assert rival["number"] == 3 and len(rival["signed_twice"]) == len(old)
         honest.ping()
-        evil.send(CharterVersion(sign_version(scene.successor(fourth, members=expelling(scene)), old)))
-        evil.ping()
+        for link in evil:
+            link.send(CharterVersion(sign_version(scene.successor(fourth, members=expelling(scene)), *old)))
+            link.ping()
         unchanged(scene, fourth)
         assert len(scene.rivals()) == 1
 
@@ -1326,48 +1340,88 @@ def test_thief_of_the_nodes_own_key():
                 link.ping()
 
 
-def test_two_colluders_that_claim_one_channel_key():
+@collude
+def test_colluders_that_claim_one_channel_key(colluders):
     """Each has it, so each card is sound. They are told apart by their names, also when one of them is expelled."""
-    with Scene(["honest", "one", "two"]) as scene, scene.join("honest") as honest:
+    with Scene(["honest", *colluders]) as scene, scene.join("honest") as honest:
         honest.ping()
         shared = digest(b"shared channel")
         peers = []
-        for name in ("one", "two"):
+        for name in colluders:
             identity = Identity(name).use_channel(shared)
             peer = Peer(identity, scene.founded, scene.task, scene.readers)
             peer.cards[identity.node_key] = identity.card(scene.founded, issued=int(time.time()))
             peers.append(peer)
+        dial = lambda peer, **options: peer.dial(scene.node.port, scene.itself, **options)
         for _ in range(2):
-            links = [peer.dial(scene.node.port, scene.itself) for peer in peers]
-            with links[0] as one, links[1] as two:
-                one.ping(), two.ping()
-                assert scene.told("one")["connected"] and scene.told("two")["connected"]
-                # One speaks as the other: it has the key, so that is its right; nobody else's connection ends.
-                with peers[0].dial(scene.node.port, scene.itself, greet=False) as third:
-                    third.send(third.own_hello(sender=peers[1].identity.node_key))
-                    third.receive()
-                    one.ping()
-            # Each publishes in the name of the other. It is one key: heads and lies are those of whom they name.
-            with peers[0].dial(scene.node.port, scene.itself) as one:
-                values = random.Random(1).randbytes(4 * 814090)
-                snapshot = kith_peer.publish(one.peer.identity, scene.founded, scene.task, values, scene.readers,
-                                             origin=peers[1].identity.node_key)  # fmt: skip
-                one.peer.hold(snapshot)
-                one.send(Heads([snapshot.head]))
-                one.ping()
+            with contextlib.ExitStack() as stack:
+                links = [stack.enter_context(dial(peer)) for peer in peers]
+                for link in links:
+                    link.ping()
+                assert all(scene.told(name)["connected"] for name in colluders)
+                # One speaks as another of them: it has the key, so that is its right; nobody else's connection ends.
+                # And one as the honest one, whose key it has not.
+                for name in (*colluders[1:], "honest"):
+                    with dial(peers[0], greet=False) as link:
+                        link.send(link.own_hello(sender=scene.identities[name].node_key))
+                        if name == "honest":
+                            assert link.end() == "outdated_key"
+                        else:
+                            link.receive()
+                        links[0].ping(), honest.ping()
+            # Each publishes in the name of the next. It is one key: heads and lies are those of whom they name.
+            for peer, name in zip(peers, (*colluders[1:], "honest")):
+                with dial(peer) as link:
+                    values = random.Random(1).randbytes(4 * 814090)
+                    snapshot = kith_peer.publish(peer.identity, scene.founded, scene.task, values, scene.readers,
+                                                 origin=scene.identities[name].node_key)  # fmt: skip
+                    link.peer.hold(snapshot)
+                    link.send(Heads([snapshot.head]))
+                    link.ping()
+                    if name == "honest":
+                        assert snapshot.id() not in honest.ask_what_it_knows()
             honest.close()
             scene.restart()
             honest = scene.join("honest")
             honest.ping()
-        members = [member for member in scene.charter.members if member.name != "two"]
+        last = colluders[-1]
+        members = [member for member in scene.charter.members if member.name != last]
         honest.send(CharterVersion(scene.signed(scene.successor(scene.charter, members=members))))
         scene.until("one is expelled", lambda: scene.followed() == 3)
-        with peers[0].dial(scene.node.port, scene.itself) as one:
-            one.ping()
-        with peers[1].dial(scene.node.port, scene.itself, greet=False) as two:
-            two.send(two.own_hello())
-            assert two.end() == "not_a_member"
+        for peer, name in zip(peers, colluders):
+            with dial(peer, greet=name != last) as link:
+                if name != last:
+                    link.ping()
+                    continue
+                link.send(link.own_hello())
+                assert link.end() == "not_a_member"
         honest.ping()
+        honest.close()
+
+
+@collude
+def test_colluders_that_tell_two_stories_each(colluders):
+    """Each tells one of the snapshots of each; no two snapshots of one number are kept, and no honest one is blamed."""
+    with conspiracy(colluders) as (scene, honest, evil):
+        honest.wait("the node's head", lambda: honest.peer.newest(scene.itself.node_key), 30)
+        values = honest.fetch_snapshot(honest.peer.newest(scene.itself.node_key)).open(honest.peer.identity, scene.encoding)
+        stories = [[scene.publish(name, values, sequence=5, log=1000, round=1 + side).head for name in colluders]
+                   for side in (0, 1)]  # fmt: skip
+        for number, link in enumerate(evil):
+            with contextlib.suppress(Closed):
+                link.send(Heads(stories[number % 2]), Heads(stories[1 - number % 2]))
+                link.serve(0.2)
+        for _ in range(2):
+            for name in colluders:
+                scene.until(f"{name} is quarantined", lambda name=name: scene.told(name)["quarantined"])
+            assert not scene.told("honest")["quarantined"]
+            told = {head.id() for side in stories for head in side}
+            assert not told & honest.ask_what_it_knows().keys()
+            honest.ping()
+            honest.close()
+            scene.restart()
+            honest = scene.join("honest")
+            honest.ping()
         honest.close()
 
 
