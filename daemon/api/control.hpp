@@ -21,7 +21,7 @@ namespace kith::daemon {
 /// What one client can cost us.
 struct ControlLimits {
   std::size_t header = 8 << 10;                                  ///< bytes
-  std::size_t body = 64 << 10;                                   ///< bytes of a request
+  std::size_t body = 48 << 20;  ///< bytes of a request: the longest charter file, in base64
   std::size_t connections = 16;                                  ///< more wait in the backlog
   std::chrono::milliseconds request = std::chrono::seconds(10);  ///< from accept to the last byte
 };
@@ -34,7 +34,7 @@ struct ControlRequest {
 /// Answers a request.  May throw Failure: its sentence and code reach the client, see
 /// control_request().
 using ControlHandler = std::function<nlohmann::json(const ControlRequest&)>;
-/// The same, for what waits: for the disk, say.
+/// Answers a request as ControlHandler does, for what waits: for the disk, say.
 using SlowControlHandler = std::function<net::awaitable<nlohmann::json>(ControlRequest)>;
 
 /// Which handler answers what.  A value.

@@ -1,5 +1,6 @@
 #include "daemon/api/membership_routes.hpp"
 
+#include "crypto/hash.hpp"
 #include "daemon/membership/named.hpp"
 #include "daemon/system/dates.hpp"
 #include "daemon/system/failure.hpp"
@@ -12,7 +13,6 @@
 namespace kith::daemon {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 using std::chrono::system_clock;
 
@@ -167,24 +167,35 @@ json merged(const MembershipDesk& desk, const std::vector<Membership::Offered>& 
   }
   if (!result.tally) return answer;
   answer["signatures"] = to_json(*result.tally);
-  answer["unfinished"] = result.unfinished.string();
+  if (!result.unfinished) return answer;
+  answer["unfinished"] = {
+      {"name", result.unfinished->name},
+      {"content", crypto::to_base64(encode_proposal(result.unfinished->proposal))}};
   return answer;
 }
 
-std::vector<fs::path> files_in(const json& body) {
-  const json files = body.is_object() ? body.value("files", json()) : json();
-  if (!files.is_array() || files.empty()) throw Failure(EX_USAGE, "say files, a list of paths");
-  std::vector<fs::path> paths;
-  for (const json& file : files) {
-    if (!file.is_string()) throw Failure(EX_USAGE, "say files, a list of paths");
-    paths.emplace_back(file.get<std::string>());
-  }
-  return paths;
+/// A file of the operator's, which travels in a request.
+struct File {
+  std::string name;
+  Bytes bytes;
+};
+
+File file_in(const json& body) {
+  auto bytes = crypto::from_base64(required_text(body, "content"));
+  if (!bytes) throw Failure(EX_USAGE, "content must be in base64, for URLs and without padding");
+  return {required_text(body, "name"), *std::move(bytes)};
 }
 
-std::vector<Membership::Offered> load_all(const std::vector<fs::path>& files) {
+std::vector<Membership::Offered> offered_in(const json& body) {
+  const json files = body.is_object() ? body.value("files", json()) : json();
+  if (!files.is_array() || files.empty()) {
+    throw Failure(EX_USAGE, "say files, a list of {name, content}");
+  }
   std::vector<Membership::Offered> offered;
-  for (const fs::path& file : files) offered.push_back(load_offered(file));
+  for (const json& each : files) {
+    const File file = file_in(each);
+    offered.push_back(parse_offered(file.bytes, file.name));
+  }
   return offered;
 }
 
@@ -195,27 +206,29 @@ net::awaitable<void> written(std::shared_ptr<const MembershipDesk> desk) {
   co_await net::offload(*desk->writer, std::move(after_the_rest));
 }
 
-/// What `job` reads, where this desk reads files.
+/// What `job` makes of files, where this desk verifies them.
 template <class Job>
-net::awaitable<std::invoke_result_t<Job>> read(std::shared_ptr<const MembershipDesk> desk, Job job) {
+net::awaitable<std::invoke_result_t<Job>> verify(std::shared_ptr<const MembershipDesk> desk,
+                                                 Job job) {
   if (desk->disk == nullptr) co_return job();
   auto found = co_await net::offload(*desk->disk, std::move(job));
   co_return found;
 }
 
 net::awaitable<json> merge(std::shared_ptr<const MembershipDesk> desk, ControlRequest request) {
-  const std::vector<fs::path> files = files_in(request.body);
-  auto load = [files] { return load_all(files); };
-  const std::vector<Membership::Offered> offered = co_await read(desk, std::move(load));
+  auto parse = [body = std::move(request.body)] { return offered_in(body); };
+  const std::vector<Membership::Offered> offered = co_await verify(desk, std::move(parse));
   json answer = merged(*desk, offered);
   co_await written(desk);
   co_return answer;
 }
 
 net::awaitable<json> adopt(std::shared_ptr<const MembershipDesk> desk, ControlRequest request) {
-  const fs::path file = required_text(request.body, "file");
-  auto load = [file] { return load_record(file); };
-  net::MembershipRecord record = co_await read(desk, std::move(load));
+  auto parse = [body = std::move(request.body)] {
+    const File file = file_in(body);
+    return parse_record(file.bytes, file.name);
+  };
+  net::MembershipRecord record = co_await verify(desk, std::move(parse));
   Membership& membership = *desk->membership;
   const bool elsewhere =
       !membership.chain().empty() && membership.chain().founded() != record.chain.founded();

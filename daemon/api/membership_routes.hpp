@@ -17,7 +17,7 @@ struct MembershipDesk {
   Membership* membership = nullptr;  ///< borrowed
   /// This node's card; none on a machine that is no node, or before it was signed.
   std::function<std::optional<net::Card>()> card = [] { return std::nullopt; };
-  /// Where files are read and verified; nullptr: here.  Borrowed.
+  /// Where files are verified; nullptr: here.  Borrowed.
   net::asio::thread_pool* disk = nullptr;
   /// The one thread that writes what is changed, for a membership that does not wait for that: an
   /// answer does.  nullptr: it has waited.  Borrowed.
@@ -37,9 +37,13 @@ struct MembershipDesk {
 ///     POST /v1/invitations        {for, days, address}  {invite, number, ...}
 ///     POST /v1/invitations/accept {number}              undoes a refusal
 ///     POST /v1/charter/merge      {files}               {number, fingerprint, changed, ...}
-///     POST /v1/charter/adopt      {file}                {number, fingerprint, ...}
+///     POST /v1/charter/adopt      {name, content}       {number, fingerprint, ...}
 ///     POST /v1/deny               {who}                 {denied, name, id} or {withdrawn | refused}
 ///     POST /v1/allow              {who}                 {allowed, name, id}
+///
+/// Files travel as {name, content}: what the operator calls it, and its bytes in base64
+/// (crypto::to_base64).  `files` is a list of them: charter files and proposals.  A proposal that
+/// needs more signatures comes back as `unfinished`, with all that it has now.
 void add_membership_routes(ControlRoutes& routes, MembershipDesk desk);
 
 }  // namespace kith::daemon

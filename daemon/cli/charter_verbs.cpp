@@ -1,3 +1,4 @@
+#include "crypto/hash.hpp"
 #include "daemon/api/ask.hpp"
 #include "daemon/api/membership_routes.hpp"
 #include "daemon/cli/charter_views.hpp"
@@ -51,15 +52,28 @@ fs::path fresh(const fs::path& file) {
   throw Failure(EX_CANTCREAT, file.string() + " exists already; name another file with --out");
 }
 
+Bytes read_offered(const fs::path& file) {
+  auto bytes = read_whole(file, net::limits::kCharterFile);
+  if (bytes) return *std::move(bytes);
+  throw Failure(EX_NOINPUT, "there is no " + file.string() +
+                                "; get the charter file from a steward, or make a proposal with "
+                                "kith charter propose");
+}
+
+/// As a request carries it (daemon/api/membership_routes.hpp).
+json request_file(const fs::path& file) {
+  return {{"name", file.string()}, {"content", crypto::to_base64(read_offered(file))}};
+}
+
 // --- Reading -----------------------------------------------------------------------------------
 
 Answer show(const CharterOptions& options) {
   const fs::path file = options.file();
-  if (!is_proposal(file)) {
-    const net::MembershipRecord record = load_record(file);
-    return {record_json(record), record_lines(record)};
+  const Membership::Offered offered = parse_offered(read_offered(file), file);
+  if (const auto* record = std::get_if<net::MembershipRecord>(&offered.content)) {
+    return {record_json(*record), record_lines(*record)};
   }
-  const Proposal proposal = load_proposal(file);
+  const Proposal& proposal = std::get<Proposal>(offered.content);
   const auto parsed = net::parse(proposal.version);
   if (const auto* fault = std::get_if<net::CharterFault>(&parsed)) {
     throw Failure(EX_DATAERR, file.string() + " is refused: " + std::string(explain(*fault)));
@@ -262,7 +276,7 @@ void tell_of_rivals(Answer& answer) {
 
 Answer merge(const CharterOptions& options) {
   json files = json::array();
-  for (const fs::path& file : options.files) files.push_back(fs::absolute(file).string());
+  for (const fs::path& file : options.files) files.push_back(request_file(file));
   const fs::path own = options.charter();
   Answer answer;
   answer.value = ask_membership(options.node_of_charter(), own, "POST", "/v1/charter/merge",
@@ -270,8 +284,11 @@ Answer merge(const CharterOptions& options) {
   const json& value = answer.value;
   const auto text = [&](const char* key) { return value.at(key).get<std::string>(); };
   tell_of_rivals(answer);
-  if (value.contains("signatures") && !value.at("signatures").at("enough").get<bool>()) {
-    answer.lines.push_back("Put the signatures of these files together in " + text("unfinished") +
+  if (value.contains("unfinished")) {
+    const fs::path file = value.at("unfinished").at("name").get<std::string>();
+    write_whole(file, *crypto::from_base64(value.at("unfinished").at("content").get<std::string>()));
+    answer.value["unfinished"] = file.string();
+    answer.lines.push_back("Put the signatures of these files together in " + file.string() +
                            ".  " + tally_text(value.at("signatures")));
   }
   if (value.at("changed").get<bool>()) {
@@ -386,8 +403,10 @@ Answer found(const CharterOptions& options) {
 
 /// Follows that charter, whatever was followed before: a rival, or that of another consortium.
 Answer adopt(const CharterOptions& options) {
-  const fs::path file = fs::absolute(options.files.front()), own = options.charter();
-  const net::MembershipRecord record = load_record(file);
+  const fs::path &file = options.files.front(), own = options.charter();
+  const json request = request_file(file);
+  const net::MembershipRecord record =
+      parse_record(*crypto::from_base64(request.at("content").get<std::string>()), file);
   const net::Hash founded = record.chain.founded();
   const auto config = options.node_of_charter();
   const auto card = config ? load_card(config->node.card) : std::nullopt;
@@ -401,8 +420,7 @@ Answer adopt(const CharterOptions& options) {
     }
   }
   Answer answer;
-  answer.value =
-      ask_membership(config, own, "POST", "/v1/charter/adopt", {{"file", file.string()}});
+  answer.value = ask_membership(config, own, "POST", "/v1/charter/adopt", request);
   if (elsewhere) {  // if we are interrupted, kith run says that the card is missing
     (void)write_card(key_files(options), load_node_key(options.key()),
                      {card->name, card->addresses}, founded, system_clock::now());

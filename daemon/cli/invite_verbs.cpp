@@ -1,20 +1,15 @@
+#include "daemon/api/approve.hpp"
 #include "daemon/api/ask.hpp"
-#include "daemon/api/membership_routes.hpp"
 #include "daemon/cli/charter_views.hpp"
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/qr_code.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/membership/keys.hpp"
-#include "daemon/membership/membership.hpp"
-#include "daemon/membership/proposal.hpp"
-#include "daemon/membership/named.hpp"
-#include "daemon/membership/typed_id.hpp"
 #include "daemon/system/console.hpp"
 #include "daemon/system/dates.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 
-#include <algorithm>
 #include <memory>
 
 namespace kith::daemon {
@@ -22,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using std::chrono::system_clock;
 
 json ask(const Config& config, std::string_view method, std::string_view target,
          const json& body = {}) {
@@ -115,89 +109,34 @@ struct ApproveOptions {
   bool as_json = false;
 };
 
-/// Who has applied and is meant by that; throws Failure.
-json find_applicant(const json& pending, const std::string& who) {
-  std::vector<Named> named;
-  std::vector<json> applicants;
-  for (const json& one : pending) {
-    if (one.at("id").is_null()) continue;
-    if (one.at("number") == who) return one;
-    named.push_back({one.at("name"), one.at("id")});
-    applicants.push_back(one);
-  }
-  const auto found = meant_by(who, named);
-  if (found.size() == 1) return applicants[found.front()];
-  const std::string quoted = "\"" + who + "\"";
-  if (found.empty()) {
-    throw Failure(EX_USAGE,
-                  "nobody has applied as " + quoted + "; there are: " + names_of(named));
-  }
-  throw Failure(EX_USAGE, "more than one has applied as " + quoted +
-                              "; give the number of the one, as kith pending shows it");
-}
-
-bool is_steward(const net::Charter& charter, const crypto::NodeId& id) {
-  return std::ranges::find(charter.stewards, id, &net::Steward::id) != charter.stewards.end();
-}
-
-/// Addresses that a member has as well.
-void warn_of_addresses(Answer& answer, const net::MembershipRecord& record, const net::Card& card) {
-  for (const net::Card& other : record.cards) {
-    if (other.node == card.node) continue;
-    for (const std::string& address : card.addresses) {
-      if (std::ranges::find(other.addresses, address) == other.addresses.end()) continue;
-      answer.lines.push_back("Mind that " + other.name + " has the address " + address +
-                             " as well: one of the two is wrong.");
-    }
-  }
-}
-
-Answer approve(const ApproveOptions& options) {
-  const Config config = load_config(options.place.config());
-  const net::MembershipRecord record = load_record(config.consortium.charter);
-  const json applicant = find_applicant(ask(config, "GET", "/v1/invitations"), options.who);
-  const auto parsed = net::parse_card(applicant.at("card").get<std::string>());
-  const net::Card card = std::get<net::Card>(parsed);
-  if (!options.id.empty()) check_typed(card.node, options.id);
-  const CharterChanges changes{.add = {{card.node, card.name}}};
-  const net::Charter charter = next_version(record.chain, changes, system_clock::now());
-  const fs::path file =
-      config.consortium.charter.parent_path() /
-      ("charter-" + std::to_string(charter.number) + "-" + applicant.at("number").get<std::string>() +
-       ".proposal");
-  Proposal proposal{net::unsigned_charter(charter), {card}};
+Answer approve_applicant(const ApproveOptions& options) {
   const fs::path key = options.place.key();
-  const bool here = fs::exists(key) || !options.place.key_file.empty();  // it may be kept elsewhere
-  const auto identity = here ? std::optional(load_node_key(key)) : std::nullopt;
-  const bool steward = identity && is_steward(record.chain.newest().charter, identity->id());
-  if (steward) sign_once(proposal.version, record.chain, *identity, key, file);
-  save_proposal(file, proposal);
-  const net::Tally tally = tally_of(record.chain, proposal.version, file);
-  Answer answer{{{"name", card.name},
-                 {"id", to_string(card.node)},
-                 {"admitted", tally.enough()},
-                 {"signatures", to_json(tally)}},
+  if (!options.place.key_file.empty() && !fs::exists(key)) (void)load_node_key(key);  // says so
+  const Approved done = approve(load_config(options.place.config()),
+                                {.who = options.who, .id = options.id, .key = key});
+  Answer answer{{{"name", done.card.name},
+                 {"id", to_string(done.card.node)},
+                 {"admitted", done.admitted()},
+                 {"signatures", done.signatures}},
                 {}};
-  if (applicant.at("state") == "refused") {
-    (void)ask(config, "POST", "/v1/invitations/accept", {{"number", applicant.at("number")}});
-  }
-  if (!tally.enough()) {
-    answer.value["proposal"] = file.string();
-    answer.lines = {"Proposed in " + file.string() + (steward ? ", and signed." : "."),
-                    tally_text(answer.value.at("signatures")),
-                    "Pass it round (kith charter sign " + file.string() +
-                        "); then: kith charter merge " + file.string()};
+  if (done.proposal) {
+    const std::string file = done.proposal->string();
+    answer.value["proposal"] = file;
+    answer.lines = {"Proposed in " + file + (done.signed_here ? ", and signed." : "."),
+                    tally_text(done.signatures),
+                    "Pass it round (kith charter sign " + file + "); then: kith charter merge " +
+                        file};
   } else {
-    const json merged =
-        ask(config, "POST", "/v1/charter/merge", {{"files", {fs::absolute(file).string()}}});
-    on_disk("remove", [&] { fs::remove(file); });
-    answer.value["number"] = merged.at("number");
-    answer.value["fingerprint"] = merged.at("fingerprint");
-    answer.lines = {card.name + "  " + to_string(card.node),
-                    "is a member from version " + merged.at("number").dump() +
+    answer.value["number"] = done.number;
+    answer.value["fingerprint"] = done.fingerprint;
+    answer.lines = {done.card.name + "  " + to_string(done.card.node),
+                    "is a member from version " + std::to_string(done.number) +
                         " of the charter on, and will be told as soon as it asks again."};
   }
-  warn_of_addresses(answer, record, card);
+  for (const auto& [name, address] : done.shared) {
+    answer.lines.push_back("Mind that " + name + " has the address " + address +
+                           " as well: one of the two is wrong.");
+  }
   return answer;
 }
 
@@ -231,7 +170,7 @@ void add_invite_verbs(CLI::App& app, Chosen& chosen) {
                    "its id as you heard it on the telephone: it is approved only if that is right");
   approving->place.add_to(*verb);
   approving->place.add_key_to(*verb);
-  on_parsed(*verb, chosen, approving, approve);
+  on_parsed(*verb, chosen, approving, approve_applicant);
 }
 
 }  // namespace kith::daemon

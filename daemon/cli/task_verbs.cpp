@@ -1,12 +1,8 @@
-#include "daemon/state/audit_log.hpp"
-#include "daemon/membership/membership.hpp"
-#include "daemon/config/config.hpp"
-#include "daemon/system/disk.hpp"
-#include "daemon/system/failure.hpp"
-#include "daemon/state/history.hpp"
+#include "daemon/api/task_change.hpp"
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
-#include "daemon/state/store.hpp"
+#include "daemon/system/disk.hpp"
+#include "daemon/system/failure.hpp"
 #include "model/data/draft.hpp"
 #include "model/data/table.hpp"
 
@@ -17,7 +13,6 @@ namespace kith::daemon {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 using Differences = std::vector<model::TaskDifference>;
 
 struct TaskOptions {
@@ -26,37 +21,10 @@ struct TaskOptions {
   bool as_json = false;
 };
 
-/// Names a task in a file.  What nodes compare also covers M0, which only a running node knows.
-std::string fingerprint_of(const model::Task& task) {
-  return fingerprint(crypto::hash(as_byte_view("kith task\n" + model::canonical_text(task))));
-}
-
-/// This node's configuration, and what would become of it if it took the task in a file.
-struct Change {
-  std::string text;  ///< of the configuration file
-  Config before, after;
-  [[nodiscard]] Differences differences() const {
-    return model::differences(canonical_text(before.task), canonical_text(after.task));
-  }
-};
-
-Change change(const TaskOptions& options) {
-  const fs::path config = options.place.config();
-  Change change{.text = {}, .before = load_config(config), .after = {}};
-  change.text = read_text(config, kSettingsFile);
-  if (!options.file.empty()) {
-    change.text = replace_task(change.text, config, load_task(options.file));
-  }
-  change.after = parse_config(change.text, config);
-  return change;
-}
-
-json to_json(const Differences& differences) {
-  json fields = json::array();
-  for (const auto& [field, ours, theirs] : differences) {
-    fields.push_back({{"field", field}, {"before", ours}, {"after", theirs}});
-  }
-  return fields;
+/// The task in the file that the operator names, if he names one.
+std::optional<model::Task> task_in_file(const TaskOptions& options) {
+  if (options.file.empty()) return std::nullopt;
+  return load_task(options.file);
 }
 
 void say(Answer& answer, const Differences& differences) {
@@ -83,71 +51,36 @@ Answer show(const TaskOptions& options) {
 }
 
 Answer show_difference(const TaskOptions& options) {
-  const Change found = change(options);
+  const TaskChange found = change_task(options.place.config(), task_in_file(options));
   const Differences differences = found.differences();
   Answer answer{
-      {{"fingerprint", fingerprint_of(found.after.task)}, {"differs", to_json(differences)}},
+      {{"fingerprint", fingerprint_of(found.after.task)}, {"differs", differences_json(differences)}},
       {options.file.string() + "  " + fingerprint_of(found.after.task)}};
   if (differences.empty()) answer.lines.emplace_back("It is the task of this node.");
   say(answer, differences);
   return answer;
 }
 
-/// How what was learnt here differs from `task`; nullopt if that is not known.
-std::optional<Differences> learnt_otherwise(const Store& store, const model::Task& task) {
-  const auto manifest = store.text("manifest");
-  if (!manifest) return std::nullopt;
-  Differences found = model::differences(*manifest, model::canonical_text(task));
-  std::erase_if(found, [](const auto& each) { return each.field == "initial_model"; });
-  return found;
-}
-
-/// Puts aside what was learnt; where.  What was spent of the examples' privacy stays spent.
-fs::path put_aside(const Config& config, Store& store) {
-  const std::string task = store.text("task").value_or("unknown").substr(0, 8);
-  const fs::path aside = config.node.state / ("task-" + task);
-  on_disk("write", [&] { fs::create_directories(aside); });
-  const std::string rounds = json(store.rounds(SIZE_MAX)).dump(1) + "\n";
-  write_whole(aside / "rounds.json", as_byte_view(rounds));
-  on_disk("move", [&] {
-    const fs::path from = config.node.state / kCheckpoint;
-    if (fs::exists(from)) fs::rename(from, aside / kCheckpoint);
-    fs::remove_all(config.node.state / kHistory);
-  });
-  store.forget_task();
-  return aside;
-}
-
 Answer accept(const TaskOptions& options) {
-  const Change found = change(options);
-  const Config& config = found.after;
-  const Differences differences = found.differences();
-  Store store(config.node.state);  // nobody runs this node meanwhile
-  const auto otherwise = learnt_otherwise(store, config.task);
-  const bool begins_anew = store.text("task") && !otherwise.value_or(differences).empty();
-  const std::string name = fingerprint_of(config.task);
-  Answer answer{{{"fingerprint", name},
-                 {"differs", to_json(differences)},
-                 {"begins_anew", begins_anew},
-                 {"config", options.place.config().string()}},
+  const fs::path config = options.place.config();
+  const AcceptedTask done = accept_task(config, task_in_file(options));
+  Answer answer{{{"fingerprint", done.fingerprint},
+                 {"differs", differences_json(done.differs)},
+                 {"begins_anew", done.begins_anew},
+                 {"config", config.string()}},
                 {}};
-  if (differences.empty() && !begins_anew) {
-    answer.lines = {"It is the task of this node already: " + name};
+  if (done.differs.empty() && !done.begins_anew) {
+    answer.lines = {"It is the task of this node already: " + done.fingerprint};
     return answer;
   }
-  AuditLog(config.node.state / kAuditLog)
-      .append("task_accepted", {{"fingerprint", name}, {"differs", to_json(differences)}},
-              Sync::yes);
-  if (!differences.empty()) write_whole(options.place.config(), as_byte_view(found.text));
-  answer.lines = {"Accepted: " + name};
-  say(answer, differences);
-  if (begins_anew) {
-    const fs::path aside = put_aside(config, store);
-    answer.value["aside"] = aside.string();
-    answer.lines.push_back("What was learnt until now lies in " + aside.string() +
+  answer.lines = {"Accepted: " + done.fingerprint};
+  say(answer, done.differs);
+  if (done.aside) {
+    answer.value["aside"] = done.aside->string();
+    answer.lines.push_back("What was learnt until now lies in " + done.aside->string() +
                            "; the node begins anew.");
   }
-  answer.lines.push_back("Start it: kith run --config " + options.place.config().string());
+  answer.lines.push_back("Start it: kith run --config " + config.string());
   return answer;
 }
 

@@ -135,8 +135,8 @@ void Invitations::used(const net::Token& token) {
   std::erase_if(all_, [&](const Invitation& one) { return one.token == hash; });
 }
 
-Invitations::Answer Invitations::consider(const net::Apply& apply, const net::CharterChain& chain,
-                                          Time now) {
+Invitations::Reply Invitations::consider(const net::Apply& apply, const net::CharterChain& chain,
+                                         Time now) {
   const auto hash = net::token_hash(apply.token);
   const auto found = std::ranges::find(all_, hash, &Invitation::token);
   if (found == all_.end() || found->expires <= seconds_of(now)) {

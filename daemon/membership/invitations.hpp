@@ -46,10 +46,10 @@ class Invitations {
   Invitations() = default;
   explicit Invitations(std::vector<Invitation> all) : all_(std::move(all)) {}
 
-  /// Those that have not expired, the oldest first.
+  /// The invitations that have not expired, the oldest first.
   [[nodiscard]] std::vector<Invitation> open(Time now) const;
   [[nodiscard]] bool any_open(Time now) const;
-  /// Of these, those whose applicant was not taken in, by a version of `chain` since it was made.
+  /// The open ones whose applicant was not taken in by a version of `chain` since they were made.
   [[nodiscard]] std::vector<Invitation> pending(const net::CharterChain& chain, Time now) const;
   enum class Which { all, applied };
   /// The pending one with this number; or whose applicant, or else whom it is for, is called so; or
@@ -60,19 +60,20 @@ class Invitations {
   /// Adds one, and forgets those that have expired.  Throws Failure(EX_CANTCREAT) if there are too
   /// many.
   void add(const Invitation& invitation, Time now);
-  /// Of who has applied: it is refused from now on, or (not `refused`) may be taken in after all.
+  /// Refuses the applicant from now on, or (not `refused`) may take it in after all.
   void refuse(const Invitation& invitation, bool refused);
   void remove(const Invitation& invitation);
   /// Who has this token knows now that it is a member.
   void used(const net::Token& token);
 
-  struct Answer {
+  /// What somebody who is no member hears.
+  struct Reply {
     net::Admission admission;
     bool news = false;     ///< nobody had applied with it before
     bool changed = false;  ///< what is known of an applicant is another now
   };
-  /// What to answer who is no member.  `apply` proved to be of whom its card is about.
-  [[nodiscard]] Answer consider(const net::Apply& apply, const net::CharterChain& chain, Time now);
+  /// What to reply to an application.  `apply` proved to be of whom its card is about.
+  [[nodiscard]] Reply consider(const net::Apply& apply, const net::CharterChain& chain, Time now);
 
  private:
   std::vector<Invitation> all_;  // the oldest first

@@ -28,9 +28,9 @@ fs::path beside(fs::path file, const char* extension) { return file += extension
 std::string short_name(const net::Hash& id) { return crypto::to_hex(id).substr(0, 8); }
 
 void check_founding(const net::CharterChain& ours, const net::CharterChain& theirs,
-                    const fs::path& file) {
+                    const std::string& name) {
   if (ours.founded() == theirs.founded()) return;
-  throw Failure(EX_DATAERR, file.string() + " is the charter of another consortium, founded as " +
+  throw Failure(EX_DATAERR, name + " is the charter of another consortium, founded as " +
                                 fingerprint(theirs.founded()) + "; this one was founded as " +
                                 fingerprint(ours.founded()) +
                                 ".  To leave this one for it: kith charter adopt");
@@ -104,15 +104,22 @@ net::MembershipRecord load_record(const fs::path& file) {
                                   "; get the charter file from a steward, and take it with kith "
                                   "charter merge FILE");
   }
-  auto decoded = net::decode_record(*bytes);
-  if (auto* const record = std::get_if<net::MembershipRecord>(&decoded)) return std::move(*record);
-  throw Failure(EX_DATAERR,
-                file.string() + " is refused: " + std::get<net::RecordRefusal>(decoded).why);
+  return parse_record(*bytes, file.string());
 }
 
-Membership::Offered load_offered(const fs::path& file) {
-  if (is_proposal(file)) return {file, load_proposal(file)};
-  return {file, load_record(file)};
+net::MembershipRecord parse_record(ByteView file, const std::string& name) {
+  auto decoded = net::decode_record(file);
+  if (auto* const record = std::get_if<net::MembershipRecord>(&decoded)) return std::move(*record);
+  throw Failure(EX_DATAERR, name + " is refused: " + std::get<net::RecordRefusal>(decoded).why);
+}
+
+Membership::Offered parse_offered(ByteView file, std::string name) {
+  if (is_proposal(file)) {
+    Proposal proposal = parse_proposal(file, name);
+    return {std::move(name), std::move(proposal)};
+  }
+  net::MembershipRecord record = parse_record(file, name);
+  return {std::move(name), std::move(record)};
 }
 
 // --- On the disk -------------------------------------------------------------------------------
@@ -216,9 +223,8 @@ Membership::Merged Membership::merge(const std::vector<Offered>& offered, Time n
   net::MembershipRecord record = record_;
   Merged merged;
   std::vector<net::Card> cards;
-  std::optional<Proposal> proposal;
-  fs::path proposal_file;
-  for (const auto& [file, content] : offered) {
+  std::optional<Unfinished> proposal;
+  for (const auto& [name, content] : offered) {
     const auto* const theirs = std::get_if<net::MembershipRecord>(&content);
     if (theirs == nullptr) continue;
     cards.insert(cards.end(), theirs->cards.begin(), theirs->cards.end());
@@ -226,7 +232,7 @@ Membership::Merged Membership::merge(const std::vector<Offered>& offered, Time n
       record.chain = theirs->chain;
       continue;
     }
-    check_founding(record.chain, theirs->chain, file);
+    check_founding(record.chain, theirs->chain, name);
     const auto relation = net::relation(record.chain, theirs->chain, record.settled);
     if (relation == ChainRelation::longer) record.chain = theirs->chain;
     if (relation == ChainRelation::rival) {
@@ -237,27 +243,26 @@ Membership::Merged Membership::merge(const std::vector<Offered>& offered, Time n
       (void)keep_rival(record, ours);
     }
   }
-  for (const auto& [file, content] : offered) {
+  for (const auto& [name, content] : offered) {
     const auto* const found = std::get_if<Proposal>(&content);
     if (found == nullptr) continue;
     if (record.chain.empty()) (void)load_record(file_);  // says how to get one
-    if (proposal && proposal->version.body != found->version.body) {
-      throw Failure(EX_USAGE, file.string() + " proposes something else than " +
-                                  proposal_file.string() + "; merge one after the other");
+    if (proposal && proposal->proposal.version.body != found->version.body) {
+      throw Failure(EX_USAGE, name + " proposes something else than " + proposal->name +
+                                  "; merge one after the other");
     }
-    (void)tally_of(record.chain, found->version, file);
-    if (!proposal) proposal_file = file;
-    if (!proposal) proposal = *found;
-    merge_signatures(proposal->version, found->version);
+    (void)tally_of(record.chain, found->version, name);
+    if (!proposal) proposal = Unfinished{name, *found};
+    merge_signatures(proposal->proposal.version, found->version);
   }
   if (proposal) {
-    merged.tally = tally_of(record.chain, proposal->version, proposal_file);
-    cards.insert(cards.end(), proposal->cards.begin(), proposal->cards.end());
+    const auto& [version, its_cards] = proposal->proposal;
+    merged.tally = tally_of(record.chain, version, proposal->name);
+    cards.insert(cards.end(), its_cards.begin(), its_cards.end());
     if (merged.tally->enough()) {
-      (void)record.chain.append(proposal->version);
+      (void)record.chain.append(version);
     } else {
-      save_proposal(proposal_file, *proposal);
-      merged.unfinished = proposal_file;
+      merged.unfinished = std::move(proposal);
     }
   }
   if (record.chain.empty()) (void)load_record(file_);  // likewise
@@ -368,7 +373,7 @@ void Membership::keep(net::MembershipRecord record) {
   changed_(By::peers);
 }
 
-Invitations::Answer Membership::consider(const net::Apply& apply, Time now) {
+Invitations::Reply Membership::consider(const net::Apply& apply, Time now) {
   Invitations invitations = invitations_;
   auto answer = invitations.consider(apply, chain(), now);
   if (answer.changed) set_others(std::move(invitations), denied_);

@@ -28,6 +28,8 @@ namespace kith::daemon {
 /// What is in a charter file, verified.  Throws Failure: EX_NOINPUT if there is no such file,
 /// EX_DATAERR if it is refused.
 [[nodiscard]] net::MembershipRecord load_record(const std::filesystem::path& file);
+/// What is in the bytes of a charter file, verified; `name` is what people call it.  Throws Failure(EX_DATAERR).
+[[nodiscard]] net::MembershipRecord parse_record(ByteView file, const std::string& name);
 
 /// Who belongs to a node's consortium, whom the node has invited, and whom its operator denies: the
 /// charter file, and `membership.json` beside it.
@@ -62,21 +64,26 @@ class Membership {
 
   // --- What an operator asks for ----------------------------------------------------------------
 
+  /// A file that an operator offers, read and verified; `name` is what he calls it.
+  struct Offered {
+    std::string name;
+    std::variant<net::MembershipRecord, Proposal> content;
+  };
+  /// A proposal with all signatures that were offered for it, to be written where that one was read.
+  struct Unfinished {
+    std::string name;  ///< of the first file that has it
+    Proposal proposal;
+  };
   /// What became of files that were put together with what is here.
   struct Merged {
     bool changed = false;                 ///< another version is followed now
     std::uint64_t cards = 0;              ///< that were news
     std::vector<net::SignedCharter> rivals{};  ///< that were news: evidence, and nothing else
     std::optional<net::Tally> tally{};    ///< of the proposal that was among them
-    std::filesystem::path unfinished{};   ///< the proposal, if it needs more signatures
+    std::optional<Unfinished> unfinished{};  ///< that proposal, if it needs more signatures
   };
-  /// A charter file, or a proposal, that was read and verified.
-  struct Offered {
-    std::filesystem::path file;
-    std::variant<net::MembershipRecord, Proposal> content;
-  };
-  /// Takes what is news.  A proposal that has its signatures becomes the newest version; else it
-  /// collects those of all proposals of that body, in the file of the first.
+  /// Takes what is news.  A proposal becomes the newest version if those of that body have the
+  /// signatures that it needs, all together.
   Merged merge(const std::vector<Offered>& offered, Time now);
   /// Follows this charter from now on, whatever was followed before: rivals of it up to the number
   /// that was reached here are no news any more.
@@ -98,7 +105,7 @@ class Membership {
   /// What counts by now.
   void keep(net::MembershipRecord record);
   /// Somebody who is no member applies.
-  [[nodiscard]] Invitations::Answer consider(const net::Apply& apply, Time now);
+  [[nodiscard]] Invitations::Reply consider(const net::Apply& apply, Time now);
   /// Who has this token knows now that it is a member.
   void used(const net::Token& token);
 
@@ -119,7 +126,8 @@ class Membership {
   std::function<void(By)> changed_ = [](By) {};
 };
 
-/// Reads what may be offered: a charter file or a proposal.  Throws Failure.
-[[nodiscard]] Membership::Offered load_offered(const std::filesystem::path& file);
+/// Reads what may be offered: the bytes of a charter file or of a proposal.  Throws
+/// Failure(EX_DATAERR).
+[[nodiscard]] Membership::Offered parse_offered(ByteView file, std::string name);
 
 }  // namespace kith::daemon

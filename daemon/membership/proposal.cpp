@@ -104,11 +104,32 @@ Charter founding_version(const std::string& consortium, const Member& member,
 
 // --- Files -------------------------------------------------------------------------------------
 
-bool is_proposal(const fs::path& file) {
-  const auto bytes = read_whole(file, net::limits::kCharterFile);
-  if (!bytes) throw Failure(EX_NOINPUT, "there is no " + file.string());
-  const std::string_view text = as_text(*bytes);
+bool is_proposal(ByteView file) {
+  const std::string_view text = as_text(file);
   return text.starts_with(kProposal) || text.starts_with(kOldProposal);
+}
+
+Proposal parse_proposal(ByteView file, const std::string& name) {
+  if (as_text(file).starts_with(kOldProposal)) {
+    throw Failure(EX_DATAERR, name + " was made by Kith 0.1: make it anew with this one");
+  }
+  if (as_text(file).starts_with(kProposal) && file.size() <= kProposalSize) {
+    auto body = net::decode<ProposalBody>(file.subspan(kProposal.size()));
+    if (body && std::ranges::all_of(body->cards, net::is_sound)) {
+      return {std::move(body->version), std::move(body->cards)};
+    }
+  }
+  throw Failure(EX_DATAERR, name +
+                                " is no proposal, or damaged; get it again from whoever "
+                                "made it with kith charter propose");
+}
+
+Bytes encode_proposal(const Proposal& proposal) {
+  const ByteView magic = as_byte_view(kProposal);
+  Bytes bytes(magic.begin(), magic.end());
+  const Bytes body = net::encode(ProposalBody{proposal.version, proposal.cards});
+  bytes.insert(bytes.end(), body.begin(), body.end());
+  return bytes;
 }
 
 Proposal load_proposal(const fs::path& file) {
@@ -117,32 +138,17 @@ Proposal load_proposal(const fs::path& file) {
     throw Failure(EX_NOINPUT,
                   "there is no " + file.string() + "; make a proposal with kith charter propose");
   }
-  if (as_text(*bytes).starts_with(kOldProposal)) {
-    throw Failure(EX_DATAERR, file.string() + " was made by Kith 0.1: make it anew with this one");
-  }
-  if (as_text(*bytes).starts_with(kProposal)) {
-    auto body = net::decode<ProposalBody>(ByteView(*bytes).subspan(kProposal.size()));
-    if (body && std::ranges::all_of(body->cards, net::is_sound)) {
-      return {std::move(body->version), std::move(body->cards)};
-    }
-  }
-  throw Failure(EX_DATAERR, file.string() +
-                                " is no proposal, or damaged; get it again from whoever "
-                                "made it with kith charter propose");
+  return parse_proposal(*bytes, file.string());
 }
 
 void save_proposal(const fs::path& file, const Proposal& proposal) {
-  const ByteView magic = as_byte_view(kProposal);
-  Bytes bytes(magic.begin(), magic.end());
-  const Bytes body = net::encode(ProposalBody{proposal.version, proposal.cards});
-  bytes.insert(bytes.end(), body.begin(), body.end());
-  write_whole(file, bytes);
+  write_whole(file, encode_proposal(proposal));
 }
 
 net::Tally tally_of(const net::CharterChain& chain, const net::SignedCharter& proposal,
-                    const fs::path& file) {
+                    const std::string& name) {
   if (chain.contains(chain.newest().charter.number, proposal.id())) {
-    throw Failure(EX_USAGE, file.string() + " is the newest version of the charter already");
+    throw Failure(EX_USAGE, name + " is the newest version of the charter already");
   }
   const auto tally = chain.tally(proposal);
   if (const auto* fault = std::get_if<net::CharterFault>(&tally)) {
@@ -152,8 +158,7 @@ net::Tally tally_of(const net::CharterChain& chain, const net::SignedCharter& pr
         accused += "; signed both: " + to_string(id);
       }
     }
-    throw Failure(EX_DATAERR,
-                  file.string() + " is refused: " + std::string(explain(*fault)) + accused);
+    throw Failure(EX_DATAERR, name + " is refused: " + std::string(explain(*fault)) + accused);
   }
   return std::get<net::Tally>(tally);
 }

@@ -41,16 +41,20 @@ struct CharterChanges {
                                             const net::Member& member,
                                             std::chrono::system_clock::time_point now);
 
-/// Reads a proposal's file.  Throws Failure: EX_NOINPUT, EX_DATAERR.
+/// The bytes of a proposal's file.
+[[nodiscard]] Bytes encode_proposal(const Proposal& proposal);
+/// Reads the bytes of a proposal's file.  `name` is what people call it.  Throws Failure(EX_DATAERR).
+[[nodiscard]] Proposal parse_proposal(ByteView file, const std::string& name);
+/// Whether a file begins like a proposal, of whatever format.
+[[nodiscard]] bool is_proposal(ByteView file);
+/// Reads a proposal from the disk.  Throws Failure: EX_NOINPUT, EX_DATAERR.
 [[nodiscard]] Proposal load_proposal(const std::filesystem::path& file);
 void save_proposal(const std::filesystem::path& file, const Proposal& proposal);
-[[nodiscard]] bool is_proposal(const std::filesystem::path& file);
 
-/// How far `proposal` is from being the newest version.  Throws Failure(EX_DATAERR) if it cannot
-/// follow `chain`, whoever signs it.
+/// How far `proposal` is from being the newest version.  `name` is what people call its file.  Throws
+/// Failure(EX_DATAERR) if it cannot follow `chain`, whoever signs it.
 [[nodiscard]] net::Tally tally_of(const net::CharterChain& chain,
-                                  const net::SignedCharter& proposal,
-                                  const std::filesystem::path& file);
+                                  const net::SignedCharter& proposal, const std::string& name);
 
 /// Signs `proposal`, the next version of `chain` (empty: its first): at most one of a number, unless
 /// what was signed before is `given_up`.  What is about to be signed is on the disk before it is, in

@@ -35,7 +35,7 @@ ROOMS = {
     "exchange": ["learning", "membership", "state"],
     "api": ["config", "membership", "state"],
     "node": ["api", "exchange"],
-    "export": ["system"],
+    "export": ["api"],
     "simulation": ["learning"],
     "testnet": ["api"],
     "cli": ["export", "node", "simulation", "testnet"],

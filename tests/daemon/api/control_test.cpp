@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(the_client_gets_the_answer) {
 }
 
 BOOST_AUTO_TEST_CASE(the_client_gets_the_failure) {
-  start();
+  start({.body = 64 << 10});
   const Failure failure =
       failure_of([&] { std::ignore = control_request(socket(), "GET", "/v1/why"); });
   BOOST_TEST(failure.code() == EX_NOINPUT);

@@ -47,6 +47,13 @@ struct Desk : CryptoReady {
       return failure.code();
     }
   }
+  /// A file as requests carry it.
+  static json carried(const char* name, ByteView bytes) {
+    return {{"name", name}, {"content", crypto::to_base64(bytes)}};
+  }
+  static json carried(const char* name, const net::MembershipRecord& file) {
+    return carried(name, net::encode_record(file));
+  }
   /// Somebody has used the invitation.
   void apply(const json& invited, int who) {
     const auto parsed = net::parse_invite(invited.at("invite").get<std::string>());
@@ -93,21 +100,34 @@ BOOST_AUTO_TEST_CASE(name_that_a_member_and_an_invitation_have_is_asked_about) {
 BOOST_AUTO_TEST_CASE(files_are_merged_and_adopted) {
   net::MembershipRecord longer = record;
   test::extend(longer.chain, test::kExpires + 1, {1});
-  const fs::path newer = folder.path() / "newer.kith";
-  write_whole(newer, net::encode_record(longer));
-  const json merged = post("/v1/charter/merge", {{"files", {newer.string()}}});
+  const json merged = post("/v1/charter/merge", {{"files", {carried("newer.kith", longer)}}});
   BOOST_TEST(merged.at("changed") == true);
   BOOST_TEST(merged.at("number") == 2);
   net::MembershipRecord rival = record;
   test::extend(rival.chain, test::kExpires + 2, {1});
-  const fs::path other = folder.path() / "other.kith";
-  write_whole(other, net::encode_record(rival));
-  const json contradicted = post("/v1/charter/merge", {{"files", {other.string()}}});
+  const json other = carried("other.kith", rival);
+  const json contradicted = post("/v1/charter/merge", {{"files", {other}}});
   BOOST_TEST(contradicted.at("changed") == false);
   BOOST_TEST(contradicted.at("rivals").at(0).at("signed_twice").at(0).at("name") == "s1");
-  (void)post("/v1/charter/adopt", {{"file", other.string()}});
+  (void)post("/v1/charter/adopt", other);
   BOOST_TEST((membership->chain().newest().id == rival.chain.newest().id));
   BOOST_TEST((audited == std::vector<std::string>{"adopted"}));
+}
+
+BOOST_AUTO_TEST_CASE(proposal_comes_back_with_the_signatures_of_all_files_of_it) {
+  const net::Charter second = next_version(
+      record.chain, {.steward_add = {test::steward(2), test::steward(3)}, .threshold = 3},
+      std::chrono::system_clock::now());
+  const auto signed_by = [&](const std::vector<int>& stewards) {
+    return carried("p", encode_proposal({test::signed_by(second, stewards)}));
+  };
+  const json waits = post("/v1/charter/merge", {{"files", {signed_by({1}), signed_by({2})}}});
+  BOOST_TEST(waits.at("changed") == false);
+  BOOST_TEST(waits.at("signatures").at("missing").size() == 1U);
+  BOOST_TEST((waits.at("unfinished") == signed_by({1, 2})));
+  const json done = post("/v1/charter/merge", {{"files", {waits.at("unfinished"), signed_by({3})}}});
+  BOOST_TEST(done.at("number") == 2);
+  BOOST_TEST(!done.contains("unfinished"));
 }
 
 BOOST_AUTO_TEST_CASE(requests_that_make_no_sense_are_refused_and_change_nothing) {
@@ -120,7 +140,14 @@ BOOST_AUTO_TEST_CASE(requests_that_make_no_sense_are_refused_and_change_nothing)
   BOOST_TEST(refused("/v1/invitations", {{"for", 7}}) == EX_USAGE);
   BOOST_TEST(refused("/v1/invitations", {{"days", -1}}) == EX_USAGE);
   BOOST_TEST(refused("/v1/invitations", {{"for", "a\nb"}}) == EX_USAGE);
-  BOOST_TEST(refused("/v1/charter/merge", {{"files", {"/nothing/there"}}}) == EX_NOINPUT);
+  for (const json& wrong : {json("/a/path"), json{{"name", "x"}}, json{{"content", "AAAA"}},
+                           json{{"name", "x"}, {"content", "no base64!"}}}) {
+    BOOST_TEST(refused("/v1/charter/merge", {{"files", {wrong}}}) == EX_USAGE);
+    BOOST_TEST(refused("/v1/charter/adopt", wrong) == EX_USAGE);
+  }
+  const json noise{{"name", "x"}, {"content", "AAAA"}};
+  BOOST_TEST(refused("/v1/charter/merge", {{"files", {noise}}}) == EX_DATAERR);
+  BOOST_TEST(refused("/v1/charter/adopt", noise) == EX_DATAERR);
   BOOST_TEST(refused("/v1/nothing", {}) == EX_USAGE);
   BOOST_TEST(membership->chain().versions().size() == 1U);
 }

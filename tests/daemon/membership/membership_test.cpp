@@ -151,16 +151,17 @@ BOOST_AUTO_TEST_CASE(charter_of_another_consortium_is_adopted_only_and_the_old_o
 BOOST_AUTO_TEST_CASE(proposals_collect_signatures_and_then_become_the_newest_version) {
   const net::Charter charter =
       next_version(first, {.add = {test::member(7)}}, now);
-  const fs::path one = folder.path() / "one.proposal", other = folder.path() / "other.proposal";
   const auto card = test::card(7, first.founded());
   Proposal by_one{test::signed_by(charter, {1}), {card}}, by_other{test::signed_by(charter, {3})};
-  save_proposal(one, by_one);
-  save_proposal(other, by_other);
-  const auto waits = membership->merge({load_offered(one)}, now);
+  const Bytes one = encode_proposal(by_one), other = encode_proposal(by_other);
+  const auto waits = membership->merge({parse_offered(one, "one")}, now);
   BOOST_TEST(!waits.changed);
   BOOST_TEST(!waits.tally->enough());
-  BOOST_TEST(waits.unfinished == one);
-  const auto done = membership->merge({load_offered(one), load_offered(other)}, now);
+  BOOST_TEST_REQUIRE(waits.unfinished.has_value());
+  BOOST_TEST(waits.unfinished->name == "one");
+  BOOST_TEST((encode_proposal(waits.unfinished->proposal) == one));
+  const auto done = membership->merge({parse_offered(one, "one"), parse_offered(other, "other")}, now);
+  BOOST_TEST(!done.unfinished.has_value());
   BOOST_TEST(done.changed);
   BOOST_TEST(done.cards == 1U);
   BOOST_TEST(membership->is_member(card.node));
@@ -239,10 +240,8 @@ BOOST_AUTO_TEST_CASE(damaged_list_of_invitations_ends_no_node) {
 
 BOOST_AUTO_TEST_CASE(what_is_missing_old_or_cut_is_refused_in_one_sentence) {
   const auto refusal = [&](const Bytes& bytes) {
-    const fs::path path = folder.path() / "given.kith";
-    write_whole(path, bytes);
     try {
-      (void)load_offered(path);
+      (void)parse_offered(bytes, "given.kith");
       return std::string();
     } catch (const Failure& failure) {
       BOOST_TEST(failure.code() == EX_DATAERR);

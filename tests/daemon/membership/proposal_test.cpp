@@ -114,7 +114,8 @@ BOOST_AUTO_TEST_CASE(proposals_are_told_from_charters_and_read_back_with_their_c
   const fs::path path = folder.path() / "charter-2.proposal";
   const Proposal proposal{next(chain, 1), {test::card(7, chain.founded())}};
   save_proposal(path, proposal);
-  BOOST_TEST(is_proposal(path));
+  BOOST_TEST(is_proposal(encode_proposal(proposal)));
+  BOOST_TEST(!is_proposal(as_byte_view("kith charter file 2\n")));
   const Proposal found = load_proposal(path);
   BOOST_TEST((found.version.body == proposal.version.body));
   BOOST_TEST((found.cards == proposal.cards));
