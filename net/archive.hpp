@@ -36,7 +36,7 @@ AtMost<Max, Container> at_most(Container& container) {
   return {container};
 }
 
-/// As at_most() for a list of texts: at most `Max` of them, of at most `MaxText` bytes each.
+/// Limits a list of texts as at_most() does: at most `Max` of them, of at most `MaxText` bytes each.
 template <std::size_t Max, std::size_t MaxText>
 struct AtMostTexts {
   std::vector<std::string>& texts;

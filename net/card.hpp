@@ -48,8 +48,8 @@ struct Card {
                              const crypto::ChannelKey& channel);
 /// Whether it says what a card may, and is signed by both keys that it names.
 [[nodiscard]] bool is_sound(const Card& card);
-/// Of two cards of a node, whether this one counts.  Everybody decides alike: also between two of
-/// one second.
+/// Whether `card` counts, and not `other` of the same node.  Everybody decides alike: also between
+/// two of one second.
 [[nodiscard]] bool supersedes(const Card& card, const Card& other);
 
 /// One word of text, for a file or a mail.

@@ -62,7 +62,7 @@ Dialler::Company Dialler::company() const {
   return connections() < limits::kFewConnections ? Company::none : Company::some;
 }
 
-Dialler::Place Dialler::place_for(const NodeId& id, Company company) const {
+Dialler::Room Dialler::room_for(const NodeId& id, Company company) const {
   const auto found = peers_.find(id);
   const bool counted = found != peers_.end() && found->second.state >= State::inbound;
   if (counted || !sparse() || connections() < limits::kPeers) return {.granted = true};

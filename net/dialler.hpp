@@ -47,12 +47,13 @@ class Dialler {
   /// What we say of ourselves: none if we have fewer than two.
   [[nodiscard]] Company company() const;
 
-  struct Place {
+  /// Whether there is room for a connection.
+  struct Room {
     bool granted = false;
     std::optional<NodeId> instead_of{};  ///< part with this one first
   };
   /// Whether a connection with `peer`, which says that it has `company`, may be added.
-  [[nodiscard]] Place place_for(const NodeId& peer, Company company) const;
+  [[nodiscard]] Room room_for(const NodeId& peer, Company company) const;
   void connected(Instant now, const NodeId& peer, Direction direction, Company company);
   void disconnected(Instant now, const NodeId& peer);
   /// Nobody answered, or who answered was not him, or sent us away.

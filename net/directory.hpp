@@ -27,7 +27,7 @@ class Directory {
     [[nodiscard]] bool has_key(const crypto::DhPublicKey& key) const { return card && dh == key; }
   };
 
-  /// Of the consortium with that id, whose charter began with the version `founded`.
+  /// The directory of the consortium with that id, whose charter began with the version `founded`.
   Directory(std::string consortium, const Hash& founded)
       : consortium_(std::move(consortium)), founded_(founded) {}
 
@@ -42,7 +42,7 @@ class Directory {
   /// Whether it is a member's.
   [[nodiscard]] bool has_key(const crypto::DhPublicKey& key) const;
 
-  /// Those of `members` who were here before keep their cards.
+  /// Makes `members` the members; who was one before keeps its card.
   void set_members(const std::vector<Member>& members);
   /// Takes a sound card in place of its node's former one; false if that is no member.
   bool put(Card card);

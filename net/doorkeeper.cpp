@@ -29,18 +29,18 @@ Doorkeeper::Decision Doorkeeper::arrived(Instant now, const Subnet& from) {
   return decision;
 }
 
-void Doorkeeper::update(Ticket ticket, Session::Standing standing) {
+void Doorkeeper::update(Ticket ticket, Session::Shown shown) {
   const auto found = waiting_.find(ticket);
-  if (found != waiting_.end()) found->second.standing = standing;
+  if (found != waiting_.end()) found->second.shown = shown;
 }
 
 void Doorkeeper::left(Instant now, Ticket ticket) {
   const auto found = waiting_.extract(ticket);
   if (found.empty()) return;
   const Subnet& from = found.mapped().from;
-  const Session::Standing standing = found.mapped().standing;
+  const Session::Shown shown = found.mapped().shown;
   const bool wasted =
-      standing == Session::Standing::wrong || standing == Session::Standing::plausible;
+      shown == Session::Shown::wrong || shown == Session::Shown::plausible;
   if (!wasted) return;
   indebted_until_ = std::max(indebted_until_, now) + limits::kStrangerEffort;
   std::erase_if(offenders_, [now](const auto& item) { return now >= item.second; });
@@ -60,12 +60,12 @@ bool Doorkeeper::shut_out(Instant now, const Subnet& from) const {
 std::optional<Doorkeeper::Ticket> Doorkeeper::make_room(const Subnet& newcomer) {
   // Those that were told to go are on their way, and count no more.
   std::size_t all = 0;
-  std::map<std::pair<Session::Standing, Subnet>, std::size_t> alike;
+  std::map<std::pair<Session::Shown, Subnet>, std::size_t> alike;
   std::size_t neighbours = 0;
   for (const auto& [ticket, waiting] : waiting_) {
     if (waiting.evicted) continue;
     ++all;
-    ++alike[{waiting.standing, waiting.from}];
+    ++alike[{waiting.shown, waiting.from}];
     if (waiting.from == newcomer) ++neighbours;
   }
   const bool subnet_is_full = neighbours >= limits::kUnauthenticatedOfSubnet;
@@ -73,16 +73,16 @@ std::optional<Doorkeeper::Ticket> Doorkeeper::make_room(const Subnet& newcomer) 
 
   Waiting* last = nullptr;
   Ticket last_ticket = 0;
-  std::pair<Session::Standing, std::size_t> last_rank;
+  std::pair<Session::Shown, std::size_t> last_rank;
   for (auto& [ticket, waiting] : waiting_) {  // the oldest first
     if (waiting.evicted || (subnet_is_full && waiting.from != newcomer)) continue;
-    const std::size_t company = alike.at({waiting.standing, waiting.from});
-    const bool worse = waiting.standing != last_rank.first ? waiting.standing < last_rank.first
+    const std::size_t company = alike.at({waiting.shown, waiting.from});
+    const bool worse = waiting.shown != last_rank.first ? waiting.shown < last_rank.first
                                                            : company > last_rank.second;
     if (last != nullptr && !worse) continue;
     last = &waiting;
     last_ticket = ticket;
-    last_rank = {waiting.standing, company};
+    last_rank = {waiting.shown, company};
   }
   last->evicted = true;
   return last_ticket;

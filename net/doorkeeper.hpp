@@ -45,8 +45,8 @@ class Doorkeeper {
 
   /// A connection came.
   [[nodiscard]] Decision arrived(Instant now, const Subnet& from);
-  /// It is known to be `standing` now.  Call for all before arrived().
-  void update(Ticket ticket, Session::Standing standing);
+  /// It has `shown` so much by now.  Call for all before arrived().
+  void update(Ticket ticket, Session::Shown shown);
   /// It is closed, or established.  Nothing happens if that was said before.
   void left(Instant now, Ticket ticket);
 
@@ -55,7 +55,7 @@ class Doorkeeper {
  private:
   struct Waiting {
     Subnet from;
-    Session::Standing standing = Session::Standing::silent;
+    Session::Shown shown = Session::Shown::silent;
     bool evicted = false;
   };
   [[nodiscard]] bool shut_out(Instant now, const Subnet& from) const;

@@ -104,7 +104,7 @@ class Gossip {
   [[nodiscard]] bool publish(Instant now, const SignedHead& head, const Manifest& manifest);
   /// Fetches `snapshot` until it is complete or dropped.
   void want(Instant now, const SnapshotId& snapshot);
-  /// As want(), for the sake of others; see Needed.
+  /// Fetches `snapshot` as want() does, but for the sake of others; see Needed.
   void relay(Instant now, const SnapshotId& snapshot);
   /// The owner looked at its disk, and these chunks of `snapshot` are there and right.  If it was
   /// complete, and now is not, it is fetched again.

@@ -132,7 +132,7 @@ void Session::handle_frame(Instant now, ByteView frame) {
   }
   // Somebody's first message: it can be read with the key that he knows us by.
   if (frame.size() != kFirstMessage) return finish(CloseReason::handshake_failed, false);
-  standing_ = Standing::wrong;  // until it proves right
+  shown_ = Shown::wrong;  // until it proves right
   std::optional<Bytes> payload;
   for (const auto* key : {local_.channel, local_.former_channel}) {
     if (payload || key == nullptr) continue;
@@ -145,7 +145,7 @@ void Session::handle_frame(Instant now, ByteView frame) {
 
 void Session::handle_handshake(Instant now, const std::optional<Bytes>& payload) {
   if (!payload || !payload->empty()) return finish(CloseReason::handshake_failed, false);
-  standing_ = Standing::plausible;
+  shown_ = Shown::plausible;
   if (handshake_->my_turn()) write_frame(handshake_->write({}));
   if (handshake_->finished()) handshake_done(now);
 }
@@ -157,7 +157,7 @@ void Session::handshake_done(Instant now) {
   at_.heard = now;
   if (role_ == Role::responder) {
     // It has until kHandshake to say who it is; whoever has a key that nobody knows comes last.
-    standing_ = local_.directory->has_key(*proved_) ? Standing::member : Standing::wrong;
+    shown_ = local_.directory->has_key(*proved_) ? Shown::member : Shown::wrong;
     return;
   }
   if (application_) {
@@ -276,7 +276,7 @@ void Session::handle_apply(Apply& apply) {
   if (role_ == Role::initiator || hello_ || applying_) return close(CloseReason::malformed);
   const bool expected = local_.takes_applications && local_.takes_applications();
   // Who was taken in a moment ago does not know it yet, and still applies.
-  if (!expected && standing_ != Standing::member) return close(CloseReason::not_a_member);
+  if (!expected && shown_ != Shown::member) return close(CloseReason::not_a_member);
   applying_ = true;
   inbox_.push_back(std::move(apply));
 }

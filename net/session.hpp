@@ -70,7 +70,7 @@ class Session {
  public:
   enum class Role { initiator, responder };
   /// What the other side has shown of itself so far, the least first.
-  enum class Standing {
+  enum class Shown {
     silent,     ///< nothing; it cost us nothing either
     wrong,      ///< what cost us a key agreement, and was not right, or a key that is no member's
     plausible,  ///< a right first message: it knows our key, or replays who does
@@ -119,11 +119,11 @@ class Session {
   [[nodiscard]] const std::optional<std::string>& other_task() const { return other_task_; }
   /// The newest version that both speak.  Only if established().
   [[nodiscard]] std::uint8_t version() const { return std::min(hello_->version, local_.version); }
-  [[nodiscard]] Standing standing() const { return standing_; }
+  [[nodiscard]] Shown shown() const { return shown_; }
   [[nodiscard]] Role role() const { return role_; }
   /// How many the peer has sent so far, all types.
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
-  /// Of the last ping; nullopt before the first answer.
+  /// How long the last ping took; nullopt before the first answer.
   [[nodiscard]] const std::optional<Duration>& round_trip() const { return round_trip_; }
 
  private:
@@ -155,7 +155,7 @@ class Session {
   std::optional<NodeId> peer_;
   std::optional<crypto::Handshake> handshake_;
   std::optional<crypto::Transport> transport_;
-  Standing standing_ = Standing::silent;  // of who dialled us
+  Shown shown_ = Shown::silent;  // of who dialled us
   std::optional<crypto::DhPublicKey> proved_;
   std::optional<Apply> application_;  // ours
   bool applying_ = false;

@@ -66,7 +66,7 @@ class Swarm {
   struct Dropped {  ///< superseded: its data may go
     SnapshotId snapshot{};
     Head head;
-    /// Of which WritePiece may have stored some.  Those that another snapshot has too are not
+    /// The chunks that may be on the disk.  Those that another snapshot has too are not
     /// among them: a liar who names somebody else's chunks does not get them deleted.
     std::vector<Hash> chunks;
   };
@@ -84,15 +84,15 @@ class Swarm {
   /// `teller` is the peer of whom we heard of it first: it is nearer to the origin than we are.
   void add(const SnapshotId& snapshot, const Head& head, const NodeId& teller);
   enum class Stored { whole, partly };
-  /// As add(), for one whose manifest the owner has, and all its pieces if it is `whole`; otherwise
-  /// it says what it found().
+  /// Adds a snapshot as add() does, but one whose manifest the owner has, and all its pieces if it is
+  /// `whole`; otherwise it says what it found().
   void add_stored(const SnapshotId& snapshot, const Head& head, const Manifest& manifest,
                   Stored stored);
   void drop(const SnapshotId& snapshot);
 
   /// Fetches `snapshot` until it is complete or dropped; those wanted first come first.
   void want(Instant now, const SnapshotId& snapshot);
-  /// As want(), for the sake of others.
+  /// Fetches `snapshot` as want() does, but for the sake of others.
   void relay(Instant now, const SnapshotId& snapshot);
   /// The owner looked at its disk, and these chunks of `snapshot` are there and right.  If it was
   /// complete, and now is not, it is fetched again.

@@ -27,8 +27,8 @@ struct Place {
   }
 };
 
-/// The same, for what works on a membership's files as well: they may be named, and lie where the
-/// configuration says, or else in the folder.
+/// Where a node lives, and where its membership's files are: where an option says, or else the
+/// configuration, or else in the folder.
 struct MembershipPlace : Place {
   std::filesystem::path charter_file, key_file;
 
@@ -37,7 +37,7 @@ struct MembershipPlace : Place {
     const auto node = load();
     return node ? node->consortium.charter : directory / Config().consortium.charter;
   }
-  /// Of the node key.
+  /// The node key's file.
   [[nodiscard]] std::filesystem::path key() const {
     if (!key_file.empty()) return key_file;
     const auto node = load();

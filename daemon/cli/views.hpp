@@ -12,12 +12,12 @@ namespace kith::daemon {
 
 using Lines = std::vector<std::string>;
 
-/// Of GET /v1/status.
+/// What kith status prints, from GET /v1/status.
 [[nodiscard]] Lines status_lines(const nlohmann::json& status);
-/// Entries of the audit log.
+/// What kith log show prints, from entries of the audit log.
 [[nodiscard]] Lines audit_lines(const std::vector<nlohmann::json>& entries);
 
-/// Of GET /v1/peers: a table, a line a peer.
+/// What kith peers prints, from GET /v1/peers: a table, a line a peer.
 [[nodiscard]] Lines peers_lines(const nlohmann::json& peers,
                                 std::chrono::system_clock::time_point now);
 
@@ -38,7 +38,7 @@ using Lines = std::vector<std::string>;
 [[nodiscard]] nlohmann::json explain_peer(const nlohmann::json& peers, const nlohmann::json& rounds,
                                           std::string_view who);
 
-/// Of explain_peer().
+/// What kith why prints, from explain_peer().
 [[nodiscard]] Lines why_lines(const nlohmann::json& why);
 
 }  // namespace kith::daemon

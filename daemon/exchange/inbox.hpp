@@ -29,7 +29,7 @@ struct Arrival {
 
 /// Fetches the snapshots of those whom the strategy has chosen, and loads them into the worker.
 ///
-/// Of one origin at most limits::kFetchesPerRound are fetched in a round of ours, however fast it
+/// At most limits::kFetchesPerRound of one origin are fetched in a round of ours, however fast it
 /// publishes.
 ///
 /// Ownership: borrows all it is made with.  Threads: the io thread.

@@ -41,7 +41,7 @@ class MembershipSync {
   std::set<net::NodeId> denied_;  // as the host knows it
 };
 
-/// Of what is followed there.
+/// What is told of the charter that is followed.
 [[nodiscard]] CharterReport report_of(const net::MembershipRecord& record,
                                       const crypto::NodeId& self,
                                       std::chrono::system_clock::time_point now);

@@ -58,7 +58,7 @@ class NetworkExchange final : public Exchange, private net::HostOwner {
   [[nodiscard]] const Outbox& outbox() const { return outbox_; }
   [[nodiscard]] const Shared& shared() const { return shared_; }
   [[nodiscard]] const MembershipSync& membership() const { return membership_; }
-  /// Of every other member.
+  /// What is told of every other member.
   [[nodiscard]] std::vector<PeerReport> peers() const;
   /// The peers who say that this node is not a member.
   [[nodiscard]] std::vector<std::string> refused_by() const;

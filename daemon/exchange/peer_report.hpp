@@ -98,7 +98,7 @@ struct PeerReport {
   }
 };
 
-/// Of the charter that this node follows.
+/// What is told of the charter that this node follows.
 struct CharterReport {
   /// A version that contradicts it.
   struct Rival {

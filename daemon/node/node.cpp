@@ -68,7 +68,7 @@ void tell_of_guards(const std::vector<pipe::Guard>& guards) {
               "each system can do"}});
 }
 
-/// The same of this process, in which a peer would be that took it over.
+/// Warns of what this process could do, in the hands of a peer that took it over.
 void tell_of_own_guards(const Guards& guards) {
   const std::string what = broken(guards);
   if (what.empty()) return;

@@ -29,7 +29,7 @@ void note_departure(Store& store, const net::Member& member, std::uint64_t numbe
 /// It is a member again, or its models were taken out (kith forget).
 void forget_departure(Store& store, const crypto::NodeId& member);
 
-/// Of those who were expelled within the last 50 rounds, the latest first:
+/// What became of this node since others were expelled, within the last 50 rounds, the latest first:
 ///
 ///     [{id, name, version: of the charter, round: the last before,
 ///       averaged: rounds in which this node has averaged with it, last: of these, or null,

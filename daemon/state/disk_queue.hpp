@@ -34,7 +34,7 @@ class DiskQueue {
       if (error) net::asio::post(io_, [error = std::move(error)] { std::rethrow_exception(error); });
     });
   }
-  /// The same, and then `done` on the io thread.
+  /// Has the disk's thread do `job`, and then the io thread `done`.
   void post(std::function<void()> job, std::function<void()> done) {
     post([this, job = std::move(job), done = std::move(done)]() mutable {
       job();

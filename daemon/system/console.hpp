@@ -20,7 +20,7 @@ struct Terminal {
   std::size_t columns = 80;
   std::size_t rows = 24;
 
-  /// Of the standard output, now.  Respects NO_COLOR and TERM=dumb.
+  /// What the standard output is, now.  Respects NO_COLOR and TERM=dumb.
   [[nodiscard]] static Terminal of_stdout();
   /// `text` in `style` if the terminal has colours.
   [[nodiscard]] std::string paint(Style style, std::string_view text) const;
@@ -56,7 +56,7 @@ class Table {
 
   /// One alignment per column.
   explicit Table(std::vector<Align> columns);
-  /// As many cells as columns.
+  /// Adds a row, of as many cells as there are columns.
   void add(std::vector<std::string> cells);
   [[nodiscard]] std::vector<std::string> lines() const;
 

@@ -28,7 +28,7 @@ auto on_disk(const std::string& doing, Body body) {
 /// An open file descriptor.
 class File {
  public:
-  /// As open(2); what it creates has mode 0600.
+  /// Opens it as open(2) does; what it creates has mode 0600.
   File(const std::filesystem::path& path, int flags);
   ~File();
   File(const File&) = delete;
@@ -55,12 +55,13 @@ inline constexpr std::string_view kUnfinished = ".tmp";
 /// `path` holds what it held, or all of `bytes`; with Sync::yes that is on the disk on return.
 void write_whole(const std::filesystem::path& path, ByteView bytes, Sync sync = Sync::yes);
 
-/// The same with what the file `from` holds, however large: it does not come into our memory.
+/// `path` holds what it held, or all that the file `from` holds, as write_whole() does it, however
+/// large: it does not come into our memory.
 void copy_whole(const std::filesystem::path& path, int from, Sync sync = Sync::yes);
 
 /// All of the file; nullopt if there is none.  Failure(EX_DATAERR) if it is larger than `most`.
 [[nodiscard]] std::optional<Bytes> read_whole(const std::filesystem::path& path, std::size_t most);
-/// The same of text.  Failure(EX_NOINPUT), with `help` on what to do, if there is none.
+/// All of a file of text, as read_whole() gives it.  Failure(EX_NOINPUT), with `help` on what to do, if there is none.
 [[nodiscard]] std::string read_text(const std::filesystem::path& path, std::size_t most,
                                     const std::string& help = {});
 

@@ -45,7 +45,7 @@ using Fields = std::initializer_list<Field>;
 
 /// Call before other threads log.  Without it: info, text, stderr.
 void configure(Level least, Format format);
-/// As above, into `out`, which must outlive every later line.
+/// What is logged goes into `out`, which must outlive every later line.
 void configure(Level least, Format format, std::ostream& out);
 void set_level(Level least);  ///< any thread, any time
 

@@ -146,7 +146,7 @@ void Host::accepted(tcp::socket socket) {
   const tcp::endpoint from = socket.remote_endpoint(ec);
   if (ec) return;  // gone already
   for (const auto& [ticket, link] : at_door_) {
-    doorkeeper_.update(ticket, link->session().standing());
+    doorkeeper_.update(ticket, link->session().shown());
   }
   const auto decision = doorkeeper_.arrived(Clock::now(), subnet_of(from.address()));
   if (!decision.admitted) {
@@ -164,7 +164,7 @@ void Host::leaves_door(const Link& link) {
   const auto found = std::ranges::find_if(
       at_door_, [&link](const auto& item) { return item.second.get() == &link; });
   if (found == at_door_.end()) return;
-  doorkeeper_.update(found->first, link.session().standing());
+  doorkeeper_.update(found->first, link.session().shown());
   doorkeeper_.left(Clock::now(), found->first);
   at_door_.erase(found);
 }
@@ -344,7 +344,7 @@ void Host::link_established(const std::shared_ptr<Link>& link, const std::string
   if (denied_.contains(id)) return link->close(CloseReason::denied);
   const bool alone = (link->session().hello()->features & kNeedsCompany) != 0;
   const auto company = alone ? Dialler::Company::none : Dialler::Company::some;
-  const auto place = dialler_.place_for(id, company);
+  const auto place = dialler_.room_for(id, company);
   if (!place.granted) return link->close(CloseReason::crowded);
   if (place.instead_of) {
     const Peer* const least = find(*place.instead_of);

@@ -79,7 +79,7 @@ struct Network {
     ++attempts;
     const bool there = links.contains(std::minmax(from, to));
     const Company ours = diallers[from].company(), theirs = diallers[to].company();
-    const auto place = diallers[to].place_for(node(from), ours);
+    const auto place = diallers[to].room_for(node(from), ours);
     if (down[to] || there || !place.granted) return diallers[from].failed(now, node(to));
     if (place.instead_of) cut(to, index.at(*place.instead_of));
     links.insert(std::minmax(from, to));
@@ -188,7 +188,7 @@ BOOST_AUTO_TEST_CASE(choice_that_cannot_be_reached_is_replaced_at_once) {
 BOOST_AUTO_TEST_CASE(member_without_an_address_is_not_dialled_and_takes_full_part) {
   Dialler dialler = made(3, {node(1)}, 3);
   BOOST_TEST((dial_all(dialler, Instant{}) == std::vector{node(1)}));
-  BOOST_TEST(dialler.place_for(node(2), Company::some).granted);
+  BOOST_TEST(dialler.room_for(node(2), Company::some).granted);
   dialler.connected(Instant{}, node(2), Direction::inbound, Company::some);
   BOOST_TEST(dialler.connections() == 1U);
   dialler.disconnected(Instant{} + 1h, node(2));
@@ -223,13 +223,13 @@ BOOST_AUTO_TEST_CASE(members_come_and_go_while_others_stay_connected) {
 BOOST_AUTO_TEST_CASE(thirty_two_connections_are_the_most) {
   Dialler dialler = made(100, nodes(1, 99), 3);
   for (std::size_t i = 1; i <= 32; ++i) {
-    BOOST_TEST(dialler.place_for(node(i), Company::some).granted);
+    BOOST_TEST(dialler.room_for(node(i), Company::some).granted);
     dialler.connected(Instant{}, node(i), Direction::inbound, Company::some);
   }
-  BOOST_TEST(!dialler.place_for(node(33), Company::some).granted);
+  BOOST_TEST(!dialler.room_for(node(33), Company::some).granted);
   BOOST_TEST(
-      dialler.place_for(node(1), Company::some).granted);  // it lost the old one and came back
-  const auto place = dialler.place_for(node(33), Company::none);
+      dialler.room_for(node(1), Company::some).granted);  // it lost the old one and came back
+  const auto place = dialler.room_for(node(33), Company::none);
   BOOST_TEST(place.granted);  // ... but in place of another
   BOOST_TEST(place.instead_of.has_value());
   BOOST_TEST(dial_all(dialler, Instant{}).empty());

@@ -11,7 +11,7 @@ namespace doorkeeper_test {
 
 using namespace std::chrono_literals;
 using namespace kith::net;
-using Standing = Session::Standing;
+using Shown = Session::Shown;
 using Ticket = Doorkeeper::Ticket;
 
 Subnet ipv4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d = 1) {
@@ -28,18 +28,18 @@ struct Door {
   Instant now{1h};
   std::vector<Ticket> evicted;
 
-  std::optional<Ticket> arrives(const Subnet& from, Standing standing = Standing::silent) {
+  std::optional<Ticket> arrives(const Subnet& from, Shown shown = Shown::silent) {
     const auto decision = keeper.arrived(now, from);
     if (decision.evicted) {
       evicted.push_back(*decision.evicted);
       keeper.left(now, *decision.evicted);
     }
-    if (decision.admitted) keeper.update(*decision.admitted, standing);
+    if (decision.admitted) keeper.update(*decision.admitted, shown);
     return decision.admitted;
   }
   /// Sends a wrong first message and is closed.
   bool offends(const Subnet& from) {
-    const auto ticket = arrives(from, Standing::wrong);
+    const auto ticket = arrives(from, Shown::wrong);
     if (ticket) keeper.left(now, *ticket);
     return ticket.has_value();
   }
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(a_subnet_has_eight_places_and_displaces_only_itself) {
 }
 
 BOOST_AUTO_TEST_CASE(the_silent_go_before_who_has_shown_to_know_our_key) {
-  const auto honest = arrives(number(1), Standing::plausible);
+  const auto honest = arrives(number(1), Shown::plausible);
   for (std::size_t i = 0; i < 10'000; ++i) arrives(number(i % 300));
   BOOST_TEST(!was_evicted(*honest));
 }
@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(of_those_who_have_shown_as_much_the_largest_crowd_goes_firs
 }
 
 BOOST_AUTO_TEST_CASE(members_that_never_finish_their_greeting_do_not_keep_others_out) {
-  for (std::size_t i = 0; i < 64; ++i) arrives(number(i), Standing::member);
+  for (std::size_t i = 0; i < 64; ++i) arrives(number(i), Shown::member);
   BOOST_TEST(arrives(number(100)).has_value());
   BOOST_TEST(evicted.size() == 1U);
 }
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(an_offence_is_forgotten_after_ten_seconds) {
 
 BOOST_AUTO_TEST_CASE(right_first_messages_that_lead_nowhere_count_as_wrong) {
   for (int i = 0; i < 1000; ++i) {
-    const auto replayed = arrives(number(1), Standing::plausible);
+    const auto replayed = arrives(number(1), Shown::plausible);
     if (replayed) keeper.left(now, *replayed);
   }
   BOOST_TEST(!arrives(number(1)).has_value());
@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(right_first_messages_that_lead_nowhere_count_as_wrong) {
 
 BOOST_AUTO_TEST_CASE(members_and_the_silent_are_no_offenders) {
   for (int i = 0; i < 1000; ++i) {
-    const auto member = arrives(number(1), Standing::member);
+    const auto member = arrives(number(1), Shown::member);
     BOOST_TEST_REQUIRE(member.has_value());
     keeper.left(now, *member);
     BOOST_TEST(arrives(number(1)).has_value());

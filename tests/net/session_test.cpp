@@ -393,12 +393,12 @@ BOOST_DATA_TEST_CASE_F(Parties, neighbouring_versions_work_together_and_others_p
 
 BOOST_AUTO_TEST_CASE(nothing_is_computed_for_who_says_nothing_or_nothing_like_a_first_message) {
   Session silent(bob_node, std::nullopt, now), long_one(bob_node, std::nullopt, now);
-  BOOST_TEST((silent.standing() == Session::Standing::silent));
+  BOOST_TEST((silent.shown() == Session::Shown::silent));
   Bytes message(2 + 49);
   message[1] = std::byte{49};
   long_one.handle_bytes(now, message);
   BOOST_TEST((long_one.closed() == CloseReason::handshake_failed));
-  BOOST_TEST((long_one.standing() == Session::Standing::silent));
+  BOOST_TEST((long_one.shown() == Session::Shown::silent));
 }
 
 BOOST_AUTO_TEST_CASE(a_stranger_stands_higher_the_more_he_has_shown) {
@@ -407,11 +407,11 @@ BOOST_AUTO_TEST_CASE(a_stranger_stands_higher_the_more_he_has_shown) {
   Bytes message(2 + 48);
   message[1] = std::byte{48};
   wrong.handle_bytes(now, message);
-  BOOST_TEST((wrong.standing() == Session::Standing::wrong));
+  BOOST_TEST((wrong.shown() == Session::Shown::wrong));
   b.handle_bytes(now, a.take_output());
-  BOOST_TEST((b.standing() == Session::Standing::plausible));
+  BOOST_TEST((b.shown() == Session::Shown::plausible));
   talk(a, b);
-  BOOST_TEST((b.standing() == Session::Standing::member));
+  BOOST_TEST((b.shown() == Session::Shown::member));
 }
 
 BOOST_AUTO_TEST_CASE(one_flipped_bit_on_the_way_ends_the_connection) {
@@ -465,7 +465,7 @@ BOOST_FIXTURE_TEST_CASE(stranger_applies_if_one_is_expected_and_is_answered, App
   BOOST_TEST(!b.established());
   BOOST_TEST(!b.peer().has_value());
   BOOST_TEST((b.proved() == stranger.channel.dh().public_key()));
-  BOOST_TEST((b.standing() == Session::Standing::wrong));
+  BOOST_TEST((b.shown() == Session::Shown::wrong));
   BOOST_TEST((std::get<Apply>(b.poll_message().value()) == apply(stranger)));
   const Admission waiting{.why = "wait"};
   b.send(now, waiting);
