@@ -270,6 +270,13 @@ void create_key_file(const std::filesystem::path& path, const StoredKey& key) {
 
 StoredKey load_key_file(const std::filesystem::path& path, KeyKind kind,
                         const AskPassphrase& ask) {
+  auto key = load_key_file(path, ask);
+  if (key.kind == kind) return key;
+  fail(path, "holds a " + std::string(name(key.kind)) + ", and a " + std::string(name(kind)) +
+                 " is needed: the two files may have been exchanged");
+}
+
+StoredKey load_key_file(const std::filesystem::path& path, const AskPassphrase& ask) {
   const File file(path, O_RDONLY | O_NONBLOCK);  // a pipe would make us wait for ever
   if (!file && errno == ENOENT) fail(path, "does not exist: kith init makes it for a new node, and kith key renew makes another channel key");
   struct stat status {};
@@ -286,26 +293,19 @@ StoredKey load_key_file(const std::filesystem::path& path, KeyKind kind,
   const bool sealed = is_sealed_key_file(all);
   check_owner(path, status, sealed);
 
-  auto key = [&]() -> StoredKey {
-    if (!sealed) {
-      auto parsed = parse_key_file(all);
-      if (const auto* const fault = std::get_if<KeyFileFault>(&parsed)) refuse(path, *fault);
-      return std::move(std::get<StoredKey>(parsed));
-    }
-    const auto parsed = parse_sealed_key_file(all);
+  if (!sealed) {
+    auto parsed = parse_key_file(all);
     if (const auto* const fault = std::get_if<KeyFileFault>(&parsed)) refuse(path, *fault);
-    if (!ask) fail(path, "is sealed with a passphrase, which is not asked for here");
-    auto opened = open_key(std::get<SealedKey>(parsed), ask());
-    if (!opened) {
-      throw WrongPassphrase(path.string() + " was sealed with another passphrase: try again");
-    }
-    return std::move(*opened);
-  }();
-  if (key.kind != kind) {
-    fail(path, "holds a " + std::string(name(key.kind)) + ", and a " + std::string(name(kind)) +
-                   " is needed: the two files may have been exchanged");
+    return std::move(std::get<StoredKey>(parsed));
   }
-  return key;
+  const auto parsed = parse_sealed_key_file(all);
+  if (const auto* const fault = std::get_if<KeyFileFault>(&parsed)) refuse(path, *fault);
+  if (!ask) fail(path, "is sealed with a passphrase, which is not asked for here");
+  auto opened = open_key(std::get<SealedKey>(parsed), ask());
+  if (!opened) {
+    throw WrongPassphrase(path.string() + " was sealed with another passphrase: try again");
+  }
+  return std::move(*opened);
 }
 
 void replace_key_file(const std::filesystem::path& path, const StoredKey& key,

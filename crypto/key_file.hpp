@@ -70,6 +70,8 @@ void create_key_file(const std::filesystem::path& path, const StoredKey& key);
 /// takes about a second and 256 MiB.
 [[nodiscard]] StoredKey load_key_file(const std::filesystem::path& path, KeyKind kind,
                                       const AskPassphrase& ask = {});
+/// Takes either kind.
+[[nodiscard]] StoredKey load_key_file(const std::filesystem::path& path, const AskPassphrase& ask);
 
 /// Puts `key` in the place of the file at `path`, at once or not at all: sealed, or open if
 /// `passphrase` is nullptr.  Throws KeyFileError if it cannot be written.

@@ -145,26 +145,23 @@ Answer retire(const KeyOptions& options) {
            "this node dials it, if it has an address."}};
 }
 
-/// Which of the two a key file holds; the channel key's, if none is named.
-std::pair<fs::path, crypto::KeyKind> named(const KeyOptions& options) {
-  const fs::path file = options.file.empty() ? options.channel_key() : options.file;
-  std::error_code none;
-  const bool node = fs::equivalent(file, options.key(), none);
-  return {file, node ? crypto::KeyKind::node : crypto::KeyKind::channel};
+/// The key file that is named, or else the channel key's.
+fs::path named(const KeyOptions& options) {
+  return options.file.empty() ? options.channel_key() : options.file;
 }
 
 Answer seal(const KeyOptions& options) {
-  const auto [file, kind] = named(options);
+  const fs::path file = named(options);
   const auto passphrase = new_passphrase();
-  seal_key_file(file, kind, &passphrase);
+  seal_key_file(file, &passphrase);
   return {{{"file", file.string()}, {"sealed", true}},
           {"From now on a passphrase is needed for " + file.string() + ".",
            "Whoever had the file before, or a backup of it, needs none: keep no copy."}};
 }
 
 Answer open(const KeyOptions& options) {
-  const auto [file, kind] = named(options);
-  seal_key_file(file, kind, nullptr);
+  const fs::path file = named(options);
+  seal_key_file(file, nullptr);
   return {{{"file", file.string()}, {"sealed", false}},
           {"No passphrase is needed any more for " + file.string() + "."}};
 }

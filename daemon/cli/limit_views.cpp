@@ -1,5 +1,6 @@
 #include "daemon/cli/limit_views.hpp"
 
+#include "daemon/state/audit_log.hpp"
 #include "daemon/system/console.hpp"
 #include "net/limit_table.hpp"
 
@@ -25,10 +26,11 @@ json unit_of(Limit::Unit unit) {
   return nullptr;
 }
 
-json in_bytes(const char* name, ByteSize size, const char* what, const char* then) {
-  return {{"group", "this node's configuration"},
+json in_bytes(const char* group, const char* name, std::uint64_t bytes, const char* what,
+              const char* then) {
+  return {{"group", group},
           {"name", name},
-          {"value", size.bytes},
+          {"value", bytes},
           {"unit", "bytes"},
           {"what", what},
           {"then", then}};
@@ -58,10 +60,14 @@ json limits_json(const Config::Limits& configured) {
          {"what", limit.what},
          {"then", limit.then}});
   }
-  all.push_back(in_bytes("limits.disk", configured.disk, "for snapshots, ours and our peers'",
+  constexpr const char *kFiles = "files", *kConfigured = "this node's configuration";
+  all.push_back(in_bytes(kFiles, "audit.log", kAuditFile, "in one file of the audit log",
+                         "it is put aside, and another goes on; those put aside may be moved away"));
+  all.push_back(in_bytes(kConfigured, "limits.disk", configured.disk.bytes,
+                         "for snapshots, ours and our peers'",
                          "no further one is fetched; those of the strategy's first choice come "
                          "first (disk_quota in the log)"));
-  all.push_back(in_bytes("limits.disk_free", configured.disk_free,
+  all.push_back(in_bytes(kConfigured, "limits.disk_free", configured.disk_free.bytes,
                          "that are left free on the disk of the state folder",
                          "nothing is fetched until there is more (disk_low in the log)"));
   return all;

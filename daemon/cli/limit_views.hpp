@@ -13,7 +13,7 @@ namespace kith::daemon {
 /// An array of {group, name, value, unit, what, then}; `unit` is "bytes", "seconds" or null.
 [[nodiscard]] nlohmann::json limits_json(const Config::Limits& configured);
 
-/// Of limits_json().
+/// What limits_json() gives, as a table for people.
 [[nodiscard]] Lines limits_lines(const nlohmann::json& limits);
 
 /// docs/limits.md.

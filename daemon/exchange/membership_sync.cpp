@@ -180,9 +180,12 @@ void MembershipSync::renewed(const net::Member& peer) {
   const auto* const entry = host_.directory().find(peer.id);
   if (entry == nullptr || !entry->card) return;
   const std::string addresses = boost::algorithm::join(entry->card->addresses, ", ");
-  log::info("peer_renewed",
+  const auto& before = shared_.membership.record().cards;
+  const bool first = std::ranges::find(before, peer.id, &net::Card::node) == before.end();
+  log::info(first ? "peer_introduced" : "peer_renewed",
             {{"peer", peer.name}, {"id", to_string(peer.id)}, {"addresses", addresses}});
-  shared_.audit("renewed", {{"name", peer.name},
+  shared_.audit(first ? "introduced" : "renewed",
+                           {{"name", peer.name},
                             {"id", to_string(peer.id)},
                             {"channel", crypto::to_hex(entry->card->channel.key)},
                             {"addresses", entry->card->addresses}});

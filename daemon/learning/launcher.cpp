@@ -8,7 +8,9 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <chrono>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <string>
 #include <string_view>
@@ -25,6 +27,7 @@ namespace kith::daemon {
 namespace {
 
 constexpr int kWorkerFd = 3;
+constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(5);  // with the launcher
 
 // What a program that computes may want to know of its surroundings.  All else, as the passwords
 // that some put there, is not the worker's business.
@@ -99,6 +102,18 @@ std::pair<int, Started> make_process(const Program& program, int socket, int wor
   return {got > 0 ? error : 0, std::move(started)};
 }
 
+/// A worker is told one file a line (KITH_FILES).
+void require_lines(const Program& program) {
+  for (const auto& file : program.files) {
+    std::string name = file.string();
+    if (name.find('\n') == name.npos) continue;
+    std::ranges::replace(name, '\n', ' ');
+    throw Failure(EX_CONFIG, "the path " + name +
+                                 " has a line break in it, and a worker cannot be told such a file: "
+                                 "rename it");
+  }
+}
+
 Started or_failure(const Program& program, std::pair<int, Started> made) {
   if (made.first == 0) return std::move(made.second);
   throw Failure(EX_UNAVAILABLE, "cannot start the worker " + program.command.string() + ": " +
@@ -124,12 +139,14 @@ void launch_for_ever(pipe::Pipe pipe, const Program& program) {
 }  // namespace
 
 Started start(const Program& program, int socket, int words) {
+  require_lines(program);
   auto made = make_process(program, socket, words, 0);
   if (made.first != 0 && made.second.pid > 0) ::waitpid(made.second.pid, nullptr, 0);
   return or_failure(program, std::move(made));
 }
 
 Launcher::Launcher(Program program) : program_(std::move(program)), pipe_(pipe::Fd()) {
+  require_lines(program_);
   auto [ours, theirs] = pipe::make_pipe();
   const pid_t pid = ::fork();
   if (pid < 0) {
@@ -163,8 +180,14 @@ Started Launcher::start(int socket, int words) {
     message.file = pipe::Fd(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
     return message.file && pipe_.send(message);
   };
-  const bool asked = hand_over(socket) && hand_over(words);
-  auto answer = asked ? pipe_.receive() : std::nullopt;
+  // The network waits meanwhile, so not for long.
+  const auto answers = [this] {
+    pollfd answer{pipe_.native_handle(), POLLIN, 0};
+    return ::poll(&answer, 1, static_cast<int>(kPatience.count())) > 0;
+  };
+  const bool asked = pipe_.native_handle() >= 0 && hand_over(socket) && hand_over(words);
+  auto answer = asked && answers() ? pipe_.receive() : std::nullopt;
+  if (!answer) pipe_ = pipe::Pipe(pipe::Fd());  // what it may answer later would be taken for another
   int error = 0;
   Started started;
   if (answer) {
@@ -175,7 +198,8 @@ Started Launcher::start(int socket, int words) {
     started.handle = std::move(answer->file);
   }
   if (!answer || (error == 0 && started.pid <= 0)) {
-    throw Failure(EX_SOFTWARE, "the process that starts workers is gone; start the node again");
+    throw Failure(EX_SOFTWARE,
+                  "the process that starts workers is gone, or stopped; start the node again");
   }
   if (error != 0 && started.pid > 0) ::waitpid(started.pid, nullptr, 0);
   return or_failure(program_, {error, std::move(started)});

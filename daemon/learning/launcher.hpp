@@ -37,7 +37,7 @@ class Launcher {
   /// What is in memory by now, the launcher has too: make it before keys are loaded.
   explicit Launcher(Program program);
 
-  /// As start() does; the worker is this process's own child.
+  /// As start() does; the worker is this process's own child.  Waits 5 s at most.
   [[nodiscard]] Started start(int socket, int words);
 
  private:

@@ -114,8 +114,8 @@ std::optional<Passphrase> passphrase_of_file() {
 }
 
 /// What is in exactly this file, and the passphrase that it took, if it did: the one that is given,
-/// or else one that is asked for.
-crypto::StoredKey load(const fs::path& file, crypto::KeyKind kind,
+/// or else one that is asked for.  Without a kind, a key of either.
+crypto::StoredKey load(const fs::path& file, std::optional<crypto::KeyKind> kind,
                        std::optional<Passphrase>& passphrase) {
   const auto ask = [&] {
     if (!passphrase) passphrase = passphrase_of_file();
@@ -123,7 +123,8 @@ crypto::StoredKey load(const fs::path& file, crypto::KeyKind kind,
     return copy_of(*passphrase);
   };
   try {
-    return crypto::load_key_file(file, kind, ask);
+    if (!kind) return crypto::load_key_file(file, ask);
+    return crypto::load_key_file(file, *kind, ask);
   } catch (const crypto::KeyFileDamaged& error) {
     throw Failure(EX_DATAERR, error.what());
   } catch (const crypto::KeyFileError& error) {
@@ -220,15 +221,16 @@ void renew_channel_key(const fs::path& file) {
   replace(file, crypto::StoredKey::of(before.node, crypto::ChannelKey::generate()), seal);
 }
 
-void seal_key_file(const fs::path& file, crypto::KeyKind kind, const Passphrase* passphrase) {
+void seal_key_file(const fs::path& file, const Passphrase* passphrase) {
   std::optional<Passphrase> current;
+  const crypto::StoredKey key = load(file, std::nullopt, current);
   const fs::path former = former_key(file);
-  if (kind == crypto::KeyKind::channel && fs::exists(former)) {
+  if (key.kind == crypto::KeyKind::channel && fs::exists(former)) {
     const auto since = fs::last_write_time(former);
-    replace(former, load(former, kind, current), passphrase);
+    replace(former, load(former, key.kind, current), passphrase);
     fs::last_write_time(former, since);  // its time goes on
   }
-  replace(file, load(file, kind, current), passphrase);
+  replace(file, key, passphrase);
 }
 
 crypto::Passphrase new_passphrase() {

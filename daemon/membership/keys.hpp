@@ -38,7 +38,7 @@ struct KeyFiles {
 /// Makes what is missing of the two keys; the node that they are of.  Throws Failure.
 [[nodiscard]] crypto::Identity make_keys(const KeyFiles& files);
 
-/// Of a channel key file: where the former key lies, if there is one.
+/// Where the former channel key lies, if there is one, beside the file of the present one.
 [[nodiscard]] std::filesystem::path former_key(const std::filesystem::path& file);
 /// When the former key is not answered to any more.
 [[nodiscard]] std::chrono::system_clock::time_point overlap_end(
@@ -47,10 +47,9 @@ struct KeyFiles {
 /// Makes a new channel key, and keeps the one that is there now as the former one; both as sealed
 /// as the file is now.  Throws Failure; then the key is as it was.
 void renew_channel_key(const std::filesystem::path& file);
-/// Seals what is in a key file, and the former key beside it, with a passphrase; nullptr: takes it
-/// away.
-void seal_key_file(const std::filesystem::path& file, crypto::KeyKind kind,
-                   const crypto::Passphrase* passphrase);
+/// Seals the key in a file, of either kind, with a passphrase, and with a channel key the former one
+/// beside it; nullptr: takes the passphrase away.  Throws Failure.
+void seal_key_file(const std::filesystem::path& file, const crypto::Passphrase* passphrase);
 /// A new passphrase: from that file, or asked for twice.  Throws Failure.
 [[nodiscard]] crypto::Passphrase new_passphrase();
 
@@ -68,7 +67,7 @@ struct CardDraft {
                                   const CardDraft& draft, const net::Hash& founded,
                                   std::chrono::system_clock::time_point now,
                                   std::uint64_t later_than = 0);
-/// The same, and writes it into `files.card`.
+/// Signs a card as make_card() does, and writes it into `files.card`.
 [[nodiscard]] net::Card write_card(const KeyFiles& files, const crypto::Identity& node,
                                    const CardDraft& draft, const net::Hash& founded,
                                    std::chrono::system_clock::time_point now,

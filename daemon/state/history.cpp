@@ -27,10 +27,12 @@ std::vector<std::uint64_t> thinned(std::vector<std::uint64_t> rounds, std::size_
   assert(most != 1);
   if (most == 0) return {};
   while (rounds.size() > most) {
-    // The one without which the gap is least, measured by how long ago it is.
+    // The one without which the gap is least, measured by how long ago it is.  In the last eighth of
+    // all rounds that hardly counts: else nearly all would be kept there.
     const auto gap = [&](std::size_t i) {
+      const auto all = static_cast<double>(rounds.back());
       const auto ago = static_cast<double>(rounds.back() - rounds[i - 1]);
-      return static_cast<double>(rounds[i + 1] - rounds[i - 1]) / ago;
+      return static_cast<double>(rounds[i + 1] - rounds[i - 1]) / (ago + all / 8);
     };
     std::size_t least = 1;
     for (std::size_t i = 2; i + 1 < rounds.size(); ++i) {

@@ -39,6 +39,7 @@ BOOST_AUTO_TEST_CASE(limits_have_values_with_units_and_say_what_happens) {
   BOOST_TEST(value("unauthenticated").at("value") == 64);
   BOOST_TEST(value("unauthenticated").at("unit").is_null());
   BOOST_TEST(value("limits.disk").at("value") == 64 << 20);
+  BOOST_TEST(value("audit.log").at("value") == 32 << 20);
   for (const json& limit : limits) BOOST_TEST(!limit.at("then").get<std::string>().empty());
 }
 

@@ -111,6 +111,36 @@ BOOST_AUTO_TEST_CASE(program_that_cannot_be_started_is_named_and_the_next_try_is
   }) == 0);
 }
 
+BOOST_AUTO_TEST_CASE(launcher_that_was_stopped_holds_nobody_up_for_long) {
+  const int status = apart([] {
+    Launcher launcher({KITH_FAKE_WORKER});
+    std::ifstream children("/proc/self/task/" + std::to_string(gettid()) + "/children");
+    pid_t it = -1;
+    if (!(children >> it) || kill(it, SIGSTOP) != 0) return false;
+    for (int i = 0; i < 2; ++i) {
+      asio::io_context io;
+      try {
+        WorkerProcess worker(io, by(launcher));
+        return false;
+      } catch (const Failure& failure) {
+        if (failure.code() != EX_SOFTWARE) return false;
+      }
+    }
+    return kill(it, SIGKILL) == 0;
+  });
+  BOOST_TEST(status == 0);
+}
+
+BOOST_AUTO_TEST_CASE(path_with_a_line_break_is_refused_in_one_sentence) {
+  const Program program{KITH_FAKE_WORKER, false, {"/data/images", "/data/la\nbels"}};
+  const auto is_right = [](const Failure& failure) {
+    return failure.code() == EX_CONFIG &&
+           std::string_view(failure.what()).find("/data/la bels") != std::string_view::npos;
+  };
+  BOOST_CHECK_EXCEPTION((void)start(program, 0, 1), Failure, is_right);
+  BOOST_CHECK_EXCEPTION(Launcher{program}, Failure, is_right);
+}
+
 BOOST_AUTO_TEST_CASE(launcher_ends_with_whoever_made_it_and_keeps_nothing_of_it_open) {
   int ends[2];
   BOOST_TEST_REQUIRE(pipe2(ends, O_CLOEXEC) == 0);

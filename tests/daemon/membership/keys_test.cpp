@@ -9,6 +9,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cstdlib>
+#include <string_view>
+
 namespace keys_test {
 
 using namespace kith;
@@ -50,6 +53,28 @@ BOOST_AUTO_TEST_CASE(channel_key_without_its_node_key_is_not_given_to_another_no
   fs::remove(files.node);
   BOOST_TEST(code_of([&] { (void)make_keys(files); }) == EX_NOINPUT);
   BOOST_TEST(!fs::exists(files.node));
+}
+
+BOOST_AUTO_TEST_CASE(key_file_is_sealed_and_opened_as_what_it_holds_wherever_it_lies) {
+  const fs::path stick = folder.path() / "stick";
+  fs::rename(files.node, stick);
+  crypto::Passphrase passphrase;
+  for (const char letter : std::string_view("correct horse")) {
+    passphrase.text.data()[passphrase.size++] = static_cast<std::byte>(letter);
+  }
+  seal_key_file(stick, &passphrase);
+  seal_key_file(files.channel, &passphrase);
+  for (const fs::path& file : {stick, files.channel}) {
+    BOOST_TEST(read_text(file, 1 << 10).starts_with("kith-sealed"), file.string());
+  }
+  const fs::path word = folder.path() / "word";
+  write_whole(word, as_byte_view("correct horse\n"));
+  ::setenv("KITH_PASSPHRASE_FILE", word.c_str(), 1);
+  seal_key_file(stick, nullptr);
+  seal_key_file(files.channel, nullptr);
+  ::unsetenv("KITH_PASSPHRASE_FILE");
+  BOOST_TEST((load_node_key(stick).id() == node.id()));
+  BOOST_TEST((load().id == node.id()));
 }
 
 BOOST_AUTO_TEST_CASE(former_key_is_kept_for_the_overlap_and_then_removed) {
