@@ -159,6 +159,24 @@ def test_card_is_in_force_at_once_and_the_others_hear_of_it(scene):
         assert link.end() == "outdated_key"
 
 
+def test_first_card_of_a_new_member_introduces_it_and_the_next_renews_it():
+    with Scene(["honest"]) as scene, scene.join("honest") as honest:
+        late = Identity("newcomer")
+        members = [*scene.charter.members, late.member()]
+        honest.send(CharterVersion(scene.signed(scene.successor(scene.charter, members=members))))
+        scene.until("it is a member", lambda: scene.followed() == 3)
+        honest.send(Cards([late.card(scene.founded)]))
+        scene.until("its card is taken", lambda: scene.log("peer_introduced", "newcomer"))
+        assert not scene.log("peer_renewed", "newcomer")
+        late.use_channel(digest(b"another"))
+        honest.send(Cards([late.card(scene.founded, issued=int(time.time()))]))
+        scene.until("and the next", lambda: scene.log("peer_renewed", "newcomer"))
+        assert len(scene.log("peer_introduced", "newcomer")) == 1
+        entries = lambda: (scene.node.directory / "state" / "audit.log").read_text().splitlines()
+        told = lambda: [entry["event"] for entry in map(json.loads, entries()) if entry.get("name") == "newcomer"]
+        scene.until("both are on record", lambda: told() == ["introduced", "renewed"])
+
+
 def test_connection_of_a_former_key_ends():
     with Scene(["renewed", "reader"]) as scene, scene.join("renewed") as old, scene.join("reader") as reader:
         old.ping()

@@ -41,6 +41,7 @@ struct Founder : CryptoReady {
     test::append(chain, test::signed_by(first, {1}));
     (void)write_card(files, node, {"m1", {}}, chain.founded(), std::chrono::system_clock::now());
     finish(7, 7);
+    AuditLog(config.node.state / kAuditLog).append("opened", json::object(), Sync::yes);
   }
   /// The node noted one round, and its checkpoint is of another, or of the same.
   void finish(std::uint64_t noted, std::uint64_t of_checkpoint) {
@@ -71,7 +72,6 @@ struct Founder : CryptoReady {
 BOOST_FIXTURE_TEST_SUITE(exported_model_tests, Founder)
 
 BOOST_AUTO_TEST_CASE(served_model_leaves_with_a_card_that_its_charter_vouches_for) {
-  AuditLog(config.node.state / kAuditLog).append("opened", {}, Sync::yes);
   const ExportedModel made = export_model(config, "m.safetensors");
   const auto model = std::get<model::Snapshot>(model::read_snapshot(made.model));
   BOOST_TEST((model.schema == model::Schema{{{"b", {1}}, {"w", {2}}}}));
