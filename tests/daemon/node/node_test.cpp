@@ -193,7 +193,9 @@ struct Nodes : CryptoReady {
     (void)ask(node, "POST", "/v1/deny", {{"who", to_string(peer.self.id)}});
   }
   nlohmann::json merge(const TestNode& node, const fs::path& file) {
-    return ask(node, "POST", "/v1/charter/merge", {{"files", {file.string()}}});
+    const Bytes bytes = read_whole(file, 1 << 20).value();
+    const nlohmann::json offered{{"name", file.string()}, {"content", crypto::to_base64(bytes)}};
+    return ask(node, "POST", "/v1/charter/merge", {{"files", {offered}}});
   }
   /// What `node`, which runs, learns.
   crypto::Hash task_of(const TestNode& node) {
