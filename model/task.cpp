@@ -144,8 +144,14 @@ std::optional<std::string> data_problem(const Task& task) {
     }
     if (!task.columns.empty()) return "column must be left out, except for an mlp";
   }
-  if (kind == DataKind::pictures && !all_within(task.input, kMaxImageSide)) {
-    return "input must be channels, height and width, each from 1 to " + text(kMaxImageSide);
+  if (kind == DataKind::pictures) {
+    const std::size_t sides = task.input.size();
+    if (sides < 1 || sides > 4 || !all_within(task.input, kMaxImageSide)) {
+      return "input must be 1 to 4 numbers from 1 to " + text(kMaxImageSide);
+    }
+    if (task.model != "mlp" && sides != 3) {
+      return "input must be channels, height and width, for a " + task.model;
+    }
   }
   return std::nullopt;
 }

@@ -20,7 +20,8 @@ struct Task {
   std::string name;             ///< 1 to 64 of a-z A-Z 0-9 . _ -
   std::string model = "mlp";    ///< "mlp", "cnn", "resnet" or "gru-lm"
   std::vector<unsigned> sizes;  ///< what the model makes of them: docs/configuration.md
-  std::array<unsigned, 3> input{1, 28, 28};  ///< of pictures: channels, height, width
+  /// Of one example: channels, height and width of pictures; of arrays 1 to 4 sides.
+  std::vector<unsigned> input{1, 28, 28};
   std::vector<Column> columns{};             ///< of a table (mlp)
   std::filesystem::path vocabulary{};  ///< of text (gru-lm): its words; where it lies is local
   std::string vocabulary_hash{};       ///< of its words, in hexadecimal

@@ -106,7 +106,6 @@ inline std::string kind(const std::vector<std::string>&) { return "a list of tex
 inline std::string kind(const std::vector<fs::path>&) { return "a list of paths"; }
 inline std::string kind(const std::vector<unsigned>&) { return "a list of whole numbers"; }
 inline std::string kind(const std::vector<double>&) { return "a list of numbers"; }
-inline std::string kind(const std::array<unsigned, 3>&) { return "a list of three whole numbers"; }
 std::string kind(Enumeration auto value) {
   std::vector<std::string_view> names;
   for (const auto& choice : Choices<decltype(value)>::all) names.push_back(choice.name);
@@ -179,12 +178,6 @@ bool read(const toml::node& node, std::vector<Element>& value) {
   value = std::move(elements);
   return true;
 }
-inline bool read(const toml::node& node, std::array<unsigned, 3>& value) {
-  std::vector<unsigned> elements;
-  if (!read(node, elements) || elements.size() != value.size()) return false;
-  std::ranges::copy(elements, value.begin());
-  return true;
-}
 
 // Each show() writes TOML.
 template <class Node>
@@ -224,7 +217,6 @@ inline std::string show(const std::vector<std::string>& values) { return show_li
 inline std::string show(const std::vector<fs::path>& values) { return show_list(values); }
 inline std::string show(const std::vector<unsigned>& values) { return show_list(values); }
 inline std::string show(const std::vector<double>& values) { return show_list(values); }
-inline std::string show(const std::array<unsigned, 3>& values) { return show_list(values); }
 
 template <Enumeration Enum>
 std::string show(const std::vector<Enum>& values) {

@@ -1,6 +1,7 @@
 #include "model/data/dataset.hpp"
 
 #include "crypto/hash.hpp"
+#include "model/data/array.hpp"
 #include "model/data/cifar.hpp"
 #include "model/data/images.hpp"
 #include "model/data/split.hpp"
@@ -20,16 +21,109 @@ namespace {
 using std::filesystem::path;
 using Files = std::vector<path>;
 
-std::string shape_text(std::size_t channels, std::size_t height, std::size_t width) {
-  return std::to_string(channels) + " x " + std::to_string(height) + " x " + std::to_string(width);
-}
-
 void append(Samples& all, Samples more) {
   all.inputs.insert(all.inputs.end(), more.inputs.begin(), more.inputs.end());
   all.targets.insert(all.targets.end(), more.targets.begin(), more.targets.end());
   all.values.insert(all.values.end(), more.values.begin(), more.values.end());
   all.groups.insert(all.groups.end(), more.groups.begin(), more.groups.end());
   all.times.insert(all.times.end(), more.times.begin(), more.times.end());
+}
+
+// ---- Arrays ----
+
+std::string in_example(std::size_t i) {
+  return " in example " + std::to_string(i) + " (the first is 0)";
+}
+
+/// The answers as numbers, from task.target_range to -1..1, and on beyond.
+std::vector<float> scaled_answers(const Array& answers, const model::Task& task, const path& file) {
+  constexpr double kMost = 1e6;
+  const double low = task.target_range[0];
+  const double high = task.target_range[1];
+  std::vector<float> values = floats(answers);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double value = 2 * ((values[i] - low) / (high - low)) - 1;
+    if (!(std::abs(value) <= kMost)) {
+      throw DataError(file.string() + " has an answer that is no number, or too far from " +
+                      "task.target_range," + in_example(i) + "; correct it or the range");
+    }
+    values[i] = static_cast<float>(value);
+  }
+  return values;
+}
+
+std::vector<std::int64_t> label_answers(const Array& answers, const model::Task& task,
+                                        const path& file) {
+  auto labels = integers(answers);
+  if (!labels) {
+    throw DataError(file.string() + " has answers that are no whole numbers; to predict numbers, "
+                    "set task.loss to \"squared\"");
+  }
+  for (std::size_t i = 0; i < labels->size(); ++i) {
+    const std::int64_t label = (*labels)[i];
+    if (label >= 0 && label < static_cast<std::int64_t>(task.classes)) continue;
+    throw DataError(file.string() + " has the label " + std::to_string(label) + in_example(i) +
+                    ", but the task's classes are 0 to " + std::to_string(task.classes - 1) +
+                    "; correct the labels or task.classes");
+  }
+  return *std::move(labels);
+}
+
+/// Of one file, or of two NPY files.
+Samples samples_of(const ArrayExamples& examples, const model::Task& task, const path& file) {
+  const auto& shape = examples.inputs.shape;
+  if (!std::ranges::equal(std::span(shape).subspan(1), task.input)) {
+    throw DataError(file.string() + " has inputs of " + shape_text(shape) +
+                    ", of which an example is " + shape_text({shape.begin() + 1, shape.end()}) +
+                    ", but the task wants " +
+                    shape_text({task.input.begin(), task.input.end()}) +
+                    "; convert the array or correct task.input");
+  }
+  if (shape[0] == 0) throw DataError(file.string() + " holds no example; name a file with some");
+  Samples samples;
+  samples.shape.assign(task.input.begin(), task.input.end());
+  samples.inputs = floats(examples.inputs);
+  const std::size_t size = samples.inputs.size() / shape[0];
+  for (std::size_t i = 0; i < samples.inputs.size(); ++i) {
+    if (std::isfinite(samples.inputs[i])) continue;
+    throw DataError(file.string() + " has an input that is no finite number (NaN or infinite)" +
+                    in_example(i / size) +
+                    "; fill in what is missing, or leave the example out");
+  }
+  if (examples.inputs.type == Array::Type::uint8) {
+    for (float& input : samples.inputs) input = input / 127.5F - 1.0F;
+  }
+  if (model::is_regression(task)) {
+    samples.values = scaled_answers(examples.answers, task, file);
+  } else {
+    samples.targets = label_answers(examples.answers, task, file);
+  }
+  if (!examples.groups) return samples;
+  const auto groups = integers(*examples.groups);
+  if (!groups) throw DataError(file.string() + " has groups that are no whole numbers; number them");
+  for (const std::int64_t group : *groups) samples.groups.push_back(std::to_string(group));
+  return samples;
+}
+
+Samples read_arrays(const Files& files, const model::Task& task, Noticed& noticed) {
+  Samples all;
+  for (std::size_t i = 0; i < files.size();) {
+    const auto examples = read_array_examples(std::span(files).subspan(i));
+    Samples more = samples_of(examples, task, files[i]);
+    const bool pixels = examples.inputs.type == Array::Type::uint8;
+    noticed.files.push_back({.file = files[i],
+                             .examples = more.count(),
+                             .format = std::string(name(examples.inputs.type)) +
+                                       (pixels ? ", from 0..255 to -1..1" : ", as they are")});
+    if (i > 0 && more.groups.empty() != all.groups.empty()) {
+      throw DataError(files[i].string() + " has groups and the files before have none, or the other "
+                      "way round; give all files an array group, or none");
+    }
+    all.shape = more.shape;
+    append(all, std::move(more));
+    i += files[i].extension() == ".npy" ? 2U : 1U;
+  }
+  return all;
 }
 
 // ---- Pictures ----
@@ -53,10 +147,10 @@ CifarLabel cifar_label(const model::Task& task) {
 Samples samples_of(const Examples& examples, const model::Task& task, const path& images,
                    const path& labels) {
   const auto& [count, channels, height, width, pixels] = examples.images;
-  if (channels != task.input[0] || height != task.input[1] || width != task.input[2]) {
-    throw DataError("the images of " + images.string() + " are " +
-                    shape_text(channels, height, width) + " but the task wants " +
-                    shape_text(task.input[0], task.input[1], task.input[2]) +
+  const std::vector<std::uint64_t> shape{channels, height, width};
+  if (!std::ranges::equal(shape, task.input)) {
+    throw DataError("the images of " + images.string() + " are " + shape_text(shape) +
+                    " but the task wants " + shape_text({task.input.begin(), task.input.end()}) +
                     " (channels x height x width); convert the images or correct task.input");
   }
   if (count == 0) throw DataError(images.string() + " holds no image; name a file with some");
@@ -67,7 +161,7 @@ Samples samples_of(const Examples& examples, const model::Task& task, const path
                     "; correct the labels or task.classes");
   }
   Samples samples;
-  samples.shape = {task.input[0], task.input[1], task.input[2]};
+  samples.shape.assign(task.input.begin(), task.input.end());
   samples.inputs.resize(pixels.size());
   std::ranges::transform(pixels, samples.inputs.begin(), [](std::uint8_t pixel) {
     return static_cast<float>(pixel) / 127.5F - 1.0F;
@@ -76,7 +170,8 @@ Samples samples_of(const Examples& examples, const model::Task& task, const path
   return samples;
 }
 
-Samples read_pictures(const Files& files, const model::Task& task) {
+Samples read_pictures(const Files& files, const model::Task& task, Noticed& noticed) {
+  if (std::ranges::all_of(files, is_array_file)) return read_arrays(files, task, noticed);
   const auto is_cifar = [](const path& file) {
     return (file.extension() == ".gz" ? file.stem() : file).extension() == ".bin";
   };
@@ -151,7 +246,7 @@ Samples read_tables(const Files& files, const model::Task& task, Noticed& notice
 Samples read_samples(const Files& files, const model::Task& task, Noticed& noticed) {
   switch (model::data_kind(task)) {
     case model::DataKind::pictures:
-      return read_pictures(files, task);
+      return read_pictures(files, task, noticed);
     case model::DataKind::text:
       return read_text(files, task);
     case model::DataKind::table:

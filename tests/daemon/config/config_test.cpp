@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(what_is_left_out_has_its_default) {
   BOOST_TEST((config.learning.strategy == "lia"));
   BOOST_TEST((config.learning.gather == 2s));
   BOOST_TEST(config.learning.score_examples == 512U);
-  BOOST_TEST((config.task.input == std::array<unsigned, 3>{1, 28, 28}));
+  BOOST_TEST((config.task.input == std::vector<unsigned>{1, 28, 28}));
   BOOST_TEST(config.limits.disk.bytes == 2ULL << 30);
 }
 
