@@ -350,14 +350,12 @@ const std::vector<Section<Config>>& sections() {
       section<Config, Data>(
           "data", [](Config& config) -> Data& { return config.data; },
           "This node's own data, which never leave it. Files may be compressed with gzip.",
-          {required(
-               "train", &Data::train, some_files(),
-               "Files to learn from. Pictures: folders with a folder of PNG or JPEG files for each "
-               "class; two IDX files as MNIST has, images and labels, or several such pairs; "
-               "or CIFAR's .bin files, where task.classes tells CIFAR-10 (10), and the coarse "
-               "(20) and the fine labels (100) of CIFAR-100 apart. Arrays: .npz or "
-               ".safetensors files with x and y, or .npy files, inputs and answers in turn. "
-               "Text: a sentence a line. Tables: CSV and its relatives."),
+          {required("train", &Data::train, some_files(),
+                    "Files to learn from. Pictures: two IDX files as MNIST has, images and "
+                    "labels; or CIFAR's .bin files, where task.classes tells CIFAR-10 (10), and "
+                    "the coarse (20) and the fine labels (100) of CIFAR-100 apart. Arrays: .npz or "
+                    ".safetensors files with x and y, or .npy files, inputs and answers in turn. "
+                    "Text: a sentence a line. Tables: CSV and its relatives."),
            key("test", &Data::test, files(),
                "Such files that are used for nothing but the accuracy that is reported. Empty: "
                "none."),
