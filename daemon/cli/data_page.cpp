@@ -171,9 +171,9 @@ std::string bitmap(std::span<const float> pixels, std::size_t channels, std::siz
 }
 
 std::string contact_sheet(const data::Dataset& dataset, const model::Task& task) {
-  const auto [channels, height, width] = task.input;
+  if (task.input.size() != 3 || (task.input[0] != 1 && task.input[0] != 3)) return "";
+  const std::size_t channels = task.input[0], height = task.input[1], width = task.input[2];
   const data::Samples& train = dataset.train;
-  if (channels != 1 && channels != 3) return "";
   std::string html = "<section><h2>Pictures, as the model sees them</h2>\n";
   const std::size_t size = train.inputs.size() / train.count();
   for (std::size_t i = 0; i < std::min(kPictures, train.count()); ++i) {
@@ -213,9 +213,7 @@ std::string data_page(const data::CheckReport& report, const data::Dataset& data
     html += "<section><h2>What is predicted</h2>" + drawn(*report.target) + "</section>\n";
   }
   if (!report.columns.empty()) html += column_table(report);
-  if (model::data_kind(task) == model::DataKind::pictures && task.model != "mlp") {
-    html += contact_sheet(dataset, task);
-  }
+  if (model::data_kind(task) == model::DataKind::pictures) html += contact_sheet(dataset, task);
   return html + "</main></body></html>\n";
 }
 
