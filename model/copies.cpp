@@ -14,7 +14,7 @@ constexpr float kSure = 1e-3F;
 bool Copies::same(std::span<const float> a, std::span<const float> b) const {
   const std::size_t both = std::min(a.size(), b.size());
   const auto close = [](float x, float y) { return std::abs(x - y) <= kRounding; };
-  const auto tells = [this](float loss) { return loss > kSure && loss < cut_ - kRounding; };
+  const auto tells = [this](float loss) { return loss > kSure && loss < worst_ - kSure; };
   return std::ranges::equal(a.first(both), b.first(both), close) &&
          std::ranges::count_if(a.first(both), tells) >= static_cast<std::ptrdiff_t>(kFewest);
 }

@@ -23,6 +23,11 @@ std::span<const float> losses_of(Served served, const ServingLosses& losses) {
   return losses.baseline;
 }
 
+/// What a Doubt calls it.
+std::string question(Served served, Served other) {
+  return std::string(name(served)) + " against " + std::string(name(other));
+}
+
 std::string loss_text(double value) {
   char buffer[32];
   const auto end =
@@ -50,13 +55,25 @@ std::string_view name(Served served) {
   return "baseline";
 }
 
-GateDecision choose_served(const ServingLosses& losses, double slack) {
-  const auto not_clearly_worse_than_any = [&](Served candidate) {
-    return std::ranges::none_of(kPreference, [&](Served other) {
-      return clearly_worse(losses_of(candidate, losses), losses_of(other, losses), slack);
-    });
+bool Gate::baseline_in_question() const {
+  return !doubt_.clearly_worse(question(Served::baseline, Served::averaged));
+}
+
+GateDecision Gate::choose(std::uint64_t round, const ServingLosses& losses) {
+  const auto worse = [&](Served candidate, Served other) {
+    return candidate != other &&
+           doubt_.clearly_worse(question(candidate, other), round, losses_of(candidate, losses),
+                                losses_of(other, losses));
   };
-  const auto best = std::ranges::find_if(kPreference, not_clearly_worse_than_any);
+  // All pairs are looked at, since what this round says of each counts in later ones.
+  std::array<bool, kPreference.size()> beaten{};
+  for (std::size_t i = 0; i < kPreference.size(); ++i) {
+    for (const Served other : kPreference) {
+      if (worse(kPreference[i], other)) beaten[i] = true;
+    }
+  }
+  const auto* const best =
+      kPreference.begin() + (std::ranges::find(beaten, false) - beaten.begin());
   if (best == kPreference.end()) {
     return {Served::baseline,
             "serving the baseline, as no model has a finite loss (" + numbers(losses) + ")"};

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "model/doubt.hpp"
 #include "model/paired.hpp"
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,11 +31,20 @@ struct GateDecision {
   std::string reason;  ///< one sentence with the numbers
 };
 
-/// Picks what to serve: the averaged model, unless another is clearly better; then the partial,
-/// unless the baseline is clearly better.  Never a model that is *clearly worse than the baseline*,
-/// on the interval of the paired difference: with few validation examples a point estimate would
-/// turn good averages down by chance, and with many the interval is narrow.  A mean loss that is
-/// not finite never wins; if none is finite the baseline is served.
-[[nodiscard]] GateDecision choose_served(const ServingLosses& losses, double slack = kSlack);
+/// Picks what to serve, round after round: the averaged model, unless another is clearly better;
+/// then the partial, unless the baseline is clearly better.  With few validation examples a point
+/// estimate would turn good averages down by chance; but what all rounds say is more than what one
+/// says (Doubt), and a model that is a little worse in each is not served for long.  A mean loss
+/// that is not finite never wins; if none is finite the baseline is served.
+class Gate {
+ public:
+  explicit Gate(double slack = kSlack) : doubt_(slack) {}
+  [[nodiscard]] GateDecision choose(std::uint64_t round, const ServingLosses& losses);
+  /// False if by all rounds together the baseline is clearly worse than the averaged model.
+  [[nodiscard]] bool baseline_in_question() const;
+
+ private:
+  Doubt doubt_;
+};
 
 }  // namespace kith::model

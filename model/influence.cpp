@@ -1,7 +1,6 @@
 #include "model/influence.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -15,23 +14,15 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 using Gains = std::vector<double>;  // by how much each example's loss is below the reference's
 
-double clipped(float loss, double clip) {
-  return std::isfinite(loss) ? std::min<double>(loss, clip) : clip;
-}
-
-Gains gains(std::span<const float> reference, std::span<const float> losses, double clip) {
+Gains gains(std::span<const float> reference, std::span<const float> losses) {
   if (reference.size() != losses.size()) {
     throw std::invalid_argument("influence needs the losses of the same examples: there are " +
                                 std::to_string(reference.size()) + " of the reference and " +
                                 std::to_string(losses.size()) + " of the model");
   }
-  if (!(clip > 0 && clip < kInfinity)) {
-    throw std::invalid_argument("influence needs a finite clip level above zero");
-  }
   Gains result(losses.size());
-  std::ranges::transform(reference, losses, result.begin(), [clip](float before, float after) {
-    return clipped(before, clip) - clipped(after, clip);
-  });
+  std::ranges::transform(reference, losses, result.begin(),
+                         [](double before, double after) { return before - after; });
   return result;
 }
 
@@ -114,29 +105,23 @@ RelativeInfluence compare(const Gains& peer, const Gains& own, const Gains& subs
 
 }  // namespace
 
-double clip_level(std::uint64_t classes, double factor) {
-  assert(classes >= 2);
-  return factor * std::log(static_cast<double>(classes));
-}
-
-Estimate lazy_influence(std::span<const float> reference_losses, std::span<const float> peer_losses,
-                        double clip) {
-  return estimate(gains(reference_losses, peer_losses, clip));
+Estimate lazy_influence(std::span<const float> reference_losses,
+                        std::span<const float> peer_losses) {
+  return estimate(gains(reference_losses, peer_losses));
 }
 
 RelativeInfluence relative_influence(std::span<const float> reference_losses,
                                      std::span<const float> own_losses,
-                                     std::span<const float> peer_losses, double clip, double z) {
-  return compare(gains(reference_losses, peer_losses, clip),
-                 gains(reference_losses, own_losses, clip), {}, z);
+                                     std::span<const float> peer_losses, double z) {
+  return compare(gains(reference_losses, peer_losses), gains(reference_losses, own_losses), {}, z);
 }
 
 std::vector<RelativeInfluence> relative_influences(
     std::span<const float> reference_losses, std::span<const float> own_losses,
-    std::span<const std::span<const float>> peers_losses, double clip, double z) {
-  const auto own = gains(reference_losses, own_losses, clip);
+    std::span<const std::span<const float>> peers_losses, double z) {
+  const auto own = gains(reference_losses, own_losses);
   std::vector<Gains> peers;
-  for (const auto losses : peers_losses) peers.push_back(gains(reference_losses, losses, clip));
+  for (const auto losses : peers_losses) peers.push_back(gains(reference_losses, losses));
   const auto substitute = best_peers(peers);
   std::vector<RelativeInfluence> result;
   for (const auto& peer : peers) result.push_back(compare(peer, own, substitute, z));

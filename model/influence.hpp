@@ -9,16 +9,10 @@
 /// Lazy influence (Rokvic, Danassis, Faltings: pFedLIA, arXiv 2505.02540): how much a peer's
 /// partial model lowers the loss on this node's own validation data.
 ///
-/// All losses here are per example, of one and the same list of validation examples in one and the
-/// same order, so that two models are compared example by example (paired): what makes an example
-/// hard for both cancels out.
+/// All losses here are scores (model/score.hpp) per example, of one and the same list of validation
+/// examples in one and the same order, so that two models are compared example by example (paired):
+/// what makes an example hard for both cancels out.
 namespace kith::model {
-
-inline constexpr double kClipFactor = 1.5;  ///< times the loss of guessing
-
-/// Where a loss is cut, so that a few wild examples do not decide: factor * ln(classes), the loss
-/// of guessing being ln(classes).  Requires classes >= 2.
-[[nodiscard]] double clip_level(std::uint64_t classes, double factor = kClipFactor);
 
 /// A mean over examples and what it is worth.
 struct Estimate {
@@ -27,11 +21,10 @@ struct Estimate {
   std::size_t examples = 0;
 };
 
-/// I(i,j): the mean over the examples of min(reference, clip) - min(peer, clip).  Above zero, the
-/// peer's partial is better than the reference.  A loss that is not finite counts as `clip`.
-/// Throws std::invalid_argument if the spans differ in size or `clip` is not above zero.
+/// I(i,j): the mean over the examples of reference - peer.  Above zero, the peer's partial is
+/// better than the reference.  Throws std::invalid_argument if the spans differ in size.
 [[nodiscard]] Estimate lazy_influence(std::span<const float> reference_losses,
-                                      std::span<const float> peer_losses, double clip);
+                                      std::span<const float> peer_losses);
 
 /// What a peer's influence was divided by.
 enum class Yardstick {
@@ -66,13 +59,13 @@ inline constexpr std::size_t kBestPeers = 3;   ///< how many make Yardstick::bes
 /// `own_losses` and `peer_losses` are those of the partials; throws like lazy_influence().
 [[nodiscard]] RelativeInfluence relative_influence(std::span<const float> reference_losses,
                                                    std::span<const float> own_losses,
-                                                   std::span<const float> peer_losses, double clip,
+                                                   std::span<const float> peer_losses,
                                                    double z = kConfidence95);
 
 /// rho of every peer, in the order given.  Where the own influence is not above zero by z standard
 /// errors (late, when partials overfit), divides by the mean of the three most influential peers.
 [[nodiscard]] std::vector<RelativeInfluence> relative_influences(
     std::span<const float> reference_losses, std::span<const float> own_losses,
-    std::span<const std::span<const float>> peers_losses, double clip, double z = kConfidence95);
+    std::span<const std::span<const float>> peers_losses, double z = kConfidence95);
 
 }  // namespace kith::model

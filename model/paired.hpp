@@ -14,6 +14,12 @@ inline constexpr double kSlack = 2;  // about 95 %
 /// NaN without losses.
 [[nodiscard]] double mean(std::span<const float> losses);
 
+/// How many standard errors of the mean of the paired differences the mean of `losses` lies above
+/// that of `others`; below zero if it is lower.  Infinite without losses or a finite mean, where
+/// the difference is the same for all examples, and for a single example.
+[[nodiscard]] double standard_errors_above(std::span<const float> losses,
+                                           std::span<const float> others);
+
 /// True if the mean of `losses` is above that of `others` by more than `slack` standard errors of
 /// the mean of the paired differences.  Both are losses of the same examples in the same order, or
 /// empty: a model without losses, or without a finite mean, is worse than every other.

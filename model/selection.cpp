@@ -42,7 +42,7 @@ void ForwardSelection::record(std::span<const float> losses) {
   const Members block = std::move(blocks_.front());
   blocks_.pop_front();
   const double loss = mean(losses);
-  const bool kept = !clearly_worse(losses, lowest_, settings_.slack);
+  const bool kept = !is_worse(block, losses);
   selected_.trace.push_back({*members, loss, kept});
   if (kept) {
     selected_.members = *std::move(members);
@@ -55,6 +55,46 @@ void ForwardSelection::record(std::span<const float> losses) {
     blocks_.emplace_front(middle, block.end());
     blocks_.emplace_front(block.begin(), middle);
   }
+}
+
+bool ForwardSelection::is_worse(const Members& block, std::span<const float> losses) {
+  if (block.size() > 1 || settings_.doubt == nullptr) {
+    return clearly_worse(losses, lowest_, settings_.slack);
+  }
+  return settings_.doubt->clearly_worse(block.front(), settings_.round, losses, lowest_);
+}
+
+Widening::Widening(std::span<const float> losses, Members members, Members candidates, Doubt& doubt,
+                   std::uint64_t round)
+    : narrow_(losses.begin(), losses.end()),
+      members_(std::move(members)),
+      candidates_(std::move(candidates)),
+      doubt_(doubt),
+      round_(round),
+      tried_(std::min<std::size_t>(1, candidates_.size())),
+      selected_{members_, {}, mean(losses), {}} {}
+
+std::optional<Members> Widening::next() const {
+  if (tried_ == 0) return std::nullopt;
+  auto members = members_;
+  members.insert(members.end(), candidates_.begin(),
+                 candidates_.begin() + static_cast<std::ptrdiff_t>(tried_));
+  return members;
+}
+
+void Widening::record(std::span<const float> losses) {
+  auto members = next();
+  assert(members);
+  const double loss = mean(losses);
+  const std::string what = "without " + std::to_string(tried_) + " more";
+  const bool clear = doubt_.clearly_worse(what, round_, narrow_, losses);
+  const bool kept = clear && !(loss >= selected_.loss);
+  selected_.trace.push_back({*members, loss, kept});
+  if (kept) {
+    selected_.members = *std::move(members);
+    selected_.loss = loss;
+  }
+  tried_ = tried_ == candidates_.size() ? 0 : std::min(2 * tried_, candidates_.size());
 }
 
 Members Turns::of(std::uint64_t round, const Members& candidates) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "model/doubt.hpp"
 #include "model/paired.hpp"
 
 #include <cstddef>
@@ -53,7 +54,7 @@ class Selection {
 };
 
 /// Adds the candidates one at a time, most influential first, and keeps each with which the average
-/// does not raise the validation loss.  Whether one is kept says nothing about those after it: who
+/// is not clearly worse.  Whether one is kept says nothing about those after it: who
 /// fails in an average, by chance or by design, ends the search for nobody else.
 ///
 /// It costs a measurement a candidate.  Where there are many, the later ones are added several at
@@ -64,6 +65,10 @@ class ForwardSelection final : public Selection {
     /// Measured from the lowest loss so far, so that many small rises do not add up.
     double slack = kSlack;
     std::size_t many = 16;  ///< candidates beyond which several are added at once
+    /// What earlier rounds showed of each candidate that is added by itself; borrowed, and told
+    /// what this `round` shows.  Without it this round alone decides, by `slack`.
+    Doubt* doubt = nullptr;
+    std::uint64_t round = 0;
   };
 
   /// `own_losses` are those of the own partial alone; `candidates` come most influential first.
@@ -76,9 +81,36 @@ class ForwardSelection final : public Selection {
   [[nodiscard]] Selected result() const override { return selected_; }
 
  private:
+  [[nodiscard]] bool is_worse(const Members& block, std::span<const float> losses);
+
   Settings settings_;
   std::deque<Members> blocks_;  ///< of candidates that are added at once
   std::vector<float> lowest_;   ///< the losses whose mean is the lowest so far
+  Selected selected_;
+};
+
+/// Adds the first one, two, four, eight ... of the candidates, or all, to those who are averaged
+/// with already, and takes those with whom the loss is lowest, if without them it is clearly higher
+/// by all that the rounds showed.  For those of whom nothing is known but that they are of some
+/// use: each may do too little to be told from chance, and many together a lot.
+class Widening final : public Selection {
+ public:
+  /// `losses` are those of the average with `members`; `candidates` come most influential first.
+  /// Borrows `doubt`, and tells it what this `round` shows.
+  Widening(std::span<const float> losses, Members members, Members candidates, Doubt& doubt,
+           std::uint64_t round);
+
+  [[nodiscard]] std::optional<Members> next() const override;
+  void record(std::span<const float> losses) override;
+  /// Without refused: nobody was tried by itself.
+  [[nodiscard]] Selected result() const override { return selected_; }
+
+ private:
+  std::vector<float> narrow_;  ///< the losses without candidates
+  Members members_, candidates_;
+  Doubt& doubt_;
+  std::uint64_t round_;
+  std::size_t tried_;  ///< how many candidates are to be added next
   Selected selected_;
 };
 

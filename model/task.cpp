@@ -1,5 +1,7 @@
 #include "model/task.hpp"
 
+#include "model/score.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <charconv>
@@ -201,6 +203,13 @@ std::optional<std::string> goal_problem(const Task& task) {
   return std::nullopt;
 }
 
+/// The most that an example can count, before it is weighted.
+double bound_of(const Task& task) {
+  if (!is_regression(task)) return worst_score(task.classes);
+  const bool squared = task.loss.empty() || task.loss == "squared";
+  return squared ? 4 : 2;  // an error as large as the target's range, which is 2
+}
+
 }  // namespace
 
 bool is_regression(const Task& task) {
@@ -221,16 +230,17 @@ std::string class_name(const Task& task, std::size_t of) {
   return of < values.size() ? values[of].front() : std::to_string(of);
 }
 
-double score_bound(const Task& task) {
-  if (!is_regression(task)) return clip_level(task.classes, task.clip_factor);
-  return task.loss.empty() || task.loss == "squared" ? 4 : 2;  // an error as large as the target's range, which is 2
+double score(const Task& task, double loss) {
+  if (!is_regression(task)) return score(loss, task.classes);
+  const double bound = bound_of(task);
+  return loss >= 0 ? std::min(loss, bound) : bound;
 }
 
 double largest_score(const Task& task) {
   const auto& weights = task.class_weights;
-  if (weights.empty()) return score_bound(task);
+  if (weights.empty()) return bound_of(task);
   const double mean = std::reduce(weights.begin(), weights.end()) / static_cast<double>(weights.size());
-  return score_bound(task) * *std::ranges::max_element(weights) / mean;
+  return bound_of(task) * *std::ranges::max_element(weights) / mean;
 }
 
 std::string metric_of(const Task& task) {
@@ -283,9 +293,6 @@ std::optional<std::string> problem(const Task& task) {
     return "weight_decay must be a number, at least 0";
   }
   if (!within(task.batch, 1, kMaxBatch)) return "batch must be from 1 to " + text(kMaxBatch);
-  if (!(task.clip_factor > 0 && std::isfinite(task.clip_factor))) {
-    return "clip_factor must be a number above 0";
-  }
   return std::nullopt;
 }
 
@@ -294,7 +301,6 @@ std::string canonical_text(const Task& task) {
   std::map<std::string, std::string> fields = {
       {"batch", text(task.batch)},
       {"classes", text(task.classes)},
-      {"clip_factor", text(task.clip_factor)},
       {"encoding", std::string(name(task.encoding))},
       {"learning_rate", text(task.learning_rate)},
       {"model", task.model},

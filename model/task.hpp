@@ -3,7 +3,6 @@
 #include "crypto/hash.hpp"
 #include "model/column.hpp"
 #include "model/encoding.hpp"
-#include "model/influence.hpp"
 
 #include <array>
 #include <cstdint>
@@ -42,8 +41,6 @@ struct Task {
   std::vector<double> class_weights{};  ///< in training and scoring; empty: all weigh the same
   std::vector<double> target_range{-1, 1};  ///< of a number: what becomes -1 and what becomes 1
 
-  double clip_factor = kClipFactor;  ///< losses are cut at clip_factor * ln(classes) when scoring
-
   bool operator==(const Task&) const = default;
 };
 
@@ -61,8 +58,10 @@ enum class DataKind { pictures, text, table };
 
 /// What people call a class; if the task has no name for it, its number.
 [[nodiscard]] std::string class_name(const Task& task, std::size_t of);
-/// The most that one example's loss counts in scoring, before it is weighted.
-[[nodiscard]] double score_bound(const Task& task);
+/// What an example whose loss is `loss` counts where models are compared, before it is weighted: of
+/// classes score() of it; of a number the loss, but no more than that of an error as large as the
+/// target's range.
+[[nodiscard]] double score(const Task& task, double loss);
 /// The most that a scored example can count, weighted.
 [[nodiscard]] double largest_score(const Task& task);
 

@@ -8,6 +8,7 @@
 #include <boost/algorithm/string/replace.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <map>
 #include <optional>
@@ -188,6 +189,9 @@ Lines guard_lines(const json& guards) {
   return lines;
 }
 
+/// Validation examples below which an interval says next to nothing.
+constexpr std::uint64_t kFewExamples = 40;
+
 Lines worker_lines(const json& status) {
   Lines lines = guard_lines(status.value("guards", json::array()));
   if (const std::string trouble = status.value("worker_trouble", ""); !trouble.empty()) {
@@ -218,6 +222,11 @@ Lines status_lines(const json& status) {
     const std::string cluster = member_names(last.at("members"));
     line("cluster", cluster.empty() ? "nobody: no peer's model helped in the last round" : cluster);
     line("serves", last.at("served_reason"));
+    const auto validated = models.at(served).at("validation").value("examples", kFewExamples);
+    if (validated < kFewExamples) {
+      line("", "FEW VALIDATION EXAMPLES: " + std::to_string(validated) +
+                   "; a round's numbers say little, and Kith goes by all rounds together");
+    }
     if (const json why = last.value("diverged", json()); why.is_string()) {
       line("", "THE LAST ROUND WAS GIVEN UP: " + why.get<std::string>());
     }
@@ -476,6 +485,12 @@ Lines why_lines(const json& why) {
   }
   if (!why.at("convenor").is_null()) line("convenor", why.at("convenor"));
   if (!why.at("last_trial").is_null()) line("averaging", trial_text(why.at("last_trial")));
+  if (opinion.is_object() && opinion.value("standing", 0.0) != 0) {
+    const double standing = opinion.at("standing").get<double>();
+    line("", std::string("by all rounds together it makes the average ") +
+                 (standing > 0 ? "worse" : "better") + " by " + decimals(std::abs(standing), 1) +
+                 " standard errors");
+  }
   const json& snapshot = why.at("snapshot");
   if (snapshot.is_null()) {
     line("snapshot", "none of it has been fetched");

@@ -216,9 +216,7 @@ std::vector<Key<model::Task>> task_keys() {
           "perplexity or accuracy. Empty: accuracy, r2 or perplexity."),
       key("class_weights", &Owner::class_weights,
           "How much an example of each class counts, in training and in scoring: [1, 5] makes the "
-          "second of two classes count five times. Empty: all the same."),
-      key("clip_factor", &Owner::clip_factor, above_zero(),
-          "Losses count as at most this times ln(classes) when a peer is scored.")};
+          "second of two classes count five times. Empty: all the same.")};
 }
 
 std::vector<Key<Config::Learning>> learning_keys() {
@@ -253,7 +251,10 @@ std::vector<Key<Config::Learning>> learning_keys() {
           "keeps nobody else from being tried."),
       key("slack", &Owner::slack, within(0.0, 10.0),
           "Standard errors by which a candidate may raise the validation loss and still be "
-          "averaged with."),
+          "averaged with, in one round and by all rounds together."),
+      key("common_rounds", &Owner::common_rounds, within(std::uint64_t{0}, std::uint64_t{kMany}),
+          "In so many rounds, the first, a node averages with whoever is of any use to it, whether "
+          "admitted or not: models that begin from one average go together later."),
       key("half_life", &Owner::half_life, above_zero(),
           "After so many rounds a snapshot counts half."),
       key("min_peers", &Owner::min_peers, within(0U, 512U),
@@ -271,7 +272,8 @@ std::vector<Key<Config::Learning>> learning_keys() {
           "Scoring ends early when a peer's relative influence is so many standard errors "
           "beyond admit or drop. 0: it never does."),
       key("baseline", &Owner::baseline,
-          "Train a second model on own data alone, to compare with. Costs as much again."),
+          "Train a second model on own data alone, to compare with. Costs as much again while it may "
+          "be the better one, else a quarter."),
       key("convenor", &Owner::convenor,
           "Convenor mode: the name of the member who groups those that agree to it. This node "
           "tells it, and nobody else, how useful the others are to it, and averages within its "

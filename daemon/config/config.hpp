@@ -51,6 +51,7 @@ struct Config {
     double smoothing = 0.5;
     unsigned patience = 3;
     double slack = 2;      ///< standard errors
+    std::uint64_t common_rounds = 0;
     double half_life = 2;  ///< rounds
     unsigned min_peers = 0;
     bool mutual = false;

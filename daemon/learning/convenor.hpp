@@ -40,6 +40,8 @@ class Convenor {
 
   explicit Convenor(Settings settings) : settings_(std::move(settings)) {}
 
+  [[nodiscard]] bool off() const { return settings_.convenor.empty(); }
+
   /// Whose snapshots to fetch: those `chosen`, and the convenor's for its notes; as the convenor,
   /// everybody's.  This may exceed the budget.  `peers` are all there are: who is not among them is
   /// nobody, whatever the convenor says.
@@ -67,7 +69,6 @@ class Convenor {
     std::string reason;
   };
 
-  [[nodiscard]] bool off() const { return settings_.convenor.empty(); }
   [[nodiscard]] bool presides() const { return settings_.convenor == settings_.self; }
   [[nodiscard]] Ruling listen(const Situation& situation) const;
   [[nodiscard]] Ruling convene(const Situation& situation, const model::Admission& admission);

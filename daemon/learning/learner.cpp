@@ -33,6 +33,10 @@ std::vector<std::string> ids_of(const std::vector<Learner::Peer>& peers,
 const std::string kBaseline = "baseline", kPartial = "partial", kAveraged = "averaged";
 const std::string kChosen = "chosen";  // by the strategy, and none of these
 
+/// Rounds in which the baseline is trained where it is no question that it is worse: so it costs a
+/// quarter.
+constexpr std::uint64_t kBaselineEvery = 4;
+
 /// What the worker calls it in an average.
 std::string member_name(const std::string& model) {
   if (model == kPartial) return "self";
@@ -93,7 +97,8 @@ Learner::Learner(net::asio::io_context& io, const Config& config, Peer self,
       peers_(std::move(peers)),
       roles_(roles()),
       strategy_(make_strategy(config, roles_)),
-      random_(config.learning.seed) {
+      random_(config.learning.seed),
+      gate_(config.learning.slack) {
   if (!config_.privacy.on() || !strategy_->uses_training_examples()) return;
   throw Failure(EX_CONFIG, "strategy \"" + config.learning.strategy +
                                "\" chooses by the training examples, which the accountant of "
@@ -270,7 +275,8 @@ net::awaitable<void> Learner::train(Round& round, pipe::Fd& partial) {
   pipe::Train question;
   question.round = round.number;
   question.epochs = situation.epochs;
-  question.baseline = config_.learning.baseline;
+  question.baseline = config_.learning.baseline &&
+                      (gate_.baseline_in_question() || round.number % kBaselineEvery == 0);
   strategy_->adjust(question);
   round.epochs = question.epochs * (question.baseline ? 2 : 1);
   round.seconds["train"] = 0;
@@ -290,6 +296,9 @@ net::awaitable<void> Learner::train(Round& round, pipe::Fd& partial) {
   round.models[kPartial].validation = answer.result.validation;
   if (answer.result.baseline) {
     round.models[kBaseline].validation = answer.result.baseline;
+  } else if (config_.learning.baseline) {
+    const auto alone = co_await evaluate(pipe::ModelName::baseline, pipe::Split::validation);
+    round.models[kBaseline].validation = alone;
   }
   round.seconds["train"] = seconds_since(start);
 }
@@ -330,7 +339,7 @@ net::awaitable<void> Learner::gate(Round& round) {
   losses.partial = rows[1];
   losses.averaged = rows[2];
   if (baseline) losses.baseline = rows[3];
-  const model::GateDecision decision = model::choose_served(losses, config_.learning.slack);
+  const model::GateDecision decision = gate_.choose(round.number, losses);
   round.served = model::name(decision.served);
   round.served_reason = decision.reason;
   const pipe::Serve serve{{{member_name(round.served)}, {1}}};

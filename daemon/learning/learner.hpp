@@ -123,6 +123,7 @@ class Learner {
   Roles roles_;
   std::unique_ptr<Strategy> strategy_;
   std::mt19937_64 random_;
+  model::Gate gate_;
   std::unique_ptr<WorkerProcess> worker_;
   pipe::Opened opened_;
   std::string phase_ = "starting";

@@ -8,7 +8,7 @@
 
 namespace kith::daemon {
 
-/// The scores that came with an answer of the worker: rows of clipped losses, one each example.
+/// The scores that came with an answer of the worker: one each example (model/score.hpp).
 /// Borrows nothing; a row is borrowed from it.
 class LossRows {
  public:

@@ -98,7 +98,7 @@ void fields(auto& field, T& m) {
   field("seed", m.seed);
   field("learning_rate", m.learning_rate), field("momentum", m.momentum);
   field("weight_decay", m.weight_decay), field("batch", m.batch);
-  field("clip_factor", m.clip_factor), field("loss", m.loss), field("metric", m.metric);
+  field("loss", m.loss), field("metric", m.metric);
   field("class_weights", m.class_weights), field("target_range", m.target_range);
 }
 template <Is<Privacy> T>

@@ -65,7 +65,7 @@ struct Trained {                 // with file: the partial, if it may be publish
   double seconds = 0;
   std::optional<Spent> privacy{};  ///< if Open asked for privacy
 };
-struct Scored {  // with file: rows of `examples` float32 clipped losses; the request says of what
+struct Scored {  // with file: rows of `examples` float32 scores; the request says of what
   std::uint64_t examples = 0;
   double seconds = 0;
 };
@@ -215,7 +215,7 @@ struct Initial {
   std::string name;
   std::uint64_t seed = 0;
 };
-/// The mean loss of each member, not clipped.
+/// The mean loss of each member, log loss, not a score.
 struct Measure {
   using Result = Measured;
   std::vector<std::string> members;

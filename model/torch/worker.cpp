@@ -3,7 +3,6 @@
 #include "crypto/random_stream.hpp"
 #include "model/data/dataset.hpp"
 #include "model/data/file.hpp"
-#include "model/influence.hpp"
 #include "model/norm.hpp"
 #include "model/pipe/memfd.hpp"
 #include "model/torch/error.hpp"
@@ -275,8 +274,12 @@ Worker::Answer<pipe::Trained> Worker::handle(const pipe::Train& request) {
   std::optional<pipe::Spent> spent;
   Network::Training own = train_partial(request, spent);
   std::optional<Network::Training> alone;
+  // From the same start it comes to the same, to the last bit.
+  const bool same = !session().privacy && !request.pull &&
+                    session().state.baseline == session().state.averaged;
   if (request.baseline) {
-    alone = train(session().state.baseline, plan(request.round, request.epochs), "baseline");
+    alone = same ? own
+                 : train(session().state.baseline, plan(request.round, request.epochs), "baseline");
   }
   Answer<pipe::Trained> answer{{.best_epoch = own.best.number,
                                 .train_loss = own.last.train_loss,
@@ -377,7 +380,7 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Score& score) {
   std::vector<float> rows;
   begin("scoring", 2 + score.peers.size());
   const auto add = [&](Scorable& of) {
-    const std::span<const float> losses = clipped_losses(of, examples);
+    const std::span<const float> losses = scores_of(of, examples);
     rows.insert(rows.end(), losses.begin(), losses.end());
     ++progress_.epoch;
   };
@@ -399,7 +402,7 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Try& mixture) {
   const Stopwatch watch;
   begin("scoring", 1);
   Scorable mean{average(mixture), {}};
-  const std::span<const float> row = clipped_losses(mean);
+  const std::span<const float> row = scores_of(mean);
   return {{.examples = row.size(), .seconds = watch.seconds()},
           pipe::sealed_memfd("scores", std::as_bytes(row))};
 }
@@ -572,17 +575,17 @@ const Params& Worker::model(pipe::ModelName name) {
   std::abort();  // every enumerator is above
 }
 
-std::span<const float> Worker::clipped_losses(Scorable& of) {
-  return clipped_losses(of, session().network.examples(Part::scored));
+std::span<const float> Worker::scores_of(Scorable& of) {
+  return scores_of(of, session().network.examples(Part::scored));
 }
 
-std::span<const float> Worker::clipped_losses(Scorable& of, std::uint64_t examples) {
+std::span<const float> Worker::scores_of(Scorable& of, std::uint64_t examples) {
   if (const std::size_t known = of.losses.size(); known < examples) {
-    const auto clip = static_cast<float>(model::score_bound(session().task));
+    const model::Task& task = session().task;
     const auto& weights = session().weights;
     for (const float loss : session().network.losses(of.params, Part::scored, known, examples)) {
-      const float cut = std::isfinite(loss) ? std::min(loss, clip) : clip;
-      of.losses.push_back(weights.empty() ? cut : cut * weights[of.losses.size()]);
+      const auto score = static_cast<float>(model::score(task, loss));
+      of.losses.push_back(weights.empty() ? score : score * weights[of.losses.size()]);
     }
   }
   return std::span(of.losses).first(examples);

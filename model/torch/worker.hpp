@@ -36,7 +36,7 @@ class Worker {
   void run();
 
  private:
-  /// A model and, as far as they were computed, the losses of the scored examples, clipped.
+  /// A model and, as far as they were computed, the scores of the scored examples.
   struct Scorable {
     Params params;
     std::vector<float> losses;
@@ -110,8 +110,8 @@ class Worker {
   const Params& params(std::string_view member);
   const Params& model(pipe::ModelName name);
   /// Of the first `examples` scored examples.
-  std::span<const float> clipped_losses(Scorable& of, std::uint64_t examples);
-  std::span<const float> clipped_losses(Scorable& of);
+  std::span<const float> scores_of(Scorable& of, std::uint64_t examples);
+  std::span<const float> scores_of(Scorable& of);
   Params average(const pipe::Mixture& mixture);
   pipe::Fd snapshot_file(const char* name, const Params& params);
 

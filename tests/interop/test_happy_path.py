@@ -367,7 +367,7 @@ def test_task_follows_from_the_documents_alone(scene):
     initial = write_tensors(initial_model(SHAPES, seed=stage.SETTINGS["task.seed"]))
     fields = {
         "name": "interop", "model": "mlp", "sizes": "1024", "input": "1,28,28", "classes": "10", "seed": "7",
-        "learning_rate": "0.05", "momentum": "0.9", "weight_decay": "0", "batch": "32", "clip_factor": "1.5",
+        "learning_rate": "0.05", "momentum": "0.9", "weight_decay": "0", "batch": "32",
         "encoding": "bf16",
     }  # fmt: skip
     lines = "".join(f"{key}={fields[key]}\n" for key in sorted(fields))

@@ -26,7 +26,7 @@ std::vector<float> losses(double mean, double spread = 0, std::size_t phase = 0)
 
 Served served(const std::vector<float>& baseline, const std::vector<float>& averaged,
               const std::vector<float>& partial) {
-  return choose_served({baseline, averaged, partial}).served;
+  return Gate().choose(1, {baseline, averaged, partial}).served;
 }
 
 BOOST_AUTO_TEST_SUITE(gate_tests)
@@ -64,7 +64,7 @@ BOOST_AUTO_TEST_CASE(a_model_without_losses_or_with_infinite_ones_never_wins) {
     BOOST_TEST((served(losses(bad), losses(bad), losses(0.5)) == Served::partial));
     BOOST_TEST((served({}, losses(bad), losses(0.5)) == Served::partial));
     const auto nothing = losses(bad);
-    const auto none = choose_served({nothing, nothing, nothing});
+    const auto none = Gate().choose(1, {nothing, nothing, nothing});
     BOOST_TEST((none.served == Served::baseline));
     BOOST_TEST(none.reason.find("no model has a finite loss") != std::string::npos);
   }
@@ -88,9 +88,34 @@ BOOST_DATA_TEST_CASE(what_is_served_is_never_clearly_worse_than_the_baseline, da
   BOOST_TEST(!clearly_worse(its, baseline));
 }
 
+BOOST_AUTO_TEST_CASE(what_one_round_cannot_tell_many_can) {
+  // Within the doubt of a round, and the same in each.
+  Gate gate;
+  const auto baseline = losses(1), averaged = losses(1.1, 0.4);
+  std::uint64_t round = 1;
+  while (gate.choose(round, {baseline, averaged, averaged}).served == Served::averaged) {
+    BOOST_TEST_REQUIRE(++round <= 12U);
+  }
+  BOOST_TEST(round > 2U);
+  BOOST_TEST(
+      (gate.choose(round + 1, {baseline, losses(0.9), averaged}).served == Served::averaged));
+}
+
+BOOST_AUTO_TEST_CASE(baseline_is_in_question_until_the_rounds_say_that_it_is_worse) {
+  Gate gate;
+  BOOST_TEST(gate.baseline_in_question());
+  const auto averaged = losses(1), baseline = losses(1.15, 0.4);
+  static_cast<void>(gate.choose(1, {baseline, averaged, averaged}));
+  BOOST_TEST(gate.baseline_in_question());
+  for (std::uint64_t round = 2; round <= 5; ++round) {
+    static_cast<void>(gate.choose(round, {baseline, averaged, averaged}));
+  }
+  BOOST_TEST(!gate.baseline_in_question());
+}
+
 BOOST_AUTO_TEST_CASE(the_reason_has_the_numbers) {
   const auto a = losses(0.75), b = losses(0.5), c = losses(0.625);
-  BOOST_TEST(choose_served({a, b, c}).reason ==
+  BOOST_TEST(Gate().choose(1, {a, b, c}).reason ==
              "serving the averaged model, as none is clearly better (validation loss: baseline "
              "0.75, averaged 0.5, partial 0.625, on 16 examples)");
 }

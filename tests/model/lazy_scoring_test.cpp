@@ -33,7 +33,7 @@ struct Site {
     const auto first = [examples](const std::vector<float>& losses) {
       return std::span(losses).first(examples);
     };
-    return relative_influence(first(reference), first(own), first(peer), kClip, z);
+    return relative_influence(first(reference), first(own), first(peer), z);
   }
   /// How many examples are looked at before the peer is settled.
   [[nodiscard]] std::size_t looked_at(const Stopping& stopping) const {

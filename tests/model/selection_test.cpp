@@ -257,6 +257,50 @@ BOOST_AUTO_TEST_CASE(finds_the_partners_that_average_to_the_best_model) {
   BOOST_TEST(chosen.trace.size() <= 6U);
 }
 
+// ---- Over the rounds ----
+
+BOOST_AUTO_TEST_CASE(who_raises_the_loss_a_little_in_every_round_is_refused_in_the_end) {
+  Doubt doubt(kSlack);
+  std::uint64_t round = 0;
+  for (bool kept = true; kept;) {
+    BOOST_TEST_REQUIRE(++round < 12U);
+    ForwardSelection selection(std::vector<float>(16, 1), letters(1),
+                               Settings{.doubt = &doubt, .round = round});
+    selection.record(spread(1.2, 0.6));  // by 1.3 standard errors
+    kept = !selection.result().members.empty();
+  }
+  BOOST_TEST(round > 1U);
+}
+
+BOOST_AUTO_TEST_CASE(widening_takes_the_number_of_the_lowest_loss) {
+  Doubt doubt(kSlack);
+  Widening widening(same(1.0), {"z"}, letters(5), doubt, 1);
+  const auto selected = answer(widening, {0.9, 0.7, 0.8, 0.95});  // with 1, 2, 4 and 5 more
+  BOOST_TEST(selected.members == (Members{"z", "a", "b"}), boost::test_tools::per_element());
+  BOOST_TEST(selected.loss == 0.7, boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(selected.refused.empty());
+}
+
+BOOST_AUTO_TEST_CASE(widening_is_for_a_clear_gain_be_it_over_several_rounds) {
+  Doubt doubt(kSlack);
+  std::uint64_t round = 0;
+  for (bool wider = false; !wider;) {
+    BOOST_TEST_REQUIRE(++round < 12U);
+    Widening widening(std::vector<float>(16, 1), {}, letters(1), doubt, round);
+    widening.record(spread(0.8, 0.6));
+    BOOST_TEST(!widening.next().has_value());
+    wider = !widening.result().members.empty();
+  }
+  BOOST_TEST(round > 1U);
+}
+
+BOOST_AUTO_TEST_CASE(widening_without_candidates_is_decided_at_once) {
+  Doubt doubt(kSlack);
+  const Widening widening(same(1.0), {"z"}, {}, doubt, 1);
+  BOOST_TEST(!widening.next().has_value());
+  BOOST_TEST(widening.result().members == Members{"z"}, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace selection_test

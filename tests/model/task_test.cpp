@@ -63,7 +63,6 @@ BOOST_AUTO_TEST_CASE(canonical_text_is_as_documented) {
   BOOST_TEST(canonical_text(digits()) ==
              "batch=32\n"
              "classes=10\n"
-             "clip_factor=1.5\n"
              "encoding=bf16\n"
              "input=1,28,28\n"
              "learning_rate=0.1\n"
@@ -94,7 +93,6 @@ BOOST_AUTO_TEST_CASE(every_field_is_part_of_the_hash) {
       [](Task& t) { t.momentum = 0; },
       [](Task& t) { t.weight_decay = 1e-4; },
       [](Task& t) { t.batch = 64; },
-      [](Task& t) { t.clip_factor = 2; },
       [](Task& t) { t.encoding = Encoding::fp32; },
       [](Task& t) { t.encoding = Encoding::int8; },
   };
@@ -152,8 +150,6 @@ BOOST_AUTO_TEST_CASE(a_problem_names_its_field) {
       {"weight_decay", [](Task& t) { t.weight_decay = -1; }},
       {"weight_decay", [=](Task& t) { t.weight_decay = nan; }},
       {"batch", [](Task& t) { t.batch = 0; }},
-      {"clip_factor", [](Task& t) { t.clip_factor = 0; }},
-      {"clip_factor", [=](Task& t) { t.clip_factor = nan; }},
   };
   BOOST_TEST(!problem(digits()).has_value());
   for (const auto& [field, change] : bad) {
@@ -163,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_problem_names_its_field) {
 
 BOOST_AUTO_TEST_CASE(the_text_has_what_the_kind_of_data_needs_and_nothing_local) {
   BOOST_TEST(canonical_text(hearts()).starts_with(
-      "batch=32\nclasses=2\nclip_factor=1.5\n"
+      "batch=32\nclasses=2\n"
       "column_0001=\"age\" number 20..80\ncolumn_0002=\"ward\" ignored group\n"
       "column_0003=\"pain\" category \"none\" \"mild\"/\"slight\"\n"
       "column_0004=\"sick\" category \"0\" \"1\" target\nencoding=bf16\nlearning_rate="));

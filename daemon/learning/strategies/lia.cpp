@@ -94,10 +94,11 @@ Lia::Lia(const Config& config, Roles roles)
     : settings_(config.learning),
       self_(roles.self),
       ask_baseline_(settings_.baseline && !config.privacy.on()),
-      clip_(model::largest_score(config.task)),
+      worst_score_(model::largest_score(config.task)),
       admission_(admission_settings(settings_)),
-      copies_(clip_),
+      copies_(worst_score_),
       turns_(settings_.patience),
+      doubt_(settings_.slack),
       convenor_({.self = std::move(roles.self),
                  .convenor = std::move(roles.convenor),
                  .admit = settings_.admit,
@@ -129,6 +130,14 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
   const OwnLosses own = co_await measure_own(situation);
   choice.why["scoring"] = co_await score(situation, own);
   admission_.expire(situation.round);
+  json trials = json::array();
+  auto common = co_await start_together(situation, own, trials);
+  common_ = common.has_value();
+  if (common) {
+    choice.mixture = *std::move(common);
+    choice.why["trials"] = std::move(trials);
+    co_return choice;
+  }
 
   model::Members able = convenor_.admitted(situation, admission_, choice.why);
   if (settings_.mutual) choice.why["not_mutual"] = keep_mutual(situation, able);
@@ -140,22 +149,31 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
   const model::Members admitted = able;
   const model::Members reserve = reserves(situation, able);
   able.insert(able.end(), reserve.begin(), reserve.end());
-  model::ForwardSelection selection(own.partial, able, selection_settings(settings_));
+  auto how = selection_settings(settings_);
+  how.doubt = &doubt_;
+  how.round = situation.round;
+  model::ForwardSelection selection(own.partial, able, how);
   while (const auto members = selection.next()) {
     const std::vector<float> losses =
         co_await losses_of(situation, mix(situation, *members, reserve));
     selection.record(losses);
   }
-  const model::Selected selected = selection.result();
+  model::Selected selected = selection.result();
   turns_.record(situation.round, selected);
-  choice.mixture = mix(situation, selected.members, reserve);
-  json trials = json::array();
   for (const model::Trial& trial : selected.trace) trials.push_back(to_json(trial));
+  std::optional<pipe::Mixture> theirs;
   if (selected.members.empty() && !admitted.empty()) {
-    auto theirs = co_await go_over(situation, admitted, own, trials);
-    if (theirs) choice.mixture = *std::move(theirs);
+    theirs = co_await go_over(situation, admitted, own, trials);
   }
-  if (!selected.members.empty()) {
+  if (!theirs && convenor_.off()) {
+    model::Members known = waiting;
+    known.insert(known.end(), able.begin(), able.end());
+    model::Members others = useful(situation, known);
+    if (settings_.mutual) keep_mutual(situation, others);
+    selected = co_await widen(situation, std::move(selected), others, reserve, trials);
+  }
+  choice.mixture = theirs ? *std::move(theirs) : mix(situation, selected.members, reserve);
+  if (choice.mixture.members.size() > 1 && choice.mixture.members.front() == "self") {
     choice.mixture = co_await search_weights<model::OwnShare>(situation, choice.mixture);
   }
   if (settings_.learn_weights) {
@@ -163,6 +181,53 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
   }
   choice.why["trials"] = std::move(trials);
   co_return choice;
+}
+
+net::awaitable<std::optional<pipe::Mixture>> Lia::start_together(Situation situation, OwnLosses own,
+                                                                 json& trials) {
+  if (situation.round > settings_.common_rounds || !convenor_.off()) co_return std::nullopt;
+  model::Members members = useful(situation, {});
+  if (settings_.mutual) keep_mutual(situation, members);
+  if (members.empty()) co_return std::nullopt;
+  pipe::Mixture all = mix(situation, members, {});
+  const std::vector<float> losses = co_await losses_of(situation, all);
+  // Of models that ruin averages, whose own losses are good.
+  const bool ruined = !(model::mean(losses) < model::mean(own.reference));
+  trials.push_back(to_json(model::Trial{{}, model::mean(own.partial), true}));
+  trials.push_back(to_json(model::Trial{members, model::mean(losses), !ruined}));
+  if (ruined) co_return std::nullopt;
+  co_return all;
+}
+
+net::awaitable<model::Selected> Lia::widen(Situation situation, model::Selected selected,
+                                           model::Members others, model::Members reserve,
+                                           json& trials) {
+  if (others.empty()) co_return selected;
+  const pipe::Mixture now = mix(situation, selected.members, reserve);
+  const std::vector<float> losses = co_await losses_of(situation, now);
+  model::Widening widening(losses, selected.members, std::move(others), doubt_, situation.round);
+  while (const auto members = widening.next()) {
+    const pipe::Mixture more = mix(situation, *members, reserve);
+    const std::vector<float> wider = co_await losses_of(situation, more);
+    widening.record(wider);
+  }
+  model::Selected wide = widening.result();
+  for (const model::Trial& trial : wide.trace) trials.push_back(to_json(trial));
+  co_return wide;
+}
+
+model::Members Lia::useful(const Situation& situation, const model::Members& but) const {
+  std::vector<const model::Admission::Decision*> ranking;
+  for (const Candidate& candidate : situation.candidates) {
+    const auto* decision = admission_.find(candidate.peer);
+    if (!decision || decision->scores == 0 || !(decision->rho > 0)) continue;
+    const bool listed = std::ranges::find(but, candidate.peer) != but.end();
+    if (!listed && !copiers_.contains(candidate.peer)) ranking.push_back(decision);
+  }
+  std::ranges::stable_sort(ranking, std::greater<>(), &model::Admission::Decision::rho);
+  model::Members peers;
+  for (const auto* decision : ranking) peers.push_back(decision->peer);
+  return peers;
 }
 
 net::awaitable<Lia::OwnLosses> Lia::measure_own(Situation situation) {
@@ -195,7 +260,7 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
   // Without an influence of our own to divide by, the peers are compared with one another: on the
   // same examples, and so on all of them.
   const double z = settings_.score_confidence;
-  const model::Estimate influence = model::lazy_influence(own.reference, own.partial, clip_);
+  const model::Estimate influence = model::lazy_influence(own.reference, own.partial);
   const bool lazy = z > 0 && influence.mean > z * influence.standard_error;
   const model::Stopping stopping{settings_.admit, settings_.drop, settings_.slack, z};
 
@@ -219,18 +284,19 @@ net::awaitable<json> Lia::score(Situation situation, OwnLosses own) {
       copies = find_copies(situation.round, own_row, open, peers);
     }
     const auto alone = std::span(alone_).first(std::min(examples, alone_.size()));
-    auto scores = model::relative_influences(rows[0], rows[1], peers, clip_);
+    auto scores = model::relative_influences(rows[0], rows[1], peers);
     std::vector<std::string> unsettled;
     for (std::size_t i = 0; i < open.size(); ++i) {
-      const bool settled =
-          examples == all ||
-          model::settled(model::relative_influence(rows[0], rows[1], peers[i], clip_, z), peers[i],
-                         alone, stopping);
+      const bool settled = examples == all ||
+                           model::settled(model::relative_influence(rows[0], rows[1], peers[i], z),
+                                          peers[i], alone, stopping);
       if (!settled) {
         unsettled.push_back(open[i]);
         continue;
       }
+      copiers_.erase(open[i]);
       if (const auto copied = copies.find(open[i]); copied != copies.end()) {
+        copiers_.insert(open[i]);
         scores[i].objection = "its newest model is a copy of what " + copied->second;
       } else if (model::clearly_worse(peers[i], alone, settings_.slack)) {
         scores[i].objection =
@@ -277,8 +343,9 @@ void Lia::start_anew_if_others(std::span<const float> reference) {
   if (!same && !reference_.empty()) {
     admission_ = model::Admission(admission_settings(settings_));
     alone_.clear();
-    copies_ = model::Copies(clip_);
+    copies_ = model::Copies(worst_score_);
     turns_ = model::Turns(settings_.patience);
+    doubt_ = model::Doubt(settings_.slack);
   }
   reference_.assign(reference.begin(), reference.end());
 }
@@ -388,13 +455,19 @@ net::awaitable<std::vector<float>> Lia::losses_of(Situation situation, pipe::Mix
 
 json Lia::opinion(const std::string& peer) const {
   const auto* decision = admission_.find(peer);
-  return decision ? to_json(*decision) : json(nullptr);
+  if (!decision) return nullptr;
+  json opinion = to_json(*decision);
+  opinion["standing"] = doubt_.standing(peer);
+  return opinion;
 }
 
 void Lia::restore(const std::map<std::string, json>& opinions) {
   std::vector<model::Admission::Decision> state;
   for (const auto& [peer, opinion] : opinions) {
-    if (auto decision = from_json(peer, opinion)) state.push_back(std::move(*decision));
+    auto decision = from_json(peer, opinion);
+    if (!decision) continue;
+    doubt_.restore(peer, decision->scored, bound(opinion.value("standing", json()), 0));
+    state.push_back(std::move(*decision));
   }
   try {
     admission_.restore(std::move(state));

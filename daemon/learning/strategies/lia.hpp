@@ -7,12 +7,14 @@
 #include "model/selection.hpp"
 
 #include <optional>
+#include <set>
 
 namespace kith::daemon {
 
 /// The strategy of Kith: scores every peer by lazy influence, admits on an interval of the relative
-/// influence, and averages with those of the admitted with whom averaging does not hurt.  All the
-/// arithmetic is in model/; this asks the worker for the numbers.
+/// influence, averages with those of the admitted with whom averaging does not hurt, and with as
+/// many of the others as clearly lower the loss.  All the arithmetic is in model/; this asks the
+/// worker for the numbers.
 class Lia final : public Strategy {
  public:
   Lia(const Config& config, Roles roles);
@@ -22,7 +24,7 @@ class Lia final : public Strategy {
   net::awaitable<Choice> choose(Situation situation) override;
   [[nodiscard]] bool looks_at_published() const override { return true; }
   /// Not with privacy: the next partial would grow out of the examples as they are.
-  [[nodiscard]] bool begins_again() const override { return ask_baseline_; }
+  [[nodiscard]] bool begins_again() const override { return ask_baseline_ && !common_; }
   [[nodiscard]] Note note() const override;
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;
@@ -47,6 +49,17 @@ class Lia final : public Strategy {
   std::map<std::string, std::string> find_copies(std::uint64_t round, std::span<const float> own,
                                                  const std::vector<std::string>& peers,
                                                  const std::vector<std::span<const float>>& losses);
+  /// Who is of any use, and no copy: smoothed rho above zero; the most influential first, without
+  /// `but`.
+  [[nodiscard]] model::Members useful(const Situation& situation, const model::Members& but) const;
+  /// In the first rounds the average of the own partial with whoever is of any use, unless that is
+  /// of no use itself.  What was tried is added to `trials`.
+  net::awaitable<std::optional<pipe::Mixture>> start_together(Situation situation, OwnLosses own,
+                                                              nlohmann::json& trials);
+  /// `selected`, and as many of `others` as lower the loss; see model::Widening.
+  net::awaitable<model::Selected> widen(Situation situation, model::Selected selected,
+                                        model::Members others, model::Members reserve,
+                                        nlohmann::json& trials);
   /// Removes from `members` those who do not say that they admit us, and returns them.
   std::vector<std::string> keep_mutual(const Situation& situation, model::Members& members) const;
   /// The best of the rest, for as long as there are fewer than `learning.min_peers` to average
@@ -72,10 +85,13 @@ class Lia final : public Strategy {
   /// Whether the baseline decides what is learnt, and not only what is served.  Not with privacy:
   /// it learns from the training examples as they are, which would show in what we publish.
   bool ask_baseline_;
-  double clip_;  ///< of per-example losses
+  double worst_score_;
   model::Admission admission_;
   model::Copies copies_;
+  std::set<std::string> copiers_;  ///< whose newest model is a copy
   model::Turns turns_;
+  model::Doubt doubt_;            ///< what the rounds showed of each peer in an average
+  bool common_ = false;           ///< this was one of the first rounds
   Convenor convenor_;             ///< off unless `learning.convenor` names one
   std::vector<float> reference_;  ///< losses of M0, which tell the scored examples
   std::vector<float> alone_;      ///< losses of the best that this node learnt alone

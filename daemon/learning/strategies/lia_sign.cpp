@@ -7,8 +7,7 @@
 namespace kith::daemon {
 
 LiaSign::LiaSign(const Config& config)
-    : half_life_(config.learning.half_life),
-      clip_(model::largest_score(config.task)) {}
+    : half_life_(config.learning.half_life) {}
 
 std::vector<std::string> LiaSign::pulls(std::uint64_t, const std::vector<std::string>& peers,
                                         std::mt19937_64&) {
@@ -25,7 +24,7 @@ net::awaitable<Choice> LiaSign::choose(Situation situation) {
   const LossRows rows(answer.file, 2 + question.peers.size(), answer.result.examples);
   std::vector<std::string> members;
   for (std::size_t i = 0; i < question.peers.size(); ++i) {
-    const double influence = model::lazy_influence(rows[0], rows[2 + i], clip_).mean;
+    const double influence = model::lazy_influence(rows[0], rows[2 + i]).mean;
     influences_[question.peers[i]] = influence;
     if (influence > 0) members.push_back(question.peers[i]);
   }

@@ -19,7 +19,6 @@ class LiaSign final : public Strategy {
 
  private:
   double half_life_;
-  double clip_;                               ///< of per-example losses
   std::map<std::string, double> influences_;  ///< the latest of each peer
 };
 

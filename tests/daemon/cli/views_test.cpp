@@ -162,6 +162,22 @@ BOOST_AUTO_TEST_CASE(why_shows_every_number_to_people) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(why_says_what_all_rounds_together_say_of_an_average_with_the_peer) {
+  json known = peers();
+  known[0]["opinion"]["standing"] = 1.26;
+  BOOST_TEST(any_line(why_lines(explain_peer(known, rounds(), "ana")),
+                      "by all rounds together it makes the average worse by 1.3 standard errors"));
+  known[0]["opinion"]["standing"] = -2;
+  BOOST_TEST(any_line(why_lines(explain_peer(known, rounds(), "ana")), "better by 2.0"));
+}
+
+BOOST_AUTO_TEST_CASE(status_says_where_few_examples_validate) {
+  json few = status(nullptr);
+  BOOST_TEST(!any_line(status_lines(few), "FEW VALIDATION EXAMPLES"));
+  few["last_round"]["models"]["partial"]["validation"]["examples"] = 12;
+  BOOST_TEST(any_line(status_lines(few), "FEW VALIDATION EXAMPLES: 12"));
+}
+
 BOOST_AUTO_TEST_CASE(why_tells_what_the_convenor_said_of_a_peer_and_what_came_of_it) {
   BOOST_TEST(explain_peer(peers(), rounds(), "ana").at("convenor").is_null());
   json followed = rounds();

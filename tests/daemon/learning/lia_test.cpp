@@ -11,6 +11,7 @@ using namespace kith::daemon::bench;
 Config settings() {
   Config config;
   config.learning.pull_budget = 3;
+  config.learning.common_rounds = 0;
   return config;
 }
 
@@ -77,6 +78,65 @@ BOOST_AUTO_TEST_CASE(data_that_changed_open_the_question_again) {
   BOOST_TEST((members(bench.choose(lia, 2, Candidates{{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}})) ==
               Names{"c"}));
   BOOST_TEST(lia.opinion("a").at("scores") == 1);
+}
+
+// ---- The first rounds ----
+
+BOOST_AUTO_TEST_CASE(in_the_first_rounds_it_averages_with_whoever_is_of_any_use) {
+  Bench bench;
+  Script losses = kLosses;
+  losses["self+a+b"] = 0.7;
+  bench.losses(losses);
+  Config config = settings();
+  config.learning.common_rounds = 2;
+  Lia lia(config, {.self = "me"});
+  for (const std::uint64_t round : {1U, 2U}) {
+    BOOST_TEST((members(bench.choose(lia, round, kPeers)) == Names{"a", "b"}));
+    BOOST_TEST(!lia.begins_again());  // a common average may be worse than who trained alone
+  }
+  BOOST_TEST((members(bench.choose(lia, 3, kPeers)) == Names{"a"}));
+  BOOST_TEST(lia.begins_again());
+}
+
+BOOST_AUTO_TEST_CASE(common_average_that_somebody_ruined_is_not_taken) {
+  Bench bench;
+  Script losses = kLosses;
+  losses["self+a+b"] = 5;
+  bench.losses(losses);
+  Config config = settings();
+  config.learning.common_rounds = 2;
+  Lia lia(config, {.self = "me"});
+  BOOST_TEST((members(bench.choose(lia, 1, kPeers)) == Names{"a"}));
+}
+
+// ---- Those of some use ----
+
+BOOST_AUTO_TEST_CASE(those_who_are_not_admitted_are_averaged_with_where_that_clearly_helps) {
+  Bench bench;
+  Script losses = kLosses;
+  losses["self+a"] = 0.2;
+  losses["self+a+b"] = 0.1;
+  bench.losses(losses);
+  Lia lia(settings(), {.self = "me"});
+  BOOST_TEST((members(bench.choose(lia, 1, kPeers)) == Names{"a", "b"}));
+  BOOST_TEST(!lia.opinion("b").at("admitted").get<bool>());
+}
+
+BOOST_AUTO_TEST_CASE(who_sends_a_copy_is_not_averaged_with_however_useful) {
+  Bench bench;
+  bench.losses({{"examples", 16},
+                {"M0", 1},
+                {"self", 0.2},
+                {"me", 0.21},
+                {"thief", 0.21},
+                {"self+thief", 0.1}});
+  Config config = settings();
+  config.learning.common_rounds = 1;
+  Lia lia(config, {.self = "me"});
+  bench.published = true;
+  for (const std::uint64_t round : {1U, 2U}) {
+    BOOST_TEST(members(bench.choose(lia, round, Names{"thief"})).empty());
+  }
 }
 
 // ---- Members that collude ----
