@@ -135,6 +135,9 @@ std::optional<std::string> column_problem(const Task& task) {
 /// What is wrong with the fields that depend on the kind of data.
 std::optional<std::string> data_problem(const Task& task) {
   const DataKind kind = data_kind(task);
+  if (kind != DataKind::pictures && !task.labels.empty()) {
+    return "labels must be left out, except for pictures";
+  }
   if (kind != DataKind::text && !(task.vocabulary.empty() && task.vocabulary_hash.empty())) {
     return "vocabulary must be left out, except for a gru-lm";
   }
@@ -150,6 +153,18 @@ std::optional<std::string> data_problem(const Task& task) {
     const std::size_t sides = task.input.size();
     if (sides < 1 || sides > 4 || !all_within(task.input, kMaxImageSide)) {
       return "input must be 1 to 4 numbers from 1 to " + text(kMaxImageSide);
+    }
+    if (!task.labels.empty() && task.labels.size() != task.classes) {
+      return "labels must be as many as there are classes, " + text(task.classes);
+    }
+    if (std::set<std::string_view>(task.labels.begin(), task.labels.end()).size() !=
+        task.labels.size()) {
+      return "labels must be different";
+    }
+    if (std::ranges::any_of(task.labels, [](const std::string& label) {
+          return label.empty() || label.size() > kMaxName || label.find('\n') != label.npos;
+        })) {
+      return "labels must have 1 to " + text(kMaxName) + " characters, and no line end";
     }
     if (task.model != "mlp" && sides != 3) {
       return "input must be channels, height and width, for a " + task.model;
@@ -225,6 +240,7 @@ unsigned outputs(const Task& task) { return is_regression(task) ? 1 : task.class
 
 std::string class_name(const Task& task, std::size_t of) {
   const Column* const target = target_of(task.columns);
+  if (target == nullptr && of < task.labels.size()) return task.labels[of];
   if (target == nullptr) return std::to_string(of);
   const auto& values = values_of(*target);
   return of < values.size() ? values[of].front() : std::to_string(of);
@@ -313,6 +329,11 @@ std::string canonical_text(const Task& task) {
   switch (data_kind(task)) {
     case DataKind::pictures:
       fields["input"] = text(std::span<const unsigned>(task.input));
+      for (std::size_t i = 0; i < task.labels.size(); ++i) {
+        std::string number = text(i);
+        number.insert(0, 5 - number.size(), '0');
+        fields["label_" + number] = task.labels[i];
+      }
       break;
     case DataKind::text:
       fields["vocabulary"] = task.vocabulary_hash;

@@ -21,6 +21,7 @@ struct Task {
   std::vector<unsigned> sizes;  ///< what the model makes of them: docs/configuration.md
   /// Of one example: channels, height and width of pictures; of arrays 1 to 4 sides.
   std::vector<unsigned> input{1, 28, 28};
+  std::vector<std::string> labels{};  ///< of pictures in folders: what class 0, 1, ... is called
   std::vector<Column> columns{};             ///< of a table (mlp)
   std::filesystem::path vocabulary{};  ///< of text (gru-lm): its words; where it lies is local
   std::string vocabulary_hash{};       ///< of its words, in hexadecimal

@@ -183,6 +183,9 @@ std::vector<Key<model::Task>> task_keys() {
       key("input", &Owner::input,
           "Channels, height and width of a picture; or the 1 to 4 sides of an example in an array, "
           "like [50, 6] for windows of a sensor (mlp)."),
+      key("labels", &Owner::labels,
+          "For pictures in folders: what the classes are called, as the folders are, in the order "
+          "of their numbers. Empty: their names sorted, and there must be as many as classes."),
       tables<Owner, Column>("column", &Owner::columns, column_keys(), column_problem,
                             "For tables: what each column is, below. Other columns of the files, "
                             "and their order, do not matter."),
@@ -467,6 +470,7 @@ void complete_task(model::Task& task, const toml::table& table, const Complain& 
     task.classes = classes;
   };
   if (const auto classes = model::classes_of(task.columns)) follows(*classes, "column");
+  if (!task.labels.empty()) follows(static_cast<unsigned>(task.labels.size()), "labels");
   if (!task.vocabulary.empty()) {
     try {
       const auto vocabulary = data::read_vocabulary(task.vocabulary);

@@ -4,14 +4,17 @@
 #include "model/data/array.hpp"
 #include "model/data/cifar.hpp"
 #include "model/data/images.hpp"
+#include "model/data/picture.hpp"
 #include "model/data/split.hpp"
 #include "model/data/table.hpp"
 #include "model/data/text.hpp"
+#include "model/data/unicode.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -170,6 +173,78 @@ Samples samples_of(const Examples& examples, const model::Task& task, const path
   return samples;
 }
 
+/// What the classes are called.
+std::vector<std::string> labels_of(const std::vector<LabelledFile>& pictures,
+                                   const model::Task& task, const path& file) {
+  if (!task.labels.empty()) {
+    std::vector<std::string> labels;
+    for (const std::string& label : task.labels) labels.push_back(composed(label));
+    return labels;
+  }
+  std::set<std::string> found;
+  for (const LabelledFile& picture : pictures) found.insert(picture.label);
+  if (found.size() != task.classes) {
+    throw DataError(file.string() + " has pictures of " + std::to_string(found.size()) +
+                    " classes, but task.classes is " + std::to_string(task.classes) +
+                    "; name the classes in task.labels, so that all members number them alike");
+  }
+  return {found.begin(), found.end()};
+}
+
+/// Appends the pictures in the task's size.
+void add_pictures(Samples& all, const std::vector<LabelledFile>& pictures,
+                  const std::vector<std::string>& labels, const model::Task& task,
+                  Noticed& noticed) {
+  const std::size_t channels = task.input[0], height = task.input[1], width = task.input[2];
+  for (const auto& [file, label] : pictures) {
+    const auto found = std::ranges::find(labels, label);
+    if (found == labels.end()) {
+      throw DataError(file.string() + " is of the class \"" + label +
+                      "\", which is none of the task's; correct its name, or task.labels");
+    }
+    const Bytes bytes = read_file(file);
+    const auto decoded = decode_picture(bytes);
+    if (const auto* const why = std::get_if<std::string>(&decoded)) {
+      const bool advice = why->find(';') != std::string::npos;
+      throw DataError(file.string() + " " + *why +
+                      (advice ? "" : "; copy it again, or take it out of the folder"));
+    }
+    const auto& picture = std::get<Picture>(decoded);
+    noticed.resized += picture.height != height || picture.width != width;
+    noticed.recoloured += picture.gray != (channels == 1);
+    const auto values = fitted(picture, channels, height, width);
+    all.inputs.insert(all.inputs.end(), values.begin(), values.end());
+    all.targets.push_back(found - labels.begin());
+  }
+}
+
+/// Folders with a folder for each class; before one a table of files and labels may stand, of
+/// which the names are in that folder.
+Samples read_folders(const Files& files, const model::Task& task, Noticed& noticed) {
+  if (task.input.size() != 3 || (task.input[0] != 1 && task.input[0] != 3)) {
+    throw DataError("pictures have 1 or 3 channels, a height and a width; correct task.input");
+  }
+  Samples all;
+  all.shape.assign(task.input.begin(), task.input.end());
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const bool table = !std::filesystem::is_directory(files[i]);
+    if (table && (i + 1 == files.size() || !std::filesystem::is_directory(files[i + 1]))) {
+      throw DataError(files[i].string() +
+                      " must be followed by the folder in which the pictures are that it names");
+    }
+    const path& named = files[i];
+    const auto pictures = table ? pictures_of(named, files[++i]) : pictures_in(named);
+    const auto labels = labels_of(pictures, task, named);
+    add_pictures(all, pictures, labels, task, noticed);
+    std::string format = "classes";
+    for (std::size_t k = 0; k < labels.size() && k < 20; ++k) {
+      format += (k == 0 ? " " : ", ") + std::to_string(k) + " = " + labels[k];
+    }
+    noticed.files.push_back({.file = named, .examples = pictures.size(), .format = format});
+  }
+  return all;
+}
+
 Samples read_pictures(const Files& files, const model::Task& task, Noticed& noticed) {
   if (std::ranges::all_of(files, is_array_file)) return read_arrays(files, task, noticed);
   const auto is_cifar = [](const path& file) {
@@ -184,14 +259,21 @@ Samples read_pictures(const Files& files, const model::Task& task, Noticed& noti
     }
     return all;
   }
-  if (files.size() != 2) {
+  const auto is_folder = [](const path& file) { return std::filesystem::is_directory(file); };
+  if (std::ranges::any_of(files, is_folder)) return read_folders(files, task, noticed);
+  if (files.size() % 2 != 0) {
     throw DataError(
-        "pictures are two IDX files, images and labels in this order, or CIFAR's .bin"
-        " files; there are " +
+        "pictures are folders, or pairs of IDX files, images and labels in this order, or CIFAR's"
+        " .bin files; there are " +
         std::to_string(files.size()) + " with " + files.front().string() +
         "; if it is a table, [[task.column]] must say what is in it, if a text, task.vocabulary");
   }
-  return samples_of(read_examples(files[0], files[1]), task, files[0], files[1]);
+  Samples all;
+  for (std::size_t i = 0; i < files.size(); i += 2) {
+    append(all, samples_of(read_examples(files[i], files[i + 1]), task, files[i], files[i + 1]));
+  }
+  all.shape.assign(task.input.begin(), task.input.end());
+  return all;
 }
 
 // ---- Text ----

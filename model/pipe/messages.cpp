@@ -93,7 +93,8 @@ void fields(auto& field, T& m) {
 template <Is<model::Task> T>
 void fields(auto& field, T& m) {
   field("name", m.name), field("model", m.model), field("sizes", m.sizes);
-  field("input", m.input), field("columns", m.columns), field("vocabulary", m.vocabulary);
+  field("input", m.input), field("labels", m.labels);
+  field("columns", m.columns), field("vocabulary", m.vocabulary);
   field("vocabulary_hash", m.vocabulary_hash), field("classes", m.classes);
   field("seed", m.seed);
   field("learning_rate", m.learning_rate), field("momentum", m.momentum);
