@@ -156,7 +156,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", help="only these, without natural-")
     parser.add_argument("--short", action="store_true", help="one seed, the strategies that matter")
-    parser.add_argument("--show", action="store_true", help="run nothing; write nothing")
+    parser.add_argument("--show", action="store_true", help="run nothing")
     parser.add_argument("--seeds", help="only these, with commas between")
     parser.add_argument("--strategies", help="only these, with commas between; local must be one")
     parser.add_argument("--data", type=pathlib.Path,
