@@ -1,8 +1,6 @@
 #include "daemon/cli/data_page.hpp"
 
-#include "crypto/bytes.hpp"
-
-#include <sodium.h>
+#include "crypto/hash.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -162,11 +160,10 @@ std::string bitmap(std::span<const float> pixels, std::size_t channels, std::siz
     }
     bytes.resize(bytes.size() + line - 3 * width);
   }
-  constexpr int kVariant = sodium_base64_VARIANT_ORIGINAL;
-  std::string text(sodium_base64_encoded_len(bytes.size(), kVariant), '\0');
-  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                    bytes.size(), kVariant);
-  text.pop_back();
+  std::string text = crypto::to_base64(bytes);  // of the other alphabet, without its end
+  std::ranges::replace(text, '-', '+');
+  std::ranges::replace(text, '_', '/');
+  text.append((4 - text.size() % 4) % 4, '=');
   return "data:image/bmp;base64," + text;
 }
 
