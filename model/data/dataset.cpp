@@ -218,6 +218,12 @@ void add_pictures(Samples& all, const std::vector<LabelledFile>& pictures,
   }
 }
 
+/// What cannot be asked is none: the one who reads it will say why.
+bool is_folder(const path& file) {
+  std::error_code unknown;
+  return std::filesystem::is_directory(file, unknown);
+}
+
 /// Folders with a folder for each class; before one a table of files and labels may stand, of
 /// which the names are in that folder.
 Samples read_folders(const Files& files, const model::Task& task, Noticed& noticed) {
@@ -227,8 +233,8 @@ Samples read_folders(const Files& files, const model::Task& task, Noticed& notic
   Samples all;
   all.shape.assign(task.input.begin(), task.input.end());
   for (std::size_t i = 0; i < files.size(); ++i) {
-    const bool table = !std::filesystem::is_directory(files[i]);
-    if (table && (i + 1 == files.size() || !std::filesystem::is_directory(files[i + 1]))) {
+    const bool table = !is_folder(files[i]);
+    if (table && (i + 1 == files.size() || !is_folder(files[i + 1]))) {
       throw DataError(files[i].string() +
                       " must be followed by the folder in which the pictures are that it names");
     }
@@ -259,7 +265,6 @@ Samples read_pictures(const Files& files, const model::Task& task, Noticed& noti
     }
     return all;
   }
-  const auto is_folder = [](const path& file) { return std::filesystem::is_directory(file); };
   if (std::ranges::any_of(files, is_folder)) return read_folders(files, task, noticed);
   if (files.size() % 2 != 0) {
     throw DataError(
