@@ -42,9 +42,11 @@ class Convenor(unittest.TestCase):
                 self.assertLessEqual(said["age"], 3)
             self.assertEqual(assignment(net.nodes[0])["rows"], 4)  # node-5 is in no matrix
             self.assertIsNone(assignment(alone))
-            self.assertEqual([partners(node) for node in net.nodes],
-                             [{"node-3", "node-5"}, {"node-4"}, {"node-1", "node-5"}, {"node-2"},
-                              {"node-1", "node-3"}])  # fmt: skip
+            # A round may go without one of those alike, where the average is better without; never with another.
+            alike = [{"node-1", "node-3", "node-5"}, {"node-2", "node-4"}]
+            for index, node in enumerate(net.nodes):
+                self.assertTrue(partners(node), node.name)
+                self.assertLessEqual(partners(node), alike[index % 2] - {node.name})
 
             # Without the convenor its last assignment grows old, and they go on by themselves.
             net.nodes[0].kill()
