@@ -35,9 +35,7 @@ class BadInput(unittest.TestCase):
         self.data = self.net.directory / "net" / "data" / self._testMethodName
         shutil.copytree(data, self.data)
         files = {part: [str(self.data / f"{part}-{kind}.idx") for kind in ("images", "labels")] for part in ("train", "test")}
-        self.node.configure(
-            {"data.train": files["train"], "data.test": files["test"], "node.channel_key": str(self.data / "channel.key")}
-        )
+        self.node.configure({"data.train": files["train"], "data.test": files["test"]})
 
     def check_refused(self, status, *phrases, state_changes=False):
         """The node ends by itself, with a sentence that has these phrases, and its state is as it was."""
@@ -89,7 +87,7 @@ class BadInput(unittest.TestCase):
         self.check_refused(NOINPUT, self.node.config_file, "kith init --dir")
 
     def test_a_card_of_another_node(self):
-        theirs = self.net.directory / "net" / "data" / "node-2" / "node.card"
+        theirs = self.net.nodes[1].directory / "node.card"
         self.node.configure({"node.card": str(theirs)})
         self.check_refused(CONFIG, theirs, "of another node", "kith key card")
 
@@ -126,18 +124,18 @@ class BadInput(unittest.TestCase):
     # Keys.
 
     def test_key_file_that_others_can_read(self):
-        keys = self.data / "channel.key"
+        keys = self.node.directory / "channel.key"
         keys.chmod(0o644)
         self.check_refused(NOPERM, keys, "chmod 600")
         keys.chmod(0o600)
         self.check_well()
 
     def test_no_key_file(self):
-        (self.data / "channel.key").unlink()
-        self.check_refused(NOINPUT, self.data / "channel.key")
+        (self.node.directory / "channel.key").unlink()
+        self.check_refused(NOINPUT, self.node.directory / "channel.key")
 
     def test_damaged_key_file(self):
-        keys = self.data / "channel.key"
+        keys = self.node.directory / "channel.key"
         keys.write_bytes(b"not a key")
         self.assertEqual(keys.stat().st_mode & 0o777, 0o600)
         self.check_refused(DATAERR, keys)

@@ -120,7 +120,7 @@ class BadPeers(unittest.TestCase):
             founded = bytes.fromhex(charter(honest, "show", "--json")["founded_id"])
             honest.start()
             net.wait_for_rounds(1, 60, [honest])
-            keys = [KeyFile(net.directory / "net" / "data" / node.name / "channel.key") for node in (honest, newer)]
+            keys = [KeyFile(node.directory / "channel.key") for node in (honest, newer)]
             peer = NewerMember(honest.port, founded, *keys)
             with peer.socket:
                 self.assertEqual(peer.goodbye(), VERSION_MISMATCH)
