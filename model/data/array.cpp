@@ -321,8 +321,8 @@ std::variant<NamedArrays, std::string> parse_safetensors(ByteView file) {
   NamedArrays arrays;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") continue;
-    const auto wrong = [&name](const std::string& what) {
-      return "has the tensor \"" + name.substr(0, 64) + "\", which " + what;
+    const auto wrong = [called = name.substr(0, 64)](const std::string& what) {
+      return "has the tensor \"" + called + "\", which " + what;
     };
     const auto whole = [](const Json& json) { return json.is_number_unsigned(); };
     const bool made = entry.is_object() && entry.contains("dtype") && entry["dtype"].is_string() &&

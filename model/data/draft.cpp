@@ -258,10 +258,11 @@ bool is_yes_no(const Sight& sight) {
   Column usual;
   usual.kind = Kind::yes_no;
   std::set<std::size_t> found;
+  const auto& values = model::values_of(usual);
   for (const auto& [text, count] : sight.counts) {
-    const auto& values = model::values_of(usual);
+    const std::string in_lower_case = lower(text);
     const auto which = std::ranges::find_if(values, [&](const auto& spellings) {
-      return std::ranges::find(spellings, lower(text)) != spellings.end();
+      return std::ranges::find(spellings, in_lower_case) != spellings.end();
     });
     if (which == values.end()) return false;
     found.insert(static_cast<std::size_t>(which - values.begin()));

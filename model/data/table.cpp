@@ -327,7 +327,8 @@ std::string some_names(std::span<const std::string> names) {
 class Sniffer {
  public:
   Sniffer(std::string_view text, std::span<const Column> columns) : columns_(columns) {
-    if (text.starts_with("sep=") && text.size() > 4) {  // a spreadsheet's first line
+    // A spreadsheet's first line; half of a letter divides nothing.
+    if (text.starts_with("sep=") && text.size() > 4 && is_ascii(text.substr(4, 1))) {
       layout_.separator = text[4];
       layout_.told = true;
     } else {

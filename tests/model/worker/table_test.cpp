@@ -261,6 +261,14 @@ BOOST_AUTO_TEST_CASE(what_was_noticed_in_several_files_adds_up) {
              "2 cells of the column age above its range, up to 95\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_letter_of_two_bytes_after_sep_is_no_separator) {
+  const std::vector<model::Column> columns{
+      {.name = "a", .kind = Column::Kind::number, .low = 0, .high = 1},
+      {.name = "b", .kind = Column::Kind::yes_no, .target = true}};
+  const auto parsed = parse_table("sep=\xc3\xa5\na\xc3\xa5 b\n1\xc3\xa5 0\n", columns);
+  BOOST_TEST(std::holds_alternative<std::string>(parsed));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace table_test
