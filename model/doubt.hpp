@@ -16,7 +16,7 @@ namespace kith::model {
 /// examples are the same; but the models are others each time, and the older weigh less.
 class Doubt {
  public:
-  static constexpr double kFading = 0.9;  ///< a round counts so much less in the next one
+  static constexpr double kFading = 0.8;  ///< a round counts so much less in the next one
   static constexpr double kMost = 4;      ///< standard errors that one round can speak for
 
   /// `slack`: standard errors by which a model must be worse to be *clearly* so.
