@@ -1,7 +1,7 @@
 #include "daemon/cli/data_page.hpp"
+#include "daemon/cli/own_data.hpp"
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
-#include "daemon/membership/keys.hpp"
 #include "daemon/system/console.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
@@ -26,12 +26,6 @@ struct DataOptions {
   bool as_json = false;
 };
 
-std::vector<fs::path> absolute(const std::vector<std::string>& files) {
-  std::vector<fs::path> all;
-  for (const std::string& file : files) all.push_back(fs::absolute(file).lexically_normal());
-  return all;
-}
-
 /// The node's, or what the command line names in its place.
 Config config_of(const DataOptions& options) {
   Config config;
@@ -43,9 +37,7 @@ Config config_of(const DataOptions& options) {
     config.data.validation_files = absolute(options.validation);
     config.data.test = absolute(options.test);
   }
-  if (const auto card = load_card(config.node.card); card && config.data.split_key.empty()) {
-    config.data.split_key = to_string(card->node);
-  }
+  split_as_when_running(config);
   return config;
 }
 

@@ -1,5 +1,6 @@
 #include "daemon/cli/new_node.hpp"
 
+#include "daemon/cli/own_data.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "net/endpoint.hpp"
@@ -13,12 +14,6 @@ using nlohmann::json;
 
 std::vector<std::string> texts(const std::vector<fs::path>& files) {
   return {files.begin(), files.end()};
-}
-
-std::vector<fs::path> absolute(const std::vector<std::string>& files) {
-  std::vector<fs::path> all;
-  for (const std::string& file : files) all.push_back(fs::absolute(file).lexically_normal());
-  return all;
 }
 
 void check_files(const char* option, const std::vector<std::string>& files) {

@@ -1,4 +1,5 @@
 #include "daemon/cli/answer.hpp"
+#include "daemon/cli/own_data.hpp"
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/learning/launcher.hpp"
@@ -6,7 +7,6 @@
 #include "daemon/learning/strategy.hpp"
 #include "daemon/learning/trial.hpp"
 #include "daemon/learning/worker_process.hpp"
-#include "daemon/membership/keys.hpp"
 #include "daemon/node/node.hpp"
 #include "daemon/system/confinement.hpp"
 #include "daemon/system/console.hpp"
@@ -162,10 +162,7 @@ std::vector<std::string> trial_lines(const TrialReport& trial, const Config& con
 
 Answer dry_run(const RunOptions& options) {
   Config config = load_config(options.place.config());
-  // The same examples on each side as in the running node.
-  if (const auto card = load_card(config.node.card); card && config.data.split_key.empty()) {
-    config.data.split_key = to_string(card->node);
-  }
+  split_as_when_running(config);
   const TemporaryFolder state;
   net::asio::io_context io(1);
   Answer answer;

@@ -29,15 +29,7 @@ std::span<const float> input(const Samples& samples, std::size_t i) {
 }
 
 crypto::Hash content(const Samples& samples, std::size_t i) {
-  const auto inputs = samples.inputs.empty() ? std::span<const float>() : input(samples, i);
-  const ByteView bytes = std::as_bytes(inputs);
-  Bytes all(bytes.begin(), bytes.end());
-  const auto target =
-      samples.values.empty()
-          ? std::as_bytes(std::span(samples.targets).subspan(i * samples.width, samples.width))
-          : std::as_bytes(std::span(samples.values).subspan(i, 1));
-  all.insert(all.end(), target.begin(), target.end());
-  return crypto::hash(all);
+  return crypto::hash(content_of(samples, i));
 }
 
 void count_copies(CheckReport& report, const Dataset& dataset) {

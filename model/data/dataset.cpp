@@ -366,18 +366,10 @@ std::vector<Taggable> tagged(const Samples& all, const model::Task& task,
                                    const std::string& split_key) {
   const Tagger tagger(split_key);
   // Sentences and numbers have no label to be balanced by.
-  const bool numbers = !all.values.empty();
-  const bool labelled = !numbers && model::data_kind(task) != model::DataKind::text;
-  const std::size_t size = all.inputs.size() / all.count();
+  const bool labelled = all.values.empty() && model::data_kind(task) != model::DataKind::text;
   std::vector<Taggable> examples;
   for (std::size_t i = 0; i < all.count(); ++i) {
-    const auto input = std::as_bytes(std::span(all.inputs).subspan(i * size, size));
-    const auto target =
-        numbers ? std::as_bytes(std::span(all.values).subspan(i, 1))
-                : std::as_bytes(std::span(all.targets).subspan(i * all.width, all.width));
-    Bytes content(input.begin(), input.end());
-    content.insert(content.end(), target.begin(), target.end());
-    const Tag tag = tagger.tag(content);
+    const Tag tag = tagger.tag(content_of(all, i));
     const Tag unit =
         all.groups.empty() ? tag : tagger.tag(as_byte_view("group " + all.groups[i]));
     examples.push_back({tag, unit, labelled ? all.targets[i] : 0});
@@ -412,6 +404,18 @@ Split split_by_time(const Samples& all, std::span<const Taggable> examples, doub
 
 }  // namespace
 
+Bytes content_of(const Samples& samples, std::size_t i) {
+  const std::size_t size = samples.inputs.size() / samples.count();
+  const auto input = std::as_bytes(std::span(samples.inputs).subspan(i * size, size));
+  const auto target =
+      samples.values.empty()
+          ? std::as_bytes(std::span(samples.targets).subspan(i * samples.width, samples.width))
+          : std::as_bytes(std::span(samples.values).subspan(i, 1));
+  Bytes content(input.begin(), input.end());
+  content.insert(content.end(), target.begin(), target.end());
+  return content;
+}
+
 Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
                      std::uint64_t score_examples) {
   if (!(files.validation > 0 && files.validation < 1)) {
@@ -421,10 +425,10 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
   Dataset dataset;
   const Samples all = read_samples(files.train, task, dataset.noticed);
   auto examples = tagged(all, task, files.split_key);
-  Split split = files.split == model::SplitBy::time
-                          ? split_by_time(all, examples, files.validation)
-                          : split_by_tag(examples, files.validation);
+  Split split;
   if (files.validation_files.empty()) {
+    split = files.split == model::SplitBy::time ? split_by_time(all, examples, files.validation)
+                                                : split_by_tag(examples, files.validation);
     dataset.validation = select(all, split.validation);
     dataset.train_places = split.train;
     dataset.validation_places = split.validation;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "crypto/bytes.hpp"
 #include "model/data/noticed.hpp"
 #include "model/data_files.hpp"
 #include "model/task.hpp"
@@ -26,6 +27,9 @@ struct Samples {
 
   [[nodiscard]] std::size_t count() const { return (targets.size() + values.size()) / width; }
 };
+
+/// An example's input and what it should answer, as bytes: equal for copies only.
+[[nodiscard]] Bytes content_of(const Samples& samples, std::size_t i);
 
 /// A node's own examples, divided by what they are used for.
 struct Dataset {
