@@ -1,4 +1,5 @@
 #include "daemon/cli/new_node.hpp"
+#include "daemon/cli/own_data.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/membership/membership.hpp"
 #include "daemon/system/console.hpp"
@@ -199,6 +200,11 @@ Answer settle(const NewNode& node, const net::Application& taken, const net::Car
         (node.folder() / task.vocabulary).string() + ": ask the inviter for the file.");
   }
   if (!had_config) say(node.data_hint());
+  if (had_config || !node.train.empty()) {
+    const auto seen = first_look(node.file(), node.dir());
+    answer.value["data"] = seen;
+    for (const std::string& line : seen) say(line);
+  }
   say(node.unreachable_hint());
   say("Start the node: kith run --dir " + node.dir());
   return answer;
@@ -221,6 +227,7 @@ Answer join(const JoinOptions& given) {
                {"listen", listen.empty() ? node.listen : listen.front()},
                {"address", ""},
                {"train", json::array()},
+               {"validation", json::array()},
                {"test", json::array()}});
   }
   node.check();
