@@ -1,6 +1,7 @@
 #include "model/task.hpp"
 
 #include "model/score.hpp"
+#include "model/sharing.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -17,7 +18,7 @@
 namespace kith::model {
 namespace {
 
-constexpr std::array<std::string_view, 4> kModels{"mlp", "cnn", "resnet", "gru-lm"};
+constexpr std::array<std::string_view, 5> kModels{"mlp", "cnn", "resnet", "gru-lm", "script"};
 constexpr std::size_t kMaxName = 64;  // bytes
 constexpr std::size_t kMaxLayers = 32;
 constexpr unsigned kMaxLayerSize = 65536;  // units or channels
@@ -48,6 +49,12 @@ std::string text(std::span<const Number> numbers) {
   std::string joined;
   for (const Number number : numbers) joined += (joined.empty() ? "" : ",") + text(number);
   return joined;
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string all;
+  for (const std::string& each : texts) all += (all.empty() ? "" : ",") + each;
+  return all;
 }
 
 bool is_name(std::string_view name) {
@@ -95,7 +102,9 @@ std::size_t written_size(const Column& column) {
 
 /// What is wrong with the columns of a table.
 std::optional<std::string> column_problem(const Task& task) {
-  if (task.model != "mlp") return "column must be left out, except for an mlp";
+  if (task.model != "mlp" && task.model != "script") {
+    return "column must be left out, except for an mlp or a script";
+  }
   if (task.columns.size() > kMaxColumns)
     return "column must be there at most " + text(kMaxColumns) + " times";
   std::size_t bytes = 0;
@@ -139,7 +148,7 @@ std::optional<std::string> data_problem(const Task& task) {
     return "labels must be left out, except for pictures";
   }
   if (kind != DataKind::text && !(task.vocabulary.empty() && task.vocabulary_hash.empty())) {
-    return "vocabulary must be left out, except for a gru-lm";
+    return "vocabulary must be left out, except for a gru-lm or a script";
   }
   if (kind == DataKind::table) return column_problem(task);
   if (kind == DataKind::text) {
@@ -147,7 +156,7 @@ std::optional<std::string> data_problem(const Task& task) {
     if (task.vocabulary.empty() || !hash || hash->size() != crypto::Hash().size()) {
       return "vocabulary must name a file with one word a line, for a gru-lm";
     }
-    if (!task.columns.empty()) return "column must be left out, except for an mlp";
+    if (!task.columns.empty()) return "column must be left out where words are predicted";
   }
   if (kind == DataKind::pictures) {
     const std::size_t sides = task.input.size();
@@ -166,7 +175,7 @@ std::optional<std::string> data_problem(const Task& task) {
         })) {
       return "labels must have 1 to " + text(kMaxName) + " characters, and no line end";
     }
-    if (task.model != "mlp" && sides != 3) {
+    if (task.model != "mlp" && task.model != "script" && sides != 3) {
       return "input must be channels, height and width, for a " + task.model;
     }
   }
@@ -264,7 +273,7 @@ std::string metric_of(const Task& task) {
 }
 
 DataKind data_kind(const Task& task) {
-  if (task.model == "gru-lm") return DataKind::text;
+  if (task.model == "gru-lm" || !task.vocabulary.empty()) return DataKind::text;
   return task.columns.empty() ? DataKind::pictures : DataKind::table;
 }
 
@@ -285,13 +294,20 @@ std::optional<std::string> problem(const Task& task) {
     return "name must be 1 to " + text(kMaxName) + " letters, digits, dots, dashes or underscores";
   }
   if (std::ranges::find(kModels, task.model) == kModels.end()) {
-    return "model must be \"mlp\", \"cnn\", \"resnet\" or \"gru-lm\"";
+    return "model must be \"mlp\", \"cnn\", \"resnet\", \"gru-lm\" or \"script\"";
   }
   if (task.sizes.size() > kMaxLayers || !all_within(task.sizes, kMaxLayerSize)) {
     return "sizes must be at most " + text(kMaxLayers) + " numbers from 1 to " +
            text(kMaxLayerSize);
   }
-  if (task.model != "mlp" && task.sizes.empty()) {
+  const bool script = task.model == "script";
+  if (script != !task.script.empty()) {
+    return script ? "script must name the file of a TorchScript module, for a script"
+                  : "script must be left out, except for a script";
+  }
+  if (script && !task.sizes.empty()) return "sizes must be left out, for a script";
+  if (auto wrong = pattern_problem(task)) return wrong;
+  if (task.model != "mlp" && !script && task.sizes.empty()) {
     return "sizes must have a number, for a " + task.model;
   }
   if (task.model == "gru-lm" && task.sizes.size() != 2) {
@@ -352,6 +368,9 @@ std::string canonical_text(const Task& task) {
       fields["target_range"] = text(task.target_range[0]) + "," + text(task.target_range[1]);
     }
   }
+  if (task.share != Task().share) fields["share"] = joined(task.share);
+  if (!task.freeze.empty()) fields["freeze"] = joined(task.freeze);
+  if (task.share_buffers) fields["share_buffers"] = "true";
   if (!task.metric.empty()) fields["metric"] = task.metric;
   if (!task.class_weights.empty()) {
     fields["class_weights"] = text(std::span<const double>(task.class_weights));
@@ -361,9 +380,10 @@ std::string canonical_text(const Task& task) {
   return lines;
 }
 
-std::string manifest(const Task& task, const crypto::Hash& initial_model) {
+std::string manifest(const Task& task, const crypto::Hash& initial_model,
+                     const std::string& frozen_model) {
   return "kith task\n" + canonical_text(task) + "initial_model=" + crypto::to_hex(initial_model) +
-         "\n";
+         "\n" + (frozen_model.empty() ? "" : "frozen_model=" + frozen_model + "\n");
 }
 
 std::vector<TaskDifference> differences(std::string_view ours, std::string_view theirs) {
@@ -388,8 +408,9 @@ std::vector<TaskDifference> differences(std::string_view ours, std::string_view 
   return found;
 }
 
-crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model) {
-  return crypto::hash(as_byte_view(manifest(task, initial_model)));
+crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model,
+                       const std::string& frozen_model) {
+  return crypto::hash(as_byte_view(manifest(task, initial_model, frozen_model)));
 }
 
 }  // namespace kith::model

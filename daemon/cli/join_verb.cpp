@@ -195,9 +195,10 @@ Answer settle(const NewNode& node, const net::Application& taken, const net::Car
         theirs);
   }
   if (renamed) say("It is called " + here->name + " in the charter.");
-  if (!task.vocabulary.empty()) {
-    say("Put the vocabulary of the task beside it, as " +
-        (node.folder() / task.vocabulary).string() + ": ask the inviter for the file.");
+  for (const auto& [what, file] : {std::pair("vocabulary", task.vocabulary), std::pair("model", task.script)}) {
+    if (file.empty()) continue;
+    say(std::string("Put the ") + what + " of the task beside it, as " +
+        (node.folder() / file).string() + ": ask the inviter for the file.");
   }
   if (!had_config) say(node.data_hint());
   if (had_config || !node.train.empty()) {
