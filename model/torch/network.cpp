@@ -111,7 +111,10 @@ Tensors tensors_of(const Samples& samples, torch::Device device) {
     // What stands before each word, and before the first the boundary, which is token 0.
     const auto before = targets.roll(1, 1).clamp_min(0);
     before.select(1, 0).zero_();
-    return {before.to(device), targets.to(device)};
+    // To say that some unknown word follows is no prediction: it is neither trained nor scored.
+    const auto known = targets.masked_fill(targets.eq(data::Vocabulary::kUnknown),
+                                           Samples::kNoTarget);
+    return {before.to(device), known.to(device)};
   }
   std::vector<std::int64_t> shape{count};
   shape.insert(shape.end(), samples.shape.begin(), samples.shape.end());
@@ -210,11 +213,19 @@ struct Network::Impl {
   Batch batch(Part part, const torch::Tensor& indices) {
     const auto& [inputs, targets] = parts[static_cast<std::size_t>(part)];
     Batch some{inputs.index_select(0, indices), targets.index_select(0, indices)};
-    if (is_text()) {
-      const auto longest = some.targets.ge(0).sum(1).max().item<std::int64_t>();
-      some = {some.inputs.narrow(1, 0, longest), some.targets.narrow(1, 0, longest)};
+    if (!is_text()) return some;
+    if (!predicts_words()) {
+      const auto longest = some.inputs.ge(0).sum(1).max().item<std::int64_t>();
+      return {some.inputs.narrow(1, 0, longest), some.targets};
     }
-    return some;
+    const auto longest = lengths(some.targets).max().item<std::int64_t>();
+    return {some.inputs.narrow(1, 0, longest), some.targets.narrow(1, 0, longest)};
+  }
+
+  /// Of sentences, up to the last word that is to be predicted.
+  static torch::Tensor lengths(const torch::Tensor& targets) {
+    const auto places = torch::arange(1, targets.size(1) + 1, targets.options());
+    return (targets.ge(0) * places).amax(1);
   }
 
   /// Whether a model of one's own does what the task wants of it, on two examples.
@@ -236,43 +247,57 @@ struct Network::Impl {
     forget_gradients();
   }
 
-  /// What the network says to some examples: a row for each of their targets, a number a class.
+  /// What the network says to some examples: a row for each, or for each of their words.
   torch::Tensor forward(const Batch& some, bool training) {
     net->train(training);
     auto answer = net->forward(some.inputs);
-    const auto targets = some.targets.numel(), numbers = std::int64_t{model::outputs(task)};
-    const bool fits = answer.numel() == targets * numbers && answer.size(0) == some.inputs.size(0) &&
+    const auto numbers = std::int64_t{model::outputs(task)};
+    const auto rows = predicts_words() ? some.targets.numel() : some.targets.size(0);
+    const bool fits = answer.numel() == rows * numbers && answer.size(0) == some.inputs.size(0) &&
                       (numbers == 1 || answer.size(-1) == numbers);
     if (!fits) {
       throw WorkerError(FailureKind::config,
                         "the model answers with " + c10::str(answer.sizes()) + " to a batch of " +
                             c10::str(some.inputs.sizes()) + ", and the task wants " +
                             std::to_string(numbers) + " numbers for each of " +
-                            std::to_string(targets) + " targets");
+                            std::to_string(rows) + (predicts_words() ? " words" : " examples"));
     }
-    return answer.reshape({targets, numbers}).to(torch::kFloat32);
+    return answer.reshape({rows, numbers}).to(torch::kFloat32);
   }
 
   struct Judged {
     torch::Tensor losses;   ///< of each target, not weighted; 0 where there is none
-    torch::Tensor answers;  ///< of each target: a class, or a number
-    torch::Tensor scores;   ///< with two classes, by how much the second is the more likely
+    torch::Tensor answers;  ///< of each target: a class, a number, or whether yes
+    torch::Tensor scores;   ///< with two answers, by how much the second is the more likely
   };
   Judged judge(const Batch& some) {
     const auto wanted = some.targets.flatten();
     const auto outputs = forward(some, false);
     Judged judged;
     judged.losses = losses_of(outputs, wanted).view_as(some.targets);
+    if (is_multi_label()) {
+      judged.answers = outputs.gt(0).to(torch::kInt64);
+      judged.scores = outputs.flatten();
+      return judged;
+    }
     judged.answers = (is_number() ? outputs.select(1, 0) : outputs.argmax(1)).view_as(some.targets);
     if (outputs.size(1) == 2) judged.scores = outputs.select(1, 1) - outputs.select(1, 0);
     return judged;
   }
 
   bool is_number() const { return model::is_regression(task); }
+  bool is_multi_label() const { return model::is_multi_label(task); }
 
   /// What training makes small, of each target and not weighted.
   torch::Tensor losses_of(const torch::Tensor& outputs, const torch::Tensor& wanted) {
     namespace F = nn::functional;
+    if (is_multi_label()) {
+      const auto truth = wanted.clamp_min(0).to(torch::kFloat32);
+      const auto losses = F::binary_cross_entropy_with_logits(
+          outputs.flatten(), truth,
+          F::BinaryCrossEntropyWithLogitsFuncOptions().reduction(torch::kNone));
+      return losses * wanted.ge(0);
+    }
     if (!is_number()) {
       return F::cross_entropy(outputs, wanted,
                               F::CrossEntropyFuncOptions().reduction(torch::kNone));
@@ -287,6 +312,7 @@ struct Network::Impl {
   torch::Tensor loss_of(const Batch& some) {
     const auto outputs = forward(some, true);
     const auto wanted = some.targets.flatten();
+    if (is_multi_label()) return losses_of(outputs, wanted).sum() / wanted.ge(0).sum();
     if (!is_number() && !class_weights.defined()) {
       return nn::functional::cross_entropy(outputs, wanted);
     }
@@ -307,7 +333,7 @@ struct Network::Impl {
   Outcome judge(Part part, std::int64_t first, std::int64_t end) {
     // Bounds the memory for activations: of a sentence, above all an output a word of the
     // vocabulary.
-    const std::int64_t at_once = is_text() ? 64 : 512;
+    const std::int64_t at_once = predicts_words() ? 64 : 512;
     const torch::NoGradGuard no_grad;
     std::vector<torch::Tensor> losses, targets, answers, scores, wanted, correct;
     for (std::int64_t from = first; from < end; from += at_once, after_batch()) {
@@ -346,13 +372,11 @@ struct Network::Impl {
   /// Which answers are right.
   torch::Tensor right(const torch::Tensor& answers, const torch::Tensor& wanted) {
     if (is_number()) return torch::zeros_like(wanted, torch::kBool);
-    const auto equal = answers.eq(wanted);
-    // To say that some unknown word follows is no prediction.
-    return is_text() ? equal.logical_and(wanted.ne(data::Vocabulary::kUnknown)) : equal;
+    return answers.eq(wanted);
   }
 
   void add_metrics(pipe::Evaluation& evaluation, const Outcome& outcome) {
-    if (is_text()) {
+    if (predicts_words()) {
       const auto targets = outcome.targets.sum().item<double>();
       evaluation.metrics = {{"accuracy", outcome.correct.sum().item<double>() / targets},
                             {"perplexity", std::exp(evaluation.loss)}};
@@ -364,6 +388,10 @@ struct Network::Impl {
       };
       evaluation.metrics =
           model::number_metrics(in_its_unit(outcome.wanted), in_its_unit(outcome.all.answers));
+    } else if (is_multi_label()) {
+      evaluation.metrics = model::multi_label_metrics(values<std::int64_t>(outcome.wanted),
+                                                      values<float>(outcome.all.scores),
+                                                      model::outputs(task));
     } else {
       const auto truth = values<std::int64_t>(outcome.wanted);
       const auto said = values<std::int64_t>(outcome.all.answers);
@@ -393,10 +421,10 @@ struct Network::Impl {
     const auto count = static_cast<std::size_t>(targets.size(0));
     const auto sampled = data::sample(count, count, random);
     std::vector<std::int64_t> indices(sampled.begin(), sampled.end());
-    if (!is_text()) return indices;
+    if (!predicts_words()) return indices;
     constexpr std::size_t kSortedTogether = 16;  // batches
-    const auto lengths = targets.ge(0).sum(1).to(torch::kCPU).contiguous();
-    const std::int64_t* const length = lengths.data_ptr<std::int64_t>();
+    const auto all = lengths(targets).to(torch::kCPU).contiguous();
+    const std::int64_t* const length = all.data_ptr<std::int64_t>();
     for (std::size_t from = 0; from < count;) {
       const auto size = std::min(kSortedTogether * task.batch, count - from);
       std::ranges::stable_sort(std::span(indices).subspan(from, size), {},
@@ -540,6 +568,7 @@ struct Network::Impl {
   }
 
   bool is_text() const { return model::data_kind(task) == model::DataKind::text; }
+  bool predicts_words() const { return model::predicts_words(task); }
 
   model::Task task;
   torch::Device device;

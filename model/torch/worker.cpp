@@ -245,7 +245,7 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   std::vector<std::string> remarks;
   if (checkpoint) remarks = data_remarks(state, dataset);
   if (const std::string cells = data::summary(dataset.noticed); !cells.empty()) {
-    remarks.push_back(cells + "; kith data check has them by columns");
+    remarks.push_back(cells + "; kith data check has more");
   }
   state.data = dataset.fingerprint;
   std::optional<Ledger> ledger(open.state);

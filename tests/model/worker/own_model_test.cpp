@@ -243,7 +243,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_used_is_refused_with_the_reason) {
     return site.refusal();
   };
   const std::string body = "    h = torch.linear(x, self.backbone.weight, self.backbone.bias)\n";
-  BOOST_TEST(contains(refused(body + "    return h\n"), "wants 2 numbers for each of 2 targets"));
+  BOOST_TEST(contains(refused(body + "    return h\n"), "wants 2 numbers for each of 2 examples"));
   BOOST_TEST(contains(refused(body + "    return h[:, :2] / 0.0\n"), "numbers that are none"));
   BOOST_TEST(contains(refused("    return x[:, :2]\n"), "cannot learn"));
   BOOST_TEST(contains(refused(body + "    return [h]\n"), "wrap it in a module that does"));
