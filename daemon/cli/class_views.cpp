@@ -24,6 +24,12 @@ std::string percent(const json& value) {
 
 }  // namespace
 
+std::vector<std::string> class_names(const model::Task& task) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < task.classes; ++i) names.push_back(model::class_name(task, i));
+  return names;
+}
+
 json explain_classes(std::span<const std::uint64_t> confusion,
                      const std::vector<std::string>& names) {
   const std::size_t count = names.size();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "model/task.hpp"
+
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -8,6 +10,9 @@
 
 /// How good a model is at each class: a confusion matrix, put into words.
 namespace kith::daemon {
+
+/// What people call the classes of a task, in order.
+[[nodiscard]] std::vector<std::string> class_names(const model::Task& task);
 
 /// `confusion` as model::confusion() counts, of as many classes as there are `names`:
 ///

@@ -37,7 +37,7 @@ Config config_of(const DataOptions& options) {
   return config;
 }
 
-std::vector<std::string> class_lines(const data::CheckReport& report) {
+std::vector<std::string> share_lines(const data::CheckReport& report) {
   if (report.classes.empty()) return {};
   using enum Table::Align;
   Table table({left, right, right, right});
@@ -77,7 +77,7 @@ Answer check(const DataOptions& options) {
     answer.lines.emplace_back();
   };
   say({counts_line(report)});
-  say(class_lines(report));
+  say(share_lines(report));
   say(column_lines(report));
   for (const std::string& note : report.notes) answer.lines.push_back("note: " + note);
   for (const std::string& sentence : report.to_mend) answer.lines.push_back("MEND: " + sentence);

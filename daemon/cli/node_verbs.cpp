@@ -4,7 +4,6 @@
 #include "daemon/cli/verbs.hpp"
 #include "daemon/cli/views.hpp"
 #include "daemon/system/failure.hpp"
-#include "model/task.hpp"
 
 #include <chrono>
 #include <memory>
@@ -59,9 +58,7 @@ Answer classes(const NodeOptions& options) {
                   "this task has no table of classes: it predicts numbers or words, or more than " +
                       std::to_string(pipe::kMaxConfusion) + " classes");
   }
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < task.classes; ++i) names.push_back(model::class_name(task, i));
-  const json explained = explain_classes(confusion, names);
+  const json explained = explain_classes(confusion, class_names(task));
   Answer answer{{{"model", served},
                  {"split", split},
                  {"round", last.at("round")},

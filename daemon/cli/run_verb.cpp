@@ -2,11 +2,10 @@
 #include "daemon/cli/own_data.hpp"
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
+#include "daemon/cli/worker_job.hpp"
 #include "daemon/learning/launcher.hpp"
 #include "daemon/learning/learner.hpp"
-#include "daemon/learning/strategy.hpp"
 #include "daemon/learning/trial.hpp"
-#include "daemon/learning/worker_process.hpp"
 #include "daemon/node/node.hpp"
 #include "daemon/system/confinement.hpp"
 #include "daemon/system/console.hpp"
@@ -168,27 +167,15 @@ Answer dry_run(const RunOptions& options) {
   const TemporaryFolder state;
   net::asio::io_context io(1);
   Answer answer;
-  std::exception_ptr failed;
   const std::function<void(const std::string&)> tell = [](const std::string& phase) {
     std::cerr << phase << " ..." << std::endl;
   };
-  auto trial = [&]() -> net::awaitable<void> {
+  const auto trial = [&]() -> net::awaitable<void> {
     const TrialReport report = co_await try_round(io, config, state.path(), tell);
     answer.value = to_json(report);
     answer.lines = trial_lines(report, config);
   };
-  net::asio::co_spawn(io, std::move(trial), [&](std::exception_ptr error) {
-    failed = error;
-    io.stop();
-  });
-  io.run();
-  try {
-    if (failed) std::rethrow_exception(failed);
-  } catch (const WorkerRefused& refused) {
-    throw Failure(exit_code(refused.kind), refused.what());
-  } catch (const WorkerLost& lost) {
-    throw Failure(EX_SOFTWARE, lost.what());
-  }
+  run_worker_job(io, trial);
   return answer;
 }
 

@@ -31,24 +31,6 @@ std::string significant(double value) {
   return text;
 }
 
-/// "71.0 %" of an accuracy and its like, "3.41" of an error.
-std::string metric_text(const json& evaluation, const std::string& metric) {
-  if (evaluation.is_null()) return "-";
-  const json value = evaluation.value(metric, json());
-  if (!value.is_number()) return "not defined";
-  const double number = value.get<double>();
-  if (metric == "mae" || metric == "rmse" || metric == "perplexity") return significant(number);
-  return decimals(100 * number, 1) + " %";
-}
-
-/// "balanced accuracy"
-std::string metric_name(const std::string& metric) {
-  static const std::map<std::string, std::string, std::less<>> kNames{
-      {"r2", "R2"}, {"auroc", "AUROC"}, {"mae", "MAE"}, {"rmse", "RMSE"}, {"macro_f1", "macro F1"}};
-  const auto found = kNames.find(metric);
-  return found == kNames.end() ? boost::algorithm::replace_all_copy(metric, "_", " ") : found->second;
-}
-
 /// Null, where a number would be infinite, is "?".
 std::string number(const json& value, int digits) {
   return value.is_number() ? decimals(value.get<double>(), digits) : "?";
@@ -201,6 +183,22 @@ Lines worker_lines(const json& status) {
 }
 
 }  // namespace
+
+std::string metric_text(const json& evaluation, const std::string& metric) {
+  if (evaluation.is_null()) return "-";
+  const json value = evaluation.value(metric, json());
+  if (!value.is_number()) return "not defined";
+  const double number = value.get<double>();
+  if (metric == "mae" || metric == "rmse" || metric == "perplexity") return significant(number);
+  return decimals(100 * number, 1) + " %";
+}
+
+std::string metric_name(const std::string& metric) {
+  static const std::map<std::string, std::string, std::less<>> kNames{
+      {"r2", "R2"}, {"auroc", "AUROC"}, {"mae", "MAE"}, {"rmse", "RMSE"}, {"macro_f1", "macro F1"}};
+  const auto found = kNames.find(metric);
+  return found == kNames.end() ? boost::algorithm::replace_all_copy(metric, "_", " ") : found->second;
+}
 
 Lines status_lines(const json& status) {
   Lines lines{status.at("name").get<std::string>() + "  " + status.at("id").get<std::string>()};

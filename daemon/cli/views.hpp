@@ -12,6 +12,11 @@ namespace kith::daemon {
 
 using Lines = std::vector<std::string>;
 
+/// "71.0 %" of an accuracy and its like, "3.41" of an error, "-" of no evaluation.
+[[nodiscard]] std::string metric_text(const nlohmann::json& evaluation, const std::string& metric);
+/// "balanced accuracy"
+[[nodiscard]] std::string metric_name(const std::string& metric);
+
 /// What kith status prints, from GET /v1/status.
 [[nodiscard]] Lines status_lines(const nlohmann::json& status);
 /// What kith log show prints, from entries of the audit log.

@@ -42,6 +42,7 @@ class Tutorials(unittest.TestCase):
     def test_a_pytorch_model_comes_back_as_good_as_its_card_says(self):
         printed = self.run_tutorial("own-model.md")
         self.assertRegex(printed[3], r"AUROC +\d+\.\d % served, \d+\.\d % alone")
+        self.assertRegex(printed[3], r"served +alone\naccuracy +\d+\.\d %")
         here, there = re.search(r"accuracy (\d+\.\d) %, and Kith said (\d+\.\d) %", printed[-1]).groups()
         self.assertEqual(here, there)
 
