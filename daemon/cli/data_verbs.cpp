@@ -8,6 +8,7 @@
 #include "daemon/system/report.hpp"
 #include "model/data/check.hpp"
 #include "model/data/file.hpp"
+#include "model/data/scratch.hpp"
 
 #include <cerrno>
 #include <memory>
@@ -41,7 +42,15 @@ Config config_of(const DataOptions& options) {
   return config;
 }
 
+/// Where what is too much for memory may lie.
+fs::path folder_for_scratch(const Config& config) {
+  std::error_code unknown;
+  return fs::is_directory(config.node.state, unknown) ? config.node.state : fs::path("/var/tmp");
+}
+
 data::Dataset read(const Config& config) {
+  // The process ends with this verb, and so does the file.
+  data::use_scratch(data::open_scratch(folder_for_scratch(config)), data::memory_for_examples());
   try {
     return data::read_dataset(config.data, config.task, config.learning.score_examples);
   } catch (const data::FileError& error) {

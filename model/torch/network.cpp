@@ -95,19 +95,21 @@ constexpr double kHuber = 0.2;  // a tenth of the target's range, which is -1 to
 
 /// Examples as the network takes them.
 struct Tensors {
-  torch::Tensor inputs;   ///< examples, then the shape of one
+  torch::Tensor inputs;   ///< examples, then the shape of one; large ones on the CPU
   torch::Tensor targets;  ///< examples, width
 };
 
+constexpr std::size_t kMostOnGpu = std::size_t{4} << 30;  // bytes of inputs
+
+/// They borrow from `samples`.
 Tensors tensors_of(const Samples& samples, torch::Device device) {
   const auto count = static_cast<std::int64_t>(samples.count());
-  // from_blob() wants a mutable pointer; clone() copies, so nothing is written through it.
+  // from_blob() wants a mutable pointer, but nothing is written through it.
   const std::vector<std::int64_t> size{count, static_cast<std::int64_t>(samples.width)};
   const auto targets =
       samples.values.empty()
           ? torch::from_blob(const_cast<std::int64_t*>(samples.targets.data()), size, torch::kInt64)
-                .clone()
-          : torch::from_blob(const_cast<float*>(samples.values.data()), size).clone();
+          : torch::from_blob(const_cast<float*>(samples.values.data()), size);
   if (samples.shape.empty()) {
     // What stands before each word, and before the first the boundary, which is token 0.
     const auto before = targets.roll(1, 1).clamp_min(0);
@@ -119,8 +121,9 @@ Tensors tensors_of(const Samples& samples, torch::Device device) {
   }
   std::vector<std::int64_t> shape{count};
   shape.insert(shape.end(), samples.shape.begin(), samples.shape.end());
-  return {torch::from_blob(const_cast<float*>(samples.inputs.data()), shape).clone().to(device),
-          targets.to(device)};
+  const bool fits = samples.inputs.size() * sizeof(float) <= kMostOnGpu;
+  const auto inputs = torch::from_blob(const_cast<float*>(samples.inputs.data()), shape);
+  return {fits ? inputs.to(device) : inputs, targets.to(device)};
 }
 
 bool is_in(pipe::Layers layers, std::string_view tensor) {
@@ -135,9 +138,10 @@ bool all_finite(const Params& params) {
 }  // namespace
 
 struct Network::Impl {
-  Impl(const model::Task& its_task, const Dataset& dataset, torch::Device where)
+  Impl(const model::Task& its_task, Dataset its, torch::Device where)
       : task(its_task),
         device(where),
+        dataset(std::move(its)),
         net(build_network(task)),
         parts{tensors_of(dataset.train, device), tensors_of(dataset.validation, device),
               tensors_of(dataset.scored, device), tensors_of(dataset.test, device)} {
@@ -204,7 +208,8 @@ struct Network::Impl {
   };
   Batch batch(Part part, const torch::Tensor& indices) {
     const auto& [inputs, targets] = parts[static_cast<std::size_t>(part)];
-    Batch some{inputs.index_select(0, indices), targets.index_select(0, indices)};
+    Batch some{inputs.index_select(0, indices.to(inputs.device())).to(device),
+               targets.index_select(0, indices)};
     if (!is_text()) return some;
     if (!predicts_words()) {
       const auto longest = some.inputs.ge(0).sum(1).max().item<std::int64_t>();
@@ -517,6 +522,7 @@ struct Network::Impl {
 
   model::Task task;
   torch::Device device;
+  Dataset dataset;  ///< from which the tensors borrow
   nn::Sequential net;
   model::Schema schema;
   torch::Tensor class_weights;   ///< their mean is 1; undefined: all weigh the same
@@ -547,11 +553,11 @@ void start_gpu() {
   if (torch::cuda::is_available()) static_cast<void>(torch::zeros({1}, torch::kCUDA).sum().item());
 }
 
-Network::Network(const model::Task& task, const Dataset& dataset, const std::string& device,
+Network::Network(const model::Task& task, Dataset dataset, const std::string& device,
                  std::uint64_t threads) {
   impl_ = guarded([&] {
     use_threads(threads);
-    return std::make_unique<Impl>(task, dataset, device_called(device));
+    return std::make_unique<Impl>(task, std::move(dataset), device_called(device));
   });
 }
 Network::~Network() = default;
