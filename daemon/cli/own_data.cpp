@@ -3,6 +3,7 @@
 #include "daemon/membership/keys.hpp"
 #include "daemon/system/failure.hpp"
 #include "model/data/file.hpp"
+#include "model/data/scratch.hpp"
 
 #include <cerrno>
 #include <new>
@@ -22,8 +23,21 @@ void split_as_when_running(Config& config) {
   if (card && config.data.split_key.empty()) config.data.split_key = to_string(card->node);
 }
 
+namespace {
+
+/// Where what is too much for memory may lie.
+std::filesystem::path folder_for_scratch(const Config& config) {
+  std::error_code unknown;
+  const std::filesystem::path& state = config.node.state;
+  return std::filesystem::is_directory(state, unknown) ? state : std::filesystem::path("/var/tmp");
+}
+
+}  // namespace
+
 data::Dataset read_own_data(Config config) {
   split_as_when_running(config);
+  // The process ends with its verb, and so does the file.
+  data::use_scratch(data::open_scratch(folder_for_scratch(config)), data::memory_for_examples());
   try {
     return data::read_dataset(config.data, config.task, config.learning.score_examples);
   } catch (const data::FileError& error) {

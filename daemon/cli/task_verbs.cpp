@@ -3,6 +3,7 @@
 #include "daemon/cli/verbs.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
+#include "model/data/array.hpp"
 #include "model/data/draft.hpp"
 #include "model/data/table.hpp"
 
@@ -98,45 +99,83 @@ std::uint64_t count_rows(const std::vector<fs::path>& files, const model::Task& 
   return rows;
 }
 
+data::Draft draft_of(const DraftOptions& options) {
+  const auto& files = options.files;
+  const auto all = [&](auto is) { return std::ranges::all_of(files, is); };
+  if (all([](const fs::path& file) { return fs::is_directory(file); })) {
+    return data::draft_pictures(files);
+  }
+  if (all(data::is_array_file)) return data::draft_arrays(files);
+  if (options.target.empty() && all(data::holds_texts)) return data::draft_texts(files);
+  data::Draft draft = data::draft_table(files, options.target);
+  draft.task.sizes = {64};
+  return draft;
+}
+
+/// The words of a drafted task lie beside it.
+fs::path vocabulary_beside(const fs::path& task) {
+  return task.parent_path() / (task.stem().string() + "-words.txt");
+}
+
+void must_not_exist(const fs::path& file) {
+  if (!fs::exists(file)) return;
+  throw Failure(EX_CANTCREAT,
+                file.string() + " exists already; move it away, or name another with --out");
+}
+
 Answer draft(const DraftOptions& options) {
   data::Draft draft;
-  std::uint64_t rows = 0;
   try {
-    draft = data::draft_table(options.files, options.target);
+    draft = draft_of(options);
     draft.task.name = options.name;
-    draft.task.sizes = {64};
+    if (draft.vocabulary && options.out.empty()) {
+      throw Failure(EX_USAGE,
+                    "the words of a text lie in a file beside the task; say where with --out");
+    }
+    if (draft.vocabulary) draft.task.vocabulary = vocabulary_beside(options.out).filename();
     if (const auto wrong = model::problem(draft.task)) throw Failure(EX_DATAERR, *wrong);
-    rows = count_rows(options.files, draft.task);
+    if (!draft.task.columns.empty()) draft.examples = count_rows(options.files, draft.task);
   } catch (const data::DataError& error) {
     throw Failure(EX_DATAERR, error.what());
   }
+  const bool table = !draft.task.columns.empty();
   std::vector<std::string> notes{
-      "A task drafted from " + std::to_string(rows) + " rows of " +
+      "A task drafted from " + std::to_string(draft.examples) + (table ? " rows of " : " examples in ") +
       (options.files.size() == 1 ? "a file" : std::to_string(options.files.size()) + " files") +
-      ".  Look at each column, correct it, and agree on this file with the other members: it is "
-      "what all of them learn, and ranges and values in it tell them of these rows."};
+      ".  Look at " + (table ? "each column" : "it") +
+      ", correct it, and agree on this file with the other members: it is what all of them learn, and " +
+      (table ? "ranges and values in it tell them of these rows." : "what is in it tells them of your data.")};
   notes.insert(notes.end(), draft.notes.begin(), draft.notes.end());
   const std::string text = draft_toml(draft.task, draft.reasons, notes);
   Answer answer;
-  const model::Column* const target = model::target_of(draft.task.columns);
-  answer.value = {{"task", text}, {"rows", rows}, {"target", target->name}};
+  answer.value = {{"task", text}, {"rows", draft.examples}, {"target", draft.target}};
   if (options.out.empty()) {
     answer.lines = {text};
     return answer;
   }
-  if (fs::exists(options.out)) {
-    throw Failure(EX_CANTCREAT, options.out.string() +
-                                    " exists already; move it away, or name another with --out");
+  must_not_exist(options.out);
+  if (draft.vocabulary) {
+    const fs::path words = vocabulary_beside(options.out);
+    must_not_exist(words);
+    data::write_vocabulary(words, *draft.vocabulary);
+    answer.value["vocabulary"] = words.string();
   }
   write_whole(options.out, as_byte_view(text));
   const auto used = std::ranges::count_if(draft.task.columns, [](const model::Column& column) {
     return model::features(column) > 0;
   });
-  answer.lines = {"Drafted " + options.out.string() + ": predicts " + target->name + " from " +
-                      std::to_string(used) + " of " + std::to_string(draft.task.columns.size()) +
-                      " columns; " + std::to_string(rows) + " rows were read with it.",
+  answer.lines = {"Drafted " + options.out.string() + ": predicts " + draft.target +
+                      (table ? " from " + std::to_string(used) + " of " +
+                                   std::to_string(draft.task.columns.size()) + " columns"
+                             : "") +
+                      "; " + std::to_string(draft.examples) +
+                      (table ? " rows were read with it." : " examples were seen."),
                   "Look at it, correct it, then: kith init --task " + options.out.string() +
                       " --train " + options.files.front().string() + " ..."};
+  if (draft.vocabulary) {
+    answer.lines.push_back("Its words are in " + vocabulary_beside(options.out).string() +
+                           ": every member needs that file beside the task.");
+  }
   return answer;
 }
 
@@ -167,8 +206,8 @@ void add_task_verbs(CLI::App& app, Chosen& chosen) {
                    "a TOML file with the section [task]; without it, what the configuration says");
   const auto drafted = std::make_shared<DraftOptions>();
   CLI::App* const verb = task->add_subcommand(
-      "draft", "write a task that suits your tables, for you to correct and agree on with others");
-  verb->add_option("FILES", drafted->files, "tables whose first line names the columns")->required();
+      "draft", "write a task that suits your files, for you to correct and agree on with others");
+  verb->add_option("FILES", drafted->files, "tables whose first line names the columns; folders of pictures; arrays; texts")->required();
   verb->add_option("--name", drafted->name, "what the task is called")->capture_default_str();
   verb->add_option("--target", drafted->target, "the column to predict; without it, a guess");
   verb->add_option("--out", drafted->out, "write it to this file, not to the terminal");

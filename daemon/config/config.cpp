@@ -657,7 +657,8 @@ std::string draft_toml(const model::Task& task, const std::vector<std::string>& 
   text += "[task]\n";
   for (const auto& key : task_keys()) {
     const std::string value = key.show(task);
-    const bool follows = key.name == "column" || (key.name == "classes" && !task.columns.empty());
+    const bool counted = !task.columns.empty() || !task.labels.empty() || model::predicts_words(task);
+    const bool follows = key.name == "column" || (key.name == "classes" && counted);
     if (follows || (!key.required && value == key.show(defaults.task))) continue;
     text += key.name + " = " + value + "\n";
   }

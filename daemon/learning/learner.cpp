@@ -4,6 +4,7 @@
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/system/log.hpp"
+#include "model/data/scratch.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -154,7 +155,9 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   pipe::Open question = opening(config);
   if (question.data.split_key.empty()) question.data.split_key = self_.id;
   if (!trains_privately()) question.privacy.reset();
-  auto answer = co_await worker_->call(question);
+  const pipe::Fd scratch(data::open_scratch(config_.node.state));
+  const pipe::Fd* const room = scratch ? &scratch : nullptr;
+  auto answer = co_await worker_->call(question, room);
   opened_ = answer.result;
   if (exchange_ != nullptr) exchange_->worker_replaced();
   co_return std::move(answer.file);

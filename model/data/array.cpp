@@ -263,8 +263,8 @@ std::string shape_text(const std::vector<std::uint64_t>& shape) {
   return text.empty() ? "1" : text;
 }
 
-std::vector<float> floats(const Array& array) {
-  std::vector<float> all;
+Inputs floats(const Array& array) {
+  Inputs all;
   all.reserve(array.count());
   each_number(array, [&](auto value) { all.push_back(static_cast<float>(value)); });
   return all;
@@ -411,11 +411,11 @@ NamedArrays read_npz(const std::filesystem::path& file, ArrayExamples& into) {
   std::vector<std::string> names;
   for (auto& [name, bytes] : parsed_or_throw(file, parse_npz(read_file(file), kMaxFileBytes))) {
     names.push_back(std::move(name));
-    into.bytes.push_back(std::move(bytes));
+    into.bytes.emplace_back(std::move(bytes));
   }
   NamedArrays arrays;
   for (std::size_t i = 0; i < into.bytes.size(); ++i) {
-    auto parsed = parse_npy(into.bytes[i]);
+    auto parsed = parse_npy(into.bytes[i].bytes());
     if (auto* const why = std::get_if<std::string>(&parsed)) {
       parsed = "has the array \"" + names[i].substr(0, 64) + "\", which " + *why;
     }
@@ -433,15 +433,15 @@ ArrayExamples read_array_examples(std::span<const std::filesystem::path> files) 
   if (file.extension() == ".npz") {
     choose(file, read_npz(file, read), read);
   } else if (file.extension() == ".safetensors") {
-    read.bytes.push_back(read_file(file));
-    choose(file, parsed_or_throw(file, parse_safetensors(read.bytes.front())), read);
+    read.bytes.emplace_back(file);
+    choose(file, parsed_or_throw(file, parse_safetensors(read.bytes.front().bytes())), read);
   } else {
     if (files.size() < 2 || files[1].extension() != ".npy") {
       throw DataError(file.string() + " needs another NPY file behind it, with the answers");
     }
-    read.bytes = {read_file(files[0]), read_file(files[1])};
-    read.inputs = parsed_or_throw(file, parse_npy(read.bytes[0]));
-    read.answers = parsed_or_throw(files[1], parse_npy(read.bytes[1]));
+    for (const auto& one : files.first(2)) read.bytes.emplace_back(one);
+    read.inputs = parsed_or_throw(file, parse_npy(read.bytes[0].bytes()));
+    read.answers = parsed_or_throw(files[1], parse_npy(read.bytes[1].bytes()));
   }
   const auto examples = [](const Array& array) { return array.shape.empty() ? 1 : array.shape[0]; };
   const bool even =

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "model/data/file.hpp"
+#include "model/data/scratch.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -48,7 +49,7 @@ struct Array {
 [[nodiscard]] std::string shape_text(const std::vector<std::uint64_t>& shape);
 
 /// All numbers, the last dimension varying fastest.
-[[nodiscard]] std::vector<float> floats(const Array& array);
+[[nodiscard]] Inputs floats(const Array& array);
 /// The same of whole numbers; nullopt if one is none, or beyond 2^53.
 [[nodiscard]] std::optional<std::vector<std::int64_t>> integers(const Array& array);
 
@@ -71,7 +72,7 @@ using Members = std::vector<std::pair<std::string, Bytes>>;
 struct ArrayExamples {
   Array inputs, answers;
   std::optional<Array> groups;
-  std::vector<Bytes> bytes;
+  std::vector<FileContents> bytes;
 };
 
 /// Whether a file's name is one of an array: .npy, .npz or .safetensors.

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <regex>
 #include <set>
 #include <string>
 #include <utility>
@@ -26,7 +27,11 @@ using std::filesystem::path;
 using Files = std::vector<path>;
 
 void append(Samples& all, Samples more) {
-  all.inputs.insert(all.inputs.end(), more.inputs.begin(), more.inputs.end());
+  if (all.inputs.empty()) {
+    all.inputs = std::move(more.inputs);
+  } else {
+    all.inputs.insert(all.inputs.end(), more.inputs.begin(), more.inputs.end());
+  }
   all.targets.insert(all.targets.end(), more.targets.begin(), more.targets.end());
   all.values.insert(all.values.end(), more.values.begin(), more.values.end());
   all.groups.insert(all.groups.end(), more.groups.begin(), more.groups.end());
@@ -40,11 +45,11 @@ std::string in_example(std::size_t i) {
 }
 
 /// The answers as numbers, from task.target_range to -1..1, and on beyond.
-std::vector<float> scaled_answers(const Array& answers, const model::Task& task, const path& file) {
+Inputs scaled_answers(const Array& answers, const model::Task& task, const path& file) {
   constexpr double kMost = 1e6;
   const double low = task.target_range[0];
   const double high = task.target_range[1];
-  std::vector<float> values = floats(answers);
+  Inputs values = floats(answers);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const double value = 2 * ((values[i] - low) / (high - low)) - 1;
     if (!(std::abs(value) <= kMost)) {
@@ -230,11 +235,23 @@ std::vector<std::string> labels_of(const std::vector<LabelledFile>& pictures,
   return {found.begin(), found.end()};
 }
 
+/// What a picture belongs to, by its path within the folder that was named.
+std::string group_of(const path& file, const path& folder, const std::regex& pattern) {
+  const std::string within = file.lexically_relative(folder).generic_string();
+  std::smatch found;
+  if (!std::regex_search(within, found, pattern)) {
+    throw DataError(file.string() + " belongs to nothing: data.group_pattern finds nothing in " +
+                    within + "; correct the pattern, or rename the file");
+  }
+  return found[pattern.mark_count() > 0 ? 1 : 0];
+}
+
 /// Appends the pictures in the task's size.
 void add_pictures(Samples& all, const std::vector<LabelledFile>& pictures,
                   const std::vector<std::string>& labels, const model::Task& task,
                   Noticed& noticed) {
   const std::size_t channels = task.input[0], height = task.input[1], width = task.input[2];
+  all.inputs.reserve(all.inputs.size() + pictures.size() * channels * height * width);
   for (const auto& [file, label] : pictures) {
     const auto found = std::ranges::find(labels, label);
     if (found == labels.end()) {
@@ -265,7 +282,8 @@ bool is_folder(const path& file) {
 
 /// Folders with a folder for each class; before one a table of files and labels may stand, of
 /// which the names are in that folder.
-Samples read_folders(const Files& files, const model::Task& task, Noticed& noticed) {
+Samples read_folders(const Files& files, const model::Task& task, const std::string& group_pattern,
+                     Noticed& noticed) {
   if (task.input.size() != 3 || (task.input[0] != 1 && task.input[0] != 3)) {
     throw DataError("pictures have 1 or 3 channels, a height and a width; correct task.input");
   }
@@ -278,7 +296,14 @@ Samples read_folders(const Files& files, const model::Task& task, Noticed& notic
                       " must be followed by the folder in which the pictures are that it names");
     }
     const path& named = files[i];
-    const auto pictures = table ? pictures_of(named, files[++i]) : pictures_in(named);
+    const auto pictures =
+        table ? pictures_of(named, files[++i]) : pictures_in(named, &noticed.ignored);
+    if (!group_pattern.empty()) {
+      const std::regex pattern(group_pattern);
+      for (const LabelledFile& picture : pictures) {
+        all.groups.push_back(group_of(picture.file, files[i], pattern));
+      }
+    }
     const auto labels = labels_of(pictures, task, named);
     add_pictures(all, pictures, labels, task, noticed);
     std::string format = "classes";
@@ -290,7 +315,8 @@ Samples read_folders(const Files& files, const model::Task& task, Noticed& notic
   return all;
 }
 
-Samples read_pictures(const Files& files, const model::Task& task, Noticed& noticed) {
+Samples read_pictures(const Files& files, const model::Task& task, const std::string& group_pattern,
+                      Noticed& noticed) {
   if (std::ranges::all_of(files, is_array_file)) return read_arrays(files, task, noticed);
   if (model::is_multi_label(task) || model::is_regression(task)) {
     throw DataError(files.front().string() + " is no array, but only arrays and tables have " +
@@ -309,7 +335,7 @@ Samples read_pictures(const Files& files, const model::Task& task, Noticed& noti
     }
     return all;
   }
-  if (std::ranges::any_of(files, is_folder)) return read_folders(files, task, noticed);
+  if (std::ranges::any_of(files, is_folder)) return read_folders(files, task, group_pattern, noticed);
   if (files.size() % 2 != 0) {
     throw DataError(
         "pictures are folders, or pairs of IDX files, images and labels in this order, or CIFAR's"
@@ -369,6 +395,7 @@ void add_texts(Samples& all, Texts texts, const Vocabulary& vocabulary, const mo
   std::vector<std::string> labels;
   for (const std::string& label : task.labels) labels.push_back(composed(label));
   noticed.without_target += texts.without_label;
+  all.inputs.reserve(all.inputs.size() + texts.texts.size() * kMaxText);
   for (std::size_t i = 0; i < texts.texts.size(); ++i) {
     Tokens tokens = tokens_of(texts.texts[i], vocabulary);
     noticed.words += tokens.size();
@@ -453,10 +480,12 @@ Samples read_tables(const Files& files, const model::Task& task, Noticed& notice
   return all;
 }
 
-Samples read_samples(const Files& files, const model::Task& task, Noticed& noticed) {
+/// `group_pattern` is that of DataFiles.
+Samples read_samples(const Files& files, const model::Task& task, const std::string& group_pattern,
+                     Noticed& noticed) {
   switch (model::data_kind(task)) {
     case model::DataKind::pictures:
-      return read_pictures(files, task, noticed);
+      return read_pictures(files, task, group_pattern, noticed);
     case model::DataKind::text:
       return read_text(files, task, noticed);
     case model::DataKind::table:
@@ -467,14 +496,11 @@ Samples read_samples(const Files& files, const model::Task& task, Noticed& notic
 
 // ---- Splitting ----
 
-Samples select(const Samples& all, std::span<const std::size_t> indices) {
+/// What the examples at `indices` should answer.
+Samples answers_of(const Samples& all, std::span<const std::size_t> indices) {
   Samples chosen;
   chosen.shape = all.shape, chosen.width = all.width;
-  const std::size_t size = all.inputs.size() / all.count();
-  chosen.inputs.reserve(indices.size() * size);
   for (const std::size_t i : indices) {
-    const auto input = std::span(all.inputs).subspan(i * size, size);
-    chosen.inputs.insert(chosen.inputs.end(), input.begin(), input.end());
     if (!all.values.empty()) {
       chosen.values.push_back(all.values[i]);
       continue;
@@ -482,6 +508,45 @@ Samples select(const Samples& all, std::span<const std::size_t> indices) {
     const auto targets = std::span(all.targets).subspan(i * all.width, all.width);
     chosen.targets.insert(chosen.targets.end(), targets.begin(), targets.end());
   }
+  return chosen;
+}
+
+Samples select(const Samples& all, std::span<const std::size_t> indices) {
+  Samples chosen = answers_of(all, indices);
+  const std::size_t size = all.inputs.size() / all.count();
+  chosen.inputs.reserve(indices.size() * size);
+  for (const std::size_t i : indices) {
+    const auto input = std::span(all.inputs).subspan(i * size, size);
+    chosen.inputs.insert(chosen.inputs.end(), input.begin(), input.end());
+  }
+  return chosen;
+}
+
+/// The examples at `indices`, moved to where the first lay: they may be most of what memory holds.
+/// Requires that no index is there twice.
+Samples take(Samples all, std::span<const std::size_t> indices) {
+  Samples chosen = answers_of(all, indices);
+  const std::size_t count = all.count(), size = all.inputs.size() / count;
+  std::vector<std::size_t> from(indices.begin(), indices.end());
+  std::vector<bool> there(count);
+  for (const std::size_t i : indices) there[i] = true;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!there[i]) from.push_back(i);
+  }
+  // Row i gets what is at from[i]: the rows move along the cycles of that permutation.
+  std::vector<float> first(size);
+  const auto row = [&](std::size_t i) { return std::span(all.inputs).subspan(i * size, size); };
+  for (std::size_t start = 0; start < count; ++start) {
+    std::ranges::copy(row(start), first.begin());
+    std::size_t i = start;
+    for (; from[i] != start; i = std::exchange(from[i], i)) {
+      std::ranges::copy(row(from[i]), row(i).begin());
+    }
+    if (i != start) std::ranges::copy(first, row(i).begin());
+    from[i] = i;
+  }
+  all.inputs.resize(indices.size() * size);
+  chosen.inputs = std::move(all.inputs);
   return chosen;
 }
 
@@ -545,7 +610,7 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
   }
   if (files.train.empty()) throw DataError("there is no file to learn from; set data.train");
   Dataset dataset;
-  const Samples all = read_samples(files.train, task, dataset.noticed);
+  Samples all = read_samples(files.train, task, files.group_pattern, dataset.noticed);
   auto examples = tagged(all, files.split_key);
   Split split;
   if (files.validation_files.empty()) {
@@ -555,7 +620,8 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
     dataset.train_places = split.train;
     dataset.validation_places = split.validation;
   } else {
-    const Samples theirs = read_samples(files.validation_files, task, dataset.noticed);
+    const Samples theirs =
+        read_samples(files.validation_files, task, files.group_pattern, dataset.noticed);
     const auto its_examples = tagged(theirs, files.split_key);
     split.train = in_order(examples);
     split.validation = in_order(its_examples);
@@ -573,10 +639,10 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
       std::min<std::size_t>(score_examples, split.validation.size()));
   std::iota(scored.begin(), scored.end(), std::size_t{0});
   dataset.scored = select(dataset.validation, scored);
-  dataset.train = select(all, split.train);
+  dataset.groups = std::move(all.groups);
+  dataset.train = take(std::move(all), split.train);
   Noticed in_test;
-  if (!files.test.empty()) dataset.test = read_samples(files.test, task, in_test);
-  dataset.groups = all.groups;
+  if (!files.test.empty()) dataset.test = read_samples(files.test, task, "", in_test);
   dataset.fingerprint = fingerprint(examples);
   return dataset;
 }

@@ -2,6 +2,7 @@
 
 #include "crypto/bytes.hpp"
 #include "model/data/noticed.hpp"
+#include "model/data/scratch.hpp"
 #include "model/data_files.hpp"
 #include "model/task.hpp"
 
@@ -21,11 +22,11 @@ struct Samples {
   /// Of one input; empty for sentences, whose input is their targets.  Of texts to be told apart it is
   /// so many words, kNoWord at the end of a shorter one.
   std::vector<std::int64_t> shape;
-  std::vector<float> inputs;          ///< one after another
+  Inputs inputs;                      ///< one after another
   std::size_t width = 1;              ///< targets of one example
   /// Classes, or the words of a sentence; 0, 1 or kNoTarget for each of several yes-or-no targets.
   std::vector<std::int64_t> targets;
-  std::vector<float> values = {};     ///< in their place, numbers: the range is -1 to 1
+  Inputs values = {};                 ///< in their place, numbers: the range is -1 to 1
   std::vector<std::string> groups = {};  ///< what each belongs to; empty: to nothing
   std::vector<double> times = {};        ///< when it was; NaN: not known; empty: as they stand
 
@@ -50,7 +51,8 @@ struct Dataset {
 
 /// Reads the files and splits them: which side an example is on follows from itself and
 /// `files.split_key`, not from its place nor from a seed (data/split.hpp).  The examples of each part are
-/// in random order, that of their hashes.  Throws DataError if the files are not what the
+/// in random order, that of their hashes.  Takes about 1.5 times the memory of the decoded examples,
+/// or of the disk if use_scratch() was called and they are many.  Throws DataError if the files are not what the
 /// task needs.
 [[nodiscard]] Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
                                    std::uint64_t score_examples);

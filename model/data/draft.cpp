@@ -473,6 +473,8 @@ Draft draft_table(std::span<const std::filesystem::path> files, const std::strin
     draft.reasons[i] = "tells the target all by itself: is it known beforehand? it is left out";
   }
   draft.task.classes = model::classes_of(draft.task.columns).value();
+  draft.target = rows.names[predicted];
+  draft.examples = rows.count;
   const Sight& sight = sights[predicted];
   if (draft.task.classes > 1) {
     const auto largest = std::ranges::max_element(

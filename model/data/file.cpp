@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <system_error>
+#include <unistd.h>
 #include <zlib.h>
 
 namespace kith::data {
@@ -51,10 +55,31 @@ Bytes read_file(const std::filesystem::path& path, std::size_t max_bytes) {
     bytes.resize(had + static_cast<std::size_t>(got));
     if (bytes.size() > max_bytes) {
       throw DataError(path.string() + " holds more than " + std::to_string(max_bytes) +
-                      " bytes; split it into smaller files");
+                      " bytes; split it into smaller files, or unpack it if it is compressed");
     }
     if (got == 0) return bytes;
   }
+}
+
+FileContents::FileContents(const std::filesystem::path& path) {
+  constexpr off_t kMapped = off_t{256} << 20;
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat status {};
+  unsigned char begin[2] = {};
+  const bool large = file >= 0 && ::fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
+                     status.st_size > kMapped && ::pread(file, begin, 2, 0) == 2;
+  const bool gzip = begin[0] == 0x1f && begin[1] == 0x8b;
+  if (large && !gzip) {
+    size_ = static_cast<std::size_t>(status.st_size);
+    void* const memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
+    if (memory != MAP_FAILED) {
+      static_cast<void>(::madvise(memory, size_, MADV_SEQUENTIAL));
+      mapped_ = {static_cast<const std::byte*>(memory),
+                 [memory, size = size_](const std::byte*) { ::munmap(memory, size); }};
+    }
+  }
+  if (file >= 0) ::close(file);
+  if (!mapped_) read_ = read_file(path);  // which says what is wrong, if anything
 }
 
 void write_file(const std::filesystem::path& path, ByteView bytes) {

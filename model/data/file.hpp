@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace kith::data {
 
@@ -26,6 +28,21 @@ inline constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;  ///< of one,
 /// A whole file, plain or gzip-compressed, of at most `max_bytes`.  Throws DataError naming it.
 [[nodiscard]] Bytes read_file(const std::filesystem::path& path,
                               std::size_t max_bytes = kMaxFileBytes);
+
+/// A whole file to look at.  A plain one of more than 256 MiB is mapped and takes no memory of its own,
+/// however large it is; who shortens it meanwhile ends the process.  Others are read_file().
+class FileContents {
+ public:
+  /// Throws DataError naming the file.
+  explicit FileContents(const std::filesystem::path& path);
+  explicit FileContents(Bytes bytes) : read_(std::move(bytes)) {}
+  [[nodiscard]] ByteView bytes() const { return mapped_ ? ByteView(mapped_.get(), size_) : read_; }
+
+ private:
+  Bytes read_;
+  std::shared_ptr<const std::byte> mapped_;  ///< in the place of read_
+  std::size_t size_ = 0;
+};
 
 /// Writes a plain file.  Throws DataError if the disk refuses.
 void write_file(const std::filesystem::path& path, ByteView bytes);

@@ -38,6 +38,7 @@ void add(Noticed& all, const Noticed& more) {
   all.without_group += more.without_group;
   all.resized += more.resized;
   all.recoloured += more.recoloured;
+  all.ignored.insert(more.ignored.begin(), more.ignored.end());
   all.words += more.words;
   all.unknown_words += more.unknown_words;
   all.divided += more.divided;
@@ -65,6 +66,11 @@ std::vector<std::string> sentences(const Noticed& noticed) {
   }
   say(noticed.resized, "picture", "of another size");
   say(noticed.recoloured, "picture", "with other colours");
+  if (!noticed.ignored.empty()) {
+    std::string names;
+    for (const std::string& name : noticed.ignored) names += (names.empty() ? "" : ", ") + name;
+    all.push_back("files of the system in the folders do not count: " + names);
+  }
   say(noticed.unknown_words, "word",
       "of " + std::to_string(noticed.words) + " not in the vocabulary");
   say(noticed.divided, "sentence", "too long, cut into pieces");

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct Noticed {
   std::uint64_t without_group = 0;   ///< rows that were left out
   std::uint64_t resized = 0;         ///< pictures that were not of the task's size
   std::uint64_t recoloured = 0;      ///< pictures that were gray in place of colour, or colour
+  std::set<std::string> ignored{};   ///< names of files that a system puts into folders
   std::uint64_t words = 0;           ///< text
   std::uint64_t unknown_words = 0;   ///< of these
   std::uint64_t divided = 0;         ///< sentences that were too long, and cut into pieces

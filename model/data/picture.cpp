@@ -10,6 +10,7 @@
 #include <png.h>
 #include <system_error>
 #include <turbojpeg.h>
+#include <utility>
 
 namespace kith::data {
 namespace {
@@ -43,6 +44,80 @@ std::variant<Picture, std::string> decode_png(ByteView file, std::size_t max_pix
   return picture;
 }
 
+constexpr unsigned kUpright = 1;
+
+/// A number of EXIF's, at `at`; 0 beyond the end.
+std::size_t exif_number(ByteView bytes, std::size_t at, std::size_t size, bool little) {
+  if (at > bytes.size() || bytes.size() - at < size) return 0;
+  std::size_t number = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    const std::size_t from = little ? size - 1 - i : i;
+    number = number << 8 | std::to_integer<std::size_t>(bytes[at + from]);
+  }
+  return number;
+}
+
+/// The orientation, 1 to 8, that the first directory of EXIF data (a TIFF file) has.
+unsigned orientation_in_exif(ByteView tiff) {
+  constexpr std::size_t kEntry = 12, kTag = 0x0112, kShort = 3;
+  const bool little = as_text(tiff).starts_with("II");
+  if (exif_number(tiff, 2, 2, little) != 42) return kUpright;
+  const std::size_t directory = exif_number(tiff, 4, 4, little);
+  const std::size_t entries = exif_number(tiff, directory, 2, little);
+  for (std::size_t i = 0; i < entries; ++i) {
+    const std::size_t entry = directory + 2 + i * kEntry;
+    if (exif_number(tiff, entry, 2, little) != kTag) continue;
+    if (exif_number(tiff, entry + 2, 2, little) != kShort) continue;
+    const auto value = static_cast<unsigned>(exif_number(tiff, entry + 8, 2, little));
+    return value >= 1 && value <= 8 ? value : kUpright;
+  }
+  return kUpright;
+}
+
+/// How a JPEG file's pixels lie, by its EXIF data; kUpright without any.
+unsigned orientation_of(ByteView jpeg) {
+  constexpr std::size_t kApp1 = 0xe1, kScan = 0xda;
+  constexpr std::string_view kExif("Exif\0\0", 6);
+  for (std::size_t at = 2; exif_number(jpeg, at, 1, false) == 0xff;) {
+    const std::size_t marker = exif_number(jpeg, at + 1, 1, false);
+    if (marker == 0xff) {  // fills
+      ++at;
+      continue;
+    }
+    const std::size_t size = exif_number(jpeg, at + 2, 2, false);
+    if (marker == kScan || size < 2 || size > jpeg.size() - at - 2) break;
+    const ByteView segment = jpeg.subspan(at + 4, size - 2);
+    if (marker == kApp1 && as_text(segment).starts_with(kExif)) {
+      return orientation_in_exif(segment.subspan(kExif.size()));
+    }
+    at += 2 + size;
+  }
+  return kUpright;
+}
+
+/// As it was seen: EXIF counts mirror images (2, 4, 5, 7) and quarter turns (3, 5 to 8).
+Picture upright(Picture lying, unsigned orientation) {
+  if (orientation == kUpright) return lying;
+  const bool turned = orientation >= 5;  // rows become columns
+  Picture picture{.height = turned ? lying.width : lying.height,
+                  .width = turned ? lying.height : lying.width,
+                  .gray = lying.gray};
+  const bool from_right =
+      orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_below =
+      orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  picture.rgb.reserve(lying.rgb.size());
+  for (std::size_t y = 0; y < picture.height; ++y) {
+    for (std::size_t x = 0; x < picture.width; ++x) {
+      const std::size_t column = turned ? y : x, row = turned ? x : y;
+      const std::size_t at = (from_below ? lying.height - 1 - row : row) * lying.width +
+                             (from_right ? lying.width - 1 - column : column);
+      picture.rgb.insert(picture.rgb.end(), &lying.rgb[3 * at], &lying.rgb[3 * at] + 3);
+    }
+  }
+  return picture;
+}
+
 std::variant<Picture, std::string> decode_jpeg(ByteView file, std::size_t max_pixels) {
   const auto destroy = [](void* handle) { tjDestroy(handle); };
   const std::unique_ptr<void, decltype(destroy)> handle(tjInitDecompress(), destroy);
@@ -66,7 +141,7 @@ std::variant<Picture, std::string> decode_jpeg(ByteView file, std::size_t max_pi
                     TJPF_RGB, TJFLAG_STOPONWARNING) != 0) {
     return failed();
   }
-  return picture;
+  return upright(std::move(picture), orientation_of(file));
 }
 
 /// Which pixels of a line of `from` make up one of `to`, and with which share.
@@ -94,11 +169,22 @@ bool is_picture(const fs::path& file) {
   return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
 }
 
-std::vector<fs::path> sorted_entries(const fs::path& folder) {
+/// Whether it is of those that systems put into folders by themselves.
+bool is_of_the_system(const std::string& name) {
+  return name.starts_with('.') || name == "Thumbs.db" || name == "desktop.ini";
+}
+
+/// The names of what does not count are added to `ignored`, if there is one.
+std::vector<fs::path> sorted_entries(const fs::path& folder, std::set<std::string>* ignored) {
   std::vector<fs::path> entries;
   std::error_code error;
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    if (!at->path().filename().string().starts_with('.')) entries.push_back(at->path());
+    const std::string name = at->path().filename().string();
+    if (!is_of_the_system(name)) {
+      entries.push_back(at->path());
+    } else if (ignored != nullptr) {
+      ignored->insert(name);
+    }
   }
   if (error) {
     throw FileError(error.value(), "cannot read the folder " + folder.string() + ": " +
@@ -153,14 +239,14 @@ std::vector<float> fitted(const Picture& picture, std::size_t channels, std::siz
   return values;
 }
 
-std::vector<LabelledFile> pictures_in(const fs::path& folder) {
+std::vector<LabelledFile> pictures_in(const fs::path& folder, std::set<std::string>* ignored) {
   std::vector<LabelledFile> all;
   bool loose = false;
-  for (const fs::path& entry : sorted_entries(folder)) {
+  for (const fs::path& entry : sorted_entries(folder, ignored)) {
     loose = loose || is_picture(entry);
     if (!fs::is_directory(entry)) continue;
     const std::string label = entry.filename().string();
-    for (const fs::path& file : sorted_entries(entry)) {
+    for (const fs::path& file : sorted_entries(entry, ignored)) {
       if (is_picture(file)) {
         all.push_back({file, is_utf8(label) ? composed(label) : label});
       } else if (fs::is_directory(file)) {

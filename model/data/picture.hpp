@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -21,7 +22,7 @@ struct Picture {
 inline constexpr std::size_t kMaxPixels = std::size_t{1} << 26;  ///< of one picture
 
 /// Decodes PNG (every kind: 1 to 16 bits, gray, colour, palette; transparency does not count) and
-/// JPEG; or says in a few words why it is none, or cut short.
+/// JPEG, turned upright as its EXIF data say; or says in a few words why it is none, or cut short.
 [[nodiscard]] std::variant<Picture, std::string> decode_picture(
     ByteView file, std::size_t max_pixels = kMaxPixels);
 
@@ -37,9 +38,10 @@ struct LabelledFile {
   std::string label;
 };
 
-/// The pictures of a folder, which has a folder for each class; sorted.  Hidden files do not count.
-/// Throws DataError.
-[[nodiscard]] std::vector<LabelledFile> pictures_in(const std::filesystem::path& folder);
+/// The pictures of a folder, which has a folder for each class; sorted.  Hidden files and those that
+/// systems put there (Thumbs.db) do not count; their names are added to `ignored`.  Throws DataError.
+[[nodiscard]] std::vector<LabelledFile> pictures_in(const std::filesystem::path& folder,
+                                                    std::set<std::string>* ignored = nullptr);
 
 /// The pictures that a table names, with their labels: its columns are called file and label, or
 /// are just these two.  Names are relative to `folder`.  Throws DataError.

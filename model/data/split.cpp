@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 
 namespace kith::data {
 namespace {
@@ -23,7 +24,17 @@ std::uint64_t first_bits(const Tag& tag) {
 /// Evenly spread over 0 to 1.
 double position(const Tag& unit) { return static_cast<double>(first_bits(unit) >> 11) * 0x1p-53; }
 
-Split divided(std::span<const Taggable> examples, const std::set<Tag>& set_aside) {
+/// Those whose position is below a limit, but for a few.
+struct SetAside {
+  double limit;
+  std::set<Tag> added{}, taken_out{};
+  [[nodiscard]] bool contains(const Tag& unit) const {
+    if (!added.empty() && added.contains(unit)) return true;
+    return position(unit) < limit && (taken_out.empty() || !taken_out.contains(unit));
+  }
+};
+
+Split divided(std::span<const Taggable> examples, const auto& set_aside) {
   Split split;
   for (const std::size_t i : in_order(examples)) {
     (set_aside.contains(examples[i].unit) ? split.validation : split.train).push_back(i);
@@ -41,11 +52,17 @@ Tagger::Tagger(std::string_view node) {
 Tag Tagger::tag(ByteView content) const { return crypto::keyed_hash(key_, content); }
 
 void part_copies(std::vector<Taggable>& examples, const Tagger& tagger) {
-  std::map<Tag, std::uint64_t> copies;
-  for (const Taggable& example : examples) copies[example.tag] = 0;
-  if (5 * copies.size() >= examples.size()) return;
-  for (Taggable& example : examples) {
-    const std::uint64_t copy = copies[example.tag]++;
+  const auto order = in_order(examples);  // copies side by side, the earlier first
+  std::size_t different = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    different += i == 0 || examples[order[i]].tag != examples[order[i - 1]].tag;
+  }
+  if (5 * different >= examples.size()) return;
+  std::uint64_t copy = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    Taggable& example = examples[order[i]];
+    const bool another = i > 0 && example.tag == examples[order[i - 1]].tag;
+    copy = another ? copy + 1 : 0;
     if (copy == 0 || example.unit != example.tag) continue;
     const std::string name = crypto::to_hex(example.tag) + " " + std::to_string(copy);
     example.unit = tagger.tag(as_byte_view(name));
@@ -53,28 +70,39 @@ void part_copies(std::vector<Taggable>& examples, const Tagger& tagger) {
 }
 
 std::vector<std::size_t> in_order(std::span<const Taggable> examples) {
-  std::vector<std::size_t> all(examples.size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
-  std::sort(all.begin(), all.end(), [&](std::size_t a, std::size_t b) {
-    return std::tie(examples[a].tag, a) < std::tie(examples[b].tag, b);
+  // The first bits decide nearly always, and lie side by side.
+  std::vector<std::pair<std::uint64_t, std::size_t>> keys;
+  keys.reserve(examples.size());
+  for (std::size_t i = 0; i < examples.size(); ++i) keys.emplace_back(first_bits(examples[i].tag), i);
+  std::sort(keys.begin(), keys.end(), [&](const auto& a, const auto& b) {
+    if (a.first != b.first) return a.first < b.first;
+    return std::tie(examples[a.second].tag, a.second) < std::tie(examples[b.second].tag, b.second);
   });
+  std::vector<std::size_t> all;
+  all.reserve(keys.size());
+  for (const auto& [bits, i] : keys) all.push_back(i);
   return all;
 }
 
 Split split_by_tag(std::span<const Taggable> examples, double fraction) {
   assert(fraction > 0 && fraction < 1);
-  std::map<std::int64_t, std::set<Tag>> classes;  // the units of each, lowest tag first
-  std::set<Tag> set_aside;
-  for (const Taggable& example : examples) {
-    classes[example.label].insert(example.unit);
-    if (position(example.unit) < fraction) set_aside.insert(example.unit);
-  }
-  for (const auto& [label, units] : classes) {
-    if (units.size() < 2) continue;
-    const auto aside = std::ranges::count_if(
-        units, [&](const Tag& unit) { return set_aside.contains(unit); });
-    if (aside == 0) set_aside.insert(*units.begin());
-    if (aside == std::ssize(units)) set_aside.erase(*units.rbegin());
+  SetAside set_aside{fraction};
+  std::map<std::int64_t, std::vector<std::size_t>> classes;
+  for (std::size_t i = 0; i < examples.size(); ++i) classes[examples[i].label].push_back(i);
+  for (const auto& [label, own] : classes) {
+    Tag lowest = examples[own.front()].unit, highest = lowest;
+    bool some = false, all = true;  // set aside
+    for (const std::size_t i : own) {
+      const Tag& unit = examples[i].unit;
+      const bool aside = set_aside.contains(unit);
+      some = some || aside;
+      all = all && aside;
+      if (unit < lowest) lowest = unit;
+      if (highest < unit) highest = unit;
+    }
+    if (lowest == highest) continue;
+    if (!some) set_aside.added.insert(lowest), set_aside.taken_out.erase(lowest);
+    if (all) set_aside.taken_out.insert(highest), set_aside.added.erase(highest);
   }
   return divided(examples, set_aside);
 }

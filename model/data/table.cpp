@@ -606,8 +606,8 @@ std::variant<Table, std::string> parse_table(std::string_view file,
 }
 
 Table read_table(const std::filesystem::path& path, std::span<const Column> columns) {
-  const Bytes file = read_file(path);
-  auto parsed = parse_table(as_text(file), columns);
+  const FileContents file(path);
+  auto parsed = parse_table(as_text(file.bytes()), columns);
   if (const auto* const why = std::get_if<std::string>(&parsed)) {
     const bool advice = why->find(';') != std::string::npos;
     throw DataError(path.string() + (why->starts_with("line ") ? ": " : " ") + *why +

@@ -3,6 +3,7 @@
 #include "model/column.hpp"
 #include "model/data/file.hpp"
 #include "model/data/noticed.hpp"
+#include "model/data/scratch.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,12 +21,12 @@ struct Table {
   static constexpr std::int64_t kNoTarget = -100;  ///< as Samples::kNoTarget
   std::size_t rows = 0;
   std::size_t features = 0;          ///< in a row: the sum of the columns' model::features()
-  std::vector<float> inputs;         ///< row by row, each from -1 to 1
+  Inputs inputs;                     ///< row by row, each from -1 to 1
   std::size_t targets = 1;           ///< of a row: more than one if several columns are predicted
   /// Which value each target has, row by row; kNoTarget if one of several is missing; empty
   /// if it is a number.
   std::vector<std::int64_t> labels;
-  std::vector<float> values;         ///< the target, model::scaled(); empty unless it is a number
+  Inputs values;                     ///< the target, model::scaled(); empty unless it is a number
   std::vector<std::string> groups;   ///< of the group column, one a row; empty without one
   std::vector<double> times;         ///< of the time column, likewise; NaN where it is missing
   Noticed noticed;                   ///< its one file has no name unless read_table() read it

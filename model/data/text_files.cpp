@@ -235,6 +235,17 @@ std::vector<std::string> read_sentences(const std::filesystem::path& path) {
   return std::get<Texts>(std::move(parsed)).texts;
 }
 
+bool has_labels(std::string_view text, TextFormat format) {
+  if (format == TextFormat::csv) {
+    CsvReader records(text, separator_of_first_line(text));
+    std::vector<std::string_view> cells;
+    return records.next(cells) && find(header_of(cells), kLabelNames).has_value();
+  }
+  if (format == TextFormat::lines) return false;
+  const auto object = nlohmann::json::parse(text.substr(0, text.find('\n')), nullptr, false);
+  return object.is_object() && member(object, kLabelNames) != nullptr;
+}
+
 bool is_table_of_texts(std::string_view text) {
   constexpr std::size_t kMostColumns = 4;
   CsvReader records(text, separator_of_first_line(text));

@@ -40,6 +40,9 @@ struct Texts {
 /// The lines of a text that have a word in them.  Throws DataError naming `path`.
 [[nodiscard]] std::vector<std::string> read_sentences(const std::filesystem::path& path);
 
+/// Whether the first record of a file has a label.
+[[nodiscard]] bool has_labels(std::string_view text, TextFormat format);
+
 /// Whether a table's first line names a text and a label, and hardly anything else.
 [[nodiscard]] bool is_table_of_texts(std::string_view text);
 

@@ -94,19 +94,21 @@ constexpr double kHuber = 0.2;  // a tenth of the target's range, which is -1 to
 
 /// Examples as the network takes them.
 struct Tensors {
-  torch::Tensor inputs;   ///< examples, then the shape of one
+  torch::Tensor inputs;   ///< examples, then the shape of one; large ones on the CPU
   torch::Tensor targets;  ///< examples, width
 };
 
+constexpr std::size_t kMostOnGpu = std::size_t{4} << 30;  // bytes of inputs
+
+/// They borrow from `samples`.
 Tensors tensors_of(const Samples& samples, torch::Device device) {
   const auto count = static_cast<std::int64_t>(samples.count());
-  // from_blob() wants a mutable pointer; clone() copies, so nothing is written through it.
+  // from_blob() wants a mutable pointer, but nothing is written through it.
   const std::vector<std::int64_t> size{count, static_cast<std::int64_t>(samples.width)};
   const auto targets =
       samples.values.empty()
           ? torch::from_blob(const_cast<std::int64_t*>(samples.targets.data()), size, torch::kInt64)
-                .clone()
-          : torch::from_blob(const_cast<float*>(samples.values.data()), size).clone();
+          : torch::from_blob(const_cast<float*>(samples.values.data()), size);
   if (samples.shape.empty()) {
     // What stands before each word, and before the first the boundary, which is token 0.
     const auto before = targets.roll(1, 1).clamp_min(0);
@@ -118,8 +120,9 @@ Tensors tensors_of(const Samples& samples, torch::Device device) {
   }
   std::vector<std::int64_t> shape{count};
   shape.insert(shape.end(), samples.shape.begin(), samples.shape.end());
-  return {torch::from_blob(const_cast<float*>(samples.inputs.data()), shape).clone().to(device),
-          targets.to(device)};
+  const bool fits = samples.inputs.size() * sizeof(float) <= kMostOnGpu;
+  const auto inputs = torch::from_blob(const_cast<float*>(samples.inputs.data()), shape);
+  return {fits ? inputs.to(device) : inputs, targets.to(device)};
 }
 
 /// What the names of the last layer's tensors begin with: "output." in the zoo; in a model of one's
@@ -140,9 +143,10 @@ bool all_finite(const Params& params) {
 }  // namespace
 
 struct Network::Impl {
-  Impl(const model::Task& its_task, const Dataset& dataset, torch::Device where)
+  Impl(const model::Task& its_task, Dataset its, torch::Device where)
       : task(its_task),
         device(where),
+        dataset(std::move(its)),
         net(build_module(task, device)),
         named(net->tensors()),
         parts{tensors_of(dataset.train, device), tensors_of(dataset.validation, device),
@@ -212,7 +216,8 @@ struct Network::Impl {
   };
   Batch batch(Part part, const torch::Tensor& indices) {
     const auto& [inputs, targets] = parts[static_cast<std::size_t>(part)];
-    Batch some{inputs.index_select(0, indices), targets.index_select(0, indices)};
+    Batch some{inputs.index_select(0, indices.to(inputs.device())).to(device),
+               targets.index_select(0, indices)};
     if (!is_text()) return some;
     if (!predicts_words()) {
       const auto longest = some.inputs.ge(0).sum(1).max().item<std::int64_t>();
@@ -570,12 +575,11 @@ struct Network::Impl {
   bool is_text() const { return model::data_kind(task) == model::DataKind::text; }
   bool predicts_words() const { return model::predicts_words(task); }
 
+  bool has_buffers() const { return !std::ranges::all_of(tensors, &model::Tensor::parameter); }
+
   model::Task task;
   torch::Device device;
-  bool has_buffers() const {
-    return !std::ranges::all_of(tensors, &model::Tensor::parameter);
-  }
-
+  Dataset dataset;  ///< from which the tensors borrow
   std::unique_ptr<Module> net;
   std::vector<Module::Named> named;    ///< its tensors, in schema order
   std::vector<model::Tensor> tensors;  ///< the same, with their roles
@@ -610,11 +614,11 @@ void start_gpu() {
   if (torch::cuda::is_available()) static_cast<void>(torch::zeros({1}, torch::kCUDA).sum().item());
 }
 
-Network::Network(const model::Task& task, const Dataset& dataset, const std::string& device,
+Network::Network(const model::Task& task, Dataset dataset, const std::string& device,
                  std::uint64_t threads) {
   impl_ = guarded([&] {
     use_threads(threads);
-    return std::make_unique<Impl>(task, dataset, device_called(device));
+    return std::make_unique<Impl>(task, std::move(dataset), device_called(device));
   });
 }
 Network::~Network() = default;

@@ -131,8 +131,8 @@ void check_history(const pipe::Open& open, bool resumed, bool counted) {
 }
 
 /// What a person should know of data that are not those that the models learnt from.
-std::vector<std::string> data_remarks(const State& state, const Dataset& dataset) {
-  if (state.data == dataset.fingerprint) return {};
+std::vector<std::string> data_remarks(const State& state, const std::string& fingerprint) {
+  if (state.data == fingerprint) return {};
   const std::string round = std::to_string(state.round);
   if (state.data.empty()) {
     return {"the models, of round " + round +
@@ -142,7 +142,7 @@ std::vector<std::string> data_remarks(const State& state, const Dataset& dataset
   }
   const auto count = [](const std::string& data) { return data.substr(0, data.find(' ')); };
   return {"the data are not those of round " + round + ": " + count(state.data) +
-          " examples then, " + count(dataset.fingerprint) +
+          " examples then, " + count(fingerprint) +
           " now; those that were there before are used for training or validation as before"};
 }
 
@@ -229,8 +229,10 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   if (!std::filesystem::is_directory(open.state)) {
     fail(FailureKind::config, "the state directory " + open.state + " is not there; make it");
   }
-  const Dataset dataset = data::read_dataset(open.data, open.task, open.score_examples);
-  Network network(open.task, dataset, open.device, open.threads);
+  if (file_) data::use_scratch(file_.release(), data::memory_for_examples());
+  Dataset dataset = data::read_dataset(open.data, open.task, open.score_examples);
+  const std::string noticed = data::summary(dataset.noticed), fingerprint = dataset.fingerprint;
+  Network network(open.task, std::move(dataset), open.device, open.threads);
   const model::Schema schema = network.schema();
   if (open.privacy) check_no_buffers(network.tensors());
   Params initial = network.own_values();
@@ -243,11 +245,9 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   const auto checkpoint = load_checkpoint(open.state, schema, task_hash);
   State state = checkpoint.value_or(State{0, initial, initial, initial});
   std::vector<std::string> remarks;
-  if (checkpoint) remarks = data_remarks(state, dataset);
-  if (const std::string cells = data::summary(dataset.noticed); !cells.empty()) {
-    remarks.push_back(cells + "; kith data check has more");
-  }
-  state.data = dataset.fingerprint;
+  if (checkpoint) remarks = data_remarks(state, fingerprint);
+  if (!noticed.empty()) remarks.push_back(noticed + "; kith data check has more");
+  state.data = fingerprint;
   std::optional<Ledger> ledger(open.state);
   check_history(open, checkpoint.has_value(), ledger->counts());
   if (!open.privacy) ledger.reset();

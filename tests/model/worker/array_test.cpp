@@ -17,7 +17,7 @@ namespace array_test {
 using namespace kith;
 using namespace kith::data;
 using namespace std::string_literals;
-using Floats = std::vector<float>;
+using Floats = kith::data::Inputs;
 using test::TemporaryDirectory;
 
 /// As numpy.save() writes it.

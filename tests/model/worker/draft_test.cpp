@@ -155,6 +155,106 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_drafted_is_explained) {
   BOOST_TEST(contains(Files().add("").refusal(), "holds no line"));
 }
 
+/// A folder with files, and what a draft of them says when it is refused.
+struct Folder {
+  std::filesystem::path write(const std::string& name, const std::string& bytes) const {
+    std::filesystem::create_directories((folder / name).parent_path());
+    write_file(folder / name, as_byte_view(bytes));
+    return folder / name;
+  }
+  test::TemporaryDirectory folder;
+};
+
+template <class Make>
+std::string refusal_of(Make make) {
+  try {
+    static_cast<void>(make());
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+template <class T>
+std::string npy(const std::string& type, const std::string& shape, const std::vector<T>& values) {
+  std::string header =
+      "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }";
+  header.append(64 - (10 + header.size() + 1) % 64, ' ');
+  header += '\n';
+  const auto size = static_cast<char>(header.size());
+  return "\x93NUMPY\x01" + std::string(1, '\0') + size + std::string(1, '\0') + header +
+         std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+}
+
+BOOST_AUTO_TEST_CASE(arrays_are_drafted_by_their_shapes_and_answers) {
+  const Folder files;
+  const std::vector<float> windows(12 * 20 * 3, 1);
+  const auto x = files.write("x.npy", npy("<f4", "(12, 20, 3)", windows));
+  std::vector<float> answers{0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 3};
+  auto y = files.write("y.npy", npy("<f4", "(12,)", answers));
+  Draft draft = draft_arrays(std::vector{x, y});
+  BOOST_TEST(draft.task.model == "cnn1d");
+  BOOST_TEST(draft.task.input == (std::vector<unsigned>{20, 3}));
+  BOOST_TEST(draft.task.classes == 4U);
+  BOOST_TEST(draft.examples == 12U);
+  BOOST_TEST(draft.target == "one of 4 classes");
+  draft.task.name = "drafted";
+  BOOST_TEST(!model::problem(draft.task).has_value());
+  for (float& answer : answers) answer += 0.5F;
+  files.write("y.npy", npy("<f4", "(12,)", answers));
+  draft = draft_arrays(std::vector{x, y});
+  BOOST_TEST(draft.task.loss == "squared");
+  BOOST_TEST(draft.task.target_range == (std::vector<double>{0.5, 2.5}));
+  files.write("y.npy", npy("<f4", "(12, 2)", std::vector<float>(24, 1)));
+  draft = draft_arrays(std::vector{x, y});
+  BOOST_TEST(draft.task.loss == "binary-cross-entropy");
+  BOOST_TEST(draft.task.classes == 2U);
+  files.write("y.npy", npy("<f4", "(12, 2)", std::vector<float>(24, 2)));
+  BOOST_TEST(refusal_of([&] { return draft_arrays(std::vector{x, y}); }).find("must then be 0 or 1") !=
+             std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(texts_are_drafted_with_a_vocabulary) {
+  const Folder files;
+  std::string table = "id,text,label\n";
+  for (int i = 0; i < 20; ++i) {
+    table += std::to_string(i) + (i % 4 == 0 ? ",Cafe\u0301 closed,bad\n" : ",CAF\u00c9 open!,good\n");
+  }
+  const auto labelled = files.write("a.csv", table + "20,once,good\n");
+  BOOST_TEST(holds_texts(labelled));
+  Draft draft = draft_texts(std::vector{labelled});
+  BOOST_TEST(draft.task.model == "text-classifier");
+  BOOST_TEST(draft.task.labels == (std::vector<std::string>{"bad", "good"}));
+  BOOST_TEST(draft.vocabulary->words() ==
+             (std::vector<std::string>{"caf\u00e9", "!", "open", "closed"}));
+  BOOST_TEST(draft.task.metric.empty());
+  BOOST_TEST(draft.examples == 21U);
+  draft.task.name = "drafted", draft.task.vocabulary = "words";
+  BOOST_TEST(!model::problem(draft.task).has_value());
+  const auto plain = files.write("a.txt", "the cat\nThe dog\nthe cat\n");
+  BOOST_TEST(holds_texts(plain));
+  draft = draft_texts(std::vector{plain});
+  BOOST_TEST(draft.task.model == "gru-lm");
+  BOOST_TEST(draft.vocabulary->words() == (std::vector<std::string>{"the", "cat"}));
+  draft.task.name = "drafted", draft.task.vocabulary = "words";
+  BOOST_TEST(!model::problem(draft.task).has_value());
+  BOOST_TEST(!holds_texts(files.write("b.csv", "age,text,bp,hr,label\n1,a,2,3,4\n")));
+  BOOST_TEST(!holds_texts(files.write("c.csv", "age,sick\n1,2\n")));
+  BOOST_TEST(refusal_of([&] { return draft_texts(std::vector{files.write("d.txt", "a b c\n")}); }) ==
+             "no word is there twice; name files with more text");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_rare_is_said_of_labels_too) {
+  const Folder files;
+  std::string lines;
+  for (int i = 0; i < 20; ++i) {
+    lines += std::string("{\"text\": \"a a\", \"label\": ") + (i == 0 ? "true" : "false") + "}\n";
+  }
+  const Draft draft = draft_texts(std::vector{files.write("a.jsonl", lines)});
+  BOOST_TEST(draft.task.metric == "balanced_accuracy");
+  BOOST_TEST(draft.task.labels == (std::vector<std::string>{"false", "true"}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace draft_test

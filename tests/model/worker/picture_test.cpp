@@ -1,3 +1,4 @@
+#include "model/data/draft.hpp"
 #include "model/data/picture.hpp"
 
 #include "model/data/dataset.hpp"
@@ -5,6 +6,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <set>
+#include <map>
+#include <array>
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -177,6 +181,93 @@ BOOST_AUTO_TEST_CASE(a_picture_of_the_same_size_stays_and_another_is_the_mean_of
   BOOST_TEST(large[2] == same[1]);
 }
 
+/// A JPEG of 16 x 8 pixels, red on the left and dark on the right, that says how it lies; `order` is "II"
+/// or "MM".
+std::string turned_jpeg(char orientation, const std::string& order = "MM") {
+  Bytes8 rgb;
+  for (int i = 0; i < 16 * 8; ++i) {
+    rgb.insert(rgb.end(), {static_cast<std::uint8_t>(i % 16 < 8 ? 240 : 10), 10, 10});
+  }
+  const tjhandle handle = tjInitCompress();
+  unsigned char* made = nullptr;
+  unsigned long size = 0;
+  tjCompress2(handle, rgb.data(), 16, 0, 8, TJPF_RGB, &made, &size, TJSAMP_444, 95, 0);
+  std::string bytes(reinterpret_cast<const char*>(made), size);
+  tjFree(made);
+  tjDestroy(handle);
+  const std::string value(1, orientation);
+  const std::string tiff =
+      order == "MM" ? "MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"s + value + "\0\0\0\0\0\0"s
+                    : "II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"s + value + "\0\0\0\0\0\0\0"s;
+  const std::string segment = "Exif\0\0"s + tiff;
+  const std::string exif =
+      "\xff\xe1"s + '\0' + static_cast<char>(segment.size() + 2) + segment;
+  return bytes.substr(0, 2) + exif + bytes.substr(2);
+}
+
+BOOST_AUTO_TEST_CASE(a_photo_is_turned_upright) {
+  const auto bright = [](const Picture& picture, std::size_t x, std::size_t y) {
+    return picture.rgb[(y * picture.width + x) * 3] > 120;
+  };
+  // Where red lies then: left, right, right, left, top, top, bottom, bottom.
+  constexpr std::array<const char*, 9> where{"", "left", "right", "right", "left", "top", "top", "bottom", "bottom"};
+  for (char orientation = 1; orientation <= 8; ++orientation) {
+    for (const char* const order : {"MM", "II"}) {
+      const Picture picture = decoded(turned_jpeg(orientation, order));
+      const std::string side = where.at(static_cast<std::size_t>(orientation));
+      const bool lying = side == "left" || side == "right";
+      BOOST_TEST_REQUIRE(picture.width == (lying ? 16U : 8U));
+      BOOST_TEST_REQUIRE(picture.height == (lying ? 8U : 16U));
+      const std::size_t right = picture.width - 1, bottom = picture.height - 1;
+      BOOST_TEST(bright(picture, 0, 0) == (side == "left" || side == "top"));
+      BOOST_TEST(bright(picture, right, 0) == (side == "right" || side == "top"));
+      BOOST_TEST(bright(picture, 0, bottom) == (side == "left" || side == "bottom"));
+      BOOST_TEST(bright(picture, right, bottom) == (side == "right" || side == "bottom"));
+    }
+  }
+  BOOST_TEST(decoded(turned_jpeg(0)).width == 16U);
+  BOOST_TEST(decoded(turned_jpeg(9)).width == 16U);
+}
+
+BOOST_AUTO_TEST_CASE(pictures_of_a_patient_are_on_one_side_and_files_of_the_system_do_not_count) {
+  const Folder files;
+  for (unsigned patient = 0; patient < 12; ++patient) {
+    for (unsigned i = 0; i < 4; ++i) {
+      const std::string name = "p" + std::to_string(patient) + "-" + std::to_string(i) + ".png";
+      files.write("all/" + std::string(patient % 2 == 0 ? "ill/" : "well/") + name,
+                  png(2, 2, 8, 0, std::string(3, static_cast<char>(i)) + static_cast<char>(patient)));
+    }
+  }
+  files.write("all/ill/Thumbs.db", "x");
+  files.write("all/well/.DS_Store", "x");
+  files.write("all/desktop.ini", "x");
+  model::DataFiles given;
+  given.train = {files.folder / "all"};
+  given.min_validation = 1;
+  for (const char* const pattern : {"p([0-9]+)-", "p[0-9]+"}) {
+    given.group_pattern = pattern;
+    const Dataset dataset = read_dataset(given, task_of({1, 2, 2}), 10);
+    BOOST_TEST(dataset.train.count() + dataset.validation.count() == 48U);
+    std::map<float, int> sides;
+    for (std::size_t i = 0; i < dataset.train.count(); ++i) sides[dataset.train.inputs[4 * i + 3]] |= 1;
+    for (std::size_t i = 0; i < dataset.validation.count(); ++i) {
+      sides[dataset.validation.inputs[4 * i + 3]] |= 2;
+    }
+    BOOST_TEST(sides.size() == 12U);
+    for (const auto& [patient, side] : sides) BOOST_TEST(side != 3, patient);
+    BOOST_TEST((dataset.noticed.ignored == std::set<std::string>{".DS_Store", "Thumbs.db", "desktop.ini"}));
+    BOOST_TEST(sentences(dataset.noticed).back() ==
+               "files of the system in the folders do not count: .DS_Store, Thumbs.db, desktop.ini");
+  }
+  given.group_pattern = "patient";
+  try {
+    static_cast<void>(read_dataset(given, task_of({1, 2, 2}), 10));
+    BOOST_ERROR("was read");
+  } catch (const DataError& error) {
+    BOOST_TEST(contains(error.what(), "finds nothing in ill/p0-0.png"));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_folder_has_a_folder_for_each_class) {
   const Folder files;
   files.animals(20);
@@ -259,6 +350,25 @@ BOOST_AUTO_TEST_CASE(a_file_that_may_not_be_read_is_named) {
   chmod((files.folder / "all/cat/0.png").c_str(), 0);
   BOOST_TEST(
       contains(complaint({files.folder / "all"}, task_of({1, 2, 2})), "0.png: Permission denied"));
+}
+
+BOOST_AUTO_TEST_CASE(a_task_is_drafted_from_folders) {
+  const Folder files;
+  for (int i = 0; i < 9; ++i) {
+    const auto bytes = png(30, 20, 8, 0, std::string(600, static_cast<char>(i)));
+    files.write((i % 3 == 0 ? "all/ill/" : "all/well/") + std::to_string(i) + ".png", bytes);
+  }
+  files.write("more/odd/1.png", png(30, 20, 8, 0, std::string(600, 'x')));
+  Draft draft = draft_pictures(std::vector<std::filesystem::path>{files.folder / "all", files.folder / "more"});
+  BOOST_TEST(draft.task.labels == (std::vector<std::string>{"ill", "odd", "well"}));
+  BOOST_TEST(draft.task.input == (std::vector<unsigned>{1, 20, 28}));
+  BOOST_TEST(draft.task.model == "cnn");
+  BOOST_TEST(draft.examples == 10U);
+  draft.task.name = "drafted";
+  BOOST_TEST(!model::problem(draft.task).has_value());
+  files.write("all/ill/photo.jpg", jpeg(200, 100, 9));
+  draft = draft_pictures(std::vector<std::filesystem::path>{files.folder / "all"});
+  BOOST_TEST(draft.task.input[0] == 3U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

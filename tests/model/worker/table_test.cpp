@@ -16,7 +16,7 @@ using namespace kith::data;
 using model::Column;
 using Kind = Column::Kind;
 using Columns = std::vector<Column>;
-using Floats = std::vector<float>;
+using Floats = kith::data::Inputs;
 using Labels = std::vector<std::int64_t>;
 
 Columns columns() {

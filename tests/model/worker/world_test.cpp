@@ -191,7 +191,7 @@ BOOST_DATA_TEST_CASE(a_file_of_the_world_is_read_right_or_refused_with_its_cause
   };
   BOOST_TEST(table.noticed.files.at(0).format == file.says);
   BOOST_TEST(table.labels == (std::vector<std::int64_t>{1, 0, 1}));
-  BOOST_TEST(table.inputs == (std::vector<float>{0,
+  BOOST_TEST(table.inputs == (Inputs{0,
                                                  0,
                                                  scaled(1, 1234.5),
                                                  0,
