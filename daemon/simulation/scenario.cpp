@@ -11,9 +11,10 @@ namespace kith::daemon {
 template <>
 struct settings::Choices<data::PartitionKind> {
   using Kind = data::PartitionKind;
-  static constexpr std::array<settings::Choice<Kind>, 7> all{
+  static constexpr std::array<settings::Choice<Kind>, 8> all{
       {{"rotation", Kind::rotation},
        {"label-permutation", Kind::label_permutation},
+       {"kinds", Kind::kinds},
        {"iid", Kind::iid},
        {"dirichlet", Kind::dirichlet},
        {"superclass", Kind::superclass},

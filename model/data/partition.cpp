@@ -153,6 +153,20 @@ std::vector<std::size_t> numbering(std::size_t labels, std::size_t group) {
   return numbers;
 }
 
+constexpr std::size_t kKinds = 4;
+
+void apply_kind(std::size_t kind, std::size_t labels, Examples& examples) {
+  if (kind == 1) {
+    for (auto& pixel : examples.images.pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
+  } else if (kind == 2) {
+    examples.images = rotate(examples.images, 90);
+  } else if (kind == 3) {
+    for (std::uint8_t& label : examples.labels) {
+      label = static_cast<std::uint8_t>((label + 1U) % labels);
+    }
+  }
+}
+
 /// Makes what the group sees of pictures as they are.
 void apply_group(const PartitionPlan& plan, std::size_t group, std::size_t labels,
                  Examples& examples) {
@@ -166,6 +180,7 @@ void apply_group(const PartitionPlan& plan, std::size_t group, std::size_t label
     const auto numbers = numbering(labels, group);
     for (std::uint8_t& label : examples.labels) label = static_cast<std::uint8_t>(numbers[label]);
   }
+  if (plan.kind == PartitionKind::kinds) apply_kind(group, labels, examples);
 }
 
 void write_pictures(const PartitionPlan& plan, std::vector<NodeData>& nodes) {
@@ -321,6 +336,7 @@ model::Task task_for(const PartitionPlan& plan, const fs::path& vocabulary) {
   switch (plan.kind) {
     case PartitionKind::rotation:
     case PartitionKind::label_permutation:
+    case PartitionKind::kinds:
     case PartitionKind::iid:
     case PartitionKind::dirichlet:
       task.name = "fashion-mnist";
@@ -380,6 +396,9 @@ void check(const PartitionPlan& plan) {
   }
   if (plan.kind == PartitionKind::superclass && plan.groups > kCoarse) {
     throw DataError("CIFAR-100 has 20 superclasses; ask for at most 20 groups");
+  }
+  if (plan.kind == PartitionKind::kinds && plan.groups > kKinds) {
+    throw DataError("there are 4 kinds of pictures; ask for at most 4 groups");
   }
   if (!(plan.alpha > 0)) throw DataError("alpha must be above 0");
 }

@@ -17,6 +17,7 @@ namespace kith::data {
 enum class PartitionKind {
   rotation,           ///< Fashion-MNIST; each group sees it turned by an angle of its own
   label_permutation,  ///< Fashion-MNIST; each group numbers the classes in its own way
+  kinds,  ///< Fashion-MNIST; as it is, bright for dark, turned by 90 degrees, each class for the next
   iid,                ///< Fashion-MNIST; nothing: all are of one group
   dirichlet,          ///< Fashion-MNIST; each node has the labels in its own shares; no groups
   superclass,  ///< CIFAR-100, the 100 fine labels; each group has its own of the 20 coarse ones

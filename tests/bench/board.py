@@ -24,6 +24,8 @@ import subprocess
 import sys
 import tomllib
 
+import har_blocks
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "bench" / "scenarios"
 RESULTS = ROOT / "docs" / "results.md"
@@ -140,6 +142,9 @@ def run(kith, scenario, out, data, only):
     if not source.is_dir():
         print(f"{scenario.stem}: skipped; there is no folder {source}; set KITH_DATA", file=sys.stderr)
         return False
+    if scenario.stem == "natural-har":
+        har_blocks.split(source, out.parent / "har-blocks")
+        source = out.parent / "har-blocks"
     print(f"{scenario.stem}:", file=sys.stderr, flush=True)
     command = [kith, "simulate", scenario, "--out", out, "--source", source, *only]
     subprocess.run(command, check=True, stdout=sys.stderr)

@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
 """The arithmetic of the board, on results that are made up."""
 
+import pathlib
+import tempfile
 import unittest
+import zipfile
 
 import board
+import har_blocks
 
 
 def results(**strategies):
@@ -54,6 +58,29 @@ class Board(unittest.TestCase):
     def test_no_site_gains_or_loses_more_than_a_hundred_points(self):
         (site,) = board.sites_of(results(local=[[[0.5, 0.5]]], numbers=[[[-9e9, 1.0]]]), "numbers")
         self.assertEqual(site.gain, -100)
+
+    def test_windows_of_the_test_share_no_sample_with_those_that_are_learnt_from(self):
+        for windows in (1, 9, 40, 193):
+            train, test = har_blocks.sides(windows)
+            self.assertFalse(set(train) & {i + d for i in test for d in (-1, 0, 1)})
+        self.assertEqual(len(train), 135)
+        self.assertEqual(len(test), 38)
+
+    def test_a_recording_keeps_its_windows_and_labels(self):
+        header = {"descr": "|u1", "fortran_order": False, "shape": (40, 2)}
+        labels = {"descr": "|u1", "fortran_order": False, "shape": (40,)}
+        with tempfile.TemporaryDirectory() as folder:
+            source, into = pathlib.Path(folder) / "in", pathlib.Path(folder) / "out"
+            source.mkdir()
+            with zipfile.ZipFile(source / "anna.npz", "w") as archive:
+                archive.writestr("x.npy", har_blocks.write(header, [bytes([i, i]) for i in range(40)]))
+                archive.writestr("y.npy", har_blocks.write(labels, [bytes([i]) for i in range(40)]))
+            har_blocks.split(source, into)
+            with zipfile.ZipFile(into / "anna" / "test.npz") as archive:
+                x, y = (har_blocks.read(archive.read(name)) for name in ("x.npy", "y.npy"))
+        self.assertEqual(x[0]["shape"], (9, 2))
+        self.assertEqual(x[1], [bytes([i, i]) for i in range(31, 40)])
+        self.assertEqual(y[1], [bytes([i]) for i in range(31, 40)])
 
 
 if __name__ == "__main__":

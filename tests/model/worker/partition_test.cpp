@@ -236,6 +236,27 @@ BOOST_AUTO_TEST_CASE(label_permutation_renumbers_the_classes_of_all_groups_but_t
   BOOST_TEST(label_of[1].at(number_of(later.train, 0) % 10) == later.train.labels[0]);
 }
 
+BOOST_AUTO_TEST_CASE(kinds_are_as_it_is_inverted_turned_and_with_the_labels_shifted) {
+  PartitionPlan plan = fashion(4, 4, 30, 20);
+  plan.kind = PartitionKind::iid;
+  const std::vector<Pictures> plain = pictures_of(plan);
+  plan.kind = PartitionKind::kinds;
+  const std::vector<Pictures> kinds = pictures_of(plan);
+  BOOST_TEST((kinds[0].train.images == plain[0].train.images));
+  BOOST_TEST(kinds[0].train.labels == plain[0].train.labels, boost::test_tools::per_element());
+  for (std::size_t i = 0; i < plain[1].train.images.pixels.size(); ++i) {
+    BOOST_TEST_REQUIRE(kinds[1].train.images.pixels[i] + plain[1].train.images.pixels[i] == 255);
+  }
+  BOOST_TEST((kinds[2].test.images == rotate(plain[2].test.images, 90)));
+  BOOST_TEST((kinds[3].train.images == plain[3].train.images));
+  for (std::size_t i = 0; i < plain[3].test.labels.size(); ++i) {
+    BOOST_TEST(kinds[3].test.labels[i] == (plain[3].test.labels[i] + 1) % 10);
+  }
+  plan.groups = 5;
+  plan.nodes = 5;
+  BOOST_CHECK_THROW(pictures_of(plan), DataError);
+}
+
 BOOST_AUTO_TEST_CASE(iid_nodes_differ_in_nothing) {
   PartitionPlan plan = fashion(4, 2, 10, 10);
   plan.kind = PartitionKind::iid;
