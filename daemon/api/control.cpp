@@ -1,22 +1,26 @@
 #include "daemon/api/control.hpp"
 
+#include "daemon/api/events.hpp"
 #include "daemon/system/failure.hpp"
 #include "model/pipe/fd.hpp"
+#include "net/endpoint.hpp"
 
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
-#include <charconv>
+#include <cstring>
 #include <fcntl.h>
 #include <future>
+#include <list>
+#include <optional>
 #include <set>
-#include <sstream>
 #include <utility>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sysexits.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -57,224 +61,90 @@ class Address {
   Protocol::endpoint endpoint_;
 };
 
-Response json_response(http::status status, const nlohmann::json& body) {
-  Response response(status, 11);
-  response.set(http::field::content_type, "application/json");
-  response.set(http::field::cache_control, "no-store");
-  response.keep_alive(false);
-  response.body() = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  response.prepare_payload();
-  return response;
-}
-
-Response error_response(http::status status, int code, std::string_view sentence) {
-  return json_response(status, {{"error", sentence}, {"code", code}});
-}
-
-http::status status_for(int code) {
-  switch (code) {
-    case EX_USAGE:
-    case EX_DATAERR:
-      return http::status::bad_request;
-    case EX_NOINPUT:
-      return http::status::not_found;
-    case EX_NOPERM:
-      return http::status::forbidden;
-    case EX_UNAVAILABLE:
-    case EX_TEMPFAIL:
-      return http::status::service_unavailable;
-    default:
-      return http::status::internal_server_error;
-  }
-}
-
-http::status status_for(ControlRoutes::NotFound::Kind kind) {
-  switch (kind) {
-    case ControlRoutes::NotFound::Kind::path:
-      return http::status::not_found;
-    case ControlRoutes::NotFound::Kind::method:
-      return http::status::method_not_allowed;
-    case ControlRoutes::NotFound::Kind::query:
-      break;
-  }
-  return http::status::bad_request;
-}
-
-Response refusal(error_code ec) {
-  if (ec == http::error::body_limit) {
-    return error_response(http::status::payload_too_large, EX_USAGE, "the body is too large");
-  }
-  if (ec == http::error::header_limit) {
-    return error_response(http::status::request_header_fields_too_large, EX_USAGE,
-                          "the header is too large");
-  }
-  return error_response(http::status::bad_request, EX_USAGE, "not HTTP: " + ec.message());
-}
-
-std::string to_text(const Response& response) {
-  std::ostringstream out;
-  out << response;
-  return std::move(out).str();
-}
-
-/// Undoes %XX and '+'; nullopt if a '%' is not followed by two hexadecimal digits.
-std::optional<std::string> url_decode(std::string_view text) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i] == '+' ? ' ' : text[i];
-      continue;
-    }
-    const std::string_view digits = text.substr(i + 1, 2);
-    unsigned char byte = 0;
-    const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
-    if (digits.size() != 2 || ec != std::errc() || end != digits.data() + 2) return std::nullopt;
-    decoded += static_cast<char>(byte);
-    i += 2;
-  }
-  return decoded;
-}
-
-std::optional<std::map<std::string, std::string>> parse_query(std::string_view text) {
-  std::map<std::string, std::string> query;
-  while (!text.empty()) {
-    const std::string_view item = text.substr(0, text.find('&'));
-    text.remove_prefix(std::min(item.size() + 1, text.size()));
-    const std::size_t equals = std::min(item.find('='), item.size());
-    const auto key = url_decode(item.substr(0, equals));
-    const auto value = url_decode(item.substr(std::min(equals + 1, item.size())));
-    if (!key || !value) return std::nullopt;
-    query.insert_or_assign(*key, *value);
-  }
-  return query;
-}
-
-/// `handler` must outlive it.
-net::awaitable<Response> call(const SlowControlHandler& handler, ControlRequest request) {
-  try {
-    nlohmann::json answer = co_await handler(std::move(request));
-    co_return json_response(http::status::ok, answer);
-  } catch (const Failure& failure) {
-    co_return error_response(status_for(failure.code()), failure.code(), failure.what());
-  } catch (const std::exception& error) {
-    co_return error_response(http::status::internal_server_error, EX_SOFTWARE, error.what());
-  }
-}
-
 }  // namespace
 
-void ControlRoutes::add(std::string_view method, std::string_view path, ControlHandler handler) {
-  add_slow(method, path,
-           [handler = std::move(handler)](ControlRequest request)
-               -> net::awaitable<nlohmann::json> { co_return handler(request); });
-}
-
-void ControlRoutes::add_slow(std::string_view method, std::string_view path,
-                             SlowControlHandler handler) {
-  by_path_[std::string(path)][std::string(method)] = std::move(handler);
-}
-
-std::variant<ControlRoutes::Found, ControlRoutes::NotFound> ControlRoutes::find(
-    std::string_view method, std::string_view target) const {
-  const std::string path(target.substr(0, target.find('?')));
-  const auto by_method = by_path_.find(path);
-  if (by_method == by_path_.end()) return NotFound{NotFound::Kind::path, "there is no " + path};
-  const auto handler = by_method->second.find(std::string(method));
-  if (handler == by_method->second.end()) {
-    return NotFound{NotFound::Kind::method, path + " takes " + by_method->second.begin()->first +
-                                                ", not " + std::string(method)};
-  }
-  auto query = parse_query(target.substr(std::min(path.size() + 1, target.size())));
-  if (!query) return NotFound{NotFound::Kind::query, "the query is not URL-encoded"};
-  return Found{&handler->second, {std::move(*query), nullptr}};
-}
-
-struct ControlExchange::Parser {
-  http::request_parser<http::string_body> request;
-  std::string pending;               // received, not yet parsed: at most a header
-  std::optional<Response> refusal;  // of what is no request
-};
-
-ControlExchange::ControlExchange(const ControlRoutes& routes, const ControlLimits& limits)
-    : routes_(routes), parser_(std::make_unique<Parser>()) {
-  parser_->request.header_limit(static_cast<std::uint32_t>(limits.header));
-  parser_->request.body_limit(limits.body);
-}
-
-ControlExchange::~ControlExchange() = default;
-
-bool ControlExchange::receive(std::string_view bytes) {
-  auto& [request, pending, refused] = *parser_;
-  pending += bytes;
-  while (!pending.empty() && !request.is_done()) {
-    error_code ec;
-    pending.erase(0, request.put(asio::buffer(pending), ec));
-    if (ec == http::error::need_more) break;
-    if (ec) refused = refusal(ec);
-    // Nobody needs it, and some malformed chunks make Beast 1.74 fail an assertion.
-    if (!ec && request.chunked()) {
-      refused = error_response(http::status::length_required, EX_USAGE,
-                               "send the body with a Content-Length, not in chunks");
-    }
-    if (refused) return true;
-  }
-  return request.is_done();
-}
-
-net::awaitable<std::string> ControlExchange::answer() {
-  if (parser_->refusal) co_return to_text(*parser_->refusal);
-  const auto& message = parser_->request.get();
-  const std::string method(message.method_string()), target(message.target());
-  auto found = routes_.find(method, target);
-  if (const auto* why = std::get_if<ControlRoutes::NotFound>(&found)) {
-    co_return to_text(error_response(status_for(why->kind), EX_USAGE, why->why));
-  }
-  auto& [handler, request] = std::get<ControlRoutes::Found>(found);
-  if (!message.body().empty()) {
-    request.body = nlohmann::json::parse(message.body(), nullptr, false);
-    if (request.body.is_discarded()) {
-      co_return to_text(
-          error_response(http::status::bad_request, EX_USAGE, "the body is not JSON"));
-    }
-  }
-  const Response response = co_await call(*handler, std::move(request));
-  co_return to_text(response);
-}
+using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
+using Socket = asio::generic::stream_protocol::socket;
 
 struct ControlServer::State {
-  State(asio::any_io_executor ex, fs::path path, ControlRoutes r, ControlLimits l)
+  State(asio::any_io_executor ex, ControlRoutes r, ControlLimits l, Gate g)
       : executor(ex),
-        socket(std::move(path)),
         routes(std::move(r)),
         limits(l),
-        acceptor(ex),
+        gate(std::make_shared<const Gate>(std::move(g))),
         room(ex, net::Instant::max()) {}
 
-  void listen();
+  void listen_at(const fs::path& path);
+  void listen_at(const asio::ip::tcp::endpoint& endpoint, const Tcp& tcp);
+  void start(const std::shared_ptr<State>& self);
   void close();
-  static net::awaitable<void> accept_loop(std::shared_ptr<State> self);
-  static net::awaitable<void> serve(std::shared_ptr<State> self,
-                                    std::shared_ptr<Protocol::socket> client);
+  static net::awaitable<void> accept_loop(std::shared_ptr<State> self, Acceptor& acceptor);
+  static net::awaitable<void> serve(std::shared_ptr<State> self, std::shared_ptr<Socket> client);
+  static net::awaitable<void> talk(std::shared_ptr<State> self, std::shared_ptr<Socket> client);
+  static net::awaitable<bool> hear(std::shared_ptr<State> self, std::shared_ptr<Socket> client,
+                                   HttpExchange& exchange);
+  static net::awaitable<bool> send(std::shared_ptr<State> self, std::shared_ptr<Socket> client,
+                                   std::string bytes);
+  static net::awaitable<void> tell(std::shared_ptr<State> self, std::shared_ptr<Socket> client,
+                                   std::string header, EventFeed& feed);
 
   asio::any_io_executor executor;
-  fs::path socket;
+  fs::path socket;  // empty: TCP
   ControlRoutes routes;
   ControlLimits limits;
-  Protocol::acceptor acceptor;
+  std::shared_ptr<const Gate> gate;
+  std::list<Acceptor> acceptors;
+  std::vector<std::string> addresses;
   asio::steady_timer room;  // never expires; cancelled when a client leaves
-  std::set<std::shared_ptr<Protocol::socket>> clients;
+  std::set<std::shared_ptr<Socket>> clients;
+  std::list<std::shared_ptr<Socket>> silent;  // those whose request is awaited, the longest first
+  std::set<std::shared_ptr<EventFeed::Listener>> listeners;
+  bool closed = false;
 };
 
-ControlServer::ControlServer(asio::any_io_executor executor, fs::path socket, ControlRoutes routes,
-                             ControlLimits limits)
-    : state_(std::make_shared<State>(executor, std::move(socket), std::move(routes), limits)) {
-  state_->listen();
-  asio::co_spawn(executor, State::accept_loop(state_), asio::detached);
+ControlServer::ControlServer(asio::any_io_executor executor, const fs::path& socket,
+                             ControlRoutes routes, ControlLimits limits, Gate gate)
+    : state_(std::make_shared<State>(executor, std::move(routes), limits, std::move(gate))) {
+  state_->listen_at(socket);
+  state_->start(state_);
+}
+
+ControlServer::ControlServer(asio::any_io_executor executor, const Tcp& tcp, ControlRoutes routes,
+                             ControlLimits limits, Gate gate)
+    : state_(std::make_shared<State>(executor, std::move(routes), limits, std::move(gate))) {
+  for (const std::string& address : tcp.addresses) {
+    const auto endpoint = net::parse_endpoint(address);
+    error_code ec = asio::error::invalid_argument;
+    asio::ip::address ip;
+    if (endpoint) ip = asio::ip::make_address(endpoint->host, ec);
+    if (ec) {
+      throw Failure(EX_CONFIG, tcp.key + " has \"" + address +
+                                   "\", which is no IP address with a port like 127.0.0.1:7780");
+    }
+    const auto port = static_cast<std::uint16_t>(std::stoul(endpoint->port));
+    state_->listen_at(asio::ip::tcp::endpoint(ip, port), tcp);
+  }
+  state_->start(state_);
 }
 
 ControlServer::~ControlServer() { state_->close(); }
 
+std::vector<std::string> ControlServer::addresses() const { return state_->addresses; }
+
+void ControlServer::set_gate(Gate gate) {
+  state_->gate = std::make_shared<const Gate>(std::move(gate));
+}
+
 namespace {
+
+constexpr auto kLastWords = std::chrono::seconds(1);
+
+std::function<void()> closer(std::shared_ptr<Socket> client) {
+  return [client] {
+    error_code ignored;
+    client->close(ignored);
+  };
+}
 
 /// Removes the socket that a killed node left behind; throws if a living one answers there.
 void remove_stale(const fs::path& socket, const Address& address) {
@@ -297,7 +167,7 @@ void remove_stale(const fs::path& socket, const Address& address) {
 }
 
 /// True for a client of our user, or root.
-bool is_trusted(Protocol::socket& client) {
+bool is_trusted(Socket& client) {
   ucred who{};
   socklen_t size = sizeof who;
   if (::getsockopt(client.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) return false;
@@ -306,76 +176,169 @@ bool is_trusted(Protocol::socket& client) {
 
 }  // namespace
 
-void ControlServer::State::listen() {
-  const Address address(socket);
-  remove_stale(socket, address);
+void ControlServer::State::listen_at(const fs::path& path) {
+  socket = path;
+  const Address address(path);
+  remove_stale(path, address);
   try {
-    acceptor.open();
+    Acceptor& acceptor = acceptors.emplace_back(executor);
+    acceptor.open({AF_UNIX, 0});
     // The new file's mode is the socket's own: never open to others, not even for a moment.
     ::fchmod(acceptor.native_handle(), 0600);
     acceptor.bind(address.endpoint());
     acceptor.listen();
   } catch (const boost::system::system_error& error) {
-    throw Failure(EX_CANTCREAT, "cannot create " + socket.string() + ": " + error.code().message() +
+    throw Failure(EX_CANTCREAT, "cannot create " + path.string() + ": " + error.code().message() +
                                     "; set node.control to a path where it can be");
+  }
+}
+
+void ControlServer::State::listen_at(const asio::ip::tcp::endpoint& endpoint, const Tcp& tcp) {
+  const auto text = [](const asio::ip::tcp::endpoint& where) {
+    const std::string ip = where.address().to_string();
+    return (where.address().is_v6() ? "[" + ip + "]" : ip) + ":" + std::to_string(where.port());
+  };
+  try {
+    Acceptor& acceptor = acceptors.emplace_back(executor);
+    acceptor.open(endpoint.protocol());
+    acceptor.set_option(asio::socket_base::reuse_address(true));
+    acceptor.bind(endpoint);
+    acceptor.listen();
+    asio::ip::tcp::endpoint bound;
+    bound.resize(acceptor.local_endpoint().size());
+    std::memcpy(bound.data(), acceptor.local_endpoint().data(), bound.size());
+    addresses.push_back(text(bound));
+  } catch (const boost::system::system_error& error) {
+    throw Failure(EX_UNAVAILABLE, "cannot listen at " + text(endpoint) + ": " +
+                                      error.code().message() + "; change " + tcp.key);
+  }
+}
+
+void ControlServer::State::start(const std::shared_ptr<State>& self) {
+  for (Acceptor& acceptor : acceptors) {
+    asio::co_spawn(executor, accept_loop(self, acceptor), asio::detached);
   }
 }
 
 void ControlServer::State::close() {
   error_code ignored;
-  acceptor.close(ignored);
+  closed = true;
+  for (Acceptor& acceptor : acceptors) acceptor.close(ignored);
   room.cancel();
+  for (const auto& listener : listeners) listener->end();
   for (const auto& client : clients) client->close(ignored);
   std::error_code also_ignored;
-  fs::remove(socket, also_ignored);
+  if (!socket.empty()) fs::remove(socket, also_ignored);
 }
 
-net::awaitable<void> ControlServer::State::accept_loop(std::shared_ptr<State> self) {
+net::awaitable<void> ControlServer::State::accept_loop(std::shared_ptr<State> self,
+                                                       Acceptor& acceptor) {
   error_code ec;
-  while (self->acceptor.is_open()) {
+  while (!self->closed) {
     if (self->clients.size() >= self->limits.connections) {
+      // Who says nothing must not keep out who would.
+      if (!self->silent.empty()) self->silent.front()->close(ec);
       co_await self->room.async_wait(asio::redirect_error(use_awaitable, ec));
       continue;
     }
-    const auto client = std::make_shared<Protocol::socket>(self->executor);
-    co_await self->acceptor.async_accept(*client, asio::redirect_error(use_awaitable, ec));
+    const auto client = std::make_shared<Socket>(self->executor);
+    co_await acceptor.async_accept(*client, asio::redirect_error(use_awaitable, ec));
     if (ec) {  // closed, or out of descriptors: let some time pass
       asio::steady_timer pause(self->executor, std::chrono::milliseconds(100));
-      if (self->acceptor.is_open()) {
-        co_await pause.async_wait(asio::redirect_error(use_awaitable, ec));
-      }
+      if (!self->closed) co_await pause.async_wait(asio::redirect_error(use_awaitable, ec));
       continue;
     }
-    if (!is_trusted(*client)) continue;
+    if (!self->socket.empty() && !is_trusted(*client)) continue;
     self->clients.insert(client);
     asio::co_spawn(self->executor, serve(self, client), asio::detached);
   }
 }
 
 net::awaitable<void> ControlServer::State::serve(std::shared_ptr<State> self,
-                                                 std::shared_ptr<Protocol::socket> client) {
-  const auto too_slow = [socket = client.get()] {
-    error_code ignored;
-    socket->close(ignored);
-  };
-  const net::Deadline deadline(self->executor, self->limits.request, too_slow);
-  ControlExchange exchange(self->routes, self->limits);
-  std::array<char, 4096> buffer{};
-  bool complete = false;
+                                                 std::shared_ptr<Socket> client) {
+  co_await talk(self, client);
+  error_code ignored;
+  client->close(ignored);
+  self->clients.erase(client);
+  self->room.cancel();
+}
+
+net::awaitable<void> ControlServer::State::talk(std::shared_ptr<State> self,
+                                                std::shared_ptr<Socket> client) {
+  const std::shared_ptr<const Gate> gate = self->gate;
+  HttpExchange exchange(self->routes, self->limits, *gate);
+  for (;;) {
+    const bool complete = co_await hear(self, client, exchange);
+    if (!complete) co_return;
+    const HttpExchange::Answer answer = co_await exchange.answer();
+    if (answer.events != nullptr) {
+      co_await tell(self, client, answer.bytes, *answer.events);
+      co_return;
+    }
+    const bool sent = co_await send(self, client, answer.bytes);
+    if (!sent) co_return;
+    if (!answer.keep_alive) break;
+  }
+  // What it still sends of a request that was refused is taken, or it would not hear why.
   error_code ec;
+  client->shutdown(asio::socket_base::shutdown_send, ec);
+  const net::Deadline deadline(self->executor, kLastWords, closer(client));
+  std::array<char, 4096> buffer{};
+  while (!ec) {
+    co_await client->async_read_some(asio::buffer(buffer), asio::redirect_error(use_awaitable, ec));
+  }
+}
+
+/// Until a request is there; false if it does not come in time, or the client has gone.
+net::awaitable<bool> ControlServer::State::hear(std::shared_ptr<State> self,
+                                                std::shared_ptr<Socket> client,
+                                                HttpExchange& exchange) {
+  const net::Deadline deadline(self->executor, self->limits.request, closer(client));
+  const auto place = self->silent.insert(self->silent.end(), client);
+  std::array<char, 4096> buffer{};
+  error_code ec;
+  bool complete = exchange.receive("");
   while (!ec && !complete) {
     const std::size_t size = co_await client->async_read_some(
         asio::buffer(buffer), asio::redirect_error(use_awaitable, ec));
     if (!ec) complete = exchange.receive({buffer.data(), size});
   }
-  if (complete) {
-    const std::string response = co_await exchange.answer();
-    const auto bytes = asio::buffer(response);
-    co_await asio::async_write(*client, bytes, asio::redirect_error(use_awaitable, ec));
+  self->silent.erase(place);
+  co_return complete;
+}
+
+/// False if it did not take all in time.
+net::awaitable<bool> ControlServer::State::send(std::shared_ptr<State> self,
+                                                std::shared_ptr<Socket> client,
+                                                std::string bytes) {
+  const net::Deadline deadline(self->executor, self->limits.request, closer(client));
+  error_code ec;
+  const auto all = asio::buffer(bytes);
+  co_await asio::async_write(*client, all, asio::redirect_error(use_awaitable, ec));
+  co_return !ec;
+}
+
+net::awaitable<void> ControlServer::State::tell(std::shared_ptr<State> self,
+                                                std::shared_ptr<Socket> client,
+                                                std::string header, EventFeed& feed) {
+  if (self->listeners.size() >= self->limits.listeners) {
+    std::string full = refusal_503("too many pages listen to events here already; close one");
+    co_await send(self, client, std::move(full));
+    co_return;
   }
-  client->close(ec);
-  self->clients.erase(client);
-  self->room.cancel();
+  const auto listener = feed.listen();
+  self->listeners.insert(listener);
+  // It has nothing more to say: what comes is its end.
+  const auto none = std::make_shared<char>();
+  client->async_read_some(asio::buffer(none.get(), 1),
+                          [listener, none](error_code, std::size_t) { listener->end(); });
+  std::optional<std::string> next = std::move(header);
+  while (next) {
+    const bool sent = co_await send(self, client, std::move(*next));
+    if (!sent) break;
+    next = co_await listener->next(self->limits.silence);
+  }
+  self->listeners.erase(listener);
 }
 
 namespace {
@@ -417,7 +380,8 @@ Request request_for(std::string_view method, std::string_view target,
   request.version(11);
   request.method_string({method.data(), method.size()});
   request.target({target.data(), target.size()});
-  request.set(http::field::host, "kith");
+  request.set(http::field::host, "localhost");
+  request.keep_alive(false);
   if (!body.is_null()) request.body() = body.dump();
   request.prepare_payload();
   return request;
@@ -453,20 +417,6 @@ nlohmann::json control_request(const fs::path& socket, std::string_view method,
   } catch (const boost::system::system_error& error) {
     unreachable(socket, error.code());
   }
-}
-
-nlohmann::json control_request(const ControlRoutes& routes, std::string_view method,
-                               std::string_view target, const nlohmann::json& body) {
-  auto found = routes.find(method, target);
-  if (const auto* refused = std::get_if<ControlRoutes::NotFound>(&found)) {
-    throw Failure(EX_USAGE, refused->why);
-  }
-  auto& [handler, request] = std::get<ControlRoutes::Found>(found);
-  request.body = body;
-  asio::io_context io;
-  auto pending = asio::co_spawn(io, (*handler)(std::move(request)), asio::use_future);
-  io.run();
-  return pending.get();
 }
 
 }  // namespace kith::daemon

@@ -306,22 +306,86 @@ json to_json(const net::Tally& tally) {
           {"missing", missing}};
 }
 
+namespace {
+
+/// A JSON schema of an object whose members are of these types; those marked '?' may be missing.
+json object_with(const std::map<std::string, std::string>& types) {
+  json schema{{"type", "object"}, {"properties", json::object()}, {"required", json::array()}};
+  for (const auto& [name, type] : types) {
+    const bool optional = type.ends_with('?');
+    schema["properties"][name] = {{"type", type.substr(0, type.size() - (optional ? 1 : 0))}};
+    if (!optional) schema["required"].push_back(name);
+  }
+  return schema;
+}
+
+json file_schema() {
+  json schema = object_with({{"name", "string"}, {"content", "string"}});
+  schema["properties"]["content"]["description"] = "base64, for URLs and without padding";
+  return schema;
+}
+
+RouteNote note_of_pending() {
+  json one = object_with({{"state", "string"},
+                          {"number", "string"},
+                          {"for", "string"},
+                          {"addresses", "array"},
+                          {"made", "integer"},
+                          {"applied", "integer"},
+                          {"expires", "integer"}});
+  one["properties"]["state"]["enum"] = {"invited", "applied", "refused"};
+  for (const char* of_applicant : {"name", "id", "card"}) {
+    one["properties"][of_applicant] = {{"type", {"string", "null"}}};
+    one["required"].push_back(of_applicant);
+  }
+  return {"Open invitations, and who has applied with them", {{"type", "array"}, {"items", one}}};
+}
+
+RouteNote note_of_merge() {
+  json body = object_with({{"files", "array"}});
+  body["properties"]["files"]["items"] = file_schema();
+  return {"Takes charter files and proposals",
+          object_with({{"number", "integer"},
+                       {"fingerprint", "string"},
+                       {"changed", "boolean"},
+                       {"rivals", "array"},
+                       {"unfinished", "object?"}}),
+          body};
+}
+
+}  // namespace
+
 void add_membership_routes(ControlRoutes& routes, MembershipDesk made) {
   const auto desk = std::make_shared<const MembershipDesk>(std::move(made));
-  const auto add = [&](const char* path, json (*operation)(const MembershipDesk&, const json&)) {
-    routes.add("POST", path, [desk, operation](const ControlRequest& request) {
+  const auto add = [&](const char* path, json (*operation)(const MembershipDesk&, const json&),
+                       RouteNote note) {
+    const auto handler = [desk, operation](const ControlRequest& request) {
       return operation(*desk, request.body);
-    });
+    };
+    routes.add("POST", path, handler, std::move(note));
   };
-  routes.add("GET", "/v1/invitations", [desk](const ControlRequest&) { return pending(*desk); });
-  add("/v1/invitations", invite);
-  add("/v1/invitations/accept", accept);
-  add("/v1/deny", deny);
-  add("/v1/allow", allow);
-  routes.add_slow("POST", "/v1/charter/merge",
-                  [desk](ControlRequest request) { return merge(desk, std::move(request)); });
-  routes.add_slow("POST", "/v1/charter/adopt",
-                  [desk](ControlRequest request) { return adopt(desk, std::move(request)); });
+  const json who = object_with({{"who", "string"}});
+  const json named = object_with({{"name", "string"}});
+  routes.add(
+      "GET", "/v1/invitations", [desk](const ControlRequest&) { return pending(*desk); },
+      note_of_pending());
+  add("/v1/invitations", invite,
+      {"Makes an invitation, which is a secret",
+       object_with({{"invite", "string"}, {"number", "string"}, {"expires", "integer"}}),
+       object_with({{"for", "string?"}, {"days", "integer?"}, {"address", "string?"}})});
+  add("/v1/invitations/accept", accept,
+      {"Undoes a refusal", {{"type", "object"}}, object_with({{"number", "string"}})});
+  add("/v1/deny", deny,
+      {"Blocks a member here, refuses an application, or withdraws an invitation", named, who});
+  add("/v1/allow", allow, {"Undoes that for a member", named, who});
+  routes.add_slow(
+      "POST", "/v1/charter/merge",
+      [desk](ControlRequest request) { return merge(desk, std::move(request)); }, note_of_merge());
+  routes.add_slow(
+      "POST", "/v1/charter/adopt",
+      [desk](ControlRequest request) { return adopt(desk, std::move(request)); },
+      {"Follows the charter in a file, whatever was followed before",
+       object_with({{"number", "integer"}, {"fingerprint", "string"}}), file_schema()});
 }
 
 }  // namespace kith::daemon

@@ -69,6 +69,7 @@ Reach reach_of(const Config& config, const fs::path& file) {
   fs::create_directories(config.node.state, none);  // the store will say what is wrong with it
   reach.write = {config.node.state, folder(config.node.control), folder(config.consortium.charter),
                  "/dev/null", "/dev/tty"};
+  if (!config.api.listen.empty()) reach.write.push_back(folder(config.api.tokens));
   // Settings and keys may be others when they are read again.
   reach.read = {folder(file), folder(config.node.channel_key), folder(config.node.card)};
   for (const fs::path& named : {config.task.vocabulary, config.task.script}) {

@@ -355,6 +355,8 @@ const std::vector<Section<Config>>& sections() {
   using Privacy = Config::Privacy;
   using Log = Config::Log;
   using Limits = Config::Limits;
+  using Api = Config::Api;
+  using Metrics = Config::Metrics;
   using model::Task;
   static const std::vector<Section<Config>> table{
       section<Config, Node>(
@@ -449,6 +451,23 @@ const std::vector<Section<Config>>& sections() {
                "back to: the fewer the longer ago. Each takes three times the "
                "model's size; all together at most limits.disk, and nothing of "
                "limits.disk_free.")}),
+      section<Config, Api>(
+          "api", [](Config& config) -> Api& { return config.api; },
+          "The dashboard and the control API over TCP, in clear and for holders of a token; see kith "
+          "dashboard. They need none of this through ssh.",
+          {key("listen", &Api::listen, addresses(),
+               "IP addresses and ports to be asked at, like \"127.0.0.1:7780\". Empty: only "
+               "through node.control. Beyond this machine put a proxy with TLS before it."),
+           key("hosts", &Api::hosts,
+               "Names, without port, by which browsers may call this node, beside localhost: needed "
+               "if api.listen has another address than this machine's own 127.0.0.1 or ::1."),
+           key("tokens", &Api::tokens, not_empty(),
+               "The file with the tokens, which is made at the start if it is not there.")}),
+      section<Config, Metrics>(
+          "metrics", [](Config& config) -> Metrics& { return config.metrics; },
+          "Numbers for Prometheus, at /metrics, for everybody who can connect.",
+          {key("listen", &Metrics::listen, addresses(),
+               "IP addresses and ports to be scraped at, like \"127.0.0.1:9770\". Empty: none.")}),
   };
   return table;
 }
@@ -477,6 +496,15 @@ class Reader : public SettingsReader<Config> {
       fail(drop != nullptr ? drop : table().at_path("learning.admit").node(),
            "learning.drop must be at most learning.admit; they are " + show(learning.drop) +
                " and " + show(learning.admit));
+    }
+    const auto elsewhere = [](const std::string& address) {
+      const auto endpoint = net::parse_endpoint(address);
+      return endpoint && endpoint->host != "127.0.0.1" && endpoint->host != "::1";
+    };
+    if (config_.api.hosts.empty() && std::ranges::any_of(config_.api.listen, elsewhere)) {
+      fail(table().at_path("api.listen").node(),
+           "api.listen has an address that others reach: set api.hosts to the names by which they "
+           "call this node, and put a proxy with TLS before it; or listen at 127.0.0.1 only");
     }
     if (!learning.convenor.empty() && learning.mutual) {
       fail(table().at_path("learning.mutual").node(),

@@ -86,6 +86,16 @@ struct Config {
     log::Level level = log::Level::info;
     log::Format format = log::Format::text;
   };
+  /// The control API over TCP; off unless it listens.
+  struct Api {
+    std::vector<std::string> listen;  ///< "IP:PORT"
+    std::vector<std::string> hosts;   ///< names, beside "localhost" and the like
+    std::filesystem::path tokens = "api.tokens";
+  };
+  /// Numbers for Prometheus; off unless it listens.
+  struct Metrics {
+    std::vector<std::string> listen;  ///< "IP:PORT"
+  };
   struct Limits {
     ByteSize disk{2ULL << 30};
     ByteSize disk_free{1ULL << 30};
@@ -103,6 +113,8 @@ struct Config {
   Privacy privacy;
   Log log;
   Limits limits;
+  Api api;
+  Metrics metrics;
 };
 
 /// The largest file of settings that is read, in bytes: a configuration, a scenario, a task.

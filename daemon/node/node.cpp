@@ -1,6 +1,5 @@
 #include "daemon/node/node.hpp"
 
-#include "daemon/api/membership_routes.hpp"
 #include "daemon/learning/encoded_snapshot.hpp"
 #include "daemon/membership/keys.hpp"
 #include "daemon/state/departures.hpp"
@@ -207,7 +206,8 @@ Node::Node(net::asio::io_context& io, Config config, Prison prison)
       learner_(io, config_, self_among(chain_of(membership_), config_, keys_->id),
                peers_in(chain_of(membership_), keys_->id)),
       rest_(io),
-      tick_(io) {
+      tick_(io),
+      feed_(io.get_executor()) {
   const net::CharterChain& chain = membership_.chain();
   const auto& newest = chain.newest();
   check_age(newest.charter, system_clock::now());
@@ -427,6 +427,7 @@ net::awaitable<void> Node::keep_time(std::shared_ptr<bool> alive) {
       if (exchange_) exchange_->begin_again();
     }
     if (exchange_) exchange_->set_date(seconds_of(wall));
+    tell_changes();
     const net::Charter& charter = membership_.chain().newest().charter;
     const net::CharterAge age = net::age(charter, now);
     if (age != told || steady_clock::now() >= next_warning) {
@@ -457,6 +458,7 @@ void Node::reload(const Config& config) {
                  "worker.restart_limit"}});
     return;
   }
+  if (api_) api_->set_gate(api_gate());  // its tokens may be others
   config_ = std::move(changed);
   log::set_level(config_.log.level);
   log::info("reloaded");
@@ -469,6 +471,8 @@ void Node::stop() {
   rest_.cancel();
   tick_.cancel();
   control_.reset();
+  api_.reset();
+  metrics_.reset();
   files_.stop();
   if (exchange_) exchange_->stop();
   learner_.hang_up();
@@ -490,6 +494,7 @@ net::awaitable<void> Node::learn() {
     worker_trouble_.clear();
     tell_of(report);
     last_report_ = to_json(report);
+    feed_.publish("round", {{"round", round_}, {"served", report.served}});
     if (learner_.diverged_in_a_row() >= kEnoughDivergence) co_await rest_for_a_person();
     const auto rest = config_.learning.interval - (steady_clock::now() - start);
     if (rest > 0s && !stopping_) {
@@ -601,106 +606,6 @@ net::awaitable<void> Node::pause(steady_clock::duration time) {
   net::error_code ec;
   rest_.expires_after(time);
   co_await rest_.async_wait(net::asio::redirect_error(net::use_awaitable, ec));
-}
-
-// --- What people ask of us ---------------------------------------------------------------------
-
-void Node::serve_control() {
-  ControlRoutes routes;
-  routes.add("GET", "/v1/status", [this](const ControlRequest&) { return to_json(status()); });
-  routes.add("GET", "/v1/peers", [this](const ControlRequest&) { return peers(); });
-  routes.add("GET", "/v1/rounds", [this](const ControlRequest& request) {
-    const auto last = request.query.find("last");
-    const std::size_t limit =
-        last == request.query.end() ? 20 : std::strtoul(last->second.c_str(), nullptr, 10);
-    return json(store_.rounds(limit));
-  });
-  routes.add("GET", "/v1/served", [this](const ControlRequest&) {
-    return json::parse(store_.text("served").value_or("null"));
-  });
-  routes.add_slow("POST", "/v1/keys/reload",
-                  [this](ControlRequest) -> net::awaitable<json> { return reload_keys(); });
-  routes.add("POST", "/v1/stop", [this](const ControlRequest&) {
-    net::asio::post(io_, [this] { stop(); });
-    return json{{"stopping", true}};
-  });
-  MembershipDesk desk;
-  desk.membership = &membership_;
-  desk.card = [this] { return card_; };
-  desk.disk = &disk_.pool();
-  desk.writer = &files_disk_.pool();
-  desk.audit = [this](std::string_view event, json fields) {
-    disk_.post([this, event = std::string(event), fields = std::move(fields)] {
-      audit_.append(event, fields, Sync::yes);
-    });
-  };
-  add_membership_routes(routes, std::move(desk));
-  control_ =
-      std::make_unique<ControlServer>(io_.get_executor(), config_.node.control, std::move(routes));
-}
-
-NodeStatus Node::status() const {
-  NodeStatus status;
-  status.name = config_.node.name;
-  status.id = to_string(keys_->id);
-  status.version = version();
-  status.consortium = membership_.chain().newest().charter.consortium;
-  status.task.name = config_.task.name;
-  status.strategy = config_.learning.strategy;
-  status.phase = resting_.empty() ? learner_.phase() : resting_;
-  if (const auto& training = learner_.progress()) {
-    status.progress = {training->phase, training->epoch, training->epochs, training->train_loss};
-  }
-  status.round = round_;
-  status.finished_round = finished_round_;
-  status.rounds = config_.learning.rounds;
-  const pipe::Opened& opened = learner_.opened();
-  status.parameters = opened.parameters;
-  status.examples = {opened.train, opened.validation, opened.test};
-  status.own_guards = guards_;
-  for (const pipe::Guard& guard : opened.guards) {
-    status.guards.push_back({guard.name, guard.holds, guard.what});
-  }
-  status.worker_trouble = worker_trouble_;
-  status.isolated = !last_report_.is_null() && last_report_.at("members").empty();
-  status.last_round = last_report_;
-  status.members = membership_.chain().newest().charter.members.size();
-  status.charter = report_of(membership_.record(), keys_->id, system_clock::now());
-  status.expelled = departures(store_);
-  status.pid = ::getpid();
-  if (const auto worker = learner_.worker_pid()) status.worker_pid = *worker;
-  status.uptime_seconds = seconds_since(started_);
-  status.counters = counters_;
-  if (!exchange_) return status;
-  const net::Host& host = exchange_->host();
-  status.task.hash = crypto::to_hex(exchange_->shared().subject.task);
-  status.renewed_elsewhere = exchange_->membership().renewed_elsewhere_at();
-  status.connected = exchange_->connected();
-  status.refused_by = exchange_->refused_by();
-  status.other_tasks = exchange_->other_tasks();
-  status.bytes_in = host.traffic().in;
-  status.bytes_out = host.traffic().out;
-  status.stored_bytes = host.gossip().held_bytes();
-  status.queued_bytes = host.queued();
-  status.not_fetching = exchange_->inbox().not_fetching();
-  status.listening = host.listening();
-  return status;
-}
-
-json Node::peers() const {
-  std::set<std::string> averaged;
-  if (!last_report_.is_null()) {
-    for (const auto& member : last_report_.at("members")) averaged.insert(member.at("id"));
-  }
-  json all = json::array();
-  if (!exchange_) return all;
-  for (const PeerReport& report : exchange_->peers()) {
-    json peer = to_json(report);
-    peer["averaged"] = averaged.contains(report.id);
-    peer["opinion"] = learner_.strategy().opinion(report.id);
-    all.push_back(std::move(peer));
-  }
-  return all;
 }
 
 }  // namespace kith::daemon

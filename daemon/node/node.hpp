@@ -1,10 +1,12 @@
 #pragma once
 
 #include "daemon/api/control.hpp"
+#include "daemon/api/events.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/exchange/network_exchange.hpp"
 #include "daemon/learning/learner.hpp"
 #include "daemon/membership/membership.hpp"
+#include "daemon/node/metrics.hpp"
 #include "daemon/node/status.hpp"
 #include "daemon/node/trusted_clock.hpp"
 #include "daemon/state/audit_log.hpp"
@@ -57,6 +59,13 @@ class Node final {
   net::awaitable<void> join(Subject subject);
   void check_task(const crypto::Hash& task);
   void serve_control();
+  void serve_metrics();
+  [[nodiscard]] ControlRoutes routes();
+  /// Throws Failure if the tokens cannot be read.
+  [[nodiscard]] Gate api_gate() const;
+  net::awaitable<nlohmann::json> history(ControlRequest request);
+  /// Tells who listens to events what has changed since the last look.
+  void tell_changes();
   /// Looks at the clock, now and then; wakes once more after the node has gone.
   net::awaitable<void> keep_time(std::shared_ptr<bool> alive);
   /// Logs the version that counts, if that was not told yet.
@@ -74,7 +83,10 @@ class Node final {
   net::awaitable<void> pause(std::chrono::steady_clock::duration time);
 
   [[nodiscard]] NodeStatus status() const;
+  void add_network(NodeStatus& status) const;
   [[nodiscard]] nlohmann::json peers() const;
+  [[nodiscard]] std::vector<MeasuredPeer> measured_peers() const;
+  [[nodiscard]] std::string measured() const;
 
   net::asio::io_context& io_;
   Config config_;
@@ -92,13 +104,20 @@ class Node final {
   crypto::Hash told_charter_{};  // id of its newest version
   Learner learner_;
   std::unique_ptr<NetworkExchange> exchange_;  // once it is known what is learnt
-  std::unique_ptr<ControlServer> control_;
   net::asio::steady_timer rest_, tick_;
+  EventFeed feed_;
+  nlohmann::json api_description_;
+  std::unique_ptr<ControlServer> control_, api_, metrics_;  // all but the first over TCP
 
   std::uint64_t round_ = 0, finished_round_ = 0;
   std::string resting_ = "starting";  ///< what it does instead of learning; empty if it learns
   std::string worker_trouble_;        ///< how it was lost, until a round is done again
   nlohmann::json last_report_;
+  /// What listeners to events know.
+  struct Told {
+    nlohmann::json phase{}, peers{}, charter{}, applications{}, alarms{};
+  };
+  Told told_;
   NodeStatus::Counters counters_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

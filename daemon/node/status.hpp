@@ -1,6 +1,7 @@
 #pragma once
 
 #include "daemon/exchange/network_exchange.hpp"
+#include "daemon/node/alarms.hpp"
 #include "daemon/system/confinement.hpp"
 #include "daemon/system/report.hpp"
 
@@ -67,7 +68,11 @@ struct NodeStatus {
   std::vector<NetworkExchange::OtherTask> other_tasks{};
   std::uint64_t bytes_in = 0, bytes_out = 0, stored_bytes = 0, queued_bytes = 0;
   std::string not_fetching{};  ///< why; empty if it is fetching
+  std::uint64_t published = 0;     ///< snapshots of ours, in all its lives
+  std::uint64_t applications = 0;  ///< that wait for an answer
+  std::vector<Alarm> alarms{};
   std::vector<std::string> listening{};
+  std::vector<std::string> dashboard{};  ///< where the API is served over TCP
   std::int64_t pid = 0;
   std::optional<std::int64_t> worker_pid{};
   double uptime_seconds = 0;
@@ -87,7 +92,8 @@ struct NodeStatus {
     field("other_tasks", other_tasks), field("bytes_in", bytes_in);
     field("bytes_out", bytes_out), field("stored_bytes", stored_bytes);
     field("queued_bytes", queued_bytes), field("not_fetching", not_fetching);
-    field("listening", listening), field("pid", pid), field("worker_pid", worker_pid);
+    field("published", published), field("applications", applications), field("alarms", alarms);
+    field("listening", listening), field("dashboard", dashboard), field("pid", pid), field("worker_pid", worker_pid);
     field("uptime_seconds", uptime_seconds), field("counters", counters);
   }
 };

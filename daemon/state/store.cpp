@@ -411,6 +411,27 @@ std::vector<nlohmann::json> Store::rounds(std::size_t limit) const {
   return rounds;
 }
 
+std::vector<nlohmann::json> Store::thinned_rounds(std::size_t most) const {
+  assert(most > 0);
+  std::vector<nlohmann::json> rounds;
+  Database::Statement ends(*database_, "SELECT count(*), min(round), max(round) FROM rounds");
+  ends.step();
+  if (ends.number(0) == 0) return rounds;
+  const std::uint64_t first = ends.number(1), last = ends.number(2);
+  const std::uint64_t step = (last - first) / most + 1;
+  Database::Statement row(*database_,
+                          "SELECT round, time, json_remove(report, '$.opinions', '$.why')"
+                          " FROM rounds WHERE (? - round) % ? = 0 ORDER BY round",
+                          last, step);
+  while (row.step()) {
+    nlohmann::json report = database_->parse(row.text(2));
+    report["round"] = row.number(0);
+    report["time"] = row.number(1);
+    rounds.push_back(std::move(report));
+  }
+  return rounds;
+}
+
 void Store::put_peer(const crypto::NodeId& peer, const nlohmann::json& opinion) {
   assert(opinion.is_object());
   database_->run("INSERT OR REPLACE INTO peers VALUES (?, ?)", ByteView(peer.key),

@@ -104,6 +104,11 @@ class Store {
   /// added.
   [[nodiscard]] std::vector<nlohmann::json> rounds(std::size_t limit) const;
 
+  /// Reports of all rounds, or of every second, third and so on of them, so that there are at most
+  /// `most`, the newest included; without "opinions" and "why", which are nearly all of a report.
+  /// Else as rounds().  Only for the thread that changes the store.
+  [[nodiscard]] std::vector<nlohmann::json> thinned_rounds(std::size_t most) const;
+
   /// What we think of a peer: a JSON object with scores and admission.
   void put_peer(const crypto::NodeId& peer, const nlohmann::json& opinion);
   [[nodiscard]] std::map<crypto::NodeId, nlohmann::json> peers() const;

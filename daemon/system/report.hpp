@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 /// Reports are structs, and JSON only where they leave the program.  Each has the one list of its
@@ -23,6 +24,10 @@ concept Report = requires(const T& report, ReportWriter& writer) { report.fields
 
 template <Report T>
 [[nodiscard]] nlohmann::json to_json(const T& report);
+
+/// A JSON schema of what to_json() makes of such reports.
+template <Report T>
+[[nodiscard]] nlohmann::json schema_of();
 
 /// What `fields` of a report is called with.
 class ReportWriter {
@@ -62,6 +67,60 @@ class ReportWriter {
 
   nlohmann::json json_ = nlohmann::json::object();
 };
+
+/// Likewise, for schema_of(): goes by the types of the fields.
+class SchemaWriter {
+ public:
+  template <class T>
+  void operator()(std::string_view name, const T&) {
+    properties_[std::string(name)] = schema(static_cast<const T*>(nullptr));
+    required_.emplace_back(name);
+  }
+  [[nodiscard]] nlohmann::json take() {
+    return {{"type", "object"}, {"required", required_}, {"properties", properties_}};
+  }
+
+ private:
+  template <class T>
+  static nlohmann::json schema(const T*) {
+    if constexpr (Report<T>) {
+      return schema_of<T>();
+    } else if constexpr (std::is_same_v<T, nlohmann::json>) {
+      return nlohmann::json::object();  // anything
+    } else if constexpr (std::is_same_v<T, bool>) {
+      return {{"type", "boolean"}};
+    } else if constexpr (std::is_integral_v<T>) {
+      return {{"type", "integer"}};
+    } else if constexpr (std::is_floating_point_v<T>) {
+      return {{"type", {"number", "null"}}};  // null for what is not finite
+    } else {
+      static_assert(std::is_convertible_v<T, std::string_view>);
+      return {{"type", "string"}};
+    }
+  }
+  template <class T>
+  static nlohmann::json schema(const std::optional<T>*) {
+    return {{"anyOf", {schema(static_cast<const T*>(nullptr)), {{"type", "null"}}}}};
+  }
+  template <class T>
+  static nlohmann::json schema(const std::vector<T>*) {
+    return {{"type", "array"}, {"items", schema(static_cast<const T*>(nullptr))}};
+  }
+  template <class T>
+  static nlohmann::json schema(const std::map<std::string, T>*) {
+    return {{"type", "object"}, {"additionalProperties", schema(static_cast<const T*>(nullptr))}};
+  }
+
+  nlohmann::json properties_ = nlohmann::json::object();
+  std::vector<std::string> required_;
+};
+
+template <Report T>
+nlohmann::json schema_of() {
+  SchemaWriter writer;
+  T().fields(writer);
+  return writer.take();
+}
 
 template <Report T>
 nlohmann::json to_json(const T& report) {

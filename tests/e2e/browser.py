@@ -23,7 +23,8 @@ def installed():
 
 
 class Browser:
-    def __init__(self, width=1200, height=900, dark=False):
+    def __init__(self, width=1200, height=900, dark=False, may_load="file:"):
+        self.may_load = may_load  # how the addresses begin that pages may load from
         self.troubles = []  # what the pages wrote to the console, threw, alerted or tried to load
         self.asked = 0
         self.folder = tempfile.TemporaryDirectory(prefix="kith-browser-", ignore_cleanup_errors=True)
@@ -99,7 +100,7 @@ class Browser:
             self.troubles.append(f"log: {facts['entry']['text']}")
         if event == "Page.javascriptDialogOpening":
             self.troubles.append(f"dialog: {facts['message']}")
-        if event == "Network.requestWillBeSent" and not facts["request"]["url"].startswith("file:"):
+        if event == "Network.requestWillBeSent" and not facts["request"]["url"].startswith((self.may_load, "data:")):
             self.troubles.append(f"request: {facts['request']['url']}")
 
     def look(self, width, height=900, dark=False):
@@ -109,13 +110,22 @@ class Browser:
 
     def open(self, file):
         """Opens a local file and waits until it has drawn itself."""
-        self.call("Page.navigate", url=pathlib.Path(file).absolute().as_uri())
-        end = time.monotonic() + PATIENCE
-        while self.run("document.readyState") != "complete":
-            if time.monotonic() > end:
-                raise TimeoutError(f"{file} does not load")
-            time.sleep(0.02)
+        self.visit(pathlib.Path(file).absolute().as_uri())
+
+    def visit(self, url):
+        """Opens an address likewise, in a page of its own: what was at the same address before is gone."""
+        self.call("Page.navigate", url="about:blank")
+        self.call("Page.navigate", url=url)
+        self.wait(f"{url} to load", "document.readyState === 'complete' && location.href !== 'about:blank'")
         self.settle()
+
+    def wait(self, what, condition, seconds=PATIENCE):
+        """Until a JavaScript expression is true."""
+        end = time.monotonic() + seconds
+        while not self.run(condition):
+            if time.monotonic() > end:
+                raise TimeoutError(f"waited {seconds} s in vain for: {what}")
+            time.sleep(0.02)
 
     def settle(self):
         """Two frames: what follows a change of size is drawn in the first."""
@@ -131,7 +141,7 @@ class Browser:
     def press(self, key):
         for kind in ("keyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key,
-                      windowsVirtualKeyCode={"Tab": 9, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}[key])
+                      windowsVirtualKeyCode={"Tab": 9, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Escape": 27}[key])
         self.settle()
 
     def point(self, x, y):

@@ -155,7 +155,7 @@ class Node:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(5)
                 connection.connect(f"/proc/self/fd/{folder}/control.sock")
-                connection.sendall(f"GET {target} HTTP/1.1\r\nHost: kith\r\nConnection: close\r\n\r\n".encode())
+                connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
                 reply = b"".join(iter(lambda: connection.recv(65536), b""))
         finally:
             os.close(folder)

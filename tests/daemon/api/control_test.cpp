@@ -1,5 +1,6 @@
 #include "daemon/api/control.hpp"
 
+#include "daemon/api/events.hpp"
 #include "daemon/system/failure.hpp"
 #include "tests/temporary_directory.hpp"
 
@@ -40,28 +41,44 @@ ControlRoutes some_routes() {
   return routes;
 }
 
+Gate guarded_by_token() {
+  Gate gate;
+  gate.tokens = parse_tokens("read may-only-look-at-things\nadmin may-change-whatever-there-is\n", "here")
+                    .hashed();
+  return gate;
+}
+
 /// The response, if `bytes` were the last that it takes.
-std::optional<std::string> answer_after(ControlExchange& exchange, std::string_view bytes) {
+std::optional<std::string> answer_after(HttpExchange& exchange, std::string_view bytes) {
   if (!exchange.receive(bytes)) return std::nullopt;
   asio::io_context io;
   auto answer = asio::co_spawn(io, exchange.answer(), asio::use_future);
   io.run();
-  return answer.get();
+  return answer.get().bytes;
 }
+
+/// What an exchange borrows.
+struct Exchange {
+  explicit Exchange(ControlLimits limited = {}, Gate guarded = {})
+      : limits(limited), gate(std::move(guarded)) {}
+  ControlRoutes routes = some_routes();
+  ControlLimits limits;
+  Gate gate;
+  HttpExchange http{routes, limits, gate};
+};
 
 /// The response to `bytes`, given all at once.
 std::optional<std::string> response_to(std::string_view bytes, ControlLimits limits = {}) {
-  const ControlRoutes routes = some_routes();
-  ControlExchange exchange(routes, limits);
-  return answer_after(exchange, bytes);
+  Exchange exchange(limits);
+  return answer_after(exchange.http, bytes);
 }
 
 std::string get(std::string_view target) {
-  return response_to("GET " + std::string(target) + " HTTP/1.1\r\nHost: kith\r\n\r\n").value();
+  return response_to("GET " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n\r\n").value();
 }
 
 std::string post(std::string_view target, std::string_view body) {
-  return response_to("POST " + std::string(target) + " HTTP/1.1\r\nHost: kith\r\nContent-Length: " +
+  return response_to("POST " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
                      std::to_string(body.size()) + "\r\n\r\n" + std::string(body))
       .value();
 }
@@ -75,24 +92,23 @@ nlohmann::json body_of(const std::string& response) {
   return nlohmann::json::parse(response.substr(response.find("\r\n\r\n") + 4));
 }
 
-BOOST_AUTO_TEST_SUITE(control_exchange_tests)
+BOOST_AUTO_TEST_SUITE(http_exchange_tests)
 
 BOOST_AUTO_TEST_CASE(a_route_answers_in_json) {
   const std::string response = get("/v1/status");
   BOOST_TEST(status_of(response) == 200U);
   BOOST_TEST(response.find("Content-Type: application/json\r\n") != std::string::npos);
-  BOOST_TEST(response.find("Connection: close\r\n") != std::string::npos);
+  BOOST_TEST(response.find("Cache-Control: no-store\r\n") != std::string::npos);
   BOOST_TEST(body_of(response)["round"] == 3);
 }
 
 BOOST_AUTO_TEST_CASE(a_request_may_arrive_byte_by_byte) {
-  const ControlRoutes routes = some_routes();
-  ControlExchange exchange(routes, {});
+  Exchange exchange;
   const std::string request = "POST /v1/echo HTTP/1.1\r\nContent-Length: 5\r\n\r\n[1,2]";
   std::optional<std::string> response;
   for (const char& byte : request) {
     BOOST_TEST_REQUIRE(!response);
-    response = answer_after(exchange, {&byte, 1});
+    response = answer_after(exchange.http, {&byte, 1});
   }
   BOOST_TEST((body_of(response.value())["body"] == nlohmann::json{1, 2}));
 }
@@ -143,11 +159,10 @@ BOOST_DATA_TEST_CASE(what_is_not_served_is_refused_in_json, data::make(kRefused)
 }
 
 BOOST_AUTO_TEST_CASE(a_header_without_end_is_refused_at_the_limit) {
-  const ControlRoutes routes = some_routes();
-  ControlExchange exchange(routes, {.header = 1024});
-  std::optional<std::string> response = answer_after(exchange, "GET /v1/status HTTP/1.1\r\n");
+  Exchange exchange({.header = 1024});
+  std::optional<std::string> response = answer_after(exchange.http, "GET /v1/status HTTP/1.1\r\n");
   std::size_t sent = 0;
-  for (; !response && sent < 4096; sent += 8) response = answer_after(exchange, "a: bcd\r\n");
+  for (; !response && sent < 4096; sent += 8) response = answer_after(exchange.http, "a: bcd\r\n");
   BOOST_TEST(status_of(response.value()) == 431U);
   BOOST_TEST(sent <= 1024U);
 }
@@ -158,6 +173,68 @@ BOOST_AUTO_TEST_CASE(chunks_are_refused_before_they_are_parsed) {
   for (const char* chunks : {"", "3\r\n[1,\r\n", "0\r\nY1,\r\n"}) {
     BOOST_TEST(status_of(response_to(header + chunks).value()) == 411U);
   }
+}
+
+BOOST_AUTO_TEST_CASE(requests_follow_one_another_on_a_connection) {
+  Exchange exchange;
+  const std::string one = "GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  const std::string two = "POST /v1/echo HTTP/1.1\r\nContent-Length: 3\r\n\r\n[7]";
+  const auto first = answer_after(exchange.http, one + two.substr(0, 10));
+  BOOST_TEST(body_of(first.value())["round"] == 3);
+  BOOST_TEST(!answer_after(exchange.http, ""));
+  const auto second = answer_after(exchange.http, two.substr(10) + one);
+  BOOST_TEST(body_of(second.value())["body"][0] == 7);
+  BOOST_TEST(body_of(answer_after(exchange.http, "").value())["round"] == 3);
+}
+
+BOOST_AUTO_TEST_CASE(connection_ends_if_the_client_wants_it_or_is_refused) {
+  const auto keeps_alive = [](std::string_view request) {
+    Exchange exchange;
+    BOOST_TEST_REQUIRE(exchange.http.receive(request));
+    asio::io_context io;
+    auto answer = asio::co_spawn(io, exchange.http.answer(), asio::use_future);
+    io.run();
+    return answer.get().keep_alive;
+  };
+  BOOST_TEST(keeps_alive("GET /v1/status HTTP/1.1\r\n\r\n"));
+  BOOST_TEST(keeps_alive("GET /v1/why HTTP/1.1\r\n\r\n"));
+  BOOST_TEST(!keeps_alive("GET /v1/status HTTP/1.1\r\nConnection: close\r\n\r\n"));
+  BOOST_TEST(!keeps_alive("GET /v1/status HTTP/1.0\r\n\r\n"));
+  BOOST_TEST(!keeps_alive("GET /v1/nothing HTTP/1.1\r\n\r\n"));
+}
+
+// A stranger's gigabyte is not taken before it is refused.
+BOOST_AUTO_TEST_CASE(who_may_not_ask_is_refused_before_its_body) {
+  const std::string rest = "\r\nContent-Length: 40000000\r\n\r\n";
+  const auto refused = [&](const std::string& line) {
+    Exchange exchange({}, guarded_by_token());
+    return answer_after(exchange.http, "POST /v1/echo HTTP/1.1\r\nHost: localhost\r\n" + line + rest);
+  };
+  BOOST_TEST(status_of(refused("X: y").value()) == 401U);
+  BOOST_TEST(status_of(refused("Authorization: Bearer may-only-look-at-things").value()) == 403U);
+  BOOST_TEST(!refused("Authorization: Bearer may-change-whatever-there-is"));
+  Exchange exchange;
+  const auto foreign =
+      answer_after(exchange.http, "POST /v1/echo HTTP/1.1\r\nHost: evil.example" + rest);
+  BOOST_TEST(status_of(foreign.value()) == 421U);
+}
+
+BOOST_AUTO_TEST_CASE(page_is_for_everybody_and_may_load_nothing_from_elsewhere) {
+  Exchange exchange({}, guarded_by_token());
+  exchange.routes.add_text("/", {"text/html", [] { return std::string("<p>"); }});
+  const auto page = answer_after(exchange.http, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").value();
+  BOOST_TEST(status_of(page) == 200U);
+  BOOST_TEST(page.find("Content-Security-Policy: default-src 'none'; script-src 'self'") != page.npos);
+  BOOST_TEST(page.ends_with("<p>"));
+}
+
+BOOST_AUTO_TEST_CASE(description_has_every_route_that_answers_json) {
+  ControlRoutes routes = some_routes();
+  routes.add_text("/", {"text/html", [] { return std::string(); }});
+  const nlohmann::json description = openapi(routes);
+  BOOST_TEST(description["paths"].size() == 4U);
+  BOOST_TEST(description["paths"]["/v1/echo"]["post"]["x-access"] == "admin");
+  BOOST_TEST(description["paths"]["/v1/status"]["get"]["x-access"] == "read");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -314,8 +391,8 @@ BOOST_AUTO_TEST_CASE(nonsense_is_answered_and_the_next_client_is_served) {
   BOOST_TEST(control_request(socket(), "GET", "/v1/status")["round"] == 3);
 }
 
-BOOST_AUTO_TEST_CASE(slow_clients_are_closed_and_make_room) {
-  start({.connections = 2, .request = 300ms});
+BOOST_AUTO_TEST_CASE(silent_clients_do_not_keep_others_out) {
+  start({.connections = 2, .request = 1min});
   asio::io_context context;
   std::vector<Protocol::socket> slow;
   for (int i = 0; i < 4; ++i) {
@@ -323,9 +400,19 @@ BOOST_AUTO_TEST_CASE(slow_clients_are_closed_and_make_room) {
     asio::write(slow.back(), asio::buffer(std::string("GET /v1/status HTTP/1.1\r\n")));
   }
   const auto begin = std::chrono::steady_clock::now();
-  BOOST_TEST(control_request(socket(), "GET", "/v1/status")["round"] == 3);  // waits its turn
-  BOOST_TEST((std::chrono::steady_clock::now() - begin >= 500ms));
-  for (auto& client : slow) BOOST_TEST(read_all(client) == "");
+  BOOST_TEST(control_request(socket(), "GET", "/v1/status")["round"] == 3);
+  BOOST_TEST((std::chrono::steady_clock::now() - begin < 5s));
+  for (int i = 0; i < 3; ++i) BOOST_TEST(read_all(slow[static_cast<std::size_t>(i)]) == "");
+}
+
+BOOST_AUTO_TEST_CASE(slow_clients_are_closed) {
+  start({.request = 300ms});
+  asio::io_context context;
+  auto slow = connect(context);
+  const auto begin = std::chrono::steady_clock::now();
+  asio::write(slow, asio::buffer(std::string("GET /v1/status HTTP/1.1\r\n")));
+  BOOST_TEST(read_all(slow) == "");
+  BOOST_TEST((std::chrono::steady_clock::now() - begin >= 300ms));
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_does_not_read_is_closed) {
@@ -334,10 +421,87 @@ BOOST_AUTO_TEST_CASE(a_client_that_does_not_read_is_closed) {
   start(socket(), std::move(routes), {.connections = 1, .request = 3s});
   asio::io_context context;
   auto deaf = connect(context);
-  asio::write(deaf, asio::buffer(std::string("GET /large HTTP/1.1\r\n\r\n")));
+  asio::write(deaf, asio::buffer(std::string("GET /large HTTP/1.1\r\nConnection: close\r\n\r\n")));
   const auto large = control_request(socket(), "GET", "/large");  // when the other is out
   BOOST_TEST(large.get<std::string>().size() == 1U << 20);
   BOOST_TEST(read_all(deaf).size() < 1U << 20);
+}
+
+BOOST_AUTO_TEST_CASE(events_reach_who_listens_and_end_with_the_server) {
+  EventFeed feed(io.get_executor());
+  ControlRoutes routes = some_routes();
+  routes.add_events("/v1/events", feed);
+  start(socket(), std::move(routes), {.connections = 4, .listeners = 1, .silence = 100ms});
+  asio::io_context context;
+  auto client = connect(context);
+  asio::write(client, asio::buffer(std::string("GET /v1/events HTTP/1.1\r\n\r\n")));
+  std::string text;
+  asio::read_until(client, asio::dynamic_buffer(text), "\r\n\r\n");
+  BOOST_TEST(text.find("Content-Type: text/event-stream\r\n") != text.npos);
+  asio::post(io, [&] { feed.publish("round", {{"round", 4}}); });
+  asio::read_until(client, asio::dynamic_buffer(text), "{\"round\":4}\n\n");
+  BOOST_TEST(text.find("event: round\ndata: ") != text.npos);
+  asio::read_until(client, asio::dynamic_buffer(text), "\n\n:\n\n");  // silence is broken
+  auto second = connect(context);
+  asio::write(second, asio::buffer(std::string("GET /v1/events HTTP/1.1\r\n\r\n")));
+  BOOST_TEST(status_of(read_all(second)) == 503U);
+  stop();
+  read_all(client);
+}
+
+BOOST_AUTO_TEST_CASE(listener_that_does_not_read_is_closed_and_costs_little) {
+  EventFeed feed(io.get_executor());
+  ControlRoutes routes;
+  routes.add_events("/v1/events", feed);
+  start(socket(), std::move(routes), {.request = 500ms});
+  asio::io_context context;
+  auto deaf = connect(context);
+  asio::write(deaf, asio::buffer(std::string("GET /v1/events HTTP/1.1\r\n\r\n")));
+  std::string text;
+  asio::read_until(deaf, asio::dynamic_buffer(text), "\r\n\r\n");
+  for (int i = 0; i < 100; ++i) {
+    asio::post(io, [&] { feed.publish("round", std::string(1 << 16, 'x')); });
+  }
+  std::this_thread::sleep_for(1s);
+  BOOST_TEST(read_all(deaf).size() < 2U << 20);
+}
+
+BOOST_AUTO_TEST_CASE(tcp_is_served_with_its_gate) {
+  asio::post(io, [&] {
+    Gate gate = guarded_by_token();
+    server.emplace(io.get_executor(), ControlServer::Tcp{{"127.0.0.1:0"}, "api.listen"},
+                   some_routes(), ControlLimits{}, std::move(gate));
+  });
+  io.run_for(50ms);
+  io.restart();
+  const std::string address = server->addresses().front();
+  const auto port = static_cast<std::uint16_t>(std::stoul(address.substr(address.find(':') + 1)));
+  thread = std::thread([this] { io.run(); });
+  const auto ask = [&](const std::string& header) {
+    asio::io_context context;
+    asio::ip::tcp::socket client(context);
+    client.connect({asio::ip::address_v4::loopback(), port});
+    asio::write(client, asio::buffer("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + header + "\r\n"));
+    std::string text;
+    net::error_code ec;
+    asio::read(client, asio::dynamic_buffer(text), ec);
+    return text;
+  };
+  BOOST_TEST(status_of(ask("")) == 401U);
+  BOOST_TEST(status_of(ask("Authorization: Bearer may-only-look-at-things\r\n")) == 200U);
+  BOOST_TEST(status_of(ask("Authorization: Bearer may-only-look-at-things\r\nOrigin: http://evil.example\r\n")) == 401U);
+}
+
+BOOST_AUTO_TEST_CASE(tcp_address_that_cannot_be_is_named) {
+  const auto listen = [&](const std::string& address) {
+    return failure_of([&] {
+      const ControlServer::Tcp tcp{{address}, "api.listen"};
+      ControlServer made(io.get_executor(), tcp, some_routes(), {}, {});
+    });
+  };
+  BOOST_TEST(listen("kith.example:7780").code() == EX_CONFIG);
+  BOOST_TEST(listen("192.0.2.1:7780").code() == EX_UNAVAILABLE);
+  BOOST_TEST(contains(listen("192.0.2.1:7780"), "api.listen"));
 }
 
 BOOST_AUTO_TEST_CASE(open_connections_end_with_the_server) {

@@ -822,6 +822,50 @@ BOOST_AUTO_TEST_CASE(status_is_answered_while_the_data_is_read_and_while_the_wor
   BOOST_TEST(ask(node, "GET", "/v1/invitations").empty());
 }
 
+BOOST_AUTO_TEST_CASE(api_description_is_up_to_date) {
+  TestNode& node = add("ordinary");
+  start_all();
+  BOOST_TEST_REQUIRE(joins(node));
+  const std::string text = ask(node, "GET", "/v1/openapi.json").dump(2) + "\n";
+  const fs::path file = fs::path(KITH_DOCS) / "openapi.json";
+  if (std::getenv("KITH_REFRESH") != nullptr) std::ofstream(file) << text;
+  std::ifstream in(file);
+  const std::string committed(std::istreambuf_iterator<char>(in), {});
+  BOOST_TEST((committed == text),
+             "docs/openapi.json is out of date; KITH_REFRESH=1 with this test refreshes it");
+}
+
+BOOST_AUTO_TEST_CASE(what_changes_is_told_to_who_listens) {
+  TestNode& node = add("ordinary");
+  node.config.learning.gather = 0s;
+  node.config.learning.rounds = 3;
+  found();
+  node.start(io);
+  BOOST_TEST_REQUIRE(joins(node));
+  asio::local::stream_protocol::socket client(io);
+  client.connect(asio::local::stream_protocol::endpoint(node.config.node.control.string()));
+  asio::write(client, asio::buffer(std::string("GET /v1/events HTTP/1.1\r\n\r\n")));
+  std::string heard(1 << 16, '\0');
+  std::size_t size = 0;
+  std::function<void()> read = [&] {
+    client.async_read_some(asio::buffer(heard.data() + size, heard.size() - size),
+                           [&](net::error_code ec, std::size_t more) {
+                             size += more;
+                             if (!ec) read();
+                           });
+  };
+  read();
+  const auto has_heard = [&](std::string_view text) {
+    return run_until([&] { return std::string_view(heard).substr(0, size).find(text) != text.npos; });
+  };
+  BOOST_TEST(has_heard("text/event-stream"));
+  run_for(1500ms);  // it looks every second, and knows by then what it was
+  merge(node, change({.renew = std::chrono::hours(24 * 400)}));
+  BOOST_TEST(has_heard("event: charter\ndata: {\"fingerprint\":"));
+  client.close();
+  run_for(10ms);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace node_test
