@@ -15,7 +15,7 @@ void add_charter_verbs(CLI::App& app, Chosen& chosen);
 void add_task_verbs(CLI::App& app, Chosen& chosen);
 void add_data_verbs(CLI::App& app, Chosen& chosen);     ///< data check
 void add_key_verbs(CLI::App& app, Chosen& chosen);
-void add_node_verbs(CLI::App& app, Chosen& chosen);    ///< status, peers, why, deny, allow
+void add_node_verbs(CLI::App& app, Chosen& chosen);    ///< status, peers, why, classes, deny, allow
 void add_dashboard_verb(CLI::App& app, Chosen& chosen);  ///< dashboard
 void add_evaluate_verb(CLI::App& app, Chosen& chosen);
 void add_forget_verb(CLI::App& app, Chosen& chosen);
