@@ -12,8 +12,7 @@ enum class SplitBy {
   time,     ///< its place: the last are held back
 };
 
-/// A node's own files, plain or .gz.  What is in them follows from the task: pictures are two IDX
-/// files, images and labels, or CIFAR files whose names end in .bin; text and tables any number.
+/// A node's own files, plain or .gz.  What is in them follows from the task: docs/own-data.md.
 struct DataFiles {
   std::vector<std::filesystem::path> train{};
   std::vector<std::filesystem::path> test{};  ///< empty: there is no test set
@@ -22,6 +21,9 @@ struct DataFiles {
   SplitBy split = SplitBy::content;
   unsigned min_validation = 10;  ///< examples; fewer are refused
   std::string split_key{};       ///< any text of this node's own, from which the split follows
+  /// A regular expression (ECMAScript): of pictures in folders, what it finds in a file's path, or its
+  /// first group, is what those pictures belong to.  Empty: to nothing.
+  std::string group_pattern{};
 };
 
 }  // namespace kith::model

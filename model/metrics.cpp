@@ -75,6 +75,37 @@ Metrics ranking_metrics(std::span<const std::int64_t> truth, std::span<const flo
   return {{"auroc", above / (positives * negatives)}, {"average_precision", precision}};
 }
 
+Metrics multi_label_metrics(std::span<const std::int64_t> truth, std::span<const float> scores,
+                            std::size_t targets) {
+  assert(truth.size() == scores.size() && truth.size() % targets == 0);
+  Metrics sums;
+  std::map<std::string, double, std::less<>> defined;
+  const auto count = [&](const std::string& metric, double value) {
+    sums[metric] += value;
+    ++defined[metric];
+  };
+  double right = 0, known = 0;
+  for (std::size_t target = 0; target < targets; ++target) {
+    std::vector<std::int64_t> own;
+    std::vector<float> own_scores;
+    double hits = 0, marked = 0;  // marked: times that it is yes, and times that it is said
+    for (std::size_t i = target; i < truth.size(); i += targets) {
+      if (truth[i] != 0 && truth[i] != 1) continue;
+      own.push_back(truth[i]), own_scores.push_back(scores[i]);
+      const bool is = truth[i] == 1, said = scores[i] > 0;
+      right += is == said;
+      hits += is && said;
+      marked += is + said;
+    }
+    known += static_cast<double>(own.size());
+    if (marked > 0) count("macro_f1", 2 * hits / marked);
+    for (const auto& [metric, value] : ranking_metrics(own, own_scores)) count(metric, value);
+  }
+  for (auto& [metric, sum] : sums) sum /= defined[metric];
+  if (known > 0) sums["accuracy"] = right / known;
+  return sums;
+}
+
 Metrics number_metrics(std::span<const double> truth, std::span<const double> said) {
   assert(truth.size() == said.size());
   if (truth.empty()) return {};

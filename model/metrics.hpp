@@ -30,6 +30,13 @@ using Metrics = std::map<std::string, double, std::less<>>;
 [[nodiscard]] Metrics ranking_metrics(std::span<const std::int64_t> truth,
                                       std::span<const float> scores);
 
+/// Of several yes-or-no targets: "macro_f1", "auroc" and "average_precision" as above, of each target's
+/// yes, and then the mean over the targets for which it is defined; "accuracy", the share of targets
+/// that are said right.  `truth` and `scores` go example by example, with `targets` of each; what is not
+/// 0 or 1 is not known, and does not count.  A score above 0 says yes.
+[[nodiscard]] Metrics multi_label_metrics(std::span<const std::int64_t> truth,
+                                          std::span<const float> scores, std::size_t targets);
+
 /// "mae" and "rmse" in the unit of the values, "r2" as a fraction of their variance.
 [[nodiscard]] Metrics number_metrics(std::span<const double> truth, std::span<const double> said);
 

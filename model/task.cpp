@@ -1,6 +1,7 @@
 #include "model/task.hpp"
 
 #include "model/score.hpp"
+#include "model/sharing.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -17,7 +18,8 @@
 namespace kith::model {
 namespace {
 
-constexpr std::array<std::string_view, 4> kModels{"mlp", "cnn", "resnet", "gru-lm"};
+constexpr std::array<std::string_view, 7> kModels{
+    "mlp", "cnn", "cnn1d", "resnet", "gru-lm", "text-classifier", "script"};
 constexpr std::size_t kMaxName = 64;  // bytes
 constexpr std::size_t kMaxLayers = 32;
 constexpr unsigned kMaxLayerSize = 65536;  // units or channels
@@ -50,6 +52,12 @@ std::string text(std::span<const Number> numbers) {
   return joined;
 }
 
+std::string joined(const std::vector<std::string>& texts) {
+  std::string all;
+  for (const std::string& each : texts) all += (all.empty() ? "" : ",") + each;
+  return all;
+}
+
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= kMaxName && std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -66,8 +74,9 @@ bool within(unsigned value, unsigned least, unsigned most) {
   return value >= least && value <= most;
 }
 
-constexpr std::array<std::string_view, 5> kLosses{"", "cross-entropy", "squared", "absolute",
-                                                  "huber"};
+constexpr std::string_view kManyYesNo = "binary-cross-entropy";
+constexpr std::array<std::string_view, 6> kLosses{"",         "cross-entropy", "squared",
+                                                  "absolute", "huber",         kManyYesNo};
 
 /// The first is the usual one.
 std::span<const std::string_view> metrics_of(const Task& task) {
@@ -77,7 +86,10 @@ std::span<const std::string_view> metrics_of(const Task& task) {
       "accuracy", "balanced_accuracy", "macro_f1", "auroc", "average_precision"};
   static constexpr std::array<std::string_view, 3> kNumbers{"r2", "mae", "rmse"};
   static constexpr std::array<std::string_view, 2> kWords{"perplexity", "accuracy"};
-  if (data_kind(task) == DataKind::text) return kWords;
+  static constexpr std::array<std::string_view, 4> kLabels{"auroc", "average_precision", "macro_f1",
+                                                           "accuracy"};
+  if (predicts_words(task)) return kWords;
+  if (is_multi_label(task)) return kLabels;
   if (is_regression(task)) return kNumbers;
   if (task.classes == 2) return kTwoClasses;
   return kClasses;
@@ -95,7 +107,9 @@ std::size_t written_size(const Column& column) {
 
 /// What is wrong with the columns of a table.
 std::optional<std::string> column_problem(const Task& task) {
-  if (task.model != "mlp") return "column must be left out, except for an mlp";
+  if (task.model != "mlp" && task.model != "script") {
+    return "column must be left out, except for an mlp or a script";
+  }
   if (task.columns.size() > kMaxColumns)
     return "column must be there at most " + text(kMaxColumns) + " times";
   std::size_t bytes = 0;
@@ -116,18 +130,37 @@ std::optional<std::string> column_problem(const Task& task) {
            text(kMaxColumnText) + " are allowed";
   }
   for (const auto& [role, is] :
-       {std::pair("target", &Column::target), std::pair("group", &Column::group),
-        std::pair("time", &Column::time)}) {
+       {std::pair("group", &Column::group), std::pair("time", &Column::time)}) {
     const auto count = std::ranges::count(task.columns, true, is);
     if (count > 1)
       return std::string("column must have at most one with ") + role + " = true; there are " +
              text(count);
   }
   const auto classes = classes_of(task.columns);
-  if (!classes) return "column must have one with target = true, what is to be predicted";
+  if (!classes) {
+    return "column must have one with target = true, what is to be predicted, or several that are "
+           "all yes-no";
+  }
   if (inputs == 0) return "column must have one of which something can be learnt beside the target";
   if (task.classes != *classes) {
-    return "classes must be " + text(*classes) + ", as follows from the target column";
+    return "classes must be " + text(*classes) + ", as follows from what is predicted";
+  }
+  return std::nullopt;
+}
+
+/// What is wrong with what classes are called.
+std::optional<std::string> label_problem(const Task& task) {
+  if (!task.labels.empty() && task.labels.size() != task.classes) {
+    return "labels must be as many as there are classes, " + text(task.classes);
+  }
+  if (std::set<std::string_view>(task.labels.begin(), task.labels.end()).size() !=
+      task.labels.size()) {
+    return "labels must be different";
+  }
+  if (std::ranges::any_of(task.labels, [](const std::string& label) {
+        return label.empty() || label.size() > kMaxName || label.find('\n') != label.npos;
+      })) {
+    return "labels must have 1 to " + text(kMaxName) + " characters, and no line end";
   }
   return std::nullopt;
 }
@@ -135,48 +168,47 @@ std::optional<std::string> column_problem(const Task& task) {
 /// What is wrong with the fields that depend on the kind of data.
 std::optional<std::string> data_problem(const Task& task) {
   const DataKind kind = data_kind(task);
-  if (kind != DataKind::pictures && !task.labels.empty()) {
-    return "labels must be left out, except for pictures";
+  const bool texts = kind == DataKind::text && !predicts_words(task);
+  if (kind != DataKind::pictures && !texts && !task.labels.empty()) {
+    return "labels must be left out, except for pictures and a text-classifier";
   }
   if (kind != DataKind::text && !(task.vocabulary.empty() && task.vocabulary_hash.empty())) {
-    return "vocabulary must be left out, except for a gru-lm";
+    return "vocabulary must be left out, except for text";
   }
   if (kind == DataKind::table) return column_problem(task);
   if (kind == DataKind::text) {
     const auto hash = crypto::from_hex(task.vocabulary_hash);
     if (task.vocabulary.empty() || !hash || hash->size() != crypto::Hash().size()) {
-      return "vocabulary must name a file with one word a line, for a gru-lm";
+      return "vocabulary must name a file with one word a line, for a " + task.model;
     }
-    if (!task.columns.empty()) return "column must be left out, except for an mlp";
+    if (texts && !within(task.words, 3, kMaxClasses)) {
+      return "vocabulary must have from 1 to " + text(kMaxClasses - 2) + " words";
+    }
+    if (texts && task.labels.empty()) {
+      return "labels must name the classes of texts, as their files call them";
+    }
+    if (!task.columns.empty()) return "column must be left out where words are predicted";
   }
   if (kind == DataKind::pictures) {
     const std::size_t sides = task.input.size();
     if (sides < 1 || sides > 4 || !all_within(task.input, kMaxImageSide)) {
       return "input must be 1 to 4 numbers from 1 to " + text(kMaxImageSide);
     }
-    if (!task.labels.empty() && task.labels.size() != task.classes) {
-      return "labels must be as many as there are classes, " + text(task.classes);
+    if (task.model == "cnn1d" && sides != 2) {
+      return "input must be the length and the channels, for a cnn1d";
     }
-    if (std::set<std::string_view>(task.labels.begin(), task.labels.end()).size() !=
-        task.labels.size()) {
-      return "labels must be different";
-    }
-    if (std::ranges::any_of(task.labels, [](const std::string& label) {
-          return label.empty() || label.size() > kMaxName || label.find('\n') != label.npos;
-        })) {
-      return "labels must have 1 to " + text(kMaxName) + " characters, and no line end";
-    }
-    if (task.model != "mlp" && sides != 3) {
+    if ((task.model == "cnn" || task.model == "resnet") && sides != 3) {
       return "input must be channels, height and width, for a " + task.model;
     }
   }
-  return std::nullopt;
+  return label_problem(task);
 }
 
 /// What is wrong with what a model is trained for and judged by.
 std::optional<std::string> goal_problem(const Task& task) {
   if (std::ranges::find(kLosses, task.loss) == kLosses.end()) {
-    return "loss must be \"cross-entropy\", \"squared\", \"absolute\" or \"huber\"";
+    return "loss must be \"cross-entropy\", \"squared\", \"absolute\", \"huber\" or "
+           "\"binary-cross-entropy\"";
   }
   const auto& range = task.target_range;
   if (range.size() != 2 || !std::isfinite(range[0]) || !std::isfinite(range[1]) ||
@@ -186,15 +218,19 @@ std::optional<std::string> goal_problem(const Task& task) {
   const bool numbers = is_regression(task);
   const bool table = data_kind(task) == DataKind::table;
   const bool named = !task.loss.empty();
-  if (table && named && (task.loss != kLosses[1]) != (classes_of(task.columns) == 1U)) {
-    return "loss must be left out, or suit the target column: \"cross-entropy\" for classes, the "
-           "others for a number";
+  const bool several = is_multi_label(task);
+  const bool of_table = several && table && target_of(task.columns) == nullptr;
+  if (table && named &&
+      ((task.loss == kManyYesNo) != of_table ||
+       (task.loss != kLosses[1] && !of_table) != (classes_of(task.columns) == 1U))) {
+    return "loss must be left out, or suit the target column: \"cross-entropy\" for classes, "
+           "\"binary-cross-entropy\" for several yes-no columns, the others for a number";
   }
   if (table && range != std::vector<double>{-1, 1}) {
     return "target_range must be left out for a table, whose target column has low and high";
   }
-  if (numbers && data_kind(task) == DataKind::text) {
-    return "loss must be \"cross-entropy\", for a gru-lm";
+  if ((numbers || several) && data_kind(task) == DataKind::text) {
+    return "loss must be \"cross-entropy\", for a " + task.model;
   }
   if (numbers && task.classes != 1) return "classes must be left out where a number is predicted";
   if (!numbers && !within(task.classes, 2, kMaxClasses)) {
@@ -207,7 +243,8 @@ std::optional<std::string> goal_problem(const Task& task) {
     return "metric must be one of " + all;
   }
   const bool weighted = !task.class_weights.empty();
-  if (weighted && (numbers || data_kind(task) == DataKind::text ||
+  if (weighted && several) return "class_weights must be left out for several yes-no targets";
+  if (weighted && (numbers || predicts_words(task) ||
                    task.class_weights.size() != task.classes)) {
     return "class_weights must be one number for each class";
   }
@@ -218,9 +255,12 @@ std::optional<std::string> goal_problem(const Task& task) {
   return std::nullopt;
 }
 
+/// How many answers a model chooses from.
+unsigned choices(const Task& task) { return is_multi_label(task) ? 2 : task.classes; }
+
 /// The most that an example can count, before it is weighted.
 double bound_of(const Task& task) {
-  if (!is_regression(task)) return worst_score(task.classes);
+  if (!is_regression(task)) return worst_score(choices(task));
   const bool squared = task.loss.empty() || task.loss == "squared";
   return squared ? 4 : 2;  // an error as large as the target's range, which is 2
 }
@@ -228,7 +268,17 @@ double bound_of(const Task& task) {
 }  // namespace
 
 bool is_regression(const Task& task) {
-  return classes_of(task.columns) == 1U || (!task.loss.empty() && task.loss != kLosses[1]);
+  if (data_kind(task) == DataKind::table) return classes_of(task.columns) == 1U;
+  return !task.loss.empty() && task.loss != kLosses[1] && task.loss != kManyYesNo;
+}
+
+bool is_multi_label(const Task& task) {
+  return task.loss == kManyYesNo || std::ranges::count(task.columns, true, &Column::target) > 1;
+}
+
+bool predicts_words(const Task& task) {
+  if (task.model == "script") return !task.vocabulary.empty() && task.labels.empty();
+  return task.model == "gru-lm";
 }
 
 double unscaled_target(const Task& task, double scaled) {
@@ -240,6 +290,12 @@ unsigned outputs(const Task& task) { return is_regression(task) ? 1 : task.class
 
 std::string class_name(const Task& task, std::size_t of) {
   const Column* const target = target_of(task.columns);
+  if (!task.columns.empty() && is_multi_label(task)) {
+    std::size_t before = 0;
+    for (const Column& column : task.columns) {
+      if (column.target && before++ == of) return column.name;
+    }
+  }
   if (target == nullptr && of < task.labels.size()) return task.labels[of];
   if (target == nullptr) return std::to_string(of);
   const auto& values = values_of(*target);
@@ -247,7 +303,7 @@ std::string class_name(const Task& task, std::size_t of) {
 }
 
 double score(const Task& task, double loss) {
-  if (!is_regression(task)) return score(loss, task.classes);
+  if (!is_regression(task)) return score(loss, choices(task));
   const double bound = bound_of(task);
   return loss >= 0 ? std::min(loss, bound) : bound;
 }
@@ -264,7 +320,8 @@ std::string metric_of(const Task& task) {
 }
 
 DataKind data_kind(const Task& task) {
-  if (task.model == "gru-lm") return DataKind::text;
+  if (predicts_words(task) || task.model == "text-classifier") return DataKind::text;
+  if (task.model == "script" && !task.vocabulary.empty()) return DataKind::text;
   return task.columns.empty() ? DataKind::pictures : DataKind::table;
 }
 
@@ -275,7 +332,14 @@ const Column* target_of(const std::vector<Column>& columns) {
 
 std::optional<unsigned> classes_of(const std::vector<Column>& columns) {
   const Column* const target = target_of(columns);
-  if (target == nullptr) return std::nullopt;
+  if (target == nullptr) {
+    const auto targets = std::ranges::count(columns, true, &Column::target);
+    const auto answered = std::ranges::count_if(columns, [](const Column& column) {
+      return column.target && column.kind == Column::Kind::yes_no;
+    });
+    if (targets == 0 || answered != targets) return std::nullopt;
+    return static_cast<unsigned>(targets);
+  }
   if (target->kind == Column::Kind::number) return 1;
   return static_cast<unsigned>(values_of(*target).size());
 }
@@ -285,13 +349,21 @@ std::optional<std::string> problem(const Task& task) {
     return "name must be 1 to " + text(kMaxName) + " letters, digits, dots, dashes or underscores";
   }
   if (std::ranges::find(kModels, task.model) == kModels.end()) {
-    return "model must be \"mlp\", \"cnn\", \"resnet\" or \"gru-lm\"";
+    return "model must be \"mlp\", \"cnn\", \"cnn1d\", \"resnet\", \"gru-lm\", \"text-classifier\" or "
+           "\"script\"";
   }
   if (task.sizes.size() > kMaxLayers || !all_within(task.sizes, kMaxLayerSize)) {
     return "sizes must be at most " + text(kMaxLayers) + " numbers from 1 to " +
            text(kMaxLayerSize);
   }
-  if (task.model != "mlp" && task.sizes.empty()) {
+  const bool script = task.model == "script";
+  if (script != !task.script.empty()) {
+    return script ? "script must name the file of a TorchScript module, for a script"
+                  : "script must be left out, except for a script";
+  }
+  if (script && !task.sizes.empty()) return "sizes must be left out, for a script";
+  if (auto wrong = pattern_problem(task)) return wrong;
+  if (task.model != "mlp" && !script && task.sizes.empty()) {
     return "sizes must have a number, for a " + task.model;
   }
   if (task.model == "gru-lm" && task.sizes.size() != 2) {
@@ -329,11 +401,6 @@ std::string canonical_text(const Task& task) {
   switch (data_kind(task)) {
     case DataKind::pictures:
       fields["input"] = text(std::span<const unsigned>(task.input));
-      for (std::size_t i = 0; i < task.labels.size(); ++i) {
-        std::string number = text(i);
-        number.insert(0, 5 - number.size(), '0');
-        fields["label_" + number] = task.labels[i];
-      }
       break;
     case DataKind::text:
       fields["vocabulary"] = task.vocabulary_hash;
@@ -346,12 +413,21 @@ std::string canonical_text(const Task& task) {
       }
       break;
   }
+  for (std::size_t i = 0; i < task.labels.size(); ++i) {
+    std::string number = text(i);
+    number.insert(0, 5 - number.size(), '0');
+    fields["label_" + number] = task.labels[i];
+  }
+  if (is_multi_label(task)) fields["loss"] = kManyYesNo;
   if (is_regression(task)) {
     fields["loss"] = task.loss.empty() ? "squared" : task.loss;
     if (data_kind(task) != DataKind::table) {
       fields["target_range"] = text(task.target_range[0]) + "," + text(task.target_range[1]);
     }
   }
+  if (task.share != Task().share) fields["share"] = joined(task.share);
+  if (!task.freeze.empty()) fields["freeze"] = joined(task.freeze);
+  if (task.share_buffers) fields["share_buffers"] = "true";
   if (!task.metric.empty()) fields["metric"] = task.metric;
   if (!task.class_weights.empty()) {
     fields["class_weights"] = text(std::span<const double>(task.class_weights));
@@ -361,9 +437,10 @@ std::string canonical_text(const Task& task) {
   return lines;
 }
 
-std::string manifest(const Task& task, const crypto::Hash& initial_model) {
+std::string manifest(const Task& task, const crypto::Hash& initial_model,
+                     const std::string& frozen_model) {
   return "kith task\n" + canonical_text(task) + "initial_model=" + crypto::to_hex(initial_model) +
-         "\n";
+         "\n" + (frozen_model.empty() ? "" : "frozen_model=" + frozen_model + "\n");
 }
 
 std::vector<TaskDifference> differences(std::string_view ours, std::string_view theirs) {
@@ -388,8 +465,9 @@ std::vector<TaskDifference> differences(std::string_view ours, std::string_view 
   return found;
 }
 
-crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model) {
-  return crypto::hash(as_byte_view(manifest(task, initial_model)));
+crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model,
+                       const std::string& frozen_model) {
+  return crypto::hash(as_byte_view(manifest(task, initial_model, frozen_model)));
 }
 
 }  // namespace kith::model

@@ -17,15 +17,27 @@ namespace kith::model {
 /// What is being learnt.  Two nodes learn the same task if and only if their task_hash() is equal.
 struct Task {
   std::string name;             ///< 1 to 64 of a-z A-Z 0-9 . _ -
-  std::string model = "mlp";    ///< "mlp", "cnn", "resnet" or "gru-lm"
+  /// "mlp", "cnn", "cnn1d", "resnet", "gru-lm" or "text-classifier"; or "script", one's own
+  std::string model = "mlp";
   std::vector<unsigned> sizes;  ///< what the model makes of them: docs/configuration.md
-  /// Of one example: channels, height and width of pictures; of arrays 1 to 4 sides.
+  /// Of one example: channels, height and width of pictures; of arrays 1 to 4 sides, for a cnn1d the
+  /// length and the channels.
   std::vector<unsigned> input{1, 28, 28};
-  std::vector<std::string> labels{};  ///< of pictures in folders: what class 0, 1, ... is called
+  /// What class 0, 1, ... is called, as folders of pictures and labels of texts are.
+  std::vector<std::string> labels{};
   std::vector<Column> columns{};             ///< of a table (mlp)
-  std::filesystem::path vocabulary{};  ///< of text (gru-lm): its words; where it lies is local
+  std::filesystem::path vocabulary{};  ///< of text: its words; where it lies is local
   std::string vocabulary_hash{};       ///< of its words, in hexadecimal
-  unsigned classes = 10;   ///< text: words of the vocabulary and two more; 1: a number is predicted
+  /// Of texts that are told apart: words of the vocabulary and two more, as follows from it.
+  unsigned words = 0;
+  /// Where words are predicted: those of the vocabulary and two more; 1: a number is predicted; of
+  /// several yes-or-no targets, how many there are.
+  unsigned classes = 10;
+  /// Of one's own model: a TorchScript module; where it lies, and how it computes, is local.
+  std::filesystem::path script{};
+  std::vector<std::string> share{"*"};  ///< names of tensors that travel; * stands for anything
+  std::vector<std::string> freeze{};    ///< of those that are neither trained nor sent
+  bool share_buffers = false;           ///< whether running statistics travel, too
   std::uint64_t seed = 0;  ///< of M0, the initial weights
 
   double learning_rate = 0.05;  ///< of stochastic gradient descent
@@ -37,6 +49,7 @@ struct Task {
 
   /// "cross-entropy" (also if empty) tells classes apart; "squared", "absolute" and "huber" predict
   /// a number, and `classes` is 1.  Huber's is squared up to a tenth of the target's range.
+  /// "binary-cross-entropy" answers several yes-or-no questions at once.
   std::string loss{};
   std::string metric{};  ///< what people are told first; empty: metric_of() chooses
   std::vector<double> class_weights{};  ///< in training and scoring; empty: all weigh the same
@@ -51,13 +64,18 @@ enum class DataKind { pictures, text, table };
 
 /// Whether a number is predicted, and not a class.
 [[nodiscard]] bool is_regression(const Task& task);
+/// Whether several yes-or-no targets are predicted, each for itself.
+[[nodiscard]] bool is_multi_label(const Task& task);
+/// Whether the words of a text are predicted, one after another.
+[[nodiscard]] bool predicts_words(const Task& task);
 /// How many numbers the network answers with.
 [[nodiscard]] unsigned outputs(const Task& task);
 /// The name of the metric that people are told first: the task's, or else "accuracy", of numbers
-/// "r2", of text "perplexity".
+/// "r2", of words "perplexity", of several yes-or-no targets "auroc".
 [[nodiscard]] std::string metric_of(const Task& task);
 
-/// What people call a class; if the task has no name for it, its number.
+/// What people call a class, or one of several yes-or-no targets; if the task has no name for it, its
+/// number.
 [[nodiscard]] std::string class_name(const Task& task, std::size_t of);
 /// What an example whose loss is `loss` counts where models are compared, before it is weighted: of
 /// classes score() of it; of a number the loss, but no more than that of an error as large as the
@@ -71,7 +89,8 @@ enum class DataKind { pictures, text, table };
 
 /// The column that is predicted; null if none is, or several are.
 [[nodiscard]] const Column* target_of(const std::vector<Column>& columns);
-/// How many classes the columns tell apart, 1 if the target is a number; nullopt without a target.
+/// How many classes the columns tell apart, 1 if the target is a number; of several yes-no targets,
+/// how many there are; nullopt without a target, or with several others.
 [[nodiscard]] std::optional<unsigned> classes_of(const std::vector<Column>& columns);
 
 /// Why this is no task, in one sentence that names the field; nullopt if it is one.
@@ -85,7 +104,10 @@ enum class DataKind { pictures, text, table };
 
 /// What two nodes must agree on, as text: `kith task`, the canonical text, and the hash of M0, each
 /// line ended by a newline.  Requires !problem(task).
-[[nodiscard]] std::string manifest(const Task& task, const crypto::Hash& initial_model);
+///
+/// `frozen_model` is the hash of the tensors that never change, in hexadecimal; empty without any.
+[[nodiscard]] std::string manifest(const Task& task, const crypto::Hash& initial_model,
+                                   const std::string& frozen_model = {});
 
 /// A field that two tasks, or manifests, differ in; empty where one has no such field.
 struct TaskDifference {
@@ -99,6 +121,7 @@ struct TaskDifference {
 
 /// The hash of manifest().  `initial_model` is the hash of M0's snapshot file, and so covers its
 /// tensors' names and shapes too.  Requires !problem(task).
-[[nodiscard]] crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model);
+[[nodiscard]] crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model,
+                                     const std::string& frozen_model = {});
 
 }  // namespace kith::model

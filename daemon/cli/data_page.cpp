@@ -167,6 +167,20 @@ std::string bitmap(std::span<const float> pixels, std::size_t channels, std::siz
   return "data:image/bmp;base64," + text;
 }
 
+/// What an example should answer.
+std::string answer_of(const data::Samples& train, const model::Task& task, std::size_t i) {
+  if (!train.values.empty()) {
+    return short_number(model::unscaled_target(task, static_cast<double>(train.values[i])));
+  }
+  if (train.width == 1) return model::class_name(task, static_cast<std::size_t>(train.targets[i]));
+  std::string all;
+  for (std::size_t k = 0; k < train.width; ++k) {
+    if (train.targets[i * train.width + k] != 1) continue;
+    all += (all.empty() ? "" : ", ") + model::class_name(task, k);
+  }
+  return all.empty() ? "nothing" : all;
+}
+
 std::string contact_sheet(const data::Dataset& dataset, const model::Task& task) {
   if (task.input.size() != 3 || (task.input[0] != 1 && task.input[0] != 3)) return "";
   const std::size_t channels = task.input[0], height = task.input[1], width = task.input[2];
@@ -175,10 +189,7 @@ std::string contact_sheet(const data::Dataset& dataset, const model::Task& task)
   const std::size_t size = train.inputs.size() / train.count();
   for (std::size_t i = 0; i < std::min(kPictures, train.count()); ++i) {
     const auto pixels = std::span(train.inputs).subspan(i * size, size);
-    const std::string name =
-        train.values.empty()
-            ? model::class_name(task, static_cast<std::size_t>(train.targets[i]))
-            : short_number(model::unscaled_target(task, static_cast<double>(train.values[i])));
+    const std::string name = answer_of(train, task, i);
     html += "<figure><img alt=\"an example of " + escaped(name) + "\" src=\"" +
             bitmap(pixels, channels, height, width) + "\">" + escaped(name) + "</figure>\n";
   }

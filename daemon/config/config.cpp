@@ -11,6 +11,7 @@
 #include <array>
 #include <iterator>
 #include <optional>
+#include <regex>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -169,32 +170,62 @@ std::optional<std::string> column_problem(const Column& column) {
 
 }  // namespace
 
+namespace {
+
+Rule<std::string> pattern() {
+  return {"that is a regular expression", [](const std::string& text) {
+            try {
+              static_cast<void>(std::regex(text));
+              return true;
+            } catch (const std::regex_error&) {
+              return false;
+            }
+          }};
+}
+
+}  // namespace
+
 std::vector<Key<model::Task>> task_keys() {
   using Owner = model::Task;
   return {
       required("name", &Owner::name, label(), "Names the task: letters, digits, '.', '_' and '-'."),
-      key("model", &Owner::model, one_of({"mlp", "cnn", "resnet", "gru-lm"}),
-          "The kind of model: a multi-layer perceptron for pictures or tables; a "
-          "convolutional or a residual network for pictures; a recurrent network that "
-          "predicts the next word of a text."),
+      key("model", &Owner::model,
+          one_of({"mlp", "cnn", "cnn1d", "resnet", "gru-lm", "text-classifier", "script"}),
+          "The kind of model: a multi-layer perceptron for pictures, arrays or tables; a "
+          "convolutional or a residual network for pictures; a convolutional one along one side, "
+          "as of time, for arrays (cnn1d); a recurrent network that predicts the next word of a "
+          "text; one that tells texts apart by the mean of their words (text-classifier); or a "
+          "model of your own, for any of these (script)."),
       key("sizes", &Owner::sizes,
-          "Hidden units (mlp) or channels (cnn, resnet) of each layer; of the embedding and "
-          "of the hidden state (gru-lm)."),
+          "Hidden units (mlp) or channels (cnn, cnn1d, resnet) of each layer; of the embedding and "
+          "of the hidden state (gru-lm); of the embedding, and then hidden units (text-classifier)."),
       key("input", &Owner::input,
           "Channels, height and width of a picture; or the 1 to 4 sides of an example in an array, "
-          "like [50, 6] for windows of a sensor (mlp)."),
+          "like [50, 6] for windows of a sensor (mlp, and cnn1d: length and channels)."),
       key("labels", &Owner::labels,
-          "For pictures in folders: what the classes are called, as the folders are, in the order "
-          "of their numbers. Empty: their names sorted, and there must be as many as classes."),
+          "For pictures in folders and a text-classifier: what the classes are called, as the folders "
+          "or the labels of texts are, in the order of their numbers. Empty: the folders' names "
+          "sorted, and there must be as many as classes."),
       tables<Owner, Column>("column", &Owner::columns, column_keys(), column_problem,
                             "For tables: what each column is, below. Other columns of the files, "
                             "and their order, do not matter."),
       key("vocabulary", &Owner::vocabulary,
           "For text: a file with the words that the model knows, one a line, in lower case. "
           "All other words are the same to it. Every node needs the same words."),
+      key("script", &Owner::script,
+          "A model of your own (script): a TorchScript module, as torch.jit.save() writes it. Every "
+          "node has the file on its own disk; only tensors travel. All must start from the same "
+          "values."),
+      key("share", &Owner::share,
+          "Which tensors travel, by name; * stands for anything: [\"backbone.*\"] keeps a head at "
+          "home. The others are trained and stay."),
+      key("freeze", &Owner::freeze, "Which tensors are neither trained nor sent, by name as in share."),
+      key("share_buffers", &Owner::share_buffers,
+          "Whether running statistics, as of batch normalisation, are averaged with the others, "
+          "where share names them. By default each node has its own."),
       key("classes", &Owner::classes, within(1U, 65536U),
-          "How many classes there are. For text and tables it follows from vocabulary and "
-          "column, and need not be set; 1 if a number is predicted."),
+          "How many classes there are, or yes-or-no targets. It follows from labels, column, or the "
+          "vocabulary of a gru-lm, and need not be set with them; 1 if a number is predicted."),
       key("seed", &Owner::seed, "Of the initial weights, which every node starts from."),
       key("learning_rate", &Owner::learning_rate, above_zero(),
           "Step of stochastic gradient descent."),
@@ -207,16 +238,18 @@ std::vector<Key<model::Task>> task_keys() {
           "a "
           "127th of the largest of 252 neighbours; in about a third, five sixths or a quarter of "
           "the bytes."),
-      key("loss", &Owner::loss, one_of({"", "cross-entropy", "squared", "absolute", "huber"}),
+      key("loss", &Owner::loss, one_of({"", "cross-entropy", "squared", "absolute", "huber", "binary-cross-entropy"}),
           "What training makes small. \"cross-entropy\" tells classes apart. The others predict a "
           "number; \"huber\" is squared up to a tenth of target_range, then grows as \"absolute\" "
-          "does. Empty: as the target demands."),
+          "does; \"binary-cross-entropy\" answers several yes-or-no questions, as many as classes. "
+          "Empty: as the target demands."),
       key("target_range", &Owner::target_range,
           "Of a number that is predicted: its usual range. For tables it follows from the column."),
       key("metric", &Owner::metric,
           "How good a model is, as people are told first: accuracy, balanced_accuracy, macro_f1; "
-          "with two classes also auroc and average_precision; of numbers r2, mae or rmse; of text "
-          "perplexity or accuracy. Empty: accuracy, r2 or perplexity."),
+          "with two classes also auroc and average_precision; of numbers r2, mae or rmse; of words "
+          "perplexity or accuracy; of several yes-or-no targets auroc, average_precision, macro_f1 "
+          "(means over them) or accuracy. Empty: accuracy, r2, perplexity or auroc."),
       key("class_weights", &Owner::class_weights,
           "How much an example of each class counts, in training and in scoring: [1, 5] makes the "
           "second of two classes count five times. Empty: all the same.")};
@@ -362,7 +395,8 @@ const std::vector<Section<Config>>& sections() {
                     "labels; or CIFAR's .bin files, where task.classes tells CIFAR-10 (10), and "
                     "the coarse (20) and the fine labels (100) of CIFAR-100 apart. Arrays: .npz or "
                     ".safetensors files with x and y, or .npy files, inputs and answers in turn. "
-                    "Text: a sentence a line. Tables: CSV and its relatives."),
+                    "Text: a sentence a line, or CSV or JSONL with a text in each record. Tables: "
+                    "CSV and its relatives. docs/own-data.md has more."),
            key("test", &Data::test, files(),
                "Such files that are used for nothing but the accuracy that is reported. Empty: "
                "none."),
@@ -379,6 +413,10 @@ const std::vector<Section<Config>>& sections() {
            key("split_key", &Data::split_key,
                "A text from which, too, the sides follow. Empty: this node's id. Keep it when "
                "the data move to a node with another id."),
+           key("group_pattern", &Data::group_pattern, pattern(),
+               "For pictures in folders: a regular expression that finds, in a file's path, what a "
+               "picture belongs to, such as \"patient[0-9]+\"; all of that are on one side. If it has "
+               "parentheses, what is in the first ones counts. Empty: pictures belong to nothing."),
            key("min_validation", &Data::min_validation, within(1U, kMany),
                "With fewer examples set aside the node does not start: nothing could be judged "
                "with them.")}),
@@ -498,12 +536,19 @@ void complete_task(model::Task& task, const toml::table& table, const Complain& 
     task.classes = classes;
   };
   if (const auto classes = model::classes_of(task.columns)) follows(*classes, "column");
+  const bool sized = table.at_path("task.sizes").node() != nullptr;
+  if (task.model == "script" && !sized) task.sizes.clear();
   if (!task.labels.empty()) follows(static_cast<unsigned>(task.labels.size()), "labels");
   if (!task.vocabulary.empty()) {
     try {
       const auto vocabulary = data::read_vocabulary(task.vocabulary);
       task.vocabulary_hash = crypto::to_hex(vocabulary.hash());
-      follows(static_cast<unsigned>(vocabulary.size()), "vocabulary");
+      const auto words = static_cast<unsigned>(vocabulary.size());
+      if (model::predicts_words(task)) {
+        follows(words, "vocabulary");
+      } else {
+        task.words = words;
+      }
     } catch (const data::DataError& error) {
       complain(table.at_path("task.vocabulary").node(),
                std::string("task.vocabulary: ") + error.what());
@@ -622,6 +667,7 @@ std::string replace_task(std::string_view text, const fs::path& file, const mode
 std::string task_toml(model::Task task) {
   static const Config defaults;
   task.vocabulary = task.vocabulary.filename();
+  task.script = task.script.filename();
   std::string text = "[task]\n";
   for (const auto& key : task_keys()) {
     const std::string value = key.show(task);
@@ -694,8 +740,9 @@ model::Task parse_task(std::string_view text, const std::string& source) {
 
 model::Task load_task(const fs::path& file) {
   TaskReader reader(read_text(file, kSettingsFile), file);
-  fs::path& vocabulary = reader.task().vocabulary;
-  if (!vocabulary.empty()) vocabulary = fs::absolute(vocabulary).lexically_normal();
+  for (fs::path* named : {&reader.task().vocabulary, &reader.task().script}) {
+    if (!named->empty()) *named = fs::absolute(*named).lexically_normal();
+  }
   reader.complete();
   return reader.task();
 }

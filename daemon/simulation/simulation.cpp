@@ -294,8 +294,15 @@ Config config_of(const Scenario& scenario, const World& world, const Run& run, s
   return config;
 }
 
+/// What the results are told in.
+std::string_view metric_of_results(const model::Task& task) {
+  if (model::predicts_words(task)) return "perplexity";
+  if (model::is_regression(task)) return "r2";
+  return model::is_multi_label(task) ? "auroc" : "accuracy";
+}
+
 /// What a node's report becomes in the results.
-json entry(RoundReport report, const pipe::Opened& opened, double time) {
+json entry(RoundReport report, const pipe::Opened& opened, double time, std::string_view metric) {
   const pipe::Evaluation judged = report.models.at(report.served).told();
   const json why = std::exchange(report.why, nullptr);
   json scoring = nullptr;
@@ -308,7 +315,8 @@ json entry(RoundReport report, const pipe::Opened& opened, double time) {
   json entry = to_json(report);
   entry.erase("why");
   entry.erase("bytes_out");  // a simulated network counts what came in
-  entry["accuracy"] = judged.metric(judged.metrics.contains("r2") ? "r2" : "accuracy");
+  // Of what is no class, another number that is 1 for the best model stands in its place.
+  entry["accuracy"] = judged.metric(metric == "perplexity" ? "accuracy" : metric);
   entry["value"] = judged.metric(report_metric);
   entry["loss"] = judged.loss;
   entry["time"] = time;
@@ -447,7 +455,8 @@ class Simulation {
       RoundReport report = co_await learner.do_round(round);
       report.bytes_in = network_.bytes_received(index);
       const double time = std::chrono::duration<double>(network_.now(index)).count();
-      rounds_[index].push_back(entry(std::move(report), learner.opened(), time));
+      rounds_[index].push_back(entry(std::move(report), learner.opened(), time,
+                                     metric_of_results(config.task)));
       ++done_;
       if (round + scenario_.simulation.outcomes > config.learning.rounds) {
         const std::vector<float> found = co_await learner.outcomes();
@@ -626,8 +635,7 @@ json simulate(const Scenario& scenario, const fs::path& directory, Reuse reuse, 
     const fs::path folder = directory / ("seed-" + std::to_string(seed));
     fs::create_directories(folder);
     const World world = make_world(scenario, seed, folder);
-    if (model::data_kind(world.now.task) == model::DataKind::text) results["metric"] = "perplexity";
-    if (model::is_regression(world.now.task)) results["metric"] = "r2";
+    results["metric"] = metric_of_results(world.now.task);
     for (const std::string& called : strategies) {
       const fs::path file = folder / (called + ".json");
       std::optional<json> result = finished(file, of, by, reuse);

@@ -265,6 +265,7 @@ json summarize(const json& results) {
 std::vector<std::string> summary_table(const json& results) {
   const bool perplexity = results.at("metric") == "perplexity";
   const bool numbers_predicted = results.at("metric") == "r2";
+  const bool several = results.at("metric") == "auroc";
   std::vector<std::string> strategies;  // in the order of the scenario
   for (const json& one : results.at("summary")) {
     const std::string strategy = one.at("strategy");
@@ -282,6 +283,7 @@ std::vector<std::string> summary_table(const json& results) {
   std::vector<std::string> cells{"",
                                  perplexity          ? "perplexity"
                                  : numbers_predicted ? "R2 %"
+                                 : several           ? "AUROC %"
                                                      : "accuracy %",
                                  "worst node %",
                                  perplexity ? "worst gain (loss)" : "worst gain %",

@@ -445,7 +445,7 @@ ArrayExamples read_array_examples(std::span<const std::filesystem::path> files) 
   }
   const auto examples = [](const Array& array) { return array.shape.empty() ? 1 : array.shape[0]; };
   const bool even =
-      is_list(read.answers) && examples(read.inputs) == examples(read.answers) &&
+      read.answers.shape.size() <= 2 && examples(read.inputs) == examples(read.answers) &&
       (!read.groups || (is_list(*read.groups) && examples(*read.groups) == examples(read.inputs)));
   if (!even || read.inputs.shape.empty()) {
     throw DataError(file.string() + " has inputs of " + shape_text(read.inputs.shape) +

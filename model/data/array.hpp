@@ -66,7 +66,8 @@ using NamedArrays = std::vector<std::pair<std::string, Array>>;
 using Members = std::vector<std::pair<std::string, Bytes>>;
 [[nodiscard]] std::variant<Members, std::string> parse_npz(ByteView file, std::size_t max_bytes);
 
-/// Inputs and what belongs to them, as many of each; they borrow from `bytes`.
+/// Inputs and what belongs to them, as many of each; they borrow from `bytes`.  There may be several
+/// answers to each input.
 struct ArrayExamples {
   Array inputs, answers;
   std::optional<Array> groups;

@@ -47,8 +47,18 @@ void count_copies(CheckReport& report, const Dataset& dataset) {
 
 void count_classes(CheckReport& report, const Dataset& dataset, const model::Task& task) {
   std::map<std::int64_t, ClassShare> shares;
+  // Of several yes-or-no targets, those that are yes.
+  const bool several = model::is_multi_label(task);
+  if (several) {
+    for (unsigned k = 0; k < task.classes; ++k) shares[k] = {};
+  }
   const auto count = [&](const Samples& part, std::uint64_t ClassShare::*member) {
-    for (const std::int64_t target : part.targets) ++(shares[target].*member);
+    for (std::size_t i = 0; i < part.targets.size(); ++i) {
+      if (!several) ++(shares[part.targets[i]].*member);
+      if (several && part.targets[i] == 1) {
+        ++(shares[static_cast<std::int64_t>(i % part.width)].*member);
+      }
+    }
   };
   count(dataset.train, &ClassShare::train);
   count(dataset.validation, &ClassShare::validation);
@@ -145,9 +155,11 @@ double square_distance(std::span<const float> a, std::span<const float> b) {
 
 /// Whether the nearest training example of a validation example is its neighbour in the files, or
 /// nearly the same: then what validates is no news.
-void look_at_neighbours(CheckReport& report, const Dataset& dataset) {
+void look_at_neighbours(CheckReport& report, const Dataset& dataset, const model::Task& task) {
   const auto& [train, validation] = std::tie(dataset.train, dataset.validation);
+  // Numbers of words are no distances.
   if (train.inputs.empty() || dataset.validation_places.empty()) return;
+  if (model::data_kind(task) == model::DataKind::text) return;
   const std::size_t compared = std::min(train.count(), kCompared);
   report.looked_at = std::min(validation.count(), kLookedAt);
   std::vector<double> distances(compared);
@@ -175,8 +187,35 @@ void look_at_neighbours(CheckReport& report, const Dataset& dataset) {
   }
 }
 
+/// Of several yes-or-no targets.
+void judge_targets(CheckReport& report) {
+  for (const ClassShare& one : report.classes) {
+    if (one.train == 0 || one.train == report.train) {
+      report.to_mend.push_back(one.name + " is always " + (one.train == 0 ? "no" : "yes") +
+                               " in what is trained on; add examples of the other");
+    } else if (one.validation == 0) {
+      report.notes.push_back(one.name + " is never yes among the examples that validate");
+    }
+  }
+}
+
+void judge_words(CheckReport& report, const Noticed& noticed) {
+  if (noticed.words == 0) return;
+  const double unknown =
+      static_cast<double>(noticed.unknown_words) / static_cast<double>(noticed.words);
+  if (unknown > 0.4) {
+    report.to_mend.push_back(percent(unknown) + " of the words are not in the vocabulary, and "
+                             "are all the same to the model; agree on a larger one, with words of "
+                             "these texts");
+  }
+}
+
 void judge_classes(CheckReport& report, const model::Task& task) {
-  if (model::data_kind(task) == model::DataKind::text || report.classes.empty()) return;
+  if (report.classes.empty()) return;
+  if (model::is_multi_label(task)) {
+    judge_targets(report);
+    return;
+  }
   const auto largest = std::ranges::max_element(report.classes, {}, &ClassShare::train);
   const double share = static_cast<double>(largest->train) / static_cast<double>(report.train);
   const std::string metric = model::metric_of(task);
@@ -247,11 +286,12 @@ CheckReport check(const Dataset& dataset, const model::Task& task, model::SplitB
   report.train = dataset.train.count();
   report.validation = dataset.validation.count();
   report.test = dataset.test.count();
-  const bool text = model::data_kind(task) == model::DataKind::text;
-  if (!model::is_regression(task) && !text) count_classes(report, dataset, task);
+  if (!model::is_regression(task) && !model::predicts_words(task)) {
+    count_classes(report, dataset, task);
+  }
   if (model::is_regression(task)) draw_target(report, dataset, task);
   count_copies(report, dataset);
-  look_at_neighbours(report, dataset);
+  look_at_neighbours(report, dataset, task);
   if (model::data_kind(task) == model::DataKind::table) look_at_columns(report, dataset, task);
   report.groups = std::set(dataset.groups.begin(), dataset.groups.end()).size();
   Noticed apart = dataset.noticed;
@@ -259,6 +299,7 @@ CheckReport check(const Dataset& dataset, const model::Task& task, model::SplitB
   report.notes = sentences(apart);
   judge_classes(report, task);
   judge_columns(report);
+  judge_words(report, dataset.noticed);
   judge_split(report, split);
   return report;
 }

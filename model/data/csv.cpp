@@ -26,6 +26,12 @@ std::size_t line_ends(std::string_view text) {
 
 }  // namespace
 
+char separator_of_first_line(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find_first_of("\r\n"));
+  if (line.find('\t') != std::string_view::npos) return '\t';
+  return line.find(';') != std::string_view::npos ? ';' : ',';
+}
+
 bool CsvReader::next(std::vector<std::string_view>& cells) {
   while (!rest_.empty() && problem_.empty()) {
     if (!read_record(cells)) return false;

@@ -41,4 +41,7 @@ class CsvReader {
   std::string problem_;
 };
 
+/// What most likely divides the cells of a table by its first line: a tab, a semicolon or a comma.
+[[nodiscard]] char separator_of_first_line(std::string_view text);
+
 }  // namespace kith::data

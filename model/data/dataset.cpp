@@ -8,6 +8,7 @@
 #include "model/data/split.hpp"
 #include "model/data/table.hpp"
 #include "model/data/text.hpp"
+#include "model/data/text_files.hpp"
 #include "model/data/unicode.hpp"
 
 #include <algorithm>
@@ -55,6 +56,35 @@ std::vector<float> scaled_answers(const Array& answers, const model::Task& task,
   return values;
 }
 
+/// Several yes-or-no answers an example: 1, 0, or NaN where it is not known.
+std::vector<std::int64_t> yes_no_answers(const Array& answers, const model::Task& task,
+                                         const path& file) {
+  if (answers.shape.size() != 2 || answers.shape[1] != task.classes) {
+    throw DataError(file.string() + " has answers of " + shape_text(answers.shape) +
+                    ", but the task wants " + std::to_string(task.classes) +
+                    " yes-or-no answers for each example; correct them or task.classes");
+  }
+  std::vector<std::int64_t> targets;
+  const auto values = floats(answers);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] != 0 && values[i] != 1 && !std::isnan(values[i])) {
+      throw DataError(file.string() + " has an answer that is neither 0 nor 1," +
+                      in_example(i / task.classes) + "; correct it");
+    }
+    targets.push_back(std::isnan(values[i]) ? Samples::kNoTarget
+                                            : static_cast<std::int64_t>(values[i]));
+  }
+  for (std::size_t i = 0; i < targets.size(); i += task.classes) {
+    const auto own = std::span(targets).subspan(i, task.classes);
+    if (std::ranges::count(own, Samples::kNoTarget) < static_cast<std::ptrdiff_t>(own.size())) {
+      continue;
+    }
+    throw DataError(file.string() + " has no answer" + in_example(i / task.classes) +
+                    "; leave the example out");
+  }
+  return targets;
+}
+
 std::vector<std::int64_t> label_answers(const Array& answers, const model::Task& task,
                                         const path& file) {
   auto labels = integers(answers);
@@ -83,6 +113,12 @@ Samples samples_of(const ArrayExamples& examples, const model::Task& task, const
                     "; convert the array or correct task.input");
   }
   if (shape[0] == 0) throw DataError(file.string() + " holds no example; name a file with some");
+  if (!model::is_multi_label(task) && examples.answers.count() != shape[0]) {
+    throw DataError(file.string() + " has inputs of " + shape_text(shape) + " and answers of " +
+                    shape_text(examples.answers.shape) +
+                    "; there must be one answer for each example, or task.loss must be "
+                    "\"binary-cross-entropy\"");
+  }
   Samples samples;
   samples.shape.assign(task.input.begin(), task.input.end());
   samples.inputs = floats(examples.inputs);
@@ -98,6 +134,9 @@ Samples samples_of(const ArrayExamples& examples, const model::Task& task, const
   }
   if (model::is_regression(task)) {
     samples.values = scaled_answers(examples.answers, task, file);
+  } else if (model::is_multi_label(task)) {
+    samples.targets = yes_no_answers(examples.answers, task, file);
+    samples.width = task.classes;
   } else {
     samples.targets = label_answers(examples.answers, task, file);
   }
@@ -122,7 +161,7 @@ Samples read_arrays(const Files& files, const model::Task& task, Noticed& notice
       throw DataError(files[i].string() + " has groups and the files before have none, or the other "
                       "way round; give all files an array group, or none");
     }
-    all.shape = more.shape;
+    all.shape = more.shape, all.width = more.width;
     append(all, std::move(more));
     i += files[i].extension() == ".npy" ? 2U : 1U;
   }
@@ -253,6 +292,11 @@ Samples read_folders(const Files& files, const model::Task& task, Noticed& notic
 
 Samples read_pictures(const Files& files, const model::Task& task, Noticed& noticed) {
   if (std::ranges::all_of(files, is_array_file)) return read_arrays(files, task, noticed);
+  if (model::is_multi_label(task) || model::is_regression(task)) {
+    throw DataError(files.front().string() + " is no array, but only arrays and tables have " +
+                    (model::is_regression(task) ? "numbers" : "several yes-or-no answers") +
+                    " to be predicted; correct task.loss, or name .npz files");
+  }
   const auto is_cifar = [](const path& file) {
     return (file.extension() == ".gz" ? file.stem() : file).extension() == ".bin";
   };
@@ -283,25 +327,102 @@ Samples read_pictures(const Files& files, const model::Task& task, Noticed& noti
 
 // ---- Text ----
 
-Samples read_text(const Files& files, const model::Task& task) {
-  const auto vocabulary = read_vocabulary(task.vocabulary);
-  if (crypto::to_hex(vocabulary.hash()) != task.vocabulary_hash ||
-      vocabulary.size() != task.classes) {
+Vocabulary vocabulary_of(const model::Task& task) {
+  auto vocabulary = read_vocabulary(task.vocabulary);
+  const auto words = model::predicts_words(task) ? task.classes : task.words;
+  if (crypto::to_hex(vocabulary.hash()) != task.vocabulary_hash || vocabulary.size() != words) {
     throw DataError(task.vocabulary.string() +
                     " has changed since the node was started; restore it, or start the node again");
   }
+  return vocabulary;
+}
+
+/// Whether a model can tell anything of it.
+bool has_known_word(std::span<const std::int64_t> tokens) {
+  return std::ranges::any_of(tokens, [](std::int64_t t) { return t > Vocabulary::kUnknown; });
+}
+
+/// The pieces of sentences, whose words are to be predicted.
+void add_sentences(Samples& all, Texts texts, const Vocabulary& vocabulary, Noticed& noticed) {
+  for (std::size_t i = 0; i < texts.texts.size(); ++i) {
+    const Tokens sentence = tokens_of(texts.texts[i], vocabulary);
+    const auto pieces = pieces_of(sentence);
+    noticed.words += sentence.size();
+    noticed.unknown_words +=
+        static_cast<std::uint64_t>(std::ranges::count(sentence, Vocabulary::kUnknown));
+    noticed.divided += pieces.size() > 1;
+    for (Tokens piece : pieces) {
+      if (!has_known_word(piece)) {
+        ++noticed.all_unknown;
+        continue;
+      }
+      piece.resize(all.width, Samples::kNoTarget);
+      all.targets.insert(all.targets.end(), piece.begin(), piece.end());
+      if (!texts.groups.empty()) all.groups.push_back(texts.groups[i]);
+    }
+  }
+}
+
+/// Texts with their labels.
+void add_texts(Samples& all, Texts texts, const Vocabulary& vocabulary, const model::Task& task,
+               const path& file, Noticed& noticed) {
+  std::vector<std::string> labels;
+  for (const std::string& label : task.labels) labels.push_back(composed(label));
+  noticed.without_target += texts.without_label;
+  for (std::size_t i = 0; i < texts.texts.size(); ++i) {
+    Tokens tokens = tokens_of(texts.texts[i], vocabulary);
+    noticed.words += tokens.size();
+    noticed.unknown_words +=
+        static_cast<std::uint64_t>(std::ranges::count(tokens, Vocabulary::kUnknown));
+    const auto label = std::ranges::find(labels, texts.labels[i]);
+    if (label == labels.end()) {
+      throw DataError(file.string() + ": line " + std::to_string(texts.lines[i]) +
+                      " has the label \"" + texts.labels[i] +
+                      "\", which is none of task.labels; correct it, or the task");
+    }
+    noticed.cut += tokens.size() > kMaxText;
+    tokens.resize(std::min(tokens.size(), kMaxText));
+    if (!has_known_word(tokens)) {
+      ++noticed.all_unknown;
+      continue;
+    }
+    const std::size_t end = all.inputs.size() + kMaxText;
+    for (const std::int64_t token : tokens) all.inputs.push_back(static_cast<float>(token));
+    all.inputs.resize(end, Samples::kNoWord);
+    all.targets.push_back(label - labels.begin());
+    if (!texts.groups.empty()) all.groups.push_back(std::move(texts.groups[i]));
+  }
+}
+
+Samples read_text(const Files& files, const model::Task& task, Noticed& noticed) {
+  const Vocabulary vocabulary = vocabulary_of(task);
+  const bool sentences = model::predicts_words(task);
   Samples all;
-  all.width = kMaxSentence + 1;
+  if (sentences) all.width = kMaxSentence + 1;
+  if (!sentences) all.shape = {static_cast<std::int64_t>(kMaxText)};
   for (const path& file : files) {
-    const auto sentences = read_sentences(file);
-    if (sentences.empty()) {
-      throw DataError(file.string() + " holds no sentence; put one on each line");
+    Texts texts = read_texts(file, !sentences);
+    if (texts.texts.empty()) {
+      throw DataError(file.string() + " holds no " + (sentences ? "sentence" : "text with a label") +
+                      "; name a file with some");
     }
-    for (const std::string& sentence : sentences) {
-      auto tokens = tokens_of(sentence, vocabulary);
-      tokens.resize(all.width, Samples::kNoTarget);
-      all.targets.insert(all.targets.end(), tokens.begin(), tokens.end());
+    const std::size_t before = all.count();
+    const bool grouped = !texts.groups.empty();
+    if (before > 0 && grouped == all.groups.empty()) {
+      throw DataError(file.string() + " has groups and the files before have none, or the other way "
+                      "round; give all texts a group, or none");
     }
+    const std::string format = texts.format;
+    if (sentences) {
+      add_sentences(all, std::move(texts), vocabulary, noticed);
+    } else {
+      add_texts(all, std::move(texts), vocabulary, task, file, noticed);
+    }
+    if (all.count() == before) {
+      throw DataError(file.string() + " has no word that is in " + task.vocabulary.string() +
+                      "; name a text in the language of the task");
+    }
+    noticed.files.push_back({.file = file, .examples = all.count() - before, .format = format});
   }
   return all;
 }
@@ -318,6 +439,8 @@ Samples read_tables(const Files& files, const model::Task& task, Noticed& notice
                       "; name a file with some");
     }
     all.shape = {static_cast<std::int64_t>(table.features)};
+    all.width = table.targets;
+    static_assert(Table::kNoTarget == Samples::kNoTarget);
     append(all,
            {.shape = {},
             .inputs = std::move(table.inputs),
@@ -335,7 +458,7 @@ Samples read_samples(const Files& files, const model::Task& task, Noticed& notic
     case model::DataKind::pictures:
       return read_pictures(files, task, noticed);
     case model::DataKind::text:
-      return read_text(files, task);
+      return read_text(files, task, noticed);
     case model::DataKind::table:
       return read_tables(files, task, noticed);
   }
@@ -362,11 +485,10 @@ Samples select(const Samples& all, std::span<const std::size_t> indices) {
   return chosen;
 }
 
-std::vector<Taggable> tagged(const Samples& all, const model::Task& task,
-                                   const std::string& split_key) {
+std::vector<Taggable> tagged(const Samples& all, const std::string& split_key) {
   const Tagger tagger(split_key);
-  // Sentences and numbers have no label to be balanced by.
-  const bool labelled = all.values.empty() && model::data_kind(task) != model::DataKind::text;
+  // Sentences, numbers and several targets are no label to be balanced by.
+  const bool labelled = all.values.empty() && all.width == 1;
   std::vector<Taggable> examples;
   for (std::size_t i = 0; i < all.count(); ++i) {
     const Tag tag = tagger.tag(content_of(all, i));
@@ -424,7 +546,7 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
   if (files.train.empty()) throw DataError("there is no file to learn from; set data.train");
   Dataset dataset;
   const Samples all = read_samples(files.train, task, dataset.noticed);
-  auto examples = tagged(all, task, files.split_key);
+  auto examples = tagged(all, files.split_key);
   Split split;
   if (files.validation_files.empty()) {
     split = files.split == model::SplitBy::time ? split_by_time(all, examples, files.validation)
@@ -434,7 +556,7 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
     dataset.validation_places = split.validation;
   } else {
     const Samples theirs = read_samples(files.validation_files, task, dataset.noticed);
-    const auto its_examples = tagged(theirs, task, files.split_key);
+    const auto its_examples = tagged(theirs, files.split_key);
     split.train = in_order(examples);
     split.validation = in_order(its_examples);
     dataset.validation = select(theirs, split.validation);

@@ -16,11 +16,15 @@ namespace kith::data {
 /// Examples as numbers, whatever they were: what a network is fed with and what it should answer.
 struct Samples {
   static constexpr std::int64_t kNoTarget = -100;  ///< fills the end of a short sentence
+  static constexpr float kNoWord = -1;
 
-  std::vector<std::int64_t> shape;    ///< of one input; empty for text, whose input is its targets
+  /// Of one input; empty for sentences, whose input is their targets.  Of texts to be told apart it is
+  /// so many words, kNoWord at the end of a shorter one.
+  std::vector<std::int64_t> shape;
   std::vector<float> inputs;          ///< one after another
   std::size_t width = 1;              ///< targets of one example
-  std::vector<std::int64_t> targets;  ///< classes, or the words of a sentence
+  /// Classes, or the words of a sentence; 0, 1 or kNoTarget for each of several yes-or-no targets.
+  std::vector<std::int64_t> targets;
   std::vector<float> values = {};     ///< in their place, numbers: the range is -1 to 1
   std::vector<std::string> groups = {};  ///< what each belongs to; empty: to nothing
   std::vector<double> times = {};        ///< when it was; NaN: not known; empty: as they stand

@@ -41,6 +41,8 @@ void add(Noticed& all, const Noticed& more) {
   all.words += more.words;
   all.unknown_words += more.unknown_words;
   all.divided += more.divided;
+  all.cut += more.cut;
+  all.all_unknown += more.all_unknown;
 }
 
 std::vector<std::string> sentences(const Noticed& noticed) {
@@ -52,7 +54,7 @@ std::vector<std::string> sentences(const Noticed& noticed) {
   const auto say = [&](std::uint64_t count, const char* what, const std::string& more) {
     if (count > 0) all.push_back(counted(count, what) + " " + more);
   };
-  say(noticed.without_target, "row", "without a target left out");
+  say(noticed.without_target, noticed.words > 0 ? "text" : "row", "without a target left out");
   say(noticed.without_group, "row", "without a group left out");
   for (const Noticed::InColumn& column : noticed.columns) {
     const std::string of = "of the column " + column.name + " ";
@@ -66,6 +68,8 @@ std::vector<std::string> sentences(const Noticed& noticed) {
   say(noticed.unknown_words, "word",
       "of " + std::to_string(noticed.words) + " not in the vocabulary");
   say(noticed.divided, "sentence", "too long, cut into pieces");
+  say(noticed.cut, "text", "too long, of which only the first words count");
+  say(noticed.all_unknown, "text", "without a known word left out");
   return all;
 }
 
@@ -81,6 +85,11 @@ std::string summary(const Noticed& noticed) {
   add(missing, " cells are missing");
   add(outside, " are outside their column's range and count as its ends");
   add(unknown, " have a value that the task does not know");
+  add(noticed.unknown_words,
+      " of " + std::to_string(noticed.words) + " words are not in the vocabulary");
+  add(noticed.divided, " sentences were cut into pieces");
+  add(noticed.cut, " texts were too long, so their ends do not count");
+  add(noticed.all_unknown, " texts without a known word were left out");
   return text;
 }
 

@@ -32,21 +32,24 @@ struct Noticed {
 
   std::vector<InFile> files;
   std::vector<InColumn> columns;     ///< tables: the task's, those that are used
-  std::uint64_t without_target = 0;  ///< rows that were left out
+  std::uint64_t without_target = 0;  ///< rows or texts that were left out
   std::uint64_t without_group = 0;   ///< rows that were left out
   std::uint64_t resized = 0;         ///< pictures that were not of the task's size
   std::uint64_t recoloured = 0;      ///< pictures that were gray in place of colour, or colour
   std::uint64_t words = 0;           ///< text
   std::uint64_t unknown_words = 0;   ///< of these
   std::uint64_t divided = 0;         ///< sentences that were too long, and cut into pieces
+  std::uint64_t cut = 0;             ///< texts of which only the first words count
+  std::uint64_t all_unknown = 0;     ///< texts without a known word, which were left out
   bool operator==(const Noticed&) const = default;
 };
 
 /// Adds what was noticed in more files of the same task.
 void add(Noticed& all, const Noticed& more);
 
-/// The cells of all columns in one sentence, or nothing if all were there and in their ranges:
-/// "1540 cells are missing, 130 are outside their column's range and count as its ends".
+/// What may make numbers worse than they need be, in one sentence, or nothing: "1540 cells are missing,
+/// 130 are outside their column's range and count as its ends"; "812 of 4210 words are not in the
+/// vocabulary".
 [[nodiscard]] std::string summary(const Noticed& noticed);
 
 /// One sentence without its end for each thing that an operator should hear of, beside how many

@@ -5,6 +5,7 @@
 #include "model/data/images.hpp"
 #include "model/data/sampling.hpp"
 #include "model/data/text.hpp"
+#include "model/data/text_files.hpp"
 
 #include <boost/random/gamma_distribution.hpp>
 

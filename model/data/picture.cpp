@@ -190,11 +190,7 @@ std::vector<LabelledFile> pictures_of(const fs::path& table, const fs::path& fol
     throw DataError(table.string() + " " + *why);
   }
   const std::string_view text = std::get<Decoded>(decoded).text();
-  const std::string_view first_line = text.substr(0, text.find_first_of("\r\n"));
-  const char separator = first_line.find('\t') != std::string_view::npos  ? '\t'
-                         : first_line.find(';') != std::string_view::npos ? ';'
-                                                                          : ',';
-  CsvReader records(text, separator);
+  CsvReader records(text, separator_of_first_line(text));
   std::vector<std::string_view> cells;
   std::optional<std::size_t> file_at, label_at;
   std::vector<LabelledFile> all;

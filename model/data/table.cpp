@@ -450,7 +450,7 @@ class TableParser {
     }
     for (Reader& reader : readers_) {
       const Column& column = reader.column();
-      if (column.target) target_ = &reader;
+      if (column.target) targets_.push_back(&reader);
       if (column.group) group_ = &reader;
       if (column.time) time_ = &reader;
       const std::size_t features = model::features(column);
@@ -479,6 +479,7 @@ class TableParser {
                     "write dates like 2024-01-31"};
     }
     for (const Reader& reader : readers_) table_.noticed.columns.push_back(reader.noticed());
+    table_.targets = targets_.size();
     return std::move(table_);
   }
 
@@ -511,7 +512,9 @@ class TableParser {
       throw Refused{on_line(line) + " has a cell more than the first line names columns"};
     }
     const bool grouped = group_ == nullptr || !group_->is_missing(cells[group_->at()]);
-    const bool has_target = add_target(cells[target_->at()], line, grouped);
+    const bool has_target = targets_.size() == 1
+                                ? add_target(*targets_[0], cells, line, grouped)
+                                : add_targets(cells, line, grouped);
     table_.noticed.without_target += !has_target;
     table_.noticed.without_group += has_target && !grouped;
     if (!has_target || !grouped) return;
@@ -529,22 +532,36 @@ class TableParser {
   }
 
   /// False if it is missing.  Appends it if the row is `wanted`.
-  bool add_target(std::string_view cell, std::size_t line, bool wanted) {
-    if (target_->column().kind == Kind::number) {
-      const double value = target_->value(cell, style_, line);
+  bool add_target(Reader& target, const Cells& cells, std::size_t line, bool wanted) {
+    const std::string_view cell = cells[target.at()];
+    if (target.column().kind == Kind::number) {
+      const double value = target.value(cell, style_, line);
       if (std::isnan(value)) return false;
-      if (wanted) table_.values.push_back(target_->target_value(value, cell, line));
+      if (wanted) table_.values.push_back(target.target_value(value, cell, line));
       return true;
     }
-    const auto which = target_->choice(cell, line);
+    const auto which = target.choice(cell, line);
     if (which && wanted) table_.labels.push_back(static_cast<std::int64_t>(*which));
     return which.has_value();
+  }
+
+  /// Of several, one by one; false if all are missing.
+  bool add_targets(const Cells& cells, std::size_t line, bool wanted) {
+    std::vector<std::int64_t> row;
+    bool some = false;
+    for (Reader* const target : targets_) {
+      const auto which = target->choice(cells[target->at()], line);
+      some = some || which.has_value();
+      row.push_back(which ? static_cast<std::int64_t>(*which) : Table::kNoTarget);
+    }
+    if (some && wanted) table_.labels.insert(table_.labels.end(), row.begin(), row.end());
+    return some;
   }
 
   const Layout& layout_;
   Style& style_;
   std::vector<Reader> readers_;
-  Reader* target_ = nullptr;
+  std::vector<Reader*> targets_;
   Reader* group_ = nullptr;
   Reader* time_ = nullptr;
   std::vector<std::pair<Reader*, std::size_t>> inputs_;  ///< and how many each makes

@@ -17,10 +17,14 @@ namespace kith::data {
 
 /// The rows of a table as numbers, without those that lack the target or the group.
 struct Table {
+  static constexpr std::int64_t kNoTarget = -100;  ///< as Samples::kNoTarget
   std::size_t rows = 0;
   std::size_t features = 0;          ///< in a row: the sum of the columns' model::features()
   std::vector<float> inputs;         ///< row by row, each from -1 to 1
-  std::vector<std::int64_t> labels;  ///< which value the target has; empty if it is a number
+  std::size_t targets = 1;           ///< of a row: more than one if several columns are predicted
+  /// Which value each target has, row by row; kNoTarget if one of several is missing; empty
+  /// if it is a number.
+  std::vector<std::int64_t> labels;
   std::vector<float> values;         ///< the target, model::scaled(); empty unless it is a number
   std::vector<std::string> groups;   ///< of the group column, one a row; empty without one
   std::vector<double> times;         ///< of the time column, likewise; NaN where it is missing
@@ -30,8 +34,8 @@ struct Table {
 /// Reads a table as programs write it (README.md says what is recognised), or says which line and
 /// column is wrong, why, and what to do.  Columns are found by their names in the first line; if
 /// that is a row already, they must be all there are, in their order.  A missing value is neutral
-/// and has its own indicator set.  Requires that one of `columns` is the target, and that none has
-/// a problem().
+/// and has its own indicator set.  Of several targets some may be missing in a row.  Requires that one
+/// of `columns` is the target, or several that are all yes-no, and that none has a problem().
 [[nodiscard]] std::variant<Table, std::string> parse_table(std::string_view file,
                                                            std::span<const model::Column> columns);
 /// Throws DataError naming `path`.

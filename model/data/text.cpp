@@ -1,5 +1,7 @@
 #include "model/data/text.hpp"
 
+#include "model/data/unicode.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cassert>
@@ -40,25 +42,26 @@ Character kind_of(utf8proc_int32_t code) {
   }
 }
 
-/// Calls `use(line, number)` for every line, without its end, until one call returns false.
-template <class Use>
-void each_line(std::string_view text, Use use) {
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const auto end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!use(line, number) || end == std::string_view::npos) return;
-    text.remove_prefix(end + 1);
-  }
-}
-
-std::string on_line(std::size_t number, const std::string& what) {
-  return "line " + std::to_string(number) + " " + what;
-}
-
 }  // namespace
 
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    std::string_view& line = lines.emplace_back(text.substr(0, end));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    text.remove_prefix(std::min(text.size(), end == std::string_view::npos ? end : end + 1));
+  }
+  return lines;
+}
+
 std::optional<std::vector<std::string>> words_of(std::string_view line) {
+  std::string made;
+  if (!is_ascii(line)) {
+    if (!is_utf8(line)) return std::nullopt;
+    made = composed(line);
+    line = made;
+  }
   std::vector<std::string> words;
   bool in_word = false;
   while (!line.empty()) {
@@ -76,6 +79,10 @@ std::optional<std::vector<std::string>> words_of(std::string_view line) {
                           static_cast<std::size_t>(bytes));
     }
     in_word = kind == Character::part_of_word;
+  }
+  // A small letter may be composed with its accent where the capital is not.
+  if (!made.empty()) {
+    for (std::string& word : words) word = composed(word);
   }
   return words;
 }
@@ -101,24 +108,24 @@ crypto::Hash Vocabulary::hash() const {
 
 std::variant<Vocabulary, std::string> parse_vocabulary(std::string_view file) {
   std::vector<std::string> words;
-  std::set<std::string_view> seen;
-  std::string problem;
-  each_line(file, [&](std::string_view line, std::size_t number) {
+  std::set<std::string> seen;
+  std::size_t number = 0;
+  for (const std::string_view line : lines_of(file)) {
+    const auto wrong = [at = ++number](const std::string& what) {
+      return "line " + std::to_string(at) + " " + what;
+    };
     const auto split = words_of(line);
-    if (!split) {
-      problem = on_line(number, "is not UTF-8");
-    } else if (split->size() != 1 || split->front() != line) {
-      problem = on_line(number, "is not one word in lower case");
-    } else if (!seen.insert(line).second) {
-      problem = on_line(number, "has a word that was there before");
-    } else if (words.size() == Vocabulary::kMaxWords) {
-      problem = on_line(number, "is one too many: " + std::to_string(Vocabulary::kMaxWords) +
-                                    " words are allowed");
+    if (!split) return wrong("is not UTF-8");
+    if (split->size() != 1 || split->front() != composed(line)) {
+      return wrong("is not one word in lower case");
     }
-    words.emplace_back(line);
-    return problem.empty();
-  });
-  if (!problem.empty()) return problem;
+    if (!seen.insert(split->front()).second) return wrong("has a word that was there before");
+    if (words.size() == Vocabulary::kMaxWords) {
+      return wrong("is one too many: " + std::to_string(Vocabulary::kMaxWords) +
+                   " words are allowed");
+    }
+    words.push_back(split->front());
+  }
   if (words.empty()) return "it is empty";
   return Vocabulary(std::move(words));
 }
@@ -139,42 +146,27 @@ void write_vocabulary(const std::filesystem::path& path, const Vocabulary& vocab
   write_file(path, as_byte_view(text));
 }
 
-std::variant<std::vector<std::string>, std::string> parse_sentences(std::string_view file) {
-  std::vector<std::string> sentences;
-  std::string problem;
-  each_line(file, [&](std::string_view line, std::size_t number) {
-    const auto words = words_of(line);
-    if (!words) {
-      problem = on_line(number, "is not UTF-8");
-    } else if (!words->empty()) {
-      sentences.emplace_back(line);
-    }
-    return problem.empty();
-  });
-  if (!problem.empty()) return problem;
-  return sentences;
-}
-
-std::vector<std::string> read_sentences(const std::filesystem::path& path) {
-  auto parsed = parse_sentences(as_text(read_file(path)));
-  if (const auto* const why = std::get_if<std::string>(&parsed)) {
-    throw DataError(path.string() + ": " + *why + "; convert the file, for example with iconv");
-  }
-  return std::get<std::vector<std::string>>(std::move(parsed));
-}
-
-std::vector<std::int64_t> tokens_of(std::string_view sentence, const Vocabulary& vocabulary) {
-  const auto words = words_of(sentence);
+Tokens tokens_of(std::string_view text, const Vocabulary& vocabulary) {
+  const auto words = words_of(text);
   assert(words);
-  std::vector<std::int64_t> tokens;
-  for (const std::string& word : std::span(*words).first(std::min(words->size(), kMaxSentence))) {
-    tokens.push_back(vocabulary.token(word));
-  }
-  if (words->size() <= kMaxSentence) tokens.push_back(Vocabulary::kBoundary);
+  Tokens tokens;
+  for (const std::string& word : *words) tokens.push_back(vocabulary.token(word));
   return tokens;
 }
 
-Vocabulary common_words(std::span<const std::vector<std::string>> texts, std::size_t most) {
+std::vector<Tokens> pieces_of(const Tokens& sentence) {
+  std::vector<Tokens> pieces;
+  for (std::size_t from = 0; from == 0 || from < sentence.size(); from += kMaxSentence) {
+    const auto piece =
+        std::span(sentence).subspan(from, std::min(kMaxSentence, sentence.size() - from));
+    pieces.emplace_back(piece.begin(), piece.end());
+  }
+  pieces.back().push_back(Vocabulary::kBoundary);
+  return pieces;
+}
+
+Vocabulary common_words(std::span<const std::vector<std::string>> texts, std::size_t most,
+                        std::size_t least) {
   std::vector<std::vector<std::string>> ranked;  // of each text
   std::size_t longest = 0;
   for (const auto& sentences : texts) {
@@ -185,7 +177,9 @@ Vocabulary common_words(std::span<const std::vector<std::string>> texts, std::si
       for (const std::string& word : *words) ++counts[word];
     }
     auto& by_rank = ranked.emplace_back();
-    for (const auto& [word, count] : counts) by_rank.push_back(word);
+    for (const auto& [word, count] : counts) {
+      if (count >= least) by_rank.push_back(word);
+    }
     std::ranges::stable_sort(by_rank, std::greater(),
                              [&](const auto& word) { return counts[word]; });
     longest = std::max(longest, by_rank.size());

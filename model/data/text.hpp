@@ -16,8 +16,12 @@
 
 namespace kith::data {
 
+/// The lines of a text, without their ends (LF or CR LF).
+[[nodiscard]] std::vector<std::string_view> lines_of(std::string_view text);
+
 /// The words of a line of UTF-8, or nullopt if it is none.  Letters and digits that stand together
-/// are a word, in lower case; any other visible character is a word of its own.
+/// are a word, in lower case and composed (NFC), so that text from a Mac has the same words as that
+/// of others; any other visible character is a word of its own.
 [[nodiscard]] std::optional<std::vector<std::string>> words_of(std::string_view line);
 
 /// The words that a task's models know: every member's model has one output for each.
@@ -48,22 +52,21 @@ class Vocabulary {
 [[nodiscard]] Vocabulary read_vocabulary(const std::filesystem::path& path);
 void write_vocabulary(const std::filesystem::path& path, const Vocabulary& vocabulary);
 
-/// The lines of a text that have a word in them; or which line is not UTF-8.
-[[nodiscard]] std::variant<std::vector<std::string>, std::string> parse_sentences(
-    std::string_view file);
-/// Throws DataError naming `path` and the line.
-[[nodiscard]] std::vector<std::string> read_sentences(const std::filesystem::path& path);
+using Tokens = std::vector<std::int64_t>;
 
-inline constexpr std::size_t kMaxSentence = 32;  ///< words; what follows is cut off
+/// Of the words of a text.  Requires UTF-8.
+[[nodiscard]] Tokens tokens_of(std::string_view text, const Vocabulary& vocabulary);
 
-/// The tokens to be predicted, one after another: the words, and kBoundary at the end unless the
-/// sentence was cut.  Requires: `sentence` is UTF-8.
-[[nodiscard]] std::vector<std::int64_t> tokens_of(std::string_view sentence,
-                                                  const Vocabulary& vocabulary);
+inline constexpr std::size_t kMaxSentence = 32;  ///< words; a longer one is divided
+inline constexpr std::size_t kMaxText = 256;     ///< words by which a text is told apart from others
+
+/// A sentence in pieces of at most kMaxSentence words that are to be predicted one after another; the
+/// last ends with kBoundary.
+[[nodiscard]] std::vector<Tokens> pieces_of(const Tokens& sentence);
 
 /// The `most` most frequent words of several texts, rank by rank, so that a small text has as many
-/// as a large one.
+/// as a large one; those that a text has at least `least` times.
 [[nodiscard]] Vocabulary common_words(std::span<const std::vector<std::string>> texts,
-                                      std::size_t most);
+                                      std::size_t most, std::size_t least = 1);
 
 }  // namespace kith::data

@@ -35,7 +35,7 @@ void fields(auto& field, T& m) {
   field("parameters", m.parameters), field("classes", m.classes), field("train", m.train);
   field("validation", m.validation), field("test", m.test), field("scored", m.scored);
   field("round", m.round), field("resumed", m.resumed);
-  field("guards", m.guards), field("remarks", m.remarks);
+  field("guards", m.guards), field("remarks", m.remarks), field("frozen", m.frozen);
 }
 template <Is<Spent> T>
 void fields(auto& field, T& m) {
@@ -79,6 +79,7 @@ void fields(auto& field, T& m) {
   field("train", m.train), field("test", m.test), field("validation_files", m.validation_files);
   field("validation", m.validation), field("split", m.split);
   field("min_validation", m.min_validation), field("split_key", m.split_key);
+  field("group_pattern", m.group_pattern);
 }
 /// A task may have many columns: what is as in Column() is left out.
 template <Is<model::Column> T>
@@ -95,7 +96,9 @@ void fields(auto& field, T& m) {
   field("name", m.name), field("model", m.model), field("sizes", m.sizes);
   field("input", m.input), field("labels", m.labels);
   field("columns", m.columns), field("vocabulary", m.vocabulary);
-  field("vocabulary_hash", m.vocabulary_hash), field("classes", m.classes);
+  field("vocabulary_hash", m.vocabulary_hash), field("words", m.words);
+  field("classes", m.classes), field("script", m.script), field("share", m.share);
+  field("freeze", m.freeze), field("share_buffers", m.share_buffers);
   field("seed", m.seed);
   field("learning_rate", m.learning_rate), field("momentum", m.momentum);
   field("weight_decay", m.weight_decay), field("batch", m.batch);

@@ -3,8 +3,8 @@
 #include "model/data/sampling.hpp"
 #include "model/data/text.hpp"
 #include "model/torch/error.hpp"
+#include "model/torch/module.hpp"
 #include "model/torch/noise.hpp"
-#include "model/torch/zoo.hpp"
 
 #include <torch/torch.h>
 
@@ -16,8 +16,6 @@
 #include <cmath>
 #include <dlfcn.h>
 #include <functional>
-#include <map>
-#include <numeric>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -73,6 +71,7 @@ void use_threads(std::uint64_t threads) {
   if (void* const set = dlsym(RTLD_DEFAULT, "openblas_set_num_threads")) {
     reinterpret_cast<void (*)(int)>(set)(static_cast<int>(threads));
   }
+  torch::manual_seed(0);  // LibTorch opens /dev/urandom at the first use, and later nothing opens
   flush_denormals();
 }
 
@@ -112,7 +111,10 @@ Tensors tensors_of(const Samples& samples, torch::Device device) {
     // What stands before each word, and before the first the boundary, which is token 0.
     const auto before = targets.roll(1, 1).clamp_min(0);
     before.select(1, 0).zero_();
-    return {before.to(device), targets.to(device)};
+    // To say that some unknown word follows is no prediction: it is neither trained nor scored.
+    const auto known = targets.masked_fill(targets.eq(data::Vocabulary::kUnknown),
+                                           Samples::kNoTarget);
+    return {before.to(device), known.to(device)};
   }
   std::vector<std::int64_t> shape{count};
   shape.insert(shape.end(), samples.shape.begin(), samples.shape.end());
@@ -120,9 +122,15 @@ Tensors tensors_of(const Samples& samples, torch::Device device) {
           targets.to(device)};
 }
 
-bool is_in(pipe::Layers layers, std::string_view tensor) {
-  if (layers == pipe::Layers::all) return true;
-  return tensor.starts_with("output.") == (layers == pipe::Layers::last);
+/// What the names of the last layer's tensors begin with: "output." in the zoo; in a model of one's
+/// own what the last of its parameters belongs to, by name.
+std::string last_layer_of(const model::Task& task, const std::vector<model::Tensor>& tensors) {
+  if (task.model != "script") return "output.";
+  std::string last;
+  for (const auto& tensor : tensors) {
+    if (tensor.parameter) last = tensor.spec.name;
+  }
+  return last.substr(0, last.rfind('.') + 1);
 }
 
 bool all_finite(const Params& params) {
@@ -135,35 +143,30 @@ struct Network::Impl {
   Impl(const model::Task& its_task, const Dataset& dataset, torch::Device where)
       : task(its_task),
         device(where),
-        net(build_network(task)),
+        net(build_module(task, device)),
+        named(net->tensors()),
         parts{tensors_of(dataset.train, device), tensors_of(dataset.validation, device),
               tensors_of(dataset.scored, device), tensors_of(dataset.test, device)} {
-    net->to(device);
-    if (device.is_cpu()) put_channels_last();
     if (!task.class_weights.empty()) {
       const auto weights = torch::tensor(c10::ArrayRef<double>(task.class_weights));
       class_weights = (weights / weights.mean()).to(torch::kFloat32).to(device);
     }
-    for (const auto& [name, shape] : shapes()) schema.tensors.push_back({name, shape});
-  }
-
-  /// Pictures then go through the network with the channels of a pixel side by side: LibTorch pools
-  /// and normalises them several times as fast.
-  void put_channels_last() {
-    for (torch::Tensor& parameter : net->parameters()) {
-      if (parameter.dim() != 4) continue;
-      parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+    for (const Module::Named& each : named) {
+      const auto sizes = each.tensor.sizes();
+      tensors.push_back({{each.name, {sizes.begin(), sizes.end()}}, each.parameter});
+      schema.tensors.push_back(tensors.back().spec);
     }
-  }
-
-  /// Sorted by name, as the schema is.
-  std::map<std::string, std::vector<std::uint64_t>> shapes() {
-    std::map<std::string, std::vector<std::uint64_t>> result;
-    for (const auto& item : net->named_parameters()) {
-      const auto sizes = item.value().sizes();
-      result[item.key()].assign(sizes.begin(), sizes.end());
+    if (const auto wrong = model::assign_roles(task, tensors)) {
+      throw WorkerError(FailureKind::config, *wrong);
     }
-    return result;
+    last_layer = last_layer_of(task, tensors);
+    for (std::size_t i = 0; i < named.size(); ++i) {
+      if (tensors[i].role == model::Role::frozen) named[i].tensor.set_requires_grad(false);
+    }
+    if (task.model != "script") return;
+    given = get();
+    try_out();
+    set(given);
   }
 
   void set(const Params& params) {
@@ -171,26 +174,34 @@ struct Network::Impl {
     const torch::NoGradGuard no_grad;
     const auto flat = torch::from_blob(const_cast<float*>(params.data()),
                                        {static_cast<std::int64_t>(params.size())});
-    auto named = net->named_parameters();
     std::int64_t at = 0;
-    for (const auto& [name, shape] : schema.tensors) {
-      torch::Tensor& tensor = named[name];
-      tensor.copy_(flat.narrow(0, at, tensor.numel()).view(tensor.sizes()));
-      at += tensor.numel();
+    for (Module::Named& each : named) {
+      each.tensor.copy_(flat.narrow(0, at, each.tensor.numel()).view(each.tensor.sizes()));
+      at += each.tensor.numel();
     }
   }
 
   Params get() {
-    return flat([](const torch::Tensor& parameter) { return parameter; });
+    return flat([](const torch::Tensor& tensor) { return tensor; });
+  }
+  /// Zero where there is none: a buffer, a frozen tensor, or one that nothing depends on.
+  Params gradient() {
+    return flat([](const torch::Tensor& tensor) {
+      return tensor.grad().defined() ? tensor.grad() : torch::zeros_like(tensor);
+    });
+  }
+  void forget_gradients() {
+    for (Module::Named& each : named) each.tensor.mutable_grad().reset();
   }
 
-  /// What `of` gives for each parameter, in schema order.
+  /// What `of` gives for each tensor, in schema order.
   template <class Of>
   Params flat(const Of& of) {
     const torch::NoGradGuard no_grad;
-    const auto named = net->named_parameters();
     std::vector<torch::Tensor> all;
-    for (const auto& [name, shape] : schema.tensors) all.push_back(of(named[name]).flatten());
+    for (const Module::Named& each : named) {
+      all.push_back(of(each.tensor).flatten().to(torch::kFloat32));
+    }
     const auto joined = torch::cat(all).to(torch::kCPU).contiguous();
     return {joined.data_ptr<float>(), joined.data_ptr<float>() + joined.numel()};
   }
@@ -202,33 +213,91 @@ struct Network::Impl {
   Batch batch(Part part, const torch::Tensor& indices) {
     const auto& [inputs, targets] = parts[static_cast<std::size_t>(part)];
     Batch some{inputs.index_select(0, indices), targets.index_select(0, indices)};
-    if (is_text()) {
-      const auto longest = some.targets.ge(0).sum(1).max().item<std::int64_t>();
-      some = {some.inputs.narrow(1, 0, longest), some.targets.narrow(1, 0, longest)};
+    if (!is_text()) return some;
+    if (!predicts_words()) {
+      const auto longest = some.inputs.ge(0).sum(1).max().item<std::int64_t>();
+      return {some.inputs.narrow(1, 0, longest), some.targets};
     }
-    return some;
+    const auto longest = lengths(some.targets).max().item<std::int64_t>();
+    return {some.inputs.narrow(1, 0, longest), some.targets.narrow(1, 0, longest)};
+  }
+
+  /// Of sentences, up to the last word that is to be predicted.
+  static torch::Tensor lengths(const torch::Tensor& targets) {
+    const auto places = torch::arange(1, targets.size(1) + 1, targets.options());
+    return (targets.ge(0) * places).amax(1);
+  }
+
+  /// Whether a model of one's own does what the task wants of it, on two examples.
+  void try_out() {
+    const auto unusable = [this](const std::string& why) {
+      throw WorkerError(FailureKind::config, task.script.string() + " " + why);
+    };
+    if (const auto wrong = model::problem(schema)) unusable("cannot travel: " + *wrong);
+    const std::int64_t examples = std::min<std::int64_t>(2, parts[0].targets.size(0));
+    const Batch some = batch(Part::train, torch::arange(examples, device));
+    if (!torch::isfinite(forward(some, false)).all().item<bool>()) {
+      unusable("answers with numbers that are none (NaN or infinity) before it has learnt anything");
+    }
+    const auto loss = loss_of(some);
+    if (!loss.requires_grad()) {
+      unusable("cannot learn: its answer depends on none of the parameters that are trained");
+    }
+    loss.backward();  // if it cannot, better now than in the first round
+    forget_gradients();
+  }
+
+  /// What the network says to some examples: a row for each, or for each of their words.
+  torch::Tensor forward(const Batch& some, bool training) {
+    net->train(training);
+    auto answer = net->forward(some.inputs);
+    const auto numbers = std::int64_t{model::outputs(task)};
+    const auto rows = predicts_words() ? some.targets.numel() : some.targets.size(0);
+    const bool fits = answer.numel() == rows * numbers && answer.size(0) == some.inputs.size(0) &&
+                      (numbers == 1 || answer.size(-1) == numbers);
+    if (!fits) {
+      throw WorkerError(FailureKind::config,
+                        "the model answers with " + c10::str(answer.sizes()) + " to a batch of " +
+                            c10::str(some.inputs.sizes()) + ", and the task wants " +
+                            std::to_string(numbers) + " numbers for each of " +
+                            std::to_string(rows) + (predicts_words() ? " words" : " examples"));
+    }
+    return answer.reshape({rows, numbers}).to(torch::kFloat32);
   }
 
   struct Judged {
     torch::Tensor losses;   ///< of each target, not weighted; 0 where there is none
-    torch::Tensor answers;  ///< of each target: a class, or a number
-    torch::Tensor scores;   ///< with two classes, by how much the second is the more likely
+    torch::Tensor answers;  ///< of each target: a class, a number, or whether yes
+    torch::Tensor scores;   ///< with two answers, by how much the second is the more likely
   };
   Judged judge(const Batch& some) {
     const auto wanted = some.targets.flatten();
-    const auto outputs = net->forward(some.inputs).flatten(0, -2);
+    const auto outputs = forward(some, false);
     Judged judged;
     judged.losses = losses_of(outputs, wanted).view_as(some.targets);
+    if (is_multi_label()) {
+      judged.answers = outputs.gt(0).to(torch::kInt64);
+      judged.scores = outputs.flatten();
+      return judged;
+    }
     judged.answers = (is_number() ? outputs.select(1, 0) : outputs.argmax(1)).view_as(some.targets);
     if (outputs.size(1) == 2) judged.scores = outputs.select(1, 1) - outputs.select(1, 0);
     return judged;
   }
 
   bool is_number() const { return model::is_regression(task); }
+  bool is_multi_label() const { return model::is_multi_label(task); }
 
   /// What training makes small, of each target and not weighted.
   torch::Tensor losses_of(const torch::Tensor& outputs, const torch::Tensor& wanted) {
     namespace F = nn::functional;
+    if (is_multi_label()) {
+      const auto truth = wanted.clamp_min(0).to(torch::kFloat32);
+      const auto losses = F::binary_cross_entropy_with_logits(
+          outputs.flatten(), truth,
+          F::BinaryCrossEntropyWithLogitsFuncOptions().reduction(torch::kNone));
+      return losses * wanted.ge(0);
+    }
     if (!is_number()) {
       return F::cross_entropy(outputs, wanted,
                               F::CrossEntropyFuncOptions().reduction(torch::kNone));
@@ -241,8 +310,9 @@ struct Network::Impl {
 
   /// The mean loss of a batch, as training sees it.
   torch::Tensor loss_of(const Batch& some) {
-    const auto outputs = net->forward(some.inputs).flatten(0, -2);
+    const auto outputs = forward(some, true);
     const auto wanted = some.targets.flatten();
+    if (is_multi_label()) return losses_of(outputs, wanted).sum() / wanted.ge(0).sum();
     if (!is_number() && !class_weights.defined()) {
       return nn::functional::cross_entropy(outputs, wanted);
     }
@@ -263,7 +333,7 @@ struct Network::Impl {
   Outcome judge(Part part, std::int64_t first, std::int64_t end) {
     // Bounds the memory for activations: of a sentence, above all an output a word of the
     // vocabulary.
-    const std::int64_t at_once = is_text() ? 64 : 512;
+    const std::int64_t at_once = predicts_words() ? 64 : 512;
     const torch::NoGradGuard no_grad;
     std::vector<torch::Tensor> losses, targets, answers, scores, wanted, correct;
     for (std::int64_t from = first; from < end; from += at_once, after_batch()) {
@@ -302,13 +372,11 @@ struct Network::Impl {
   /// Which answers are right.
   torch::Tensor right(const torch::Tensor& answers, const torch::Tensor& wanted) {
     if (is_number()) return torch::zeros_like(wanted, torch::kBool);
-    const auto equal = answers.eq(wanted);
-    // To say that some unknown word follows is no prediction.
-    return is_text() ? equal.logical_and(wanted.ne(data::Vocabulary::kUnknown)) : equal;
+    return answers.eq(wanted);
   }
 
   void add_metrics(pipe::Evaluation& evaluation, const Outcome& outcome) {
-    if (is_text()) {
+    if (predicts_words()) {
       const auto targets = outcome.targets.sum().item<double>();
       evaluation.metrics = {{"accuracy", outcome.correct.sum().item<double>() / targets},
                             {"perplexity", std::exp(evaluation.loss)}};
@@ -320,6 +388,10 @@ struct Network::Impl {
       };
       evaluation.metrics =
           model::number_metrics(in_its_unit(outcome.wanted), in_its_unit(outcome.all.answers));
+    } else if (is_multi_label()) {
+      evaluation.metrics = model::multi_label_metrics(values<std::int64_t>(outcome.wanted),
+                                                      values<float>(outcome.all.scores),
+                                                      model::outputs(task));
     } else {
       const auto truth = values<std::int64_t>(outcome.wanted);
       const auto said = values<std::int64_t>(outcome.all.answers);
@@ -349,10 +421,10 @@ struct Network::Impl {
     const auto count = static_cast<std::size_t>(targets.size(0));
     const auto sampled = data::sample(count, count, random);
     std::vector<std::int64_t> indices(sampled.begin(), sampled.end());
-    if (!is_text()) return indices;
+    if (!predicts_words()) return indices;
     constexpr std::size_t kSortedTogether = 16;  // batches
-    const auto lengths = targets.ge(0).sum(1).to(torch::kCPU).contiguous();
-    const std::int64_t* const length = lengths.data_ptr<std::int64_t>();
+    const auto all = lengths(targets).to(torch::kCPU).contiguous();
+    const std::int64_t* const length = all.data_ptr<std::int64_t>();
     for (std::size_t from = 0; from < count;) {
       const auto size = std::min(kSortedTogether * task.batch, count - from);
       std::ranges::stable_sort(std::span(indices).subspan(from, size), {},
@@ -362,12 +434,16 @@ struct Network::Impl {
     return indices;
   }
 
-  /// The parameters of these layers, in schema order.
+  bool is_in(pipe::Layers layers, std::string_view tensor) const {
+    if (layers == pipe::Layers::all) return true;
+    return tensor.starts_with(last_layer) == (layers == pipe::Layers::last);
+  }
+  /// The parameters of these layers that are trained, in schema order.
   std::vector<torch::Tensor> parameters_of(pipe::Layers layers) {
-    auto named = net->named_parameters();
     std::vector<torch::Tensor> some;
-    for (const auto& [name, shape] : schema.tensors) {
-      if (is_in(layers, name)) some.push_back(named[name]);
+    for (std::size_t i = 0; i < named.size(); ++i) {
+      const bool trained = named[i].parameter && tensors[i].role != model::Role::frozen;
+      if (trained && is_in(layers, named[i].name)) some.push_back(named[i].tensor);
     }
     return some;
   }
@@ -391,6 +467,7 @@ struct Network::Impl {
   static void add(const Pull& pull, const std::vector<torch::Tensor>& parameters) {
     const torch::NoGradGuard no_grad;
     for (std::size_t i = 0; i < pull.towards.size(); ++i) {
+      if (!parameters[i].grad().defined()) continue;
       parameters[i].mutable_grad().add_(parameters[i] - pull.towards[i], pull.strength);
     }
   }
@@ -400,9 +477,11 @@ struct Network::Impl {
     auto indices = order(random);
     const double wanted = std::ceil(share * static_cast<double>(indices.size()));
     indices.resize(std::min(indices.size(), static_cast<std::size_t>(std::max(wanted, 1.0))));
+    torch::manual_seed(static_cast<std::uint64_t>(random()));  // of what drops out
     double sum = 0;
     for (std::size_t from = 0; from < indices.size(); from += task.batch) {
       const auto size = std::min<std::size_t>(task.batch, indices.size() - from);
+      if (size == 1 && has_buffers() && from > 0) break;  // no batch to normalise
       const auto some =
           batch(Part::train,
                 torch::tensor(c10::ArrayRef<std::int64_t>(indices.data() + from, size)).to(device));
@@ -429,15 +508,18 @@ struct Network::Impl {
   };
   /// One example at a time: LibTorch has no gradients of each example of a batch.
   Gradients clipped_gradients(const std::vector<std::int64_t>& examples, double clip) {
-    const auto parameters = net->parameters();
+    const auto parameters = parameters_of(pipe::Layers::all);
     Gradients gradients;
     for (const auto& parameter : parameters) {
       gradients.sum.push_back(torch::zeros_like(parameter));
     }
     for (const std::int64_t example : examples) {
       const auto loss = loss_of(batch(Part::train, torch::tensor({example}).to(device)));
-      const auto own = torch::autograd::grad({loss}, parameters);
+      auto own = torch::autograd::grad({loss}, parameters, {}, {}, false, true);
       double squares = 0;
+      for (std::size_t i = 0; i < own.size(); ++i) {
+        if (!own[i].defined()) own[i] = torch::zeros_like(parameters[i]);
+      }
       for (const auto& part : own) {
         squares += part.to(torch::kFloat64).square().sum().item<double>();
       }
@@ -452,7 +534,7 @@ struct Network::Impl {
 
   /// As many private steps as one pass has; returns the mean loss on the way.
   double private_epoch(torch::optim::SGD& sgd, const Noise& noise, const Pull& pull) {
-    const auto parameters = net->parameters();
+    const auto parameters = parameters_of(pipe::Layers::all);
     const double expected = sampling() * static_cast<double>(train_examples());
     double sum = 0;
     std::size_t seen = 0;
@@ -486,11 +568,20 @@ struct Network::Impl {
   }
 
   bool is_text() const { return model::data_kind(task) == model::DataKind::text; }
+  bool predicts_words() const { return model::predicts_words(task); }
 
   model::Task task;
   torch::Device device;
-  nn::Sequential net;
+  bool has_buffers() const {
+    return !std::ranges::all_of(tensors, &model::Tensor::parameter);
+  }
+
+  std::unique_ptr<Module> net;
+  std::vector<Module::Named> named;    ///< its tensors, in schema order
+  std::vector<model::Tensor> tensors;  ///< the same, with their roles
   model::Schema schema;
+  Params given;            ///< what a model of one's own came with
+  std::string last_layer;  ///< what the names of its tensors begin with
   torch::Tensor class_weights;   ///< their mean is 1; undefined: all weigh the same
   std::array<Tensors, 4> parts;  // by Part
   std::function<void()> after_batch = [] {};
@@ -531,6 +622,8 @@ Network::Network(Network&&) noexcept = default;
 Network& Network::operator=(Network&&) noexcept = default;
 
 const model::Schema& Network::schema() const { return impl_->schema; }
+const std::vector<model::Tensor>& Network::tensors() const { return impl_->tensors; }
+Params Network::own_values() const { return impl_->given; }
 
 std::uint64_t Network::examples(Part part) const {
   return static_cast<std::uint64_t>(impl_->parts[static_cast<std::size_t>(part)].targets.size(0));
@@ -605,10 +698,9 @@ Network::Training Network::train(const Params& start, const Plan& plan,
 
 std::vector<bool> Network::are_in(pipe::Layers layers) const {
   std::vector<bool> all;
-  for (const auto& [name, shape] : impl_->schema.tensors) {
-    const auto values = std::accumulate(shape.begin(), shape.end(), std::uint64_t{1},
-                                        std::multiplies<std::uint64_t>());
-    all.insert(all.end(), values, is_in(layers, name));
+  for (const Module::Named& each : impl_->named) {
+    all.insert(all.end(), static_cast<std::size_t>(each.tensor.numel()),
+               impl_->is_in(layers, each.name));
   }
   return all;
 }
@@ -622,12 +714,11 @@ Network::Slope Network::slope(const Params& params, std::uint64_t seed, std::uin
     count = std::min<std::uint64_t>(count, indices.size() - first);
     if (count == 0) return Slope{0, 0, Params(params.size())};
     const auto chosen = c10::ArrayRef<std::int64_t>(indices).slice(first, count);
-    impl_->net->zero_grad();
+    impl_->forget_gradients();
     const auto loss =
         impl_->loss_of(impl_->batch(Part::train, torch::tensor(chosen).to(impl_->device)));
     loss.backward();
-    return Slope{loss.item<double>(), count,
-                 impl_->flat([](const torch::Tensor& parameter) { return parameter.grad(); })};
+    return Slope{loss.item<double>(), count, impl_->gradient()};
   });
 }
 
@@ -659,11 +750,11 @@ Params Network::clipped_gradients(const Params& params, const std::vector<std::i
   return guarded([&] {
     impl_->set(params);
     const auto gradients = impl_->clipped_gradients(examples, clip);
-    const auto parameters = impl_->net->parameters();
+    const auto parameters = impl_->parameters_of(pipe::Layers::all);
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       parameters[i].mutable_grad() = gradients.sum[i];
     }
-    return impl_->flat([](const torch::Tensor& parameter) { return parameter.grad(); });
+    return impl_->gradient();
   });
 }
 

@@ -9,6 +9,7 @@
 #include <torch/nn/modules/rnn.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <tuple>
 
@@ -63,6 +64,40 @@ struct StatesImpl : nn::GRUImpl {
 };
 TORCH_MODULE(States);
 
+/// Examples of (length, channels) as convolutions take them: (channels, length).
+struct ChannelsFirstImpl : nn::Module {
+  torch::Tensor forward(const torch::Tensor& x) { return x.transpose(1, 2).contiguous(); }
+};
+TORCH_MODULE(ChannelsFirst);
+
+/// The mean of the words of each text; below zero there is none.
+struct MeanOfWordsImpl : nn::Module {
+  MeanOfWordsImpl(std::int64_t words, std::int64_t size)
+      : embedding(register_module("embedding", nn::Embedding(words, size))) {}
+
+  torch::Tensor forward(const torch::Tensor& texts) {
+    const auto words = texts.to(torch::kInt64);
+    const auto there = words.ge(0).unsqueeze(2).to(torch::kFloat32);
+    const auto sums = (embedding(words.clamp_min(0)) * there).sum(1);
+    return sums / there.sum(1).clamp_min(1);
+  }
+
+  nn::Embedding embedding;
+};
+TORCH_MODULE(MeanOfWords);
+
+/// Linear layers with ReLU, and the output.
+void add_linear(nn::Sequential& net, std::int64_t inputs, std::span<const unsigned> sizes,
+                std::int64_t outputs) {
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    const std::int64_t size = sizes[i];
+    net->push_back("linear" + std::to_string(i + 1), nn::Linear(inputs, size));
+    net->push_back("relu" + std::to_string(i + 1), nn::ReLU());
+    inputs = size;
+  }
+  net->push_back("output", nn::Linear(inputs, outputs));
+}
+
 nn::Sequential perceptron(const model::Task& task) {
   nn::Sequential net;
   std::int64_t inputs = 1;
@@ -75,13 +110,7 @@ nn::Sequential perceptron(const model::Task& task) {
     for (const unsigned side : task.input) inputs *= side;
   }
   net->push_back("flatten", nn::Flatten());
-  for (std::size_t i = 0; i < task.sizes.size(); ++i) {
-    const std::int64_t size = task.sizes[i];
-    net->push_back("linear" + std::to_string(i + 1), nn::Linear(inputs, size));
-    net->push_back("relu" + std::to_string(i + 1), nn::ReLU());
-    inputs = size;
-  }
-  net->push_back("output", nn::Linear(inputs, model::outputs(task)));
+  add_linear(net, inputs, task.sizes, model::outputs(task));
   return net;
 }
 
@@ -104,6 +133,37 @@ nn::Sequential convolutional(const model::Task& task) {
   }
   net->push_back("flatten", nn::Flatten());
   net->push_back("output", nn::Linear(channels * height * width, model::outputs(task)));
+  return net;
+}
+
+nn::Sequential convolutional_1d(const model::Task& task) {
+  constexpr std::int64_t kSteps = 5;
+  nn::Sequential net;
+  std::int64_t length = task.input[0];
+  std::int64_t channels = task.input[1];
+  net->push_back("channels_first", ChannelsFirst());
+  for (std::size_t i = 0; i < task.sizes.size(); ++i) {
+    const std::int64_t size = task.sizes[i];
+    const std::string number = std::to_string(i + 1);
+    net->push_back("conv" + number,
+                   nn::Conv1d(nn::Conv1dOptions(channels, size, kSteps).padding(kSteps / 2)));
+    net->push_back("relu" + number, nn::ReLU());
+    if (length >= 2) {
+      net->push_back("pool" + number, nn::MaxPool1d(2));
+      length /= 2;
+    }
+    channels = size;
+  }
+  net->push_back("flatten", nn::Flatten());
+  net->push_back("output", nn::Linear(channels * length, model::outputs(task)));
+  return net;
+}
+
+nn::Sequential text_classifier(const model::Task& task) {
+  nn::Sequential net;
+  const std::int64_t size = task.sizes[0];
+  net->push_back("words", MeanOfWords(task.words, size));
+  add_linear(net, size, std::span(task.sizes).subspan(1), model::outputs(task));
   return net;
 }
 
@@ -140,6 +200,8 @@ nn::Sequential recurrent(const model::Task& task) {
 nn::Sequential build_network(const model::Task& task) {
   if (task.model == "gru-lm") return recurrent(task);
   if (task.model == "resnet") return residual(task);
+  if (task.model == "cnn1d") return convolutional_1d(task);
+  if (task.model == "text-classifier") return text_classifier(task);
   if (task.model == "cnn") return convolutional(task);
   return perceptron(task);
 }

@@ -48,6 +48,21 @@ BOOST_AUTO_TEST_CASE(metrics_are_those_of_scikit_learn) {
   BOOST_TEST(numbers.at("r2") == 0.9486081370449679, tolerance(kExact));
 }
 
+BOOST_AUTO_TEST_CASE(several_targets_are_judged_one_by_one) {
+  // Two targets of five examples, of which one is not known; the first is told apart but for one pair.
+  constexpr std::array<std::int64_t, 10> truth{0, 1, 0, 1, 1, 0, 1, -100, 0, 1};
+  constexpr std::array<float, 10> scores{-2, 3, 1, 3, 2, -1, 0.5F, 9, -1, -4};
+  const Metrics metrics = multi_label_metrics(truth, scores, 2);
+  BOOST_TEST(metrics.at("accuracy") == 7.0 / 9, tolerance(kExact));
+  BOOST_TEST(metrics.at("macro_f1") == (4.0 / 5 + 4.0 / 5) / 2, tolerance(kExact));
+  BOOST_TEST(metrics.at("auroc") == (5.0 / 6 + 2.0 / 3) / 2, tolerance(kExact));
+  constexpr std::array<std::int64_t, 4> always{1, 0, 1, 0};
+  constexpr std::array<float, 4> said{1, -1, 1, -1};
+  const Metrics plain = multi_label_metrics(always, said, 2);
+  BOOST_TEST(!plain.contains("auroc"));
+  BOOST_TEST(plain.at("macro_f1") == 1.0, tolerance(kExact));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_defined_on_these_examples_is_left_out) {
   BOOST_TEST(class_metrics({}, {}, 3).empty());
   constexpr std::array<std::int64_t, 2> one_class{1, 1};

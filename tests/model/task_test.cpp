@@ -1,5 +1,7 @@
 #include "model/task.hpp"
 
+#include "model/score.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
@@ -189,7 +191,7 @@ BOOST_AUTO_TEST_CASE(a_problem_of_text_or_a_table_names_its_field) {
   const std::vector<std::pair<std::string, Change>> bad_table = {
       {"column must be left out", [](Task& t) { t.model = "cnn"; }},
       {"column must have one with target", [](Task& t) { t.columns.pop_back(); }},
-      {"column must have at most one with target",
+      {"column must have one with target",
        [](Task& t) {
          t.columns.push_back(t.columns.back());
          t.columns.back().name = "dead";
@@ -214,6 +216,48 @@ BOOST_AUTO_TEST_CASE(a_problem_of_text_or_a_table_names_its_field) {
   for (const auto& [start, change] : bad_table) {
     BOOST_TEST(problem_after(hearts(), change).starts_with(start));
   }
+}
+
+BOOST_AUTO_TEST_CASE(several_yes_no_columns_may_be_predicted) {
+  Task task = hearts();
+  task.columns.back() = {.name = "dead", .kind = Column::Kind::yes_no, .target = true};
+  task.columns.push_back({.name = "ill", .kind = Column::Kind::yes_no, .target = true});
+  task.classes = 2;
+  BOOST_REQUIRE(!problem(task));
+  BOOST_TEST(is_multi_label(task));
+  BOOST_TEST(!is_regression(task));
+  BOOST_TEST(outputs(task) == 2U);
+  BOOST_TEST(class_name(task, 1) == "ill");
+  BOOST_TEST(metric_of(task) == "auroc");
+  BOOST_TEST(canonical_text(task).find("loss=binary-cross-entropy\n") != std::string::npos);
+  BOOST_TEST(score(task, std::log(2.0)) == kith::model::score(std::log(2.0), 2));
+  task.columns.push_back({.name = "old", .kind = Column::Kind::yes_no, .target = true});
+  BOOST_TEST(problem(task).value() == "classes must be 3, as follows from what is predicted");
+  task.classes = 3;
+  BOOST_TEST(largest_score(task) == worst_score(2));  // each is a choice of two
+  task.class_weights = {1, 1, 1};
+  BOOST_TEST(problem(task).value().starts_with("class_weights must be left out"));
+  task.class_weights.clear();
+  task.loss = "cross-entropy";
+  BOOST_TEST(problem(task).value().starts_with("loss must be left out"));
+}
+
+BOOST_AUTO_TEST_CASE(a_text_classifier_names_its_classes_and_has_words) {
+  Task task = next_word();
+  task.model = "text-classifier";
+  task.classes = 2;
+  task.words = 1002;
+  BOOST_TEST(problem(task).value().starts_with("labels must name"));
+  task.labels = {"bad", "good"};
+  BOOST_REQUIRE(!problem(task));
+  BOOST_TEST(!predicts_words(task));
+  BOOST_TEST(metric_of(task) == "accuracy");
+  BOOST_TEST(canonical_text(task).find("label_00001=good\n") != std::string::npos);
+  task.words = 0;
+  BOOST_TEST(problem(task).value().starts_with("vocabulary must have"));
+  task.words = 1002;
+  task.loss = "binary-cross-entropy";
+  BOOST_TEST(problem(task).value().starts_with("loss must be \"cross-entropy\""));
 }
 
 BOOST_AUTO_TEST_CASE(a_number_may_be_predicted_and_is_one_output) {

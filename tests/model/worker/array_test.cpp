@@ -326,6 +326,41 @@ BOOST_AUTO_TEST_CASE(numbers_may_be_predicted_from_arrays_and_groups_come_along)
   BOOST_TEST(read.noticed.files.at(0).format == "float32, as they are");
 }
 
+BOOST_AUTO_TEST_CASE(several_yes_or_no_answers_are_a_row_of_them) {
+  const Files files;
+  std::string inputs;
+  for (int i = 0; i < 40; ++i) inputs += bytes_of(static_cast<float>(i), 1.F);
+  const auto answers = [](float odd) {
+    std::string all;
+    for (int i = 0; i < 40; ++i) {
+      all += bytes_of(static_cast<float>(i % 2), i == 7 ? odd : 1.F, 0.F);
+    }
+    return all;
+  };
+  const auto named = [&](const char* name, float odd) {
+    return files.write(name, npy("<f4", "(40, 3)", answers(odd)));
+  };
+  const auto x = files.write("x.npy", npy("<f4", "(40, 2)", inputs));
+  model::Task task = task_of({2}, 3);
+  task.loss = "binary-cross-entropy";
+  model::DataFiles given;
+  given.train = {x, named("y.npy", std::nanf(""))};
+  given.min_validation = 1;
+  const Dataset read = read_dataset(given, task, 10);
+  BOOST_TEST(read.train.width == 3U);
+  BOOST_TEST(read.train.count() + read.validation.count() == 40U);
+  for (std::size_t i = 0; i < read.train.count(); ++i) {
+    const int which = static_cast<int>(read.train.inputs[2 * i]);
+    BOOST_TEST(read.train.targets[3 * i] == which % 2);
+    BOOST_TEST(read.train.targets[3 * i + 1] == (which == 7 ? Samples::kNoTarget : 1));
+  }
+  BOOST_TEST(contains(complaint({x, named("two.npy", 2)}, task), "neither 0 nor 1, in example 7"));
+  task.classes = 2;
+  BOOST_TEST(contains(complaint({x, named("y.npy", 1)}, task), "wants 2 yes-or-no answers"));
+  task.loss.clear();
+  BOOST_TEST(contains(complaint({x, named("y.npy", 1)}, task), "one answer for each example"));
+}
+
 BOOST_AUTO_TEST_CASE(windows_of_a_sensor_as_they_lie_there) {
   const char* const named = std::getenv("KITH_DATA");
   const std::filesystem::path file =
@@ -336,7 +371,10 @@ BOOST_AUTO_TEST_CASE(windows_of_a_sensor_as_they_lie_there) {
   }
   model::DataFiles given;
   given.train = {file};
-  const Dataset read = read_dataset(given, task_of({50, 6}, 5), 10);
+  model::Task task = task_of({50, 6}, 5);
+  task.model = "cnn1d", task.sizes = {8};
+  BOOST_TEST(!model::problem(task).has_value());
+  const Dataset read = read_dataset(given, task, 10);
   BOOST_TEST(read.train.count() + read.validation.count() == 193U);
   BOOST_TEST(read.train.inputs.size() == read.train.count() * 300);
   BOOST_TEST(read.noticed.files.at(0).format == "float16, as they are");

@@ -122,6 +122,76 @@ BOOST_AUTO_TEST_CASE(class_weights_find_more_of_the_rare_class) {
   BOOST_TEST(plain.metric("auroc") > 0.8);
 }
 
+/// Three questions to each example, of which the last is rarely yes and sometimes not answered.
+Samples questions(const std::string& name) {
+  Samples samples = inputs(name);
+  samples.width = 3;
+  for (std::size_t i = 0; i < kExamples; ++i) {
+    const float* const x = &samples.inputs[i * kFeatures];
+    samples.targets.push_back(x[0] > 0);
+    samples.targets.push_back(x[1] + x[2] > 0);
+    samples.targets.push_back(i % 7 == 0 ? Samples::kNoTarget : x[3] > 1.2F);
+  }
+  return samples;
+}
+
+BOOST_AUTO_TEST_CASE(several_questions_are_learnt_at_once) {
+  model::Task task = perceptron();
+  task.classes = 3;
+  task.loss = "binary-cross-entropy";
+  BOOST_TEST(!model::problem(task).has_value());
+  BOOST_TEST(model::metric_of(task) == "auroc");
+  const auto data = dataset(questions);
+  const auto judged = learn(task, data, 30);
+  BOOST_TEST(judged.examples == kExamples);
+  BOOST_TEST(judged.metric("auroc") > 0.95);
+  BOOST_TEST(judged.metric("macro_f1") > 0.8);
+  BOOST_TEST(judged.metric("accuracy") > 0.9);
+  BOOST_TEST(judged.loss < 0.25);  // ln(2) = 0.69
+  BOOST_TEST(judged.confusion.empty());
+  Network network(task, data, test::test_device(), 1);
+  const Params start = initial_model(network.schema(), 0.1, 1);
+  const auto losses = network.losses(start, Part::test);
+  BOOST_REQUIRE(losses.size() == kExamples);
+  // What is not known does not count: no example is worse than a toss by much.
+  for (const float loss : losses) BOOST_TEST(std::abs(loss - 0.69F) < 0.5F);
+  const auto outcomes = network.outcomes(start, Part::test);
+  for (const float share : outcomes.correct) BOOST_TEST((share >= 0 && share <= 1));
+  for (std::size_t i = 0; i < kExamples; ++i) {
+    BOOST_TEST(model::score(task, static_cast<double>(losses[i])) <= model::largest_score(task));
+  }
+}
+
+/// Windows of one channel in which a spike stands early or late, by their class, and another of noise.
+Samples windows(const std::string& name) {
+  constexpr std::size_t kLength = 24;
+  crypto::RandomStream random(crypto::hash(as_byte_view(name)));
+  Samples samples;
+  samples.shape = {kLength, 2};
+  samples.inputs.resize(kExamples * kLength * 2);
+  add_noise(samples.inputs, 0.3, random);
+  for (std::size_t i = 0; i < kExamples; ++i) {
+    const std::size_t at = 2 + (i * 7) % 8 + (i % 2) * 12;
+    for (std::size_t k = 0; k < 3; ++k) samples.inputs[(i * kLength + at + k) * 2] += 2;
+    samples.targets.push_back(static_cast<std::int64_t>(i % 2));
+  }
+  return samples;
+}
+
+BOOST_AUTO_TEST_CASE(a_convolution_along_time_finds_where_something_is) {
+  model::Task task = perceptron();
+  task.model = "cnn1d";
+  task.sizes = {8, 8};
+  task.input = {24, 2};
+  task.classes = 2;
+  BOOST_TEST(!model::problem(task).has_value());
+  BOOST_TEST(learn(task, dataset(windows), 10).metric("accuracy") > 0.95);
+  for (const std::vector<unsigned>& input : {std::vector<unsigned>{1, 24, 2}, std::vector<unsigned>{24}}) {
+    task.input = input;
+    BOOST_TEST(model::problem(task).value().starts_with("input must be the length"));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(weights_of_scored_examples_are_those_of_their_classes) {
   model::Task task = perceptron();
   task.classes = 2;

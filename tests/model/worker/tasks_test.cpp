@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_recurrent_network_learns_the_next_word,
   const Cut cut(PartitionKind::language, "nordic", 600);
   const Learnt learnt = learn(cut.made.task, cut.files(0), 4);
   BOOST_TEST(learnt.opened.classes == 502U);
-  BOOST_TEST(learnt.opened.train + learnt.opened.validation == 600U);
+  BOOST_TEST(learnt.opened.train + learnt.opened.validation >= 600U);  // long ones are divided
   BOOST_TEST(learnt.before.loss > 5);  // ln(502) = 6.2
   BOOST_TEST(learnt.after.loss < 0.75 * learnt.before.loss);
   BOOST_TEST(learnt.after.metric("accuracy") > 0.05);
@@ -164,9 +164,9 @@ BOOST_AUTO_TEST_CASE(a_perceptron_learns_a_table_with_missing_values,
 BOOST_AUTO_TEST_CASE(a_grammar_is_learnt_but_no_unknown_word_is_ever_right) {
   const Sentences text;
   const Learnt learnt = learn(text.task, text.files("the cat purrs\na dog , which barks !\n"), 40);
-  // 11 words and ends are to be predicted; how a sentence begins is a toss, and '!' is unknown.
-  BOOST_TEST(learnt.after.metric("accuracy") >= 8.5 / 11);
-  BOOST_TEST(learnt.after.metric("accuracy") <= 9.5 / 11);
+  // 10 words and ends are to be predicted, '!' is unknown; how a sentence begins is a toss.
+  BOOST_TEST(learnt.after.metric("accuracy") >= 7.5 / 10);
+  BOOST_TEST(learnt.after.metric("accuracy") <= 9.5 / 10);
   BOOST_TEST(learnt.after.examples == 2U);
   BOOST_TEST(learnt.after.loss < 0.4);
 }
@@ -177,17 +177,98 @@ BOOST_AUTO_TEST_CASE(the_loss_of_a_text_is_the_mean_over_its_words_whatever_they
     return learn(text.task, text.files(test), 1).after.loss;
   };
   const double one = loss("the cat\n");                      // 3 to be predicted, with the end
-  const double other = loss("a dog , which barks a lot\n");  // 8
+  const double other = loss("a dog , which barks a lot\n");  // 7, since "lot" is unknown
   BOOST_TEST(std::abs(one - other) > 0.01);
-  BOOST_TEST(std::abs(loss("the cat\na dog , which barks a lot\n") - (3 * one + 8 * other) / 11) <
+  BOOST_TEST(std::abs(loss("the cat\na dog , which barks a lot\n") - (3 * one + 7 * other) / 10) <
              1e-6);
+}
+
+BOOST_AUTO_TEST_CASE(a_text_of_unknown_words_is_no_good_text) {
+  Sentences text;
+  std::string mixed;
+  for (int i = 0; i < 60; ++i) mixed += "the " + std::string(static_cast<std::size_t>(i) % 3 + 1, 'x') + " yy zz the\n";
+  data::write_file(text.folder / "train", as_byte_view(mixed));
+  const Learnt learnt = learn(text.task, text.files("xx cat dog zz\n"), 20);
+  // Only "the" was seen: it knows nothing of the others.
+  BOOST_TEST(learnt.after.metric("perplexity") > 10);
+  BOOST_REQUIRE(learnt.opened.remarks.size() == 1U);
+  BOOST_TEST(learnt.opened.remarks[0] ==
+             "180 of 300 words are not in the vocabulary; kith data check has more");
+}
+
+BOOST_AUTO_TEST_CASE(texts_are_told_apart) {
+  Sentences text;
+  text.task.model = "text-classifier";
+  text.task.labels = {"cats", "dogs"};
+  text.task.words = text.task.classes;
+  text.task.classes = 2;
+  std::string train = "text,label\n", test = train;
+  for (int i = 0; i < 80; ++i) {
+    const bool cat = i % 2 == 0;
+    const std::string noise = std::string(static_cast<std::size_t>(i) % 5 + 1, 'z') + " the a ";
+    train += noise + (cat ? "cat purrs,cats\n" : "dog barks,dogs\n");
+    test += noise + (cat ? "purrs,cats\n" : "barks,dogs\n");
+  }
+  data::write_file(text.folder / "train.csv", as_byte_view(train));
+  data::write_file(text.folder / "test.csv", as_byte_view(test));
+  const pipe::DataFiles files{{text.folder / "train.csv"}, {text.folder / "test.csv"}};
+  const Learnt learnt = learn(text.task, files, 20);
+  BOOST_TEST(learnt.after.metric("accuracy") > 0.95);
+  BOOST_TEST(learnt.after.examples == 80U);
+  BOOST_TEST((learn(text.task, files, 20).partial == learnt.partial));
+}
+
+BOOST_AUTO_TEST_CASE(a_wearers_windows_are_learnt_by_a_convolution_along_time,
+                     *utf::precondition(Needs{"har"})) {
+  model::Task task;
+  task.name = "steps";
+  task.model = "cnn1d";
+  task.sizes = {16, 16};
+  task.input = {50, 6};
+  task.classes = 5;
+  task.learning_rate = 0.02;
+  pipe::DataFiles files{{data_folder() / "har" / "s02_sp.npz"}, {}};
+  files.split = model::SplitBy::time;  // neighbours overlap
+  const TemporaryDirectory state;
+  WorkerProcess worker;
+  worker.ask(question(task, files, state.path()));
+  worker.ask(pipe::Train{1, 20, false});
+  const auto judged = worker.ask(pipe::Evaluate{ModelName::partial, Split::validation});
+  BOOST_TEST(judged.metric("accuracy") > 0.6);  // the most frequent activity: under a half
+  BOOST_TEST(judged.metric("macro_f1") > 0.4);
+}
+
+BOOST_AUTO_TEST_CASE(several_columns_are_answered_at_once) {
+  const TemporaryDirectory folder;
+  model::Task task;
+  task.name = "signs";
+  using Kind = model::Column::Kind;
+  task.columns = {{.name = "x", .kind = Kind::number, .low = 0, .high = 99},
+                  {.name = "high", .kind = Kind::yes_no, .target = true},
+                  {.name = "odd", .kind = Kind::yes_no, .target = true}};
+  task.classes = 2;
+  task.sizes = {16};
+  std::string rows = "x,odd,high\n";
+  for (int i = 0; i < 100; ++i) {
+    rows += std::to_string(i) + (i % 10 == 0 ? ",," : i < 30 ? ",yes," : ",no,") +
+            (i == 50 ? "" : i > 49 ? "yes" : "no") + "\n";
+  }
+  data::write_file(folder / "train.csv", as_byte_view(rows));
+  const pipe::DataFiles files{{folder / "train.csv"}, {folder / "train.csv"}};
+  const Learnt learnt = learn(task, files, 60);
+  BOOST_TEST(learnt.opened.train + learnt.opened.validation == 99U);  // of one neither is known
+  BOOST_TEST(learnt.after.metric("auroc") > 0.95);
+  task.classes = 3;
+  BOOST_TEST(contains(complaint(task, files, FailureKind::config), "classes must be 2"));
+  task.columns[2] = {.name = "odd", .kind = Kind::number, .target = true, .low = 0, .high = 1};
+  BOOST_TEST(contains(complaint(task, files, FailureKind::config), "or several that are all yes-no"));
 }
 
 BOOST_AUTO_TEST_CASE(text_that_does_not_fit_is_explained) {
   const Sentences text;
   pipe::DataFiles files = text.files("the cat\n");
-  data::write_file(text.folder / "test", as_byte_view("good\nsm\xf8r\n"));
-  BOOST_TEST(contains(complaint(text.task, files), "test: line 2 is not UTF-8"));
+  data::write_file(text.folder / "test", as_byte_view("good\nsm\xf8r\n"));  // not UTF-8, and read
+  BOOST_TEST(contains(complaint(text.task, files), "test has no word that is in"));
   data::write_file(text.folder / "test", as_byte_view("\n \n"));
   BOOST_TEST(contains(complaint(text.task, files), "test holds no sentence"));
   data::write_file(text.folder / "train", as_byte_view("the cat\nthe dog\n"));
