@@ -133,6 +133,10 @@ std::vector<std::string> ControlServer::addresses() const { return state_->addre
 
 void ControlServer::set_gate(Gate gate) {
   state_->gate = std::make_shared<const Gate>(std::move(gate));
+  // Who was let in by the former one asks again.
+  error_code ignored;
+  for (const auto& listener : state_->listeners) listener->end();
+  for (const auto& client : state_->clients) client->close(ignored);
 }
 
 namespace {

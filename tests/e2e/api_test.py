@@ -9,10 +9,13 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
+import urllib.parse
+import urllib.request
 
 from dashboard_test import free_port
-from testnet import QUICK, Testnet, Verbs, main
+from testnet import QUICK, Testnet, Verbs, end_with_parent, main
 
 DESCRIPTION = pathlib.Path(__file__).parents[2] / "docs" / "openapi.json"
 DOCS = DESCRIPTION.parent
@@ -36,7 +39,7 @@ class Api(Verbs):
             self.assertEqual((node.directory / "api.tokens").stat().st_mode & 0o777, 0o600)
             for check in (self.description_holds, self.strangers_get_nothing, self.tokens_do_what_they_say, self.connection_is_kept,
                           self.hostile_requests_harm_nobody, self.silent_crowd_keeps_nobody_out, self.deaf_listener_costs_nothing,
-                          self.prometheus_understands_the_numbers):  # fmt: skip
+                          self.prometheus_understands_the_numbers, self.prometheus_scrapes_it):  # fmt: skip
                 with self.subTest(check.__name__):
                     check(node)
             before = node.finished()
@@ -86,7 +89,7 @@ class Api(Verbs):
         self.assertEqual(self.request("POST", "/v1/stop", token="admin", Origin="http://evil.example")[0], 401)
         self.assertEqual(self.request("POST", "/v1/stop", token="admin", Sec_Fetch_Site="cross-site")[0], 401)
         # A form needs no token at the unix socket, which ssh may have forwarded to a browser's machine.
-        form = f"POST /v1/stop HTTP/1.1\r\nHost: localhost:7780\r\nOrigin: https://evil.example\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n"
+        form = "POST /v1/stop HTTP/1.1\r\nHost: localhost:7780\r\nOrigin: https://evil.example\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n"
         self.assertIn(b"401", self.raw(node, form.encode())[:20])
         self.assertIn(b"421", self.raw(node, b"GET /v1/status HTTP/1.1\r\nHost: rebound.example:7780\r\n\r\n")[:20])
         status, page = self.request("GET", "/", token=None)
@@ -113,6 +116,9 @@ class Api(Verbs):
         self.assertEqual(self.request("POST", "/v1/allow", token="admin", body=json.dumps({"who": peer}))[0], 200)
         # Another token, without a restart.
         fresh = "a-fresh-token-of-the-operators-own"
+        kept = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        kept.request("GET", "/v1/status", headers={"Authorization": "Bearer " + self.tokens["admin"]})
+        self.assertEqual(kept.getresponse().read()[:1], b"{")
         (node.directory / "api.tokens").write_text(f"read {self.tokens['read']}\nadmin {fresh}\n")
         node.process.send_signal(1)
         end = time.monotonic() + 10
@@ -120,6 +126,10 @@ class Api(Verbs):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.05)
         self.assertEqual(self.request("POST", "/v1/allow", token="admin", body="{}")[0], 401)
+        kept.auto_open = False
+        with self.assertRaises((OSError, http.client.HTTPException)):  # a connection that was open outlives no token
+            kept.request("GET", "/v1/status", headers={"Authorization": "Bearer " + self.tokens["admin"]})
+            kept.getresponse()
         self.tokens["admin"] = fresh
 
     def connection_is_kept(self, node):
@@ -198,6 +208,41 @@ class Api(Verbs):
             return
         checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
         self.assertEqual((checked.returncode, checked.stderr), (0, ""))
+
+    def prometheus_scrapes_it(self, node):
+        if not shutil.which("prometheus"):
+            print("prometheus is not here; install Debian's package of that name")
+            return
+        port = free_port()
+        with tempfile.TemporaryDirectory(prefix="kith-prometheus-") as folder:
+            config = pathlib.Path(folder) / "prometheus.yml"
+            config.write_text(json.dumps({  # JSON is YAML
+                "global": {"scrape_interval": "1s"}, "rule_files": [str(DOCS / "monitoring" / "alerts.yml")],
+                "scrape_configs": [{"job_name": "kith", "static_configs": [{"targets": [f"127.0.0.1:{self.metrics_port}"]}]}]}))
+            process = subprocess.Popen(
+                ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=end_with_parent)  # fmt: skip
+            try:
+                rounds = self.asked(port, "kith_rounds_total")
+                self.assertLessEqual(rounds, node.finished())
+                self.assertEqual(self.asked(port, 'up{job="kith"}'), 1)
+                self.assertEqual(self.asked(port, "kith_connected_peers"), 1)
+            finally:
+                process.terminate()
+                process.wait(20)
+
+    def asked(self, port, query, seconds=30):
+        """The one value that this Prometheus has."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?query=" + urllib.parse.quote(query), timeout=5) as answer:
+                    (found,) = json.load(answer)["data"]["result"]
+                    return float(found["value"][1])
+            except (OSError, ValueError):  # it is not there yet, or has not scraped
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
 
 
 class MonitoringFiles(Verbs):

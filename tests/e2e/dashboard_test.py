@@ -13,6 +13,7 @@ import time
 import browser
 from testnet import QUICK, Testnet, Verbs, kith, main
 
+HOSTILE = "<img src=x onerror=alert(1)>"
 PICTURES = os.environ.get("KITH_SCREENSHOTS")  # a folder, to look at
 
 
@@ -175,7 +176,8 @@ class Extremes(Dashboard):
     def admit(self, net, node, count):
         folders = [net.directory / f"member-{i + 1}" for i in range(count)]
         for folder in folders:
-            self.done("init", "--join", node.directory / "charter.kith", "--dir", folder, "--name", folder.name, "--address", f"127.0.0.1:{free_port()}")
+            name = HOSTILE if folder is folders[0] else folder.name
+            self.done("init", "--join", node.directory / "charter.kith", "--dir", folder, "--name", name, "--address", f"127.0.0.1:{free_port()}")
         for number, begin in enumerate(range(0, count, 16), 2):  # a proposal carries as many cards
             cards = [word for folder in folders[begin:begin + 16] for word in ("--add", folder / "node.card")]
             self.done("charter", "propose", "--dir", node.directory, *cards)
@@ -220,6 +222,8 @@ class Extremes(Dashboard):
             self.open(node)
             self.browser.wait("all members", f"document.querySelectorAll('#peers tbody tr').length === {members - 1}")
             self.assertIn("Yes", self.text("#answer .verdict"))
+            self.assertIn(HOSTILE, self.js("[...document.querySelectorAll('#peers tbody th')].map(one => one.textContent)"))
+            self.assertEqual(self.js("document.querySelectorAll('img, main script').length"), 0)
             self.assertEqual(self.js("document.querySelectorAll('#network .dot').length"), members)
             self.js("(() => { const one = document.querySelector('#filter'); one.value = 'member-77'; one.dispatchEvent(new Event('input')); })()")
             self.assertEqual(self.js("document.querySelectorAll('#peers tbody tr').length"), 1)
