@@ -1,6 +1,7 @@
 #include "model/task.hpp"
 
 #include "model/score.hpp"
+#include "model/sharing.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -17,8 +18,8 @@
 namespace kith::model {
 namespace {
 
-constexpr std::array<std::string_view, 6> kModels{"mlp",    "cnn",    "cnn1d",
-                                                  "resnet", "gru-lm", "text-classifier"};
+constexpr std::array<std::string_view, 7> kModels{
+    "mlp", "cnn", "cnn1d", "resnet", "gru-lm", "text-classifier", "script"};
 constexpr std::size_t kMaxName = 64;  // bytes
 constexpr std::size_t kMaxLayers = 32;
 constexpr unsigned kMaxLayerSize = 65536;  // units or channels
@@ -49,6 +50,12 @@ std::string text(std::span<const Number> numbers) {
   std::string joined;
   for (const Number number : numbers) joined += (joined.empty() ? "" : ",") + text(number);
   return joined;
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string all;
+  for (const std::string& each : texts) all += (all.empty() ? "" : ",") + each;
+  return all;
 }
 
 bool is_name(std::string_view name) {
@@ -100,7 +107,9 @@ std::size_t written_size(const Column& column) {
 
 /// What is wrong with the columns of a table.
 std::optional<std::string> column_problem(const Task& task) {
-  if (task.model != "mlp") return "column must be left out, except for an mlp";
+  if (task.model != "mlp" && task.model != "script") {
+    return "column must be left out, except for an mlp or a script";
+  }
   if (task.columns.size() > kMaxColumns)
     return "column must be there at most " + text(kMaxColumns) + " times";
   std::size_t bytes = 0;
@@ -178,7 +187,7 @@ std::optional<std::string> data_problem(const Task& task) {
     if (texts && task.labels.empty()) {
       return "labels must name the classes of texts, as their files call them";
     }
-    if (!task.columns.empty()) return "column must be left out, except for an mlp";
+    if (!task.columns.empty()) return "column must be left out where words are predicted";
   }
   if (kind == DataKind::pictures) {
     const std::size_t sides = task.input.size();
@@ -267,7 +276,10 @@ bool is_multi_label(const Task& task) {
   return task.loss == kManyYesNo || std::ranges::count(task.columns, true, &Column::target) > 1;
 }
 
-bool predicts_words(const Task& task) { return task.model == "gru-lm"; }
+bool predicts_words(const Task& task) {
+  if (task.model == "script") return !task.vocabulary.empty() && task.labels.empty();
+  return task.model == "gru-lm";
+}
 
 double unscaled_target(const Task& task, double scaled) {
   if (const Column* const target = target_of(task.columns)) return unscaled(*target, scaled);
@@ -309,6 +321,7 @@ std::string metric_of(const Task& task) {
 
 DataKind data_kind(const Task& task) {
   if (predicts_words(task) || task.model == "text-classifier") return DataKind::text;
+  if (task.model == "script" && !task.vocabulary.empty()) return DataKind::text;
   return task.columns.empty() ? DataKind::pictures : DataKind::table;
 }
 
@@ -336,13 +349,21 @@ std::optional<std::string> problem(const Task& task) {
     return "name must be 1 to " + text(kMaxName) + " letters, digits, dots, dashes or underscores";
   }
   if (std::ranges::find(kModels, task.model) == kModels.end()) {
-    return "model must be \"mlp\", \"cnn\", \"cnn1d\", \"resnet\", \"gru-lm\" or \"text-classifier\"";
+    return "model must be \"mlp\", \"cnn\", \"cnn1d\", \"resnet\", \"gru-lm\", \"text-classifier\" or "
+           "\"script\"";
   }
   if (task.sizes.size() > kMaxLayers || !all_within(task.sizes, kMaxLayerSize)) {
     return "sizes must be at most " + text(kMaxLayers) + " numbers from 1 to " +
            text(kMaxLayerSize);
   }
-  if (task.model != "mlp" && task.sizes.empty()) {
+  const bool script = task.model == "script";
+  if (script != !task.script.empty()) {
+    return script ? "script must name the file of a TorchScript module, for a script"
+                  : "script must be left out, except for a script";
+  }
+  if (script && !task.sizes.empty()) return "sizes must be left out, for a script";
+  if (auto wrong = pattern_problem(task)) return wrong;
+  if (task.model != "mlp" && !script && task.sizes.empty()) {
     return "sizes must have a number, for a " + task.model;
   }
   if (task.model == "gru-lm" && task.sizes.size() != 2) {
@@ -404,6 +425,9 @@ std::string canonical_text(const Task& task) {
       fields["target_range"] = text(task.target_range[0]) + "," + text(task.target_range[1]);
     }
   }
+  if (task.share != Task().share) fields["share"] = joined(task.share);
+  if (!task.freeze.empty()) fields["freeze"] = joined(task.freeze);
+  if (task.share_buffers) fields["share_buffers"] = "true";
   if (!task.metric.empty()) fields["metric"] = task.metric;
   if (!task.class_weights.empty()) {
     fields["class_weights"] = text(std::span<const double>(task.class_weights));
@@ -413,9 +437,10 @@ std::string canonical_text(const Task& task) {
   return lines;
 }
 
-std::string manifest(const Task& task, const crypto::Hash& initial_model) {
+std::string manifest(const Task& task, const crypto::Hash& initial_model,
+                     const std::string& frozen_model) {
   return "kith task\n" + canonical_text(task) + "initial_model=" + crypto::to_hex(initial_model) +
-         "\n";
+         "\n" + (frozen_model.empty() ? "" : "frozen_model=" + frozen_model + "\n");
 }
 
 std::vector<TaskDifference> differences(std::string_view ours, std::string_view theirs) {
@@ -440,8 +465,9 @@ std::vector<TaskDifference> differences(std::string_view ours, std::string_view 
   return found;
 }
 
-crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model) {
-  return crypto::hash(as_byte_view(manifest(task, initial_model)));
+crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model,
+                       const std::string& frozen_model) {
+  return crypto::hash(as_byte_view(manifest(task, initial_model, frozen_model)));
 }
 
 }  // namespace kith::model

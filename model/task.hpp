@@ -17,7 +17,7 @@ namespace kith::model {
 /// What is being learnt.  Two nodes learn the same task if and only if their task_hash() is equal.
 struct Task {
   std::string name;             ///< 1 to 64 of a-z A-Z 0-9 . _ -
-  /// "mlp", "cnn", "cnn1d", "resnet", "gru-lm" or "text-classifier"
+  /// "mlp", "cnn", "cnn1d", "resnet", "gru-lm" or "text-classifier"; or "script", one's own
   std::string model = "mlp";
   std::vector<unsigned> sizes;  ///< what the model makes of them: docs/configuration.md
   /// Of one example: channels, height and width of pictures; of arrays 1 to 4 sides, for a cnn1d the
@@ -28,10 +28,16 @@ struct Task {
   std::vector<Column> columns{};             ///< of a table (mlp)
   std::filesystem::path vocabulary{};  ///< of text: its words; where it lies is local
   std::string vocabulary_hash{};       ///< of its words, in hexadecimal
-  unsigned words = 0;  ///< text-classifier: those of the vocabulary and two more, as follows from it
-  /// gru-lm: words of the vocabulary and two more; 1: a number is predicted; of several yes-or-no
-  /// targets, how many there are.
+  /// Of texts that are told apart: words of the vocabulary and two more, as follows from it.
+  unsigned words = 0;
+  /// Where words are predicted: those of the vocabulary and two more; 1: a number is predicted; of
+  /// several yes-or-no targets, how many there are.
   unsigned classes = 10;
+  /// Of one's own model: a TorchScript module; where it lies, and how it computes, is local.
+  std::filesystem::path script{};
+  std::vector<std::string> share{"*"};  ///< names of tensors that travel; * stands for anything
+  std::vector<std::string> freeze{};    ///< of those that are neither trained nor sent
+  bool share_buffers = false;           ///< whether running statistics travel, too
   std::uint64_t seed = 0;  ///< of M0, the initial weights
 
   double learning_rate = 0.05;  ///< of stochastic gradient descent
@@ -98,7 +104,10 @@ enum class DataKind { pictures, text, table };
 
 /// What two nodes must agree on, as text: `kith task`, the canonical text, and the hash of M0, each
 /// line ended by a newline.  Requires !problem(task).
-[[nodiscard]] std::string manifest(const Task& task, const crypto::Hash& initial_model);
+///
+/// `frozen_model` is the hash of the tensors that never change, in hexadecimal; empty without any.
+[[nodiscard]] std::string manifest(const Task& task, const crypto::Hash& initial_model,
+                                   const std::string& frozen_model = {});
 
 /// A field that two tasks, or manifests, differ in; empty where one has no such field.
 struct TaskDifference {
@@ -112,6 +121,7 @@ struct TaskDifference {
 
 /// The hash of manifest().  `initial_model` is the hash of M0's snapshot file, and so covers its
 /// tensors' names and shapes too.  Requires !problem(task).
-[[nodiscard]] crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model);
+[[nodiscard]] crypto::Hash task_hash(const Task& task, const crypto::Hash& initial_model,
+                                     const std::string& frozen_model = {});
 
 }  // namespace kith::model

@@ -7,12 +7,8 @@
 #include "daemon/system/failure.hpp"
 #include "daemon/system/report.hpp"
 #include "model/data/check.hpp"
-#include "model/data/file.hpp"
-#include "model/data/scratch.hpp"
 
-#include <cerrno>
 #include <memory>
-#include <new>
 
 namespace kith::daemon {
 namespace {
@@ -38,30 +34,7 @@ Config config_of(const DataOptions& options) {
     config.data.validation_files = absolute(options.validation);
     config.data.test = absolute(options.test);
   }
-  split_as_when_running(config);
   return config;
-}
-
-/// Where what is too much for memory may lie.
-fs::path folder_for_scratch(const Config& config) {
-  std::error_code unknown;
-  return fs::is_directory(config.node.state, unknown) ? config.node.state : fs::path("/var/tmp");
-}
-
-data::Dataset read(const Config& config) {
-  // The process ends with this verb, and so does the file.
-  data::use_scratch(data::open_scratch(folder_for_scratch(config)), data::memory_for_examples());
-  try {
-    return data::read_dataset(config.data, config.task, config.learning.score_examples);
-  } catch (const data::FileError& error) {
-    const bool denied = error.error == EACCES || error.error == EPERM;
-    throw Failure(denied ? EX_NOPERM : error.error == ENOENT ? EX_NOINPUT : EX_DATAERR,
-                  error.what());
-  } catch (const data::DataError& error) {
-    throw Failure(EX_DATAERR, error.what());
-  } catch (const std::bad_alloc&) {
-    throw Failure(EX_OSERR, "there is not enough memory for these data; use fewer at a time");
-  }
 }
 
 std::vector<std::string> class_lines(const data::CheckReport& report) {
@@ -92,7 +65,7 @@ std::vector<std::string> column_lines(const data::CheckReport& report) {
 Answer check(const DataOptions& options) {
   const Config config = config_of(options);
   std::cerr << "reading ..." << std::endl;
-  const data::Dataset dataset = read(config);
+  const data::Dataset dataset = read_own_data(config);
   std::cerr << "looking at the examples and their neighbours ..." << std::endl;
   const data::CheckReport report = data::check(dataset, config.task, config.data.split);
   Answer answer;
@@ -103,10 +76,7 @@ Answer check(const DataOptions& options) {
     answer.lines.insert(answer.lines.end(), lines.begin(), lines.end());
     answer.lines.emplace_back();
   };
-  say({std::to_string(report.train) + " examples to train on, " +
-       std::to_string(report.validation) + " to validate with, " + std::to_string(report.test) +
-       " to test with" +
-       (report.groups > 0 ? "; " + std::to_string(report.groups) + " groups" : "")});
+  say({counts_line(report)});
   say(class_lines(report));
   say(column_lines(report));
   for (const std::string& note : report.notes) answer.lines.push_back("note: " + note);

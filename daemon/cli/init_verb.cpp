@@ -1,4 +1,5 @@
 #include "daemon/cli/new_node.hpp"
+#include "daemon/cli/own_data.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/membership/membership.hpp"
 #include "daemon/membership/proposal.hpp"
@@ -92,6 +93,12 @@ Answer init(const InitOptions& options) {
                  {"consortium", consortium},
                  {"founded", fingerprint(record.chain.founded())}},
                 {"Made " + node.file().string() + " and keys for " + id + ".", ""}};
+  if (!options.task.empty() && !node.train.empty()) {
+    const auto seen = first_look(node.file(), node.dir());
+    answer.value["data"] = seen;
+    answer.lines.insert(answer.lines.end(), seen.begin(), seen.end());
+    answer.lines.emplace_back();
+  }
   for (std::size_t i = 0; i < steps.size(); ++i) {
     answer.lines.push_back(std::to_string(i + 1) + ". " + steps[i]);
   }

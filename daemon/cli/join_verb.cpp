@@ -1,4 +1,5 @@
 #include "daemon/cli/new_node.hpp"
+#include "daemon/cli/own_data.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/membership/membership.hpp"
 #include "daemon/system/console.hpp"
@@ -194,11 +195,17 @@ Answer settle(const NewNode& node, const net::Application& taken, const net::Car
         theirs);
   }
   if (renamed) say("It is called " + here->name + " in the charter.");
-  if (!task.vocabulary.empty()) {
-    say("Put the vocabulary of the task beside it, as " +
-        (node.folder() / task.vocabulary).string() + ": ask the inviter for the file.");
+  for (const auto& [what, file] : {std::pair("vocabulary", task.vocabulary), std::pair("model", task.script)}) {
+    if (file.empty()) continue;
+    say(std::string("Put the ") + what + " of the task beside it, as " +
+        (node.folder() / file).string() + ": ask the inviter for the file.");
   }
   if (!had_config) say(node.data_hint());
+  if (had_config || !node.train.empty()) {
+    const auto seen = first_look(node.file(), node.dir());
+    answer.value["data"] = seen;
+    for (const std::string& line : seen) say(line);
+  }
   say(node.unreachable_hint());
   say("Start the node: kith run --dir " + node.dir());
   return answer;
@@ -221,6 +228,7 @@ Answer join(const JoinOptions& given) {
                {"listen", listen.empty() ? node.listen : listen.front()},
                {"address", ""},
                {"train", json::array()},
+               {"validation", json::array()},
                {"test", json::array()}});
   }
   node.check();

@@ -78,6 +78,7 @@ void NewNode::check() const {
     throw Failure(EX_USAGE, "--address is like \"host:7700\", not \"" + address + "\"");
   }
   check_files("--train", train);
+  check_files("--validation", validation);
   check_files("--test", test);
 }
 
@@ -86,6 +87,7 @@ json NewNode::to_json() const {
           {"listen", listen},
           {"address", address},
           {"train", texts(absolute(train))},
+          {"validation", texts(absolute(validation))},
           {"test", texts(absolute(test))}};
 }
 
@@ -95,6 +97,9 @@ void NewNode::fill(const json& before) {
   if (listen == untold.listen) listen = before.at("listen");
   if (address.empty()) address = before.at("address");
   if (train.empty()) train = before.at("train").get<std::vector<std::string>>();
+  if (validation.empty() && before.contains("validation")) {
+    validation = before.at("validation").get<std::vector<std::string>>();
+  }
   if (test.empty()) test = before.at("test").get<std::vector<std::string>>();
 }
 

@@ -1,7 +1,10 @@
 #include "daemon/api/ask.hpp"
+#include "daemon/cli/class_views.hpp"
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/cli/views.hpp"
+#include "daemon/system/failure.hpp"
+#include "model/task.hpp"
 
 #include <chrono>
 #include <memory>
@@ -42,6 +45,36 @@ Answer why(const NodeOptions& options) {
   return {why, why_lines(why)};
 }
 
+Answer classes(const NodeOptions& options) {
+  const model::Task task = load_config(options.place.config()).task;
+  const json last = options.ask("/v1/status").at("last_round");
+  if (last.is_null()) throw Failure(EX_TEMPFAIL, "no round is done yet; ask again later");
+  const std::string served = last.at("served");
+  const json& judged = last.at("models").at(served);
+  const std::string split = judged.at("test").is_null() ? "validation" : "test";
+  const auto confusion =
+      judged.at(split).value("confusion", json::array()).get<std::vector<std::uint64_t>>();
+  if (confusion.size() != std::size_t{task.classes} * task.classes || confusion.empty()) {
+    throw Failure(EX_UNAVAILABLE,
+                  "this task has no table of classes: it predicts numbers or words, or more than " +
+                      std::to_string(pipe::kMaxConfusion) + " classes");
+  }
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < task.classes; ++i) names.push_back(model::class_name(task, i));
+  const json explained = explain_classes(confusion, names);
+  Answer answer{{{"model", served},
+                 {"split", split},
+                 {"round", last.at("round")},
+                 {"classes", explained},
+                 {"confusion", confusion}},
+                class_lines(explained, confusion)};
+  answer.lines.insert(answer.lines.begin(),
+                      {"What is served after round " + last.at("round").dump() + ", on " +
+                           judged.at(split).at("examples").dump() + " " + split + " examples",
+                       ""});
+  return answer;
+}
+
 Answer deny(const NodeOptions& options) {
   const json done = options.change("/v1/deny");
   const std::string name = done.at("name");
@@ -78,6 +111,8 @@ void add_node_verbs(CLI::App& app, Chosen& chosen) {
   add_peer(add("why", "show the numbers behind one peer being averaged with or not", why))
       ->add_option("--rounds", options->rounds, "how many of the newest rounds to show")
       ->capture_default_str();
+  add("classes", "show how good the served model is at each class, and what it mistakes for what",
+      classes);
   add_peer(add("deny", "block a peer or refuse an application; overrides the charter", deny));
   add_peer(add("allow", "undo deny", allow));
 }

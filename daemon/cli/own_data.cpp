@@ -1,6 +1,13 @@
 #include "daemon/cli/own_data.hpp"
 
 #include "daemon/membership/keys.hpp"
+#include "daemon/system/failure.hpp"
+#include "model/data/file.hpp"
+#include "model/data/scratch.hpp"
+
+#include <cerrno>
+#include <new>
+#include <system_error>
 
 namespace kith::daemon {
 
@@ -15,6 +22,59 @@ std::vector<std::filesystem::path> absolute(const std::vector<std::string>& file
 void split_as_when_running(Config& config) {
   const auto card = load_card(config.node.card);
   if (card && config.data.split_key.empty()) config.data.split_key = to_string(card->node);
+}
+
+namespace {
+
+/// Where what is too much for memory may lie.
+std::filesystem::path folder_for_scratch(const Config& config) {
+  std::error_code unknown;
+  const bool there = std::filesystem::is_directory(config.node.state, unknown);
+  return there ? config.node.state : std::filesystem::path("/var/tmp");
+}
+
+}  // namespace
+
+data::Dataset read_own_data(Config config) {
+  split_as_when_running(config);
+  // The process ends with this verb, and so does the file.
+  data::use_scratch(data::open_scratch(folder_for_scratch(config)), data::memory_for_examples());
+  try {
+    return data::read_dataset(config.data, config.task, config.learning.score_examples);
+  } catch (const data::FileError& error) {
+    const bool denied = error.error == EACCES || error.error == EPERM;
+    throw Failure(denied ? EX_NOPERM : error.error == ENOENT ? EX_NOINPUT : EX_DATAERR,
+                  error.what());
+  } catch (const data::DataError& error) {
+    throw Failure(EX_DATAERR, error.what());
+  } catch (const std::bad_alloc&) {
+    throw Failure(EX_OSERR, "there is not enough memory for these data; use fewer at a time");
+  }
+}
+
+std::string counts_line(const data::CheckReport& report) {
+  return std::to_string(report.train) + " examples to train on, " +
+         std::to_string(report.validation) + " to validate with, " + std::to_string(report.test) +
+         " to test with" +
+         (report.groups > 0 ? "; " + std::to_string(report.groups) + " groups" : "");
+}
+
+std::vector<std::string> first_look(const std::filesystem::path& config_file, const std::string& dir) {
+  try {
+    const Config config = load_config(config_file);
+    const data::CheckReport report =
+        data::check(read_own_data(config), config.task, config.data.split);
+    std::vector<std::string> lines{"Data: " + counts_line(report) +
+                                   (report.fine() ? "; fine." : ".")};
+    for (const std::string& sentence : report.to_mend) lines.push_back("  MEND: " + sentence);
+    if (!report.notes.empty() || !report.fine()) {
+      lines.push_back("  More: kith data check --dir " + dir);
+    }
+    return lines;
+  } catch (const Failure& failure) {
+    return {std::string("Data: NOT READ: ") + failure.what(),
+            "  Mend that, and look: kith data check --dir " + dir};
+  }
 }
 
 }  // namespace kith::daemon

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "daemon/config/config.hpp"
+#include "model/data/check.hpp"
+#include "model/data/dataset.hpp"
 
 #include <filesystem>
 #include <string>
@@ -16,5 +18,17 @@ namespace kith::daemon {
 /// data.split_key the sides follow from its id, which is in its card, if there is one.  Throws
 /// Failure(EX_DATAERR) if the card is damaged.
 void split_as_when_running(Config& config);
+
+/// Reads all of a node's examples, split as when running.  Throws Failure: EX_NOINPUT, EX_NOPERM,
+/// EX_DATAERR, or EX_OSERR if memory is short.
+[[nodiscard]] data::Dataset read_own_data(Config config);
+
+/// The counts of a report, in a line.
+[[nodiscard]] std::string counts_line(const data::CheckReport& report);
+
+/// What `kith data check` would say of a new node's data, in short.  Data that cannot be read yet
+/// are no reason to make no node: then it says so.
+[[nodiscard]] std::vector<std::string> first_look(const std::filesystem::path& config_file,
+                                                  const std::string& dir);
 
 }  // namespace kith::daemon

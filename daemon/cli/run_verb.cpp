@@ -72,7 +72,9 @@ Reach reach_of(const Config& config, const fs::path& file) {
                  "/dev/null", "/dev/tty"};
   // Settings and keys may be others when they are read again.
   reach.read = {folder(file), folder(config.node.channel_key), folder(config.node.card)};
-  if (!config.task.vocabulary.empty()) reach.read.push_back(config.task.vocabulary);
+  for (const fs::path& named : {config.task.vocabulary, config.task.script}) {
+    if (!named.empty()) reach.read.push_back(named);
+  }
   if (const char* const passphrase = std::getenv("KITH_PASSPHRASE_FILE")) {
     reach.read.emplace_back(passphrase);
   }

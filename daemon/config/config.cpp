@@ -189,11 +189,13 @@ std::vector<Key<model::Task>> task_keys() {
   using Owner = model::Task;
   return {
       required("name", &Owner::name, label(), "Names the task: letters, digits, '.', '_' and '-'."),
-      key("model", &Owner::model, one_of({"mlp", "cnn", "cnn1d", "resnet", "gru-lm", "text-classifier"}),
+      key("model", &Owner::model,
+          one_of({"mlp", "cnn", "cnn1d", "resnet", "gru-lm", "text-classifier", "script"}),
           "The kind of model: a multi-layer perceptron for pictures, arrays or tables; a "
           "convolutional or a residual network for pictures; a convolutional one along one side, "
           "as of time, for arrays (cnn1d); a recurrent network that predicts the next word of a "
-          "text; one that tells texts apart by the mean of their words (text-classifier)."),
+          "text; one that tells texts apart by the mean of their words (text-classifier); or a "
+          "model of your own, for any of these (script)."),
       key("sizes", &Owner::sizes,
           "Hidden units (mlp) or channels (cnn, cnn1d, resnet) of each layer; of the embedding and "
           "of the hidden state (gru-lm); of the embedding, and then hidden units (text-classifier)."),
@@ -210,6 +212,17 @@ std::vector<Key<model::Task>> task_keys() {
       key("vocabulary", &Owner::vocabulary,
           "For text: a file with the words that the model knows, one a line, in lower case. "
           "All other words are the same to it. Every node needs the same words."),
+      key("script", &Owner::script,
+          "A model of your own (script): a TorchScript module, as torch.jit.save() writes it. Every "
+          "node has the file on its own disk; only tensors travel. All must start from the same "
+          "values."),
+      key("share", &Owner::share,
+          "Which tensors travel, by name; * stands for anything: [\"backbone.*\"] keeps a head at "
+          "home. The others are trained and stay."),
+      key("freeze", &Owner::freeze, "Which tensors are neither trained nor sent, by name as in share."),
+      key("share_buffers", &Owner::share_buffers,
+          "Whether running statistics, as of batch normalisation, are averaged with the others, "
+          "where share names them. By default each node has its own."),
       key("classes", &Owner::classes, within(1U, 65536U),
           "How many classes there are, or yes-or-no targets. It follows from labels, column, or the "
           "vocabulary of a gru-lm, and need not be set with them; 1 if a number is predicted."),
@@ -495,6 +508,8 @@ void complete_task(model::Task& task, const toml::table& table, const Complain& 
     task.classes = classes;
   };
   if (const auto classes = model::classes_of(task.columns)) follows(*classes, "column");
+  const bool sized = table.at_path("task.sizes").node() != nullptr;
+  if (task.model == "script" && !sized) task.sizes.clear();
   if (!task.labels.empty()) follows(static_cast<unsigned>(task.labels.size()), "labels");
   if (!task.vocabulary.empty()) {
     try {
@@ -624,6 +639,7 @@ std::string replace_task(std::string_view text, const fs::path& file, const mode
 std::string task_toml(model::Task task) {
   static const Config defaults;
   task.vocabulary = task.vocabulary.filename();
+  task.script = task.script.filename();
   std::string text = "[task]\n";
   for (const auto& key : task_keys()) {
     const std::string value = key.show(task);
@@ -697,8 +713,9 @@ model::Task parse_task(std::string_view text, const std::string& source) {
 
 model::Task load_task(const fs::path& file) {
   TaskReader reader(read_text(file, kSettingsFile), file);
-  fs::path& vocabulary = reader.task().vocabulary;
-  if (!vocabulary.empty()) vocabulary = fs::absolute(vocabulary).lexically_normal();
+  for (fs::path* named : {&reader.task().vocabulary, &reader.task().script}) {
+    if (!named->empty()) *named = fs::absolute(*named).lexically_normal();
+  }
   reader.complete();
   return reader.task();
 }

@@ -66,7 +66,9 @@ Program worker_program(const Config& config) {
   for (const auto* const more : {&config.data.validation_files, &config.data.test}) {
     program.files.insert(program.files.end(), more->begin(), more->end());
   }
-  if (!config.task.vocabulary.empty()) program.files.push_back(config.task.vocabulary);
+  for (const auto& file : {config.task.vocabulary, config.task.script}) {
+    if (!file.empty()) program.files.push_back(file);
+  }
   program.files.push_back(config.node.state);
   return program;
 }

@@ -310,7 +310,7 @@ net::awaitable<void> Node::open() {
   if (const auto* problem = std::get_if<std::string>(&initial)) throw WorkerLost(*problem);
   const ByteView initial_bytes = std::get<pipe::SealedMap>(initial).bytes();
   Subject subject;
-  subject.manifest = model::manifest(config_.task, crypto::hash(initial_bytes));
+  subject.manifest = model::manifest(config_.task, crypto::hash(initial_bytes), opened.frozen);
   subject.task = crypto::hash(as_byte_view(subject.manifest));
   subject.form = form_of(initial_bytes, config_.task.encoding);
   subject.examples = opened.train;

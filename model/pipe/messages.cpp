@@ -35,7 +35,7 @@ void fields(auto& field, T& m) {
   field("parameters", m.parameters), field("classes", m.classes), field("train", m.train);
   field("validation", m.validation), field("test", m.test), field("scored", m.scored);
   field("round", m.round), field("resumed", m.resumed);
-  field("guards", m.guards), field("remarks", m.remarks);
+  field("guards", m.guards), field("remarks", m.remarks), field("frozen", m.frozen);
 }
 template <Is<Spent> T>
 void fields(auto& field, T& m) {
@@ -97,7 +97,8 @@ void fields(auto& field, T& m) {
   field("input", m.input), field("labels", m.labels);
   field("columns", m.columns), field("vocabulary", m.vocabulary);
   field("vocabulary_hash", m.vocabulary_hash), field("words", m.words);
-  field("classes", m.classes);
+  field("classes", m.classes), field("script", m.script), field("share", m.share);
+  field("freeze", m.freeze), field("share_buffers", m.share_buffers);
   field("seed", m.seed);
   field("learning_rate", m.learning_rate), field("momentum", m.momentum);
   field("weight_decay", m.weight_decay), field("batch", m.batch);

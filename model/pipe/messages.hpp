@@ -42,7 +42,8 @@ struct Guard {
   std::string what;  ///< a sentence without its end: what that means, or why it does not hold
 };
 
-struct Opened {  // with file: the initial model M0
+struct Opened {  // with file: the initial model M0, as far as it is shared
+  std::string frozen{};  ///< hash of the tensors that never change, in hexadecimal; empty: none
   std::uint64_t parameters = 0;
   std::uint64_t train = 0, validation = 0, test = 0;  ///< examples
   std::uint64_t classes = 0;

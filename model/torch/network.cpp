@@ -3,8 +3,8 @@
 #include "model/data/sampling.hpp"
 #include "model/data/text.hpp"
 #include "model/torch/error.hpp"
+#include "model/torch/module.hpp"
 #include "model/torch/noise.hpp"
-#include "model/torch/zoo.hpp"
 
 #include <torch/torch.h>
 
@@ -16,8 +16,6 @@
 #include <cmath>
 #include <dlfcn.h>
 #include <functional>
-#include <map>
-#include <numeric>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -73,6 +71,7 @@ void use_threads(std::uint64_t threads) {
   if (void* const set = dlsym(RTLD_DEFAULT, "openblas_set_num_threads")) {
     reinterpret_cast<void (*)(int)>(set)(static_cast<int>(threads));
   }
+  torch::manual_seed(0);  // LibTorch opens /dev/urandom at the first use, and later nothing opens
   flush_denormals();
 }
 
@@ -126,9 +125,15 @@ Tensors tensors_of(const Samples& samples, torch::Device device) {
   return {fits ? inputs.to(device) : inputs, targets.to(device)};
 }
 
-bool is_in(pipe::Layers layers, std::string_view tensor) {
-  if (layers == pipe::Layers::all) return true;
-  return tensor.starts_with("output.") == (layers == pipe::Layers::last);
+/// What the names of the last layer's tensors begin with: "output." in the zoo; in a model of one's
+/// own what the last of its parameters belongs to, by name.
+std::string last_layer_of(const model::Task& task, const std::vector<model::Tensor>& tensors) {
+  if (task.model != "script") return "output.";
+  std::string last;
+  for (const auto& tensor : tensors) {
+    if (tensor.parameter) last = tensor.spec.name;
+  }
+  return last.substr(0, last.rfind('.') + 1);
 }
 
 bool all_finite(const Params& params) {
@@ -142,35 +147,30 @@ struct Network::Impl {
       : task(its_task),
         device(where),
         dataset(std::move(its)),
-        net(build_network(task)),
+        net(build_module(task, device)),
+        named(net->tensors()),
         parts{tensors_of(dataset.train, device), tensors_of(dataset.validation, device),
               tensors_of(dataset.scored, device), tensors_of(dataset.test, device)} {
-    net->to(device);
-    if (device.is_cpu()) put_channels_last();
     if (!task.class_weights.empty()) {
       const auto weights = torch::tensor(c10::ArrayRef<double>(task.class_weights));
       class_weights = (weights / weights.mean()).to(torch::kFloat32).to(device);
     }
-    for (const auto& [name, shape] : shapes()) schema.tensors.push_back({name, shape});
-  }
-
-  /// Pictures then go through the network with the channels of a pixel side by side: LibTorch pools
-  /// and normalises them several times as fast.
-  void put_channels_last() {
-    for (torch::Tensor& parameter : net->parameters()) {
-      if (parameter.dim() != 4) continue;
-      parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+    for (const Module::Named& each : named) {
+      const auto sizes = each.tensor.sizes();
+      tensors.push_back({{each.name, {sizes.begin(), sizes.end()}}, each.parameter});
+      schema.tensors.push_back(tensors.back().spec);
     }
-  }
-
-  /// Sorted by name, as the schema is.
-  std::map<std::string, std::vector<std::uint64_t>> shapes() {
-    std::map<std::string, std::vector<std::uint64_t>> result;
-    for (const auto& item : net->named_parameters()) {
-      const auto sizes = item.value().sizes();
-      result[item.key()].assign(sizes.begin(), sizes.end());
+    if (const auto wrong = model::assign_roles(task, tensors)) {
+      throw WorkerError(FailureKind::config, *wrong);
     }
-    return result;
+    last_layer = last_layer_of(task, tensors);
+    for (std::size_t i = 0; i < named.size(); ++i) {
+      if (tensors[i].role == model::Role::frozen) named[i].tensor.set_requires_grad(false);
+    }
+    if (task.model != "script") return;
+    given = get();
+    try_out();
+    set(given);
   }
 
   void set(const Params& params) {
@@ -178,26 +178,34 @@ struct Network::Impl {
     const torch::NoGradGuard no_grad;
     const auto flat = torch::from_blob(const_cast<float*>(params.data()),
                                        {static_cast<std::int64_t>(params.size())});
-    auto named = net->named_parameters();
     std::int64_t at = 0;
-    for (const auto& [name, shape] : schema.tensors) {
-      torch::Tensor& tensor = named[name];
-      tensor.copy_(flat.narrow(0, at, tensor.numel()).view(tensor.sizes()));
-      at += tensor.numel();
+    for (Module::Named& each : named) {
+      each.tensor.copy_(flat.narrow(0, at, each.tensor.numel()).view(each.tensor.sizes()));
+      at += each.tensor.numel();
     }
   }
 
   Params get() {
-    return flat([](const torch::Tensor& parameter) { return parameter; });
+    return flat([](const torch::Tensor& tensor) { return tensor; });
+  }
+  /// Zero where there is none: a buffer, a frozen tensor, or one that nothing depends on.
+  Params gradient() {
+    return flat([](const torch::Tensor& tensor) {
+      return tensor.grad().defined() ? tensor.grad() : torch::zeros_like(tensor);
+    });
+  }
+  void forget_gradients() {
+    for (Module::Named& each : named) each.tensor.mutable_grad().reset();
   }
 
-  /// What `of` gives for each parameter, in schema order.
+  /// What `of` gives for each tensor, in schema order.
   template <class Of>
   Params flat(const Of& of) {
     const torch::NoGradGuard no_grad;
-    const auto named = net->named_parameters();
     std::vector<torch::Tensor> all;
-    for (const auto& [name, shape] : schema.tensors) all.push_back(of(named[name]).flatten());
+    for (const Module::Named& each : named) {
+      all.push_back(of(each.tensor).flatten().to(torch::kFloat32));
+    }
     const auto joined = torch::cat(all).to(torch::kCPU).contiguous();
     return {joined.data_ptr<float>(), joined.data_ptr<float>() + joined.numel()};
   }
@@ -225,6 +233,43 @@ struct Network::Impl {
     return (targets.ge(0) * places).amax(1);
   }
 
+  /// Whether a model of one's own does what the task wants of it, on two examples.
+  void try_out() {
+    const auto unusable = [this](const std::string& why) {
+      throw WorkerError(FailureKind::config, task.script.string() + " " + why);
+    };
+    if (const auto wrong = model::problem(schema)) unusable("cannot travel: " + *wrong);
+    const std::int64_t examples = std::min<std::int64_t>(2, parts[0].targets.size(0));
+    const Batch some = batch(Part::train, torch::arange(examples, device));
+    if (!torch::isfinite(forward(some, false)).all().item<bool>()) {
+      unusable("answers with numbers that are none (NaN or infinity) before it has learnt anything");
+    }
+    const auto loss = loss_of(some);
+    if (!loss.requires_grad()) {
+      unusable("cannot learn: its answer depends on none of the parameters that are trained");
+    }
+    loss.backward();  // if it cannot, better now than in the first round
+    forget_gradients();
+  }
+
+  /// What the network says to some examples: a row for each, or for each of their words.
+  torch::Tensor forward(const Batch& some, bool training) {
+    net->train(training);
+    auto answer = net->forward(some.inputs);
+    const auto numbers = std::int64_t{model::outputs(task)};
+    const auto rows = predicts_words() ? some.targets.numel() : some.targets.size(0);
+    const bool fits = answer.numel() == rows * numbers && answer.size(0) == some.inputs.size(0) &&
+                      (numbers == 1 || answer.size(-1) == numbers);
+    if (!fits) {
+      throw WorkerError(FailureKind::config,
+                        "the model answers with " + c10::str(answer.sizes()) + " to a batch of " +
+                            c10::str(some.inputs.sizes()) + ", and the task wants " +
+                            std::to_string(numbers) + " numbers for each of " +
+                            std::to_string(rows) + (predicts_words() ? " words" : " examples"));
+    }
+    return answer.reshape({rows, numbers}).to(torch::kFloat32);
+  }
+
   struct Judged {
     torch::Tensor losses;   ///< of each target, not weighted; 0 where there is none
     torch::Tensor answers;  ///< of each target: a class, a number, or whether yes
@@ -232,7 +277,7 @@ struct Network::Impl {
   };
   Judged judge(const Batch& some) {
     const auto wanted = some.targets.flatten();
-    const auto outputs = net->forward(some.inputs).flatten(0, -2);
+    const auto outputs = forward(some, false);
     Judged judged;
     judged.losses = losses_of(outputs, wanted).view_as(some.targets);
     if (is_multi_label()) {
@@ -270,7 +315,7 @@ struct Network::Impl {
 
   /// The mean loss of a batch, as training sees it.
   torch::Tensor loss_of(const Batch& some) {
-    const auto outputs = net->forward(some.inputs).flatten(0, -2);
+    const auto outputs = forward(some, true);
     const auto wanted = some.targets.flatten();
     if (is_multi_label()) return losses_of(outputs, wanted).sum() / wanted.ge(0).sum();
     if (!is_number() && !class_weights.defined()) {
@@ -394,12 +439,16 @@ struct Network::Impl {
     return indices;
   }
 
-  /// The parameters of these layers, in schema order.
+  bool is_in(pipe::Layers layers, std::string_view tensor) const {
+    if (layers == pipe::Layers::all) return true;
+    return tensor.starts_with(last_layer) == (layers == pipe::Layers::last);
+  }
+  /// The parameters of these layers that are trained, in schema order.
   std::vector<torch::Tensor> parameters_of(pipe::Layers layers) {
-    auto named = net->named_parameters();
     std::vector<torch::Tensor> some;
-    for (const auto& [name, shape] : schema.tensors) {
-      if (is_in(layers, name)) some.push_back(named[name]);
+    for (std::size_t i = 0; i < named.size(); ++i) {
+      const bool trained = named[i].parameter && tensors[i].role != model::Role::frozen;
+      if (trained && is_in(layers, named[i].name)) some.push_back(named[i].tensor);
     }
     return some;
   }
@@ -423,6 +472,7 @@ struct Network::Impl {
   static void add(const Pull& pull, const std::vector<torch::Tensor>& parameters) {
     const torch::NoGradGuard no_grad;
     for (std::size_t i = 0; i < pull.towards.size(); ++i) {
+      if (!parameters[i].grad().defined()) continue;
       parameters[i].mutable_grad().add_(parameters[i] - pull.towards[i], pull.strength);
     }
   }
@@ -432,9 +482,11 @@ struct Network::Impl {
     auto indices = order(random);
     const double wanted = std::ceil(share * static_cast<double>(indices.size()));
     indices.resize(std::min(indices.size(), static_cast<std::size_t>(std::max(wanted, 1.0))));
+    torch::manual_seed(static_cast<std::uint64_t>(random()));  // of what drops out
     double sum = 0;
     for (std::size_t from = 0; from < indices.size(); from += task.batch) {
       const auto size = std::min<std::size_t>(task.batch, indices.size() - from);
+      if (size == 1 && has_buffers() && from > 0) break;  // no batch to normalise
       const auto some =
           batch(Part::train,
                 torch::tensor(c10::ArrayRef<std::int64_t>(indices.data() + from, size)).to(device));
@@ -461,15 +513,18 @@ struct Network::Impl {
   };
   /// One example at a time: LibTorch has no gradients of each example of a batch.
   Gradients clipped_gradients(const std::vector<std::int64_t>& examples, double clip) {
-    const auto parameters = net->parameters();
+    const auto parameters = parameters_of(pipe::Layers::all);
     Gradients gradients;
     for (const auto& parameter : parameters) {
       gradients.sum.push_back(torch::zeros_like(parameter));
     }
     for (const std::int64_t example : examples) {
       const auto loss = loss_of(batch(Part::train, torch::tensor({example}).to(device)));
-      const auto own = torch::autograd::grad({loss}, parameters);
+      auto own = torch::autograd::grad({loss}, parameters, {}, {}, false, true);
       double squares = 0;
+      for (std::size_t i = 0; i < own.size(); ++i) {
+        if (!own[i].defined()) own[i] = torch::zeros_like(parameters[i]);
+      }
       for (const auto& part : own) {
         squares += part.to(torch::kFloat64).square().sum().item<double>();
       }
@@ -484,7 +539,7 @@ struct Network::Impl {
 
   /// As many private steps as one pass has; returns the mean loss on the way.
   double private_epoch(torch::optim::SGD& sgd, const Noise& noise, const Pull& pull) {
-    const auto parameters = net->parameters();
+    const auto parameters = parameters_of(pipe::Layers::all);
     const double expected = sampling() * static_cast<double>(train_examples());
     double sum = 0;
     std::size_t seen = 0;
@@ -520,11 +575,19 @@ struct Network::Impl {
   bool is_text() const { return model::data_kind(task) == model::DataKind::text; }
   bool predicts_words() const { return model::predicts_words(task); }
 
+  bool has_buffers() const {
+    return !std::ranges::all_of(tensors, &model::Tensor::parameter);
+  }
+
   model::Task task;
   torch::Device device;
   Dataset dataset;  ///< from which the tensors borrow
-  nn::Sequential net;
+  std::unique_ptr<Module> net;
+  std::vector<Module::Named> named;    ///< its tensors, in schema order
+  std::vector<model::Tensor> tensors;  ///< the same, with their roles
   model::Schema schema;
+  Params given;            ///< what a model of one's own came with
+  std::string last_layer;  ///< what the names of its tensors begin with
   torch::Tensor class_weights;   ///< their mean is 1; undefined: all weigh the same
   std::array<Tensors, 4> parts;  // by Part
   std::function<void()> after_batch = [] {};
@@ -565,6 +628,8 @@ Network::Network(Network&&) noexcept = default;
 Network& Network::operator=(Network&&) noexcept = default;
 
 const model::Schema& Network::schema() const { return impl_->schema; }
+const std::vector<model::Tensor>& Network::tensors() const { return impl_->tensors; }
+Params Network::own_values() const { return impl_->given; }
 
 std::uint64_t Network::examples(Part part) const {
   return static_cast<std::uint64_t>(impl_->parts[static_cast<std::size_t>(part)].targets.size(0));
@@ -639,10 +704,9 @@ Network::Training Network::train(const Params& start, const Plan& plan,
 
 std::vector<bool> Network::are_in(pipe::Layers layers) const {
   std::vector<bool> all;
-  for (const auto& [name, shape] : impl_->schema.tensors) {
-    const auto values = std::accumulate(shape.begin(), shape.end(), std::uint64_t{1},
-                                        std::multiplies<std::uint64_t>());
-    all.insert(all.end(), values, is_in(layers, name));
+  for (const Module::Named& each : impl_->named) {
+    all.insert(all.end(), static_cast<std::size_t>(each.tensor.numel()),
+               impl_->is_in(layers, each.name));
   }
   return all;
 }
@@ -656,12 +720,11 @@ Network::Slope Network::slope(const Params& params, std::uint64_t seed, std::uin
     count = std::min<std::uint64_t>(count, indices.size() - first);
     if (count == 0) return Slope{0, 0, Params(params.size())};
     const auto chosen = c10::ArrayRef<std::int64_t>(indices).slice(first, count);
-    impl_->net->zero_grad();
+    impl_->forget_gradients();
     const auto loss =
         impl_->loss_of(impl_->batch(Part::train, torch::tensor(chosen).to(impl_->device)));
     loss.backward();
-    return Slope{loss.item<double>(), count,
-                 impl_->flat([](const torch::Tensor& parameter) { return parameter.grad(); })};
+    return Slope{loss.item<double>(), count, impl_->gradient()};
   });
 }
 
@@ -693,11 +756,11 @@ Params Network::clipped_gradients(const Params& params, const std::vector<std::i
   return guarded([&] {
     impl_->set(params);
     const auto gradients = impl_->clipped_gradients(examples, clip);
-    const auto parameters = impl_->net->parameters();
+    const auto parameters = impl_->parameters_of(pipe::Layers::all);
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       parameters[i].mutable_grad() = gradients.sum[i];
     }
-    return impl_->flat([](const torch::Tensor& parameter) { return parameter.grad(); });
+    return impl_->gradient();
   });
 }
 

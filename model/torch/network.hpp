@@ -4,6 +4,7 @@
 #include "model/data/dataset.hpp"
 #include "model/pipe/messages.hpp"
 #include "model/privacy.hpp"
+#include "model/sharing.hpp"
 #include "model/snapshot.hpp"
 #include "model/task.hpp"
 
@@ -49,6 +50,10 @@ class Network {
   Network& operator=(Network&&) noexcept;
 
   [[nodiscard]] const model::Schema& schema() const;
+  /// The tensors of the schema, with their roles.
+  [[nodiscard]] const std::vector<model::Tensor>& tensors() const;
+  /// The values that the operator's own model came with; empty for one of the zoo.
+  [[nodiscard]] Params own_values() const;
   [[nodiscard]] std::uint64_t examples(Part part) const;
   /// `step` is called after every batch of all that is computed: a sign of life.
   void after_each_batch(std::function<void()> step);

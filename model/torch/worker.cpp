@@ -96,6 +96,23 @@ void check_privacy(const pipe::Privacy& privacy) {
   if (!(privacy.epsilon >= 0)) refuse("privacy.epsilon must not be negative");
 }
 
+/// Statistics of a batch tell of its examples, and no noise is added to them.
+void check_no_buffers(const std::vector<model::Tensor>& tensors) {
+  const auto buffer = std::ranges::find(tensors, false, &model::Tensor::parameter);
+  if (buffer == tensors.end()) return;
+  fail(FailureKind::config, "the model has running statistics (" + buffer->spec.name +
+                                "), which private training cannot have; use group normalisation, "
+                                "or set privacy.noise to 0");
+}
+
+/// Of the tensors that never change, in hexadecimal; empty if all do.
+std::string frozen_hash(const std::vector<model::Tensor>& tensors, const Params& initial) {
+  const model::Schema schema = model::schema_of(tensors, model::Role::frozen);
+  if (schema.tensors.empty()) return {};
+  const model::Slice frozen(tensors, model::Role::frozen);
+  return crypto::to_hex(crypto::hash(model::write_snapshot(schema, frozen.from(initial))));
+}
+
 /// A model that was trained without noise once tells of its examples for good, and so does every
 /// model that grows out of it: what one state directory holds was trained one way from the first
 /// round on.
@@ -217,9 +234,14 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   const std::string noticed = data::summary(dataset.noticed), fingerprint = dataset.fingerprint;
   Network network(open.task, std::move(dataset), open.device, open.threads);
   const model::Schema schema = network.schema();
-  const Params initial = initial_model(schema, last_layer(open.task), open.task.seed);
-  Bytes initial_file = model::write_snapshot(schema, initial);
-  const crypto::Hash task_hash = model::task_hash(open.task, crypto::hash(initial_file));
+  if (open.privacy) check_no_buffers(network.tensors());
+  Params initial = network.own_values();
+  if (initial.empty()) initial = initial_model(schema, last_layer(open.task), open.task.seed);
+  const model::Schema shared = model::schema_of(network.tensors(), model::Role::shared);
+  const model::Slice travels(network.tensors(), model::Role::shared);
+  Bytes initial_file = model::write_snapshot(shared, travels.from(initial));
+  const std::string frozen = frozen_hash(network.tensors(), initial);
+  const crypto::Hash task_hash = model::task_hash(open.task, crypto::hash(initial_file), frozen);
   const auto checkpoint = load_checkpoint(open.state, schema, task_hash);
   State state = checkpoint.value_or(State{0, initial, initial, initial});
   std::vector<std::string> remarks;
@@ -234,6 +256,8 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
                            .task_hash = task_hash,
                            .seed = open.seed,
                            .network = std::move(network),
+                           .shared = shared,
+                           .travels = travels,
                            .initial = {initial, {}},
                            .state = std::move(state),
                            .privacy = open.privacy,
@@ -244,7 +268,8 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   session().weights = session().network.weights(Part::scored);
   session().network.after_each_batch([this] { give_sign_of_life(); });
   auto guards = close_door_ ? close_door_() : std::vector<pipe::Guard>();
-  return {{.parameters = schema.parameters(),
+  return {{.frozen = frozen,
+           .parameters = schema.parameters(),
            .train = session().network.examples(Part::train),
            .validation = session().network.examples(Part::validation),
            .test = session().network.examples(Part::test),
@@ -289,6 +314,7 @@ Worker::Answer<pipe::Trained> Worker::handle(const pipe::Train& request) {
                                 .privacy = spent}};
   if (!spent || spent->publish) answer.file = snapshot_file("partial", own.params);
   session().partial = Scorable{std::move(own.params), {}};
+  renew_own_part();
   if (alone) {
     answer.result.baseline = alone->best.validation;
     session().state.baseline = std::move(alone->params);
@@ -342,7 +368,7 @@ Network::Training Worker::train(const Params& start, const Network::Plan& plan, 
 }
 
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
-  const model::Schema& schema = session().network.schema();
+  const model::Schema& schema = session().shared;
   refuse_own_name(load.peer);
   if (!file_) fail(FailureKind::software, "load wants the snapshot as a file");
   const auto mapped = pipe::SealedMap::open(file_, schema.file_size());
@@ -353,8 +379,9 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
   }
   const auto& snapshot = std::get<model::Snapshot>(read);
   const double its_norm = model::parameter_norm(snapshot.values);
-  const auto factor =
-      model::norm_factor(its_norm, norm(session().initial.params), norm(session().state.averaged));
+  const auto shared_norm = [this](const Params& whole) { return norm(session().travels.from(whole)); };
+  const auto factor = model::norm_factor(its_norm, shared_norm(session().initial.params),
+                                         shared_norm(session().state.averaged));
   if (!factor) {
     fail(FailureKind::data, "the snapshot of " + load.peer +
                                 " is refused: its norm is far above that of this node's model");
@@ -364,7 +391,7 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
     if (*factor < 1) value *= static_cast<float>(*factor);
     if (std::fpclassify(value) == FP_SUBNORMAL) value = 0;
   }
-  session().peers[load.peer] = {std::move(params), {}};
+  session().peers[load.peer] = {completed(params), {}, true};
   return {};
 }
 
@@ -452,6 +479,9 @@ Worker::Answer<pipe::Trained> Worker::handle(const pipe::Refine& refine) {
 
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Initial& initial) {
   refuse_own_name(initial.name);
+  if (!session().network.own_values().empty()) {
+    fail(FailureKind::config, "a model of one's own has one start only, its own; choose another learning.strategy");
+  }
   Params drawn =
       initial_model(session().network.schema(), last_layer(session().task), initial.seed);
   session().peers[initial.name] = {std::move(drawn), {}};
@@ -618,8 +648,25 @@ Params Worker::average(const pipe::Mixture& mixture) {
   return mean;
 }
 
+Params Worker::completed(const Params& shared) {
+  const auto& partial = session().partial;
+  Params whole = partial ? partial->params : session().state.averaged;
+  session().travels.into(whole, shared);
+  return whole;
+}
+
+void Worker::renew_own_part() {
+  const model::Slice& travels = session().travels;
+  if (travels.is_all()) return;
+  for (auto& [name, peer] : session().peers) {
+    if (peer.arrived) peer = {completed(travels.from(peer.params)), {}, true};
+  }
+}
+
 pipe::Fd Worker::snapshot_file(const char* name, const Params& params) {
-  return pipe::sealed_memfd(name, model::write_snapshot(session().network.schema(), params));
+  const model::Slice& travels = session().travels;
+  return pipe::sealed_memfd(
+      name, model::write_snapshot(session().shared, travels.is_all() ? params : travels.from(params)));
 }
 
 }  // namespace kith::worker

@@ -40,6 +40,7 @@ class Worker {
   struct Scorable {
     Params params;
     std::vector<float> losses;
+    bool arrived = false;  ///< from a peer: what does not travel in it is this node's own
   };
   /// Everything that open makes.
   struct Session {
@@ -47,6 +48,8 @@ class Worker {
     crypto::Hash task_hash{};
     std::uint64_t seed = 0;
     Network network;
+    model::Schema shared;  ///< what travels
+    model::Slice travels;  ///< where that is in a whole model
     Scorable initial;  ///< M0
     State state;
     std::optional<pipe::Privacy> privacy;
@@ -112,7 +115,12 @@ class Worker {
   /// Of the first `examples` scored examples.
   std::span<const float> scores_of(Scorable& of, std::uint64_t examples);
   std::span<const float> scores_of(Scorable& of);
+  /// A whole model of this node, with what came from a peer in it.
+  [[nodiscard]] Params completed(const Params& shared);
+  /// What does not travel of the partial goes into the models that arrived before it.
+  void renew_own_part();
   Params average(const pipe::Mixture& mixture);
+  /// What travels of a model.
   pipe::Fd snapshot_file(const char* name, const Params& params);
 
   pipe::Pipe pipe_;

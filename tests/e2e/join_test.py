@@ -72,6 +72,7 @@ class Joining(testnet.Verbs):
         self.assertEqual(joining.returncode, 0, said)
         self.assertIn(pending["id"], said)
         self.assertIn(approved["fingerprint"], said)
+        self.assertRegex(said, r"Data: \d+ examples to train on, \d+ to validate with")
         second = Node(self.folder / "b")
         self.assertEqual(second.config()["task"]["sizes"], first.config()["task"]["sizes"])
         self.net.nodes.append(second)
