@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <new>
+#include <system_error>
 
 namespace kith::daemon {
 
@@ -28,15 +29,15 @@ namespace {
 /// Where what is too much for memory may lie.
 std::filesystem::path folder_for_scratch(const Config& config) {
   std::error_code unknown;
-  const std::filesystem::path& state = config.node.state;
-  return std::filesystem::is_directory(state, unknown) ? state : std::filesystem::path("/var/tmp");
+  const bool there = std::filesystem::is_directory(config.node.state, unknown);
+  return there ? config.node.state : std::filesystem::path("/var/tmp");
 }
 
 }  // namespace
 
 data::Dataset read_own_data(Config config) {
   split_as_when_running(config);
-  // The process ends with its verb, and so does the file.
+  // The process ends with this verb, and so does the file.
   data::use_scratch(data::open_scratch(folder_for_scratch(config)), data::memory_for_examples());
   try {
     return data::read_dataset(config.data, config.task, config.learning.score_examples);

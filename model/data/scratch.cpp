@@ -2,6 +2,7 @@
 
 #include "model/data/file.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -32,6 +33,19 @@ struct ScratchFile {
 ScratchFile& scratch() {
   static ScratchFile only;
   return only;
+}
+
+/// Writes zeros: the sandbox forbids fallocate(), which could fill a disk at a stroke.  An errno, or 0.
+int take_space(int file, off_t at, std::size_t size) {
+  const std::vector<char> zeros(std::size_t{1} << 20);
+  while (size > 0) {
+    const auto written = ::pwrite(file, zeros.data(), std::min(size, zeros.size()), at);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return written < 0 ? errno : ENOSPC;
+    at += written;
+    size -= static_cast<std::size_t>(written);
+  }
+  return 0;
 }
 
 }  // namespace
@@ -67,7 +81,7 @@ void* allocate_scratch(std::size_t bytes) {
   if (bytes > std::numeric_limits<std::size_t>::max() - page) throw std::bad_alloc();
   const std::size_t size = (bytes + page - 1) / page * page;
   // Space on the disk is taken now: without it, the first to write there would be killed.
-  const int error = ::posix_fallocate(own.file, own.end, static_cast<off_t>(size));
+  const int error = take_space(own.file, own.end, size);
   void* const memory = error != 0 ? MAP_FAILED
                                   : ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED,
                                            own.file, own.end);
@@ -90,7 +104,7 @@ bool free_scratch(void* memory) {
   const auto [at, size] = found->second;
   ::munmap(memory, size);
   own.regions.erase(found);
-  // Gives the space back; where a file system cannot, it is back when the file is closed.
+  // Gives the space back; where that is not allowed, it is back when the file is closed.
   static_cast<void>(::fallocate(own.file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
                                 static_cast<off_t>(size)));
   return true;
