@@ -8,8 +8,10 @@
 #include "model/weights.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -71,6 +73,9 @@ model::Admission::Settings admission_settings(const Config::Learning& settings) 
 json to_json(const model::Trial& trial) {
   return {{"members", trial.members}, {"loss", number(trial.loss)}, {"kept", trial.kept}};
 }
+
+// What could be averaged; in reports, too.
+const std::string kWithEverybody = "everybody", kWithHalf = "half everybody";
 
 /// What a peer that is not admitted weighs of what it otherwise would; see learning.min_peers.
 constexpr double kReserveWeight = 0.5;
@@ -176,6 +181,9 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
   if (choice.mixture.members.size() > 1 && choice.mixture.members.front() == "self") {
     choice.mixture = co_await search_weights<model::OwnShare>(situation, choice.mixture);
   }
+  if (!theirs && convenor_.off()) {
+    choice.mixture = co_await best_rival(situation, choice.mixture, choice.why);
+  }
   if (settings_.learn_weights) {
     choice.mixture = co_await search_weights<model::WeightSearch>(situation, choice.mixture);
   }
@@ -214,6 +222,43 @@ net::awaitable<model::Selected> Lia::widen(Situation situation, model::Selected 
   model::Selected wide = widening.result();
   for (const model::Trial& trial : wide.trace) trials.push_back(to_json(trial));
   co_return wide;
+}
+
+net::awaitable<pipe::Mixture> Lia::best_rival(Situation situation, pipe::Mixture circle,
+                                              json& why) {
+  pipe::Mixture everybody = with_everybody(situation);
+  if (everybody.members.size() == 1) co_return circle;
+  pipe::Mixture half = everybody;
+  const double others = std::reduce(half.weights.begin() + 1, half.weights.end());
+  half.weights.front() = std::max(others, half.weights.front());
+
+  const std::vector<float> now = co_await losses_of(situation, circle);
+  double lowest = model::mean(now);
+  pipe::Mixture best = std::move(circle);
+  const std::array<std::pair<std::string, pipe::Mixture>, 2> rivals{
+      {{kWithEverybody, std::move(everybody)}, {kWithHalf, std::move(half)}}};
+  for (const auto& [name, average] : rivals) {
+    const std::vector<float> losses = co_await losses_of(situation, average);
+    const double loss = model::mean(losses);
+    const std::string question = "without " + name;
+    const bool clear = doubt_.clearly_worse(question, situation.round, now, losses);
+    const bool taken = clear && loss < lowest;
+    why["rivals"][name] = {
+        {"loss", number(loss)}, {"better_by", doubt_.standing(question)}, {"taken", taken}};
+    if (!taken) continue;
+    lowest = loss;
+    best = average;
+  }
+  co_return best;
+}
+
+pipe::Mixture Lia::with_everybody(const Situation& situation) const {
+  model::Members members;
+  for (const Candidate& candidate : situation.candidates) {
+    if (!copiers_.contains(candidate.peer)) members.push_back(candidate.peer);
+  }
+  if (settings_.mutual) keep_mutual(situation, members);
+  return mix(situation, members, {});
 }
 
 model::Members Lia::useful(const Situation& situation, const model::Members& but) const {

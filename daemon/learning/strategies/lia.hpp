@@ -60,6 +60,12 @@ class Lia final : public Strategy {
   net::awaitable<model::Selected> widen(Situation situation, model::Selected selected,
                                         model::Members others, model::Members reserve,
                                         nlohmann::json& trials);
+  /// `circle`; or the average with everybody, or that with the own partial as half of it, where
+  /// without it the loss is clearly higher.
+  net::awaitable<pipe::Mixture> best_rival(Situation situation, pipe::Mixture circle,
+                                           nlohmann::json& why);
+  /// The average with whoever sends no copy.
+  [[nodiscard]] pipe::Mixture with_everybody(const Situation& situation) const;
   /// Removes from `members` those who do not say that they admit us, and returns them.
   std::vector<std::string> keep_mutual(const Situation& situation, model::Members& members) const;
   /// The best of the rest, for as long as there are fewer than `learning.min_peers` to average
