@@ -21,8 +21,8 @@ using nlohmann::json;
 
 constexpr std::string_view kProposal = "kith charter proposal 2\n";
 constexpr std::string_view kOldProposal = "kith charter proposal 1\n";
-constexpr std::size_t kCards = 16;
-constexpr std::size_t kProposalSize = net::limits::kCharter + (64 << 10);
+constexpr std::size_t kCards = net::limits::kMembers;  // all may be new
+constexpr std::size_t kProposalSize = net::limits::kCharter + (1 << 20);
 constexpr std::size_t kLedgerSize = 16 << 20;
 constexpr std::chrono::hours kFirstExpiry{24 * 365};
 

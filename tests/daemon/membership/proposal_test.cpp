@@ -63,6 +63,19 @@ BOOST_AUTO_TEST_CASE(changes_that_cannot_be_are_refused_with_what_there_is) {
   BOOST_TEST(contains(refusal({.add = {{test::identity(9).id(), "m1"}}}), "refused"));
 }
 
+BOOST_AUTO_TEST_CASE(a_proposal_may_take_in_as_many_as_a_consortium_can_have) {
+  CharterChanges changes;
+  Proposal proposal;
+  for (int number = 100; number < 300; ++number) {
+    changes.add.push_back(test::member(number));
+    proposal.cards.push_back(test::card(number, chain.founded()));
+  }
+  proposal.version = net::unsigned_charter(next_version(chain, changes, now));
+  const Proposal read = parse_proposal(encode_proposal(proposal), "a.proposal");
+  BOOST_TEST(read.cards.size() == 200U);
+  BOOST_TEST((read.version.id() == proposal.version.id()));
+}
+
 BOOST_AUTO_TEST_CASE(a_key_signs_one_version_of_a_number_and_says_which_it_signed_before) {
   net::SignedCharter one = next(chain, 1), other = next(chain, 2);
   sign_once(one, chain, alice, key, "one.proposal");
