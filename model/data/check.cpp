@@ -47,9 +47,9 @@ std::vector<std::size_t> contents(const Samples& samples) {
 void count_copies(CheckReport& report, const Dataset& dataset) {
   auto known = contents(dataset.train);
   std::ranges::sort(known);
-  const auto again = std::ranges::unique(known);
-  report.copies = again.size();
-  known.erase(again.begin(), again.end());
+  const auto again = std::unique(known.begin(), known.end());  // clang 14 has no ranges::unique
+  report.copies = static_cast<std::uint64_t>(known.end() - again);
+  known.erase(again, known.end());
   const auto more = contents(dataset.validation);
   known.insert(known.end(), more.begin(), more.end());
   std::ranges::sort(known);

@@ -140,7 +140,7 @@ void declare_answers(Draft& draft, std::vector<float> answers, std::size_t of_on
 }  // namespace
 
 Draft draft_pictures(std::span<const fs::path> folders) {
-  constexpr std::size_t kLookedAt = 100;  // pictures, evenly among all
+  constexpr std::size_t kShown = 100;  // pictures, evenly among all
   std::vector<LabelledFile> pictures;
   for (const fs::path& folder : folders) {
     const auto more = pictures_in(folder);
@@ -152,7 +152,7 @@ Draft draft_pictures(std::span<const fs::path> folders) {
   declare_labels(draft, counts);
   std::vector<std::size_t> heights, widths;
   bool gray = true;
-  for (std::size_t i = 0; i < pictures.size(); i += pictures.size() / kLookedAt + 1) {
+  for (std::size_t i = 0; i < pictures.size(); i += pictures.size() / kShown + 1) {
     const auto decoded = decode_picture(read_file(pictures[i].file));
     if (const auto* const why = std::get_if<std::string>(&decoded)) {
       throw DataError(pictures[i].file.string() + " " + *why);
