@@ -19,11 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-json ask(const Config& config, std::string_view method, std::string_view target,
-         const json& body = {}) {
-  return ask_membership(config, config.consortium.charter, method, target, body);
-}
-
 /// Who has applied and is meant by that; throws Failure.
 json find_applicant(const json& pending, const std::string& who) {
   std::vector<Named> named;
@@ -71,7 +66,8 @@ std::vector<Approved::Shared> shared_addresses(const net::MembershipRecord& reco
 
 Approved approve(const Config& config, const ApproveRequest& request) {
   const net::MembershipRecord record = load_record(config.consortium.charter);
-  const json applicant = find_applicant(ask(config, "GET", "/v1/invitations"), request.who);
+  const json pending = ask_membership(config, "GET", "/v1/invitations");
+  const json applicant = find_applicant(pending, request.who);
   const auto parsed = net::parse_card(applicant.at("card").get<std::string>());
   Approved approved{.card = std::get<net::Card>(parsed)};
   const net::Card& card = approved.card;
@@ -90,7 +86,7 @@ Approved approve(const Config& config, const ApproveRequest& request) {
   approved.signatures = to_json(tally);
   approved.shared = shared_addresses(record, card);
   if (applicant.at("state") == "refused") {
-    (void)ask(config, "POST", "/v1/invitations/accept", {{"number", applicant.at("number")}});
+    (void)ask_membership(config, "POST", "/v1/invitations/accept", {{"number", applicant.at("number")}});
   }
   if (!tally.enough()) {
     save_proposal(file, proposal);
@@ -99,7 +95,7 @@ Approved approve(const Config& config, const ApproveRequest& request) {
   }
   const json offered{{"name", file.string()},
                      {"content", crypto::to_base64(encode_proposal(proposal))}};
-  const json merged = ask(config, "POST", "/v1/charter/merge", {{"files", {offered}}});
+  const json merged = ask_membership(config, "POST", "/v1/charter/merge", {{"files", {offered}}});
   approved.number = merged.at("number");
   approved.fingerprint = merged.at("fingerprint");
   return approved;

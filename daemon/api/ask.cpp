@@ -68,4 +68,9 @@ json ask_membership(const std::optional<Config>& config, const fs::path& charter
   }
 }
 
+json ask_membership(const Config& config, std::string_view method, std::string_view target,
+                    const json& body) {
+  return ask_membership(config, config.consortium.charter, method, target, body);
+}
+
 }  // namespace kith::daemon

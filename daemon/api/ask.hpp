@@ -20,5 +20,9 @@ namespace kith::daemon {
                                             const std::filesystem::path& charter,
                                             std::string_view method, std::string_view target,
                                             const nlohmann::json& body = {});
+/// The same, of a node that has a configuration.
+[[nodiscard]] nlohmann::json ask_membership(const Config& config, std::string_view method,
+                                            std::string_view target,
+                                            const nlohmann::json& body = {});
 
 }  // namespace kith::daemon

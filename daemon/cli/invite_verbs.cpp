@@ -18,11 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-json ask(const Config& config, std::string_view method, std::string_view target,
-         const json& body = {}) {
-  return ask_membership(config, config.consortium.charter, method, target, body);
-}
-
 // --- invite ------------------------------------------------------------------------------------
 
 struct InviteOptions {
@@ -36,7 +31,7 @@ struct InviteOptions {
 Answer invite(const InviteOptions& options) {
   const Config config = load_config(options.place.config());
   Answer answer;
-  answer.value = ask(config, "POST", "/v1/invitations",
+  answer.value = ask_membership(config, "POST", "/v1/invitations",
                      {{"for", options.label}, {"days", options.days}, {"address", options.address}});
   const std::string line = answer.value.at("invite");
   if (!options.out.empty()) {
@@ -75,7 +70,7 @@ struct PendingOptions {
 
 Answer pending(const PendingOptions& options) {
   Answer answer;
-  answer.value = ask(load_config(options.place.config()), "GET", "/v1/invitations");
+  answer.value = ask_membership(load_config(options.place.config()), "GET", "/v1/invitations");
   using enum Table::Align;
   Table table({left, left, left, left, left, left, left});
   table.add({"", "number", "name", "for", "id", "address", "until"});

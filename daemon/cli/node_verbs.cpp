@@ -23,8 +23,7 @@ struct NodeOptions {
     return ask_node(load_config(place.config()), "GET", target);
   }
   [[nodiscard]] json change(const std::string& target) const {
-    const Config config = load_config(place.config());
-    return ask_membership(config, config.consortium.charter, "POST", target, {{"who", peer}});
+    return ask_membership(load_config(place.config()), "POST", target, {{"who", peer}});
   }
 };
 
