@@ -106,6 +106,7 @@ void add_node_verbs(CLI::App& app, Chosen& chosen) {
   add("peers", "list every peer: connection, score with its interval, and reasons", peers);
   add_peer(add("why", "show the numbers behind one peer being averaged with or not", why))
       ->add_option("--rounds", options->rounds, "how many of the newest rounds to show")
+      ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   add("classes", "show how good the served model is at each class, and what it mistakes for what",
       classes);

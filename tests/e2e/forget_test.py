@@ -24,7 +24,7 @@ class Forgetting(testnet.Verbs):
             net.wait("some rounds of two", lambda: all(node.finished() >= ALONE for node in (first, second)), 60)
             late.start()
             with_it = lambda: [
-                report["round"] for report in first.rounds(100_000)
+                report["round"] for report in first.rounds(1000)
                 if late.name in {member["name"] for member in report["members"]}
             ]  # fmt: skip
             net.wait(f"{first.name} has averaged with {late.name}", lambda: len(with_it()) >= 3, 60)
