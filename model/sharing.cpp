@@ -1,10 +1,9 @@
 #include "model/sharing.hpp"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cstdlib>
+#include <fnmatch.h>
 #include <span>
 #include <utility>
 
@@ -29,9 +28,10 @@ std::optional<std::string> list_problem(const char* field, std::span<const std::
   }
   for (const std::string& pattern : patterns) {
     const bool printable = std::ranges::all_of(pattern, [](char c) { return c > ' ' && c < 0x7f; });
-    if (pattern.empty() || pattern.size() > kMaxPattern || !printable || pattern.find(',') != pattern.npos ||
-        std::ranges::count(pattern, '*') > kMaxStars) {
-      return std::string(field) + " must be names of tensors, in which * stands for anything, at most " +
+    if (pattern.empty() || pattern.size() > kMaxPattern || !printable ||
+        pattern.find(',') != pattern.npos || std::ranges::count(pattern, '*') > kMaxStars) {
+      return std::string(field) +
+             " must be names of tensors, in which * stands for anything, at most " +
              std::to_string(kMaxStars) + " times, like \"backbone.*\"";
     }
   }
@@ -59,7 +59,8 @@ std::string_view name(Role role) {
 }
 
 std::optional<std::string> pattern_problem(const Task& task) {
-  if (task.share.empty()) return "share must have a pattern: without one nobody learns from anybody";
+  if (task.share.empty())
+    return "share must have a pattern: without one nobody learns from anybody";
   if (auto wrong = list_problem("share", task.share)) return wrong;
   return list_problem("freeze", task.freeze);
 }
@@ -82,8 +83,10 @@ std::optional<std::string> assign_roles(const Task& task, std::vector<Tensor>& t
     }
   }
   for (Tensor& tensor : tensors) tensor.role = role_of(task, tensor.spec.name, tensor.parameter);
-  if (std::ranges::none_of(tensors, [](const Tensor& tensor) { return tensor.role == Role::shared; })) {
-    return "nothing of the model is shared, by task.share and task.freeze: nobody would learn from anybody";
+  if (std::ranges::none_of(tensors,
+                           [](const Tensor& tensor) { return tensor.role == Role::shared; })) {
+    return "nothing of the model is shared, by task.share and task.freeze: nobody would learn from "
+           "anybody";
   }
   return std::nullopt;
 }

@@ -91,8 +91,9 @@ Answer evaluate(const EvaluateOptions& options) {
 void add_evaluate_verb(CLI::App& app, Chosen& chosen) {
   const auto options = std::make_shared<EvaluateOptions>();
   CLI::App* const verb = app.add_subcommand(
-      "evaluate", "judge the served model on files of examples, beside local-only training; whether "
-                  "the node runs or not");
+      "evaluate",
+      "judge the served model on files of examples, beside local-only training; whether "
+      "the node runs or not");
   verb->add_option("FILES", options->files, "examples with their targets, as data.test names them")
       ->required();
   options->place.add_to(*verb);

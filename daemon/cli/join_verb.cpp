@@ -195,7 +195,8 @@ Answer settle(const NewNode& node, const net::Application& taken, const net::Car
         theirs);
   }
   if (renamed) say("It is called " + here->name + " in the charter.");
-  for (const auto& [what, file] : {std::pair("vocabulary", task.vocabulary), std::pair("model", task.script)}) {
+  for (const auto& [what, file] :
+       {std::pair("vocabulary", task.vocabulary), std::pair("model", task.script)}) {
     if (file.empty()) continue;
     say(std::string("Put the ") + what + " of the task beside it, as " +
         (node.folder() / file).string() + ": ask the inviter for the file.");

@@ -59,7 +59,8 @@ std::string counts_line(const data::CheckReport& report) {
          (report.groups > 0 ? "; " + std::to_string(report.groups) + " groups" : "");
 }
 
-std::vector<std::string> first_look(const std::filesystem::path& config_file, const std::string& dir) {
+std::vector<std::string> first_look(const std::filesystem::path& config_file,
+                                    const std::string& dir) {
   try {
     const Config config = load_config(config_file);
     const data::CheckReport report =

@@ -16,8 +16,8 @@ class Module {
  public:
   struct Named {
     std::string name;
-    torch::Tensor tensor;    ///< of floating-point numbers; set in place
-    bool parameter = true;   ///< false: a buffer
+    torch::Tensor tensor;   ///< of floating-point numbers; set in place
+    bool parameter = true;  ///< false: a buffer
   };
   virtual ~Module() = default;
   /// The outputs for a batch: for each example, or for each word of each, one a class.

@@ -242,7 +242,8 @@ struct Network::Impl {
     const std::int64_t examples = std::min<std::int64_t>(2, parts[0].targets.size(0));
     const Batch some = batch(Part::train, torch::arange(examples, device));
     if (!torch::isfinite(forward(some, false)).all().item<bool>()) {
-      unusable("answers with numbers that are none (NaN or infinity) before it has learnt anything");
+      unusable(
+          "answers with numbers that are none (NaN or infinity) before it has learnt anything");
     }
     const auto loss = loss_of(some);
     if (!loss.requires_grad()) {

@@ -42,7 +42,8 @@ enum class Part { train, validation, scored, test };
 /// Not copyable, one call at a time.  Throws WorkerError with LibTorch's words if LibTorch fails.
 class Network {
  public:
-  /// `device` is "cpu", "cuda" or "auto".  The examples stay where they lie, unless they fit on a GPU.
+  /// `device` is "cpu", "cuda" or "auto".  The examples stay where they lie, unless they fit on a
+  /// GPU.
   Network(const model::Task& task, Dataset dataset, const std::string& device,
           std::uint64_t threads);
   ~Network();

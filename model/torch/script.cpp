@@ -29,10 +29,10 @@ std::string words_of(const std::string& what) {
 
 torch::jit::Module loaded(const fs::path& file, torch::Device device) {
   if (!std::ifstream(file, std::ios::binary)) {
-    throw WorkerError(errno == EACCES || errno == EPERM ? FailureKind::permission
-                                                        : FailureKind::config,
-                      file.string() + ": " + std::strerror(errno) +
-                          "; task.script names the model's file, which every node has on its own disk");
+    throw WorkerError(
+        errno == EACCES || errno == EPERM ? FailureKind::permission : FailureKind::config,
+        file.string() + ": " + std::strerror(errno) +
+            "; task.script names the model's file, which every node has on its own disk");
   }
   try {
     return torch::jit::load(file.string(), device);
@@ -40,13 +40,16 @@ torch::jit::Module loaded(const fs::path& file, torch::Device device) {
     const std::string what = error.what_without_backtrace();
     if (what.find("supported version") != std::string::npos) {
       unusable(file, "was written by a newer LibTorch than this one, " TORCH_VERSION
-                   "; save it with that version, or update: " + words_of(what));
+                     "; save it with that version, or update: " +
+                         words_of(what));
     }
     unusable(file,
-           "is no TorchScript module, as torch.jit.script(model).save() writes it (a state dict "
-           "or a pickled model is none): " + words_of(what));
+             "is no TorchScript module, as torch.jit.script(model).save() writes it (a state dict "
+             "or a pickled model is none): " +
+                 words_of(what));
   } catch (const std::exception& error) {
-    unusable(file, std::string("cannot be read as a TorchScript module: ") + words_of(error.what()));
+    unusable(file,
+             std::string("cannot be read as a TorchScript module: ") + words_of(error.what()));
   }
 }
 
@@ -63,14 +66,14 @@ class Script : public Module {
     }
     if (inputs != 2) {  // itself, and one more
       unusable(file, "has a forward() of " + std::to_string(inputs - 1) +
-                       " inputs, and gets one: the batch; wrap it in a module that takes one");
+                         " inputs, and gets one: the batch; wrap it in a module that takes one");
     }
     std::set<c10::TensorImpl*> seen;
     const auto add = [&](const std::string& name, const torch::Tensor& tensor, bool parameter) {
       if (!seen.insert(tensor.unsafeGetTensorImpl()).second) return;  // tied: it is there already
       if (tensor.is_complex() || tensor.is_quantized()) {
         unusable(file, "has the tensor " + name + " of " + std::string(tensor.dtype().name()) +
-                         ", which cannot be averaged");
+                           ", which cannot be averaged");
       }
       if (!tensor.is_floating_point()) {
         if (parameter) unusable(file, "has the parameter " + name + " of whole numbers");
@@ -78,14 +81,15 @@ class Script : public Module {
       }
       if (parameter && tensor.scalar_type() != torch::kFloat32) {
         unusable(file, "has the parameter " + name + " in " + std::string(tensor.dtype().name()) +
-                         "; save the module with float32 parameters: model.float()");
+                           "; save the module with float32 parameters: model.float()");
       }
       if (tensor.numel() == 0) return;
       named_.push_back({name, tensor, parameter});
     };
     for (const auto& each : module_.named_parameters()) add(each.name, each.value, true);
     for (const auto& each : module_.named_buffers()) add(each.name, each.value, false);
-    if (std::ranges::none_of(named_, &Named::parameter)) unusable(file, "has no parameters to train");
+    if (std::ranges::none_of(named_, &Named::parameter))
+      unusable(file, "has no parameters to train");
     for (Named& each : named_) {
       if (each.parameter) each.tensor.set_requires_grad(true);
     }
@@ -101,8 +105,9 @@ class Script : public Module {
         return tuple->elements()[0].toTensor();
       }
     }
-    throw WorkerError(FailureKind::config, "the model answers with " + answer.tagKind() +
-                                               ", not with a tensor; wrap it in a module that does");
+    throw WorkerError(FailureKind::config,
+                      "the model answers with " + answer.tagKind() +
+                          ", not with a tensor; wrap it in a module that does");
   }
 
   std::vector<Named> tensors() override { return named_; }

@@ -379,7 +379,9 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
   }
   const auto& snapshot = std::get<model::Snapshot>(read);
   const double its_norm = model::parameter_norm(snapshot.values);
-  const auto shared_norm = [this](const Params& whole) { return norm(session().travels.from(whole)); };
+  const auto shared_norm = [this](const Params& whole) {
+    return norm(session().travels.from(whole));
+  };
   const auto factor = model::norm_factor(its_norm, shared_norm(session().initial.params),
                                          shared_norm(session().state.averaged));
   if (!factor) {
@@ -480,7 +482,8 @@ Worker::Answer<pipe::Trained> Worker::handle(const pipe::Refine& refine) {
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Initial& initial) {
   refuse_own_name(initial.name);
   if (!session().network.own_values().empty()) {
-    fail(FailureKind::config, "a model of one's own has one start only, its own; choose another learning.strategy");
+    fail(FailureKind::config,
+         "a model of one's own has one start only, its own; choose another learning.strategy");
   }
   Params drawn =
       initial_model(session().network.schema(), last_layer(session().task), initial.seed);
@@ -666,7 +669,8 @@ void Worker::renew_own_part() {
 pipe::Fd Worker::snapshot_file(const char* name, const Params& params) {
   const model::Slice& travels = session().travels;
   return pipe::sealed_memfd(
-      name, model::write_snapshot(session().shared, travels.is_all() ? params : travels.from(params)));
+      name,
+      model::write_snapshot(session().shared, travels.is_all() ? params : travels.from(params)));
 }
 
 }  // namespace kith::worker

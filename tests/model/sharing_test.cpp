@@ -33,7 +33,8 @@ BOOST_AUTO_TEST_CASE(a_pattern_that_matches_nothing_is_named) {
   Task task;
   task.share = {"body.*", "tail.*"};
   auto tensors = network();
-  BOOST_TEST(assign_roles(task, tensors).value().find("no tensor of the model is called tail.*") == 0);
+  BOOST_TEST(assign_roles(task, tensors).value().find("no tensor of the model is called tail.*") ==
+             0);
 }
 
 BOOST_AUTO_TEST_CASE(a_slice_takes_out_and_puts_back_what_travels) {

@@ -9,7 +9,7 @@ namespace kith::test {
 /// TorchScript modules as their owners would save them.
 struct Modules {
   /// backbone.{weight,bias}, norm.{weight,bias,running_mean,running_var}, head.{weight,bias}.
-  std::string forward;     ///< the body of forward(self, x), in TorchScript
+  std::string forward;  ///< the body of forward(self, x), in TorchScript
   std::int64_t inputs = 4;
   std::uint64_t seed = 1;  ///< of the weights
   bool half = false;       ///< parameters in half precision

@@ -22,7 +22,8 @@ using test::Modules;
 using test::TemporaryDirectory;
 using test::WorkerProcess;
 
-/// A table of 200 rows in which ill follows from the sum of x and y, and a task with a model of one's own.
+/// A table of 200 rows in which ill follows from the sum of x and y, and a task with a model of
+/// one's own.
 struct Owner {
   Owner() {
     const auto table = [&](const char* name, int seed) {
@@ -45,7 +46,8 @@ struct Owner {
     task.classes = 2;
     task.batch = 16;
     module.inputs = 0;
-    for (const auto& column : task.columns) module.inputs += static_cast<std::int64_t>(features(column));
+    for (const auto& column : task.columns)
+      module.inputs += static_cast<std::int64_t>(features(column));
   }
 
   pipe::Opened open() {
@@ -66,7 +68,12 @@ struct Owner {
     return failure.error;
   }
   pipe::Open request() const {
-    return {task, {{folder / "train.csv"}, {folder / "test.csv"}}, state.path().string(), 1, 7, 64,
+    return {task,
+            {{folder / "train.csv"}, {folder / "test.csv"}},
+            state.path().string(),
+            1,
+            7,
+            64,
             test::test_device()};
   }
   Bytes train(std::uint64_t round, std::uint64_t epochs = 6) {
@@ -98,7 +105,8 @@ struct Owner {
 std::vector<std::string> names(const Bytes& snapshot) {
   std::vector<std::string> all;
   const auto read = model::read_snapshot(snapshot);
-  for (const auto& tensor : std::get<model::Snapshot>(read).schema.tensors) all.push_back(tensor.name);
+  for (const auto& tensor : std::get<model::Snapshot>(read).schema.tensors)
+    all.push_back(tensor.name);
   return all;
 }
 std::vector<float> values(const Bytes& snapshot) {
@@ -122,7 +130,8 @@ BOOST_AUTO_TEST_CASE(it_starts_from_its_own_values_learns_and_sends_parameters_b
   BOOST_TEST(site.loss(ModelName::partial) < 0.6 * before);
 }
 
-BOOST_AUTO_TEST_CASE(what_drops_out_in_training_does_not_when_it_is_judged_and_a_round_repeats_itself) {
+BOOST_AUTO_TEST_CASE(
+    what_drops_out_in_training_does_not_when_it_is_judged_and_a_round_repeats_itself) {
   Owner site;
   site.open();
   const Bytes partial = site.train(1);
@@ -232,7 +241,8 @@ BOOST_AUTO_TEST_CASE(two_files_that_compute_alike_with_the_same_values_are_the_s
 
 BOOST_AUTO_TEST_CASE(of_a_tuple_the_first_tensor_counts) {
   Owner site;
-  site.module.forward = "    return torch.linear(x, self.backbone.weight, self.backbone.bias)[:, :2], x\n";
+  site.module.forward =
+      "    return torch.linear(x, self.backbone.weight, self.backbone.bias)[:, :2], x\n";
   BOOST_TEST(site.open().train > 0U);
 }
 
@@ -249,7 +259,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_used_is_refused_with_the_reason) {
   BOOST_TEST(contains(refused(body + "    return [h]\n"), "wrap it in a module that does"));
   BOOST_TEST(contains(refused("    return torch.linear(x[:, :1], self.backbone.weight)\n"),
                       "the model fails on a batch of [2, "));
-  Modules{.forward = test::kSound, .inputs = site.module.inputs, .half = true}.save(site.task.script);
+  Modules{.forward = test::kSound, .inputs = site.module.inputs, .half = true}.save(
+      site.task.script);
   BOOST_TEST(contains(site.refusal(), "save the module with float32 parameters"));
   data::write_file(site.task.script, as_byte_view("PK\x03\x04 is no module"));
   BOOST_TEST(contains(site.refusal(), "is no TorchScript module"));
@@ -257,7 +268,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_used_is_refused_with_the_reason) {
   BOOST_TEST(contains(site.refusal(), "task.script names the model's file"));
 }
 
-BOOST_AUTO_TEST_CASE(a_pattern_that_matches_nothing_and_statistics_in_private_training_are_refused) {
+BOOST_AUTO_TEST_CASE(
+    a_pattern_that_matches_nothing_and_statistics_in_private_training_are_refused) {
   Owner site;
   site.module.save(site.task.script);
   site.task.share = {"body.*"};
