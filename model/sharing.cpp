@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cstdlib>
 #include <fnmatch.h>
-#include <span>
 #include <utility>
 
 namespace kith::model {
@@ -122,6 +121,13 @@ std::vector<float> Slice::from(const std::vector<float>& whole) const {
     values.insert(values.end(), first, first + static_cast<std::ptrdiff_t>(range.size));
   }
   return values;
+}
+
+std::span<const float> Slice::view(const std::vector<float>& whole,
+                                   std::vector<float>& room) const {
+  if (is_all()) return whole;
+  room = from(whole);
+  return room;
 }
 
 void Slice::into(std::vector<float>& whole, const std::vector<float>& values) const {

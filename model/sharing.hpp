@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,7 +48,11 @@ class Slice {
   Slice(const std::vector<Tensor>& tensors, Role role);
   /// Whether it is all of them.
   [[nodiscard]] bool is_all() const { return ranges_.size() == 1 && ranges_.front().size == all_; }
-  /// Its values, out of those of a whole model.
+  /// Its values, out of those of a whole model: where they lie, or, if they are not all of them,
+  /// copied into `room`.
+  [[nodiscard]] std::span<const float> view(const std::vector<float>& whole,
+                                            std::vector<float>& room) const;
+  /// The same, copied.
   [[nodiscard]] std::vector<float> from(const std::vector<float>& whole) const;
   /// Puts its values into a whole model.
   void into(std::vector<float>& whole, const std::vector<float>& values) const;

@@ -50,8 +50,8 @@ pipe::Evaluation finite(pipe::Evaluation evaluation) {
   return evaluation;
 }
 
-double norm(const Params& params) {
-  return model::parameter_norm(std::as_bytes(std::span(params)));
+double norm(std::span<const float> params) {
+  return model::parameter_norm(std::as_bytes(params));
 }
 
 [[noreturn]] void fail(FailureKind kind, const std::string& what) { throw WorkerError(kind, what); }
@@ -380,7 +380,8 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
   const auto& snapshot = std::get<model::Snapshot>(read);
   const double its_norm = model::parameter_norm(snapshot.values);
   const auto shared_norm = [this](const Params& whole) {
-    return norm(session().travels.from(whole));
+    Params room;
+    return norm(session().travels.view(whole, room));
   };
   const auto factor = model::norm_factor(its_norm, shared_norm(session().initial.params),
                                          shared_norm(session().state.averaged));
@@ -393,7 +394,7 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
     if (*factor < 1) value *= static_cast<float>(*factor);
     if (std::fpclassify(value) == FP_SUBNORMAL) value = 0;
   }
-  session().peers[load.peer] = {completed(params), {}, true};
+  session().peers[load.peer] = {completed(std::move(params)), {}, true};
   return {};
 }
 
@@ -651,7 +652,8 @@ Params Worker::average(const pipe::Mixture& mixture) {
   return mean;
 }
 
-Params Worker::completed(const Params& shared) {
+Params Worker::completed(Params shared) {
+  if (session().travels.is_all()) return shared;
   const auto& partial = session().partial;
   Params whole = partial ? partial->params : session().state.averaged;
   session().travels.into(whole, shared);
@@ -667,10 +669,9 @@ void Worker::renew_own_part() {
 }
 
 pipe::Fd Worker::snapshot_file(const char* name, const Params& params) {
-  const model::Slice& travels = session().travels;
-  return pipe::sealed_memfd(
-      name,
-      model::write_snapshot(session().shared, travels.is_all() ? params : travels.from(params)));
+  Params room;
+  const auto shared = session().travels.view(params, room);
+  return pipe::sealed_memfd(name, model::write_snapshot(session().shared, shared));
 }
 
 }  // namespace kith::worker

@@ -116,7 +116,7 @@ class Worker {
   std::span<const float> scores_of(Scorable& of, std::uint64_t examples);
   std::span<const float> scores_of(Scorable& of);
   /// A whole model of this node, with what came from a peer in it.
-  [[nodiscard]] Params completed(const Params& shared);
+  [[nodiscard]] Params completed(Params shared);
   /// What does not travel of the partial goes into the models that arrived before it.
   void renew_own_part();
   Params average(const pipe::Mixture& mixture);

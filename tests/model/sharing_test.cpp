@@ -49,9 +49,21 @@ BOOST_AUTO_TEST_CASE(a_slice_takes_out_and_puts_back_what_travels) {
   std::vector<float> whole{1, 2, 3, 4, 5, 6, 7, 8, 9};
   const std::vector<float> taken{1, 2, 3, 4, 9};
   BOOST_TEST(travels.from(whole) == taken, boost::test_tools::per_element());
+  std::vector<float> room;
+  const auto seen = travels.view(whole, room);
+  BOOST_TEST(std::vector<float>(seen.begin(), seen.end()) == taken,
+             boost::test_tools::per_element());
   travels.into(whole, {0, 0, 0, 0, -1});
   const std::vector<float> mixed{0, 0, 0, 0, 5, 6, 7, 8, -1};
   BOOST_TEST(whole == mixed, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(where_all_travels_nothing_is_copied) {
+  const std::vector<Tensor> tensors{{{"weight", {2}}}, {{"bias", {1}}}};
+  const std::vector<float> whole{1, 2, 3};
+  std::vector<float> room;
+  BOOST_TEST((Slice(tensors, Role::shared).view(whole, room).data() == whole.data()));
+  BOOST_TEST(room.empty());
 }
 
 BOOST_AUTO_TEST_CASE(patterns_that_would_take_for_ever_or_say_nothing_are_refused) {
