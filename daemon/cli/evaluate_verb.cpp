@@ -35,7 +35,7 @@ struct Evaluated {
 net::awaitable<Evaluated> evaluated(net::asio::io_context& io, const Config& config) {
   WorkerProcess worker(io, worker_program(config));
   const pipe::Open open = opening(config);
-  const auto opened = co_await worker.call(open);
+  const auto opened = co_await open_worker(worker, open);
   if (!opened.result.resumed) refuse_without_round();
   Evaluated done;
   done.round = opened.result.round;

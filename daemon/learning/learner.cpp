@@ -92,6 +92,13 @@ pipe::Open opening(const Config& config) {
   return question;
 }
 
+net::awaitable<WorkerProcess::Answer<pipe::Open>> open_worker(WorkerProcess& worker,
+                                                              pipe::Open question) {
+  const pipe::Fd scratch(data::open_scratch(question.state));
+  const pipe::Fd* const room = scratch ? &scratch : nullptr;
+  co_return co_await worker.call(std::move(question), room);
+}
+
 Learner::Learner(net::asio::io_context& io, const Config& config, Peer self,
                  std::vector<Peer> peers)
     : io_(io),
@@ -155,9 +162,7 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   pipe::Open question = opening(config);
   if (question.data.split_key.empty()) question.data.split_key = self_.id;
   if (!trains_privately()) question.privacy.reset();
-  const pipe::Fd scratch(data::open_scratch(config_.node.state));
-  const pipe::Fd* const room = scratch ? &scratch : nullptr;
-  auto answer = co_await worker_->call(question, room);
+  auto answer = co_await open_worker(*worker_, question);
   opened_ = answer.result;
   if (exchange_ != nullptr) exchange_->worker_replaced();
   co_return std::move(answer.file);

@@ -137,5 +137,9 @@ class Learner {
 [[nodiscard]] Program worker_program(const Config& config);
 /// What such a worker is asked first.
 [[nodiscard]] pipe::Open opening(const Config& config);
+/// Asks it, and hands over room on the disk, in the state's folder if that is there, for examples
+/// that are too many for memory.  Throws WorkerLost or WorkerRefused.
+[[nodiscard]] net::awaitable<WorkerProcess::Answer<pipe::Open>> open_worker(WorkerProcess& worker,
+                                                                            pipe::Open question);
 
 }  // namespace kith::daemon

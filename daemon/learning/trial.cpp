@@ -3,7 +3,6 @@
 #include "daemon/learning/encoded_snapshot.hpp"
 #include "daemon/learning/learner.hpp"
 #include "daemon/learning/worker_process.hpp"
-#include "model/data/scratch.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -57,9 +56,7 @@ net::awaitable<TrialReport> try_round(net::asio::io_context& io, Config config,
   tell("reading data");
   WorkerProcess worker(io, worker_program(config));
   const pipe::Open open = opening(config);
-  const pipe::Fd scratch(data::open_scratch(config.node.state));
-  const pipe::Fd* const room = scratch ? &scratch : nullptr;
-  const auto opened = co_await worker.call(open, room);
+  const auto opened = co_await open_worker(worker, open);
   report.reading_seconds = laps.lap();
   report.train = opened.result.train;
   report.validation = opened.result.validation;
