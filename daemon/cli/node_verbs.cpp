@@ -3,6 +3,7 @@
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/cli/views.hpp"
+#include "daemon/learning/round_report.hpp"
 #include "daemon/system/failure.hpp"
 
 #include <chrono>
@@ -49,7 +50,7 @@ Answer classes(const NodeOptions& options) {
   if (last.is_null()) throw Failure(EX_TEMPFAIL, "no round is done yet; ask again later");
   const std::string served = last.at("served");
   const json& judged = last.at("models").at(served);
-  const std::string split = judged.at("test").is_null() ? "validation" : "test";
+  const std::string split = told_split(judged);
   const auto confusion =
       judged.at(split).value("confusion", json::array()).get<std::vector<std::uint64_t>>();
   if (confusion.size() != std::size_t{task.classes} * task.classes || confusion.empty()) {

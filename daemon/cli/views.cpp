@@ -1,5 +1,6 @@
 #include "daemon/cli/views.hpp"
 
+#include "daemon/learning/round_report.hpp"
 #include "daemon/system/console.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/membership/named.hpp"
@@ -171,9 +172,6 @@ Lines guard_lines(const json& guards) {
   return lines;
 }
 
-/// Validation examples below which an interval says next to nothing.
-constexpr std::uint64_t kFewExamples = 40;
-
 Lines worker_lines(const json& status) {
   Lines lines = guard_lines(status.value("guards", json::array()));
   if (const std::string trouble = status.value("worker_trouble", ""); !trouble.empty()) {
@@ -209,7 +207,7 @@ Lines status_lines(const json& status) {
   if (!last.is_null()) {
     const json& models = last.at("models");
     const std::string served = last.at("served");
-    const char* split = models.at(served).at("test").is_null() ? "validation" : "test";
+    const char* const split = told_split(models.at(served));
     std::string alone = "not trained";
     const std::string metric = last.value("metric", "accuracy");
     if (models.contains("baseline")) {

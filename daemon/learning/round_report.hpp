@@ -31,6 +31,15 @@ struct Judged {
   }
 };
 
+/// The split that Judged::told() is of, in a report as JSON: what people are told.
+inline const char* told_split(const nlohmann::json& judged) {
+  const bool tested = judged.is_object() && judged.value("test", nlohmann::json()).is_object();
+  return tested ? "test" : "validation";
+}
+
+/// Validation examples below which the numbers of one round say next to nothing.
+inline constexpr std::uint64_t kFewExamples = 40;
+
 /// What came of a round: what the store keeps, `kith status` shows and a simulation collects.
 struct RoundReport {
   /// A peer whose model is in the average.

@@ -1,5 +1,6 @@
 #include "daemon/node/alarms.hpp"
 
+#include "daemon/learning/round_report.hpp"
 #include "daemon/node/status.hpp"
 
 #include <boost/algorithm/string/join.hpp>
@@ -11,8 +12,6 @@ namespace kith::daemon {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::uint64_t kFewExamples = 40;  // to judge with, below which a round says next to nothing
 
 class Alarms {
  public:

@@ -1,5 +1,6 @@
 #include "daemon/node/curve.hpp"
 
+#include "daemon/learning/round_report.hpp"
 #include "model/metrics.hpp"
 
 #include <algorithm>
@@ -31,8 +32,8 @@ LearningCurve curve_of(const std::vector<json>& reports) {
   const json& newest = reports.back();
   curve.metric = newest.value("metric", kUsualMetric);
   curve.higher_is_better = model::is_better_when_higher(curve.metric);
-  const bool tested = evaluation(newest, newest.at("served"), "test").is_object();
-  curve.split = tested ? "test" : "validation";
+  const std::string now = newest.at("served");
+  curve.split = told_split(newest.value("models", json::object()).value(now, json()));
   curve.step = reports.size() < 2 ? 1
                                   : newest.at("round").get<std::uint64_t>() -
                                         reports[reports.size() - 2].at("round").get<std::uint64_t>();
