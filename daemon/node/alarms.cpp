@@ -121,6 +121,10 @@ void judge_learning(const NodeStatus& status, Alarms& alarms) {
                   "Name more with data.validation_files if there are any; Kith goes by all rounds "
                   "together.");
   }
+  for (const std::string& what : status.unknowable) {
+    alarms.notice("cannot_be_known", "On this node's data, " + what + ".",
+                  "Other examples help; until then believe its numbers with care. kith data check.");
+  }
   for (const Guards* guards : {&status.own_guards, &status.guards}) {
     for (const Guard& guard : *guards) {
       if (guard.holds) continue;

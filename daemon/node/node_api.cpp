@@ -207,6 +207,7 @@ NodeStatus Node::status() const {
   const pipe::Opened& opened = learner_.opened();
   status.parameters = opened.parameters;
   status.examples = {opened.train, opened.validation, opened.test};
+  status.unknowable = opened.unknowable;
   status.own_guards = guards_;
   for (const pipe::Guard& guard : opened.guards) {
     status.guards.push_back({guard.name, guard.holds, guard.what});

@@ -54,6 +54,7 @@ struct NodeStatus {
   std::uint64_t round = 0, finished_round = 0, rounds = 0;
   std::uint64_t parameters = 0;
   Examples examples{};
+  std::vector<std::string> unknowable{};  ///< what these cannot show: sentences without an end
   Guards own_guards{};  ///< what this process is kept from
   Guards guards{};      ///< what its worker is kept from; see pipe::Guard
   std::string worker_trouble{};  ///< how the last worker was lost; empty once a round is done again
@@ -83,7 +84,8 @@ struct NodeStatus {
     field("consortium", consortium), field("task", task), field("strategy", strategy);
     field("phase", phase), field("progress", progress), field("round", round);
     field("finished_round", finished_round), field("rounds", rounds);
-    field("parameters", parameters), field("examples", examples), field("isolated", isolated);
+    field("parameters", parameters), field("examples", examples), field("unknowable", unknowable);
+    field("isolated", isolated);
     field("own_guards", own_guards);
     field("guards", guards), field("worker_trouble", worker_trouble);
     field("last_round", last_round), field("members", members), field("charter", charter);

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <set>
 #include <span>
 #include <tuple>
+#include <utility>
 
 namespace kith::data {
 namespace {
@@ -292,7 +294,50 @@ void judge_split(CheckReport& report, model::SplitBy split) {
   }
 }
 
+/// Whether there are several, and all the same.
+bool alike(const auto& numbers) {
+  return numbers.size() > 1 && std::ranges::all_of(numbers, [&](auto n) { return n == numbers[0]; });
+}
+
+bool inputs_alike(const Samples& samples) {
+  if (samples.inputs.empty() || samples.count() < 2) return false;
+  const auto first = input(samples, 0);
+  for (std::size_t i = 1; i < samples.count(); ++i) {
+    if (!std::ranges::equal(first, input(samples, i))) return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+std::vector<std::string> unknowable(const Dataset& dataset, const model::Task& task) {
+  std::vector<std::string> all;
+  const auto say = [&](std::string what) { all.push_back(std::move(what)); };
+  const auto count = [](const Samples& part) { return std::to_string(part.count()); };
+  const Samples &train = dataset.train, &validation = dataset.validation;
+  if (!model::predicts_words(task) && !model::is_multi_label(task)) {
+    const auto class_in = [&](const Samples& part) {
+      return model::class_name(task, static_cast<std::size_t>(part.targets[0]));
+    };
+    if (alike(validation.targets)) {
+      say("all " + count(validation) + " validation examples are of the class " +
+          class_in(validation) + ", so which model tells classes apart cannot be seen");
+    }
+    if (alike(train.targets)) {
+      say("all " + count(train) + " training examples are of the class " + class_in(train) +
+          ", so what tells it from others can be learnt from peers only");
+    }
+  }
+  if (alike(validation.values)) {
+    say("the target is the same in all " + count(validation) +
+        " validation examples, so which model predicts it cannot be seen");
+  }
+  if (inputs_alike(validation)) {
+    say("all " + count(validation) +
+        " validation examples have the same input, so which model uses it well cannot be seen");
+  }
+  return all;
+}
 
 CheckReport check(const Dataset& dataset, const model::Task& task, model::SplitBy split) {
   CheckReport report;
@@ -314,6 +359,7 @@ CheckReport check(const Dataset& dataset, const model::Task& task, model::SplitB
   judge_columns(report);
   judge_words(report, dataset.noticed);
   judge_split(report, split);
+  std::ranges::move(unknowable(dataset, task), std::back_inserter(report.notes));
   return report;
 }
 

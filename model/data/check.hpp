@@ -73,4 +73,8 @@ struct CheckReport {
 [[nodiscard]] CheckReport check(const Dataset& dataset, const model::Task& task,
                                 model::SplitBy split);
 
+/// What these examples cannot show, whosever model is judged by them: a sentence without its end for each.
+/// Looks at all examples that are trained or validated on, at most once.
+[[nodiscard]] std::vector<std::string> unknowable(const Dataset& dataset, const model::Task& task);
+
 }  // namespace kith::data

@@ -35,7 +35,8 @@ void fields(auto& field, T& m) {
   field("parameters", m.parameters), field("classes", m.classes), field("train", m.train);
   field("validation", m.validation), field("test", m.test), field("scored", m.scored);
   field("round", m.round), field("resumed", m.resumed);
-  field("guards", m.guards), field("remarks", m.remarks), field("frozen", m.frozen);
+  field("guards", m.guards), field("remarks", m.remarks), field("unknowable", m.unknowable);
+  field("frozen", m.frozen);
 }
 template <Is<Spent> T>
 void fields(auto& field, T& m) {

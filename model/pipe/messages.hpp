@@ -52,6 +52,7 @@ struct Opened {  // with file: the initial model M0, as far as it is shared
   bool resumed = false;
   std::vector<Guard> guards{};         ///< none: the worker does not say
   std::vector<std::string> remarks{};  ///< on the data, for the operator: sentences
+  std::vector<std::string> unknowable{};  ///< what these data cannot show: sentences without an end
 };
 /// What has been spent of the privacy of the training examples.
 struct Spent {

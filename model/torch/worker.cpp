@@ -1,6 +1,7 @@
 #include "model/torch/worker.hpp"
 
 #include "crypto/random_stream.hpp"
+#include "model/data/check.hpp"
 #include "model/data/dataset.hpp"
 #include "model/data/file.hpp"
 #include "model/norm.hpp"
@@ -231,6 +232,7 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   }
   if (file_) data::use_scratch(file_.release(), data::memory_for_examples());
   Dataset dataset = data::read_dataset(open.data, open.task, open.score_examples);
+  auto unknowable = data::unknowable(dataset, open.task);
   const std::string noticed = data::summary(dataset.noticed), fingerprint = dataset.fingerprint;
   Network network(open.task, std::move(dataset), open.device, open.threads);
   const model::Schema schema = network.schema();
@@ -278,7 +280,8 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
            .round = session().state.round,
            .resumed = checkpoint.has_value(),
            .guards = std::move(guards),
-           .remarks = std::move(remarks)},
+           .remarks = std::move(remarks),
+           .unknowable = std::move(unknowable)},
           pipe::sealed_memfd("initial model", initial_file)};
 }
 

@@ -48,6 +48,7 @@ const Trouble kTroubles[] = {
     {"diverged", "error", [](NodeStatus& s) { s.last_round = {{"diverged", "the loss is infinite"}}; }},
     {"privacy_budget_spent", "warning", [](NodeStatus& s) { s.last_round = {{"privacy", {{"published", false}}}}; }},
     {"few_validation_examples", "notice", [](NodeStatus& s) { s.examples.validation = 39; }},
+    {"cannot_be_known", "notice", [](NodeStatus& s) { s.unknowable = {"all are of one class"}; }},
     {"not_confined", "warning", [](NodeStatus& s) { s.own_guards = {{"reading", false, "no Landlock"}}; }},
 };
 

@@ -78,6 +78,27 @@ BOOST_AUTO_TEST_CASE(one_class_only_is_told_of) {
   BOOST_TEST(says(Rows().add(100, 0).check().to_mend, "all examples are of the class 0"));
 }
 
+BOOST_AUTO_TEST_CASE(what_the_validation_examples_cannot_show_is_told_of) {
+  const Dataset usual = split(Rows().add(100).rows, Rows().add(100).labels);
+  BOOST_TEST(unknowable(usual, two_classes()).empty());
+
+  Dataset one_class = usual;
+  std::ranges::fill(one_class.validation.targets, 1);
+  BOOST_TEST(says(unknowable(one_class, two_classes()), "25 validation examples are of the class 1"));
+  BOOST_TEST(unknowable(one_class, two_classes()).size() == 1U);
+  std::ranges::fill(one_class.train.targets, 0);
+  BOOST_TEST(says(unknowable(one_class, two_classes()), "learnt from peers only"));
+
+  Dataset same_input = usual;
+  std::ranges::fill(same_input.validation.inputs, 0.5F);
+  BOOST_TEST(says(unknowable(same_input, two_classes()), "have the same input"));
+
+  Dataset number = usual;
+  number.validation.values.assign(std::exchange(number.validation.targets, {}).size(), 0.25F);
+  number.train.values.assign(std::exchange(number.train.targets, {}).size(), 0);
+  BOOST_TEST(says(unknowable(number, two_classes()), "the target is the same in all 25"));
+}
+
 BOOST_AUTO_TEST_CASE(rows_that_follow_the_one_before_are_to_be_split_by_time) {
   Rows walk;
   float x = 0, y = 0;
