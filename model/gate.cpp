@@ -9,7 +9,8 @@
 namespace kith::model {
 namespace {
 
-constexpr std::array kPreference{Served::averaged, Served::partial, Served::baseline};
+constexpr std::array kPreference{Served::running, Served::averaged, Served::partial,
+                                 Served::baseline};
 
 std::span<const float> losses_of(Served served, const ServingLosses& losses) {
   switch (served) {
@@ -19,6 +20,8 @@ std::span<const float> losses_of(Served served, const ServingLosses& losses) {
       return losses.averaged;
     case Served::partial:
       return losses.partial;
+    case Served::running:
+      return losses.running;
   }
   return losses.baseline;
 }
@@ -36,7 +39,9 @@ std::string loss_text(double value) {
 }
 
 std::string numbers(const ServingLosses& losses) {
-  return "validation loss: baseline " + loss_text(mean(losses.baseline)) + ", averaged " +
+  const std::string running =
+      losses.running.empty() ? "" : ", running average " + loss_text(mean(losses.running));
+  return "validation loss: baseline " + loss_text(mean(losses.baseline)) + running + ", averaged " +
          loss_text(mean(losses.averaged)) + ", partial " + loss_text(mean(losses.partial)) +
          ", on " + std::to_string(losses.partial.size()) + " examples";
 }
@@ -51,6 +56,8 @@ std::string_view name(Served served) {
       return "averaged";
     case Served::partial:
       return "partial";
+    case Served::running:
+      return "running_average";
   }
   return "baseline";
 }
@@ -79,7 +86,11 @@ GateDecision Gate::choose(std::uint64_t round, const ServingLosses& losses) {
             "serving the baseline, as no model has a finite loss (" + numbers(losses) + ")"};
   }
   const std::string verdict =
-      *best == Served::averaged ? "serving the averaged model, as none is clearly better ("
+      *best == Served::running
+          ? "serving the running average of the rounds, as none is clearly better ("
+      : *best == Served::averaged && !losses.running.empty()
+          ? "serving the averaged model, as the running average is clearly worse ("
+      : *best == Served::averaged ? "serving the averaged model, as none is clearly better ("
       : *best == Served::partial
           ? "serving the partial model, as the averaged one is clearly worse ("
           : "serving the baseline, as no shared model is as good (";

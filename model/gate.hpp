@@ -15,15 +15,18 @@ enum class Served {
   baseline,  ///< trained on the own data alone, alongside
   averaged,  ///< theta: the average of own partial and cluster
   partial,   ///< theta after local training
+  running,   ///< the running average of the averaged models, round after round
 };
 
-[[nodiscard]] std::string_view name(Served served);  ///< "baseline", "averaged", "partial"
+/// "baseline", "averaged", "partial", "running_average"
+[[nodiscard]] std::string_view name(Served served);
 
 /// Losses per example, all of the same validation examples; empty if there is no such model.
 struct ServingLosses {
   std::span<const float> baseline;
   std::span<const float> averaged;
   std::span<const float> partial;
+  std::span<const float> running{};
 };
 
 struct GateDecision {
@@ -31,11 +34,12 @@ struct GateDecision {
   std::string reason;  ///< one sentence with the numbers
 };
 
-/// Picks what to serve, round after round: the averaged model, unless another is clearly better;
-/// then the partial, unless the baseline is clearly better.  With few validation examples a point
-/// estimate would turn good averages down by chance; but what all rounds say is more than what one
-/// says (Doubt), and a model that is a little worse in each is not served for long.  A mean loss
-/// that is not finite never wins; if none is finite the baseline is served.
+/// Picks what to serve, round after round: the running average, unless another is clearly better;
+/// then the averaged model, and then the partial, with the same reserve; else the baseline.  With
+/// few validation examples a point estimate would turn good averages down by chance; but what all
+/// rounds say is more than what one says (Doubt), and a model that is a little worse in each is not
+/// served for long.  A mean loss that is not finite never wins; if none is finite the baseline is
+/// served.
 class Gate {
  public:
   explicit Gate(double slack = kSlack) : doubt_(slack) {}

@@ -115,7 +115,8 @@ ExportedModel export_model(const Config& config, const std::string& file) {
                    {"hash", crypto::to_hex(crypto::hash(model))}};
   body["audit"] = audit_of(config);
   // An average that is not served is not in the model.
-  if (body.at("served") != "averaged") body["averaged"] = json::array();
+  const json& served = body.at("served");
+  if (served != "averaged" && served != "running_average") body["averaged"] = json::array();
   std::string card = make_model_card(body, keys.channel);
   return {std::move(model), std::move(body), std::move(card)};
 }

@@ -32,7 +32,11 @@ std::vector<std::string> ids_of(const std::vector<Learner::Peer>& peers,
 
 // What a round's models are called in reports.
 const std::string kBaseline = "baseline", kPartial = "partial", kAveraged = "averaged";
+const std::string kRunning(model::name(model::Served::running));
 const std::string kChosen = "chosen";  // by the strategy, and none of these
+
+/// What the newest theta weighs in the running average, beside all before.
+constexpr double kNewest = 0.5;
 
 /// Rounds in which the baseline is trained where it is no question that it is worse: so it costs a
 /// quarter.
@@ -164,6 +168,7 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   if (!trains_privately()) question.privacy.reset();
   auto answer = co_await open_worker(*worker_, question);
   opened_ = answer.result;
+  has_running_average_ = false;
   if (exchange_ != nullptr) exchange_->worker_replaced();
   co_return std::move(answer.file);
 }
@@ -340,20 +345,49 @@ net::awaitable<void> Learner::gate(Round& round) {
     co_return;
   }
   const bool baseline = round.models.contains(kBaseline);
+  const bool running = strategy_->serves_running_average();
+  if (running) co_await keep_running_average();
   pipe::Score question;
-  question.peers = {"averaged"};
-  if (baseline) question.peers.emplace_back("baseline");
+  question.peers = {kAveraged};
+  if (running) question.peers.push_back(kRunning);
+  if (baseline) question.peers.push_back(kBaseline);
   const auto answer = co_await worker_->call(question);
   const LossRows rows(answer.file, 2 + question.peers.size(), answer.result.examples);
   model::ServingLosses losses;
   losses.partial = rows[1];
   losses.averaged = rows[2];
-  if (baseline) losses.baseline = rows[3];
+  if (running) losses.running = rows[3];
+  if (baseline) losses.baseline = rows[1 + question.peers.size()];
   const model::GateDecision decision = gate_.choose(round.number, losses);
   round.served = model::name(decision.served);
   round.served_reason = decision.reason;
   const pipe::Serve serve{{{member_name(round.served)}, {1}}};
   co_await worker_->call(serve);
+  // Theta has made a leap, and what was before would only hold it back.
+  if (running && model::clearly_worse(losses.running, losses.averaged)) {
+    co_await begin_running_average(kAveraged);
+  }
+  if (round.served == kRunning) {
+    const auto judged = co_await evaluate(pipe::ModelName::served, pipe::Split::validation);
+    round.models[kRunning].validation = judged;
+  }
+}
+
+net::awaitable<void> Learner::keep_running_average() {
+  if (!has_running_average_) {  // after a restart what is served is the nearest to it
+    const std::string with = opened_.resumed ? "served" : kAveraged;
+    co_await begin_running_average(with);
+    has_running_average_ = true;
+    if (!opened_.resumed) co_return;
+  }
+  const pipe::Mixture both{{kRunning, kAveraged}, {1 - kNewest, kNewest}};
+  const pipe::Keep keep{both, kRunning};
+  co_await worker_->call(keep);
+}
+
+net::awaitable<void> Learner::begin_running_average(std::string with) {
+  const pipe::Keep keep{{{std::move(with)}, {1}}, kRunning};
+  co_await worker_->call(keep);
 }
 
 net::awaitable<void> Learner::serve_chosen(Round& round) {

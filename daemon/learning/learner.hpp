@@ -103,6 +103,9 @@ class Learner {
   net::awaitable<void> train(Round& round, pipe::Fd& partial);
   net::awaitable<void> average(Round& round);
   net::awaitable<void> gate(Round& round);
+  /// Moves the worker's running average of theta on by this round; or begins it anew, with theta.
+  net::awaitable<void> keep_running_average();
+  net::awaitable<void> begin_running_average(std::string with);
   net::awaitable<void> serve_chosen(Round& round);
   net::awaitable<void> test(Round& round);
   /// Makes the baseline the next theta, if it is served and the strategy wants that.
@@ -124,6 +127,7 @@ class Learner {
   std::unique_ptr<Strategy> strategy_;
   std::mt19937_64 random_;
   model::Gate gate_;
+  bool has_running_average_ = false;  ///< the worker, of this start
   std::unique_ptr<WorkerProcess> worker_;
   pipe::Opened opened_;
   std::string phase_ = "starting";

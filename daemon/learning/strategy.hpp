@@ -75,6 +75,9 @@ class Strategy {
   /// True if whom it averages with depends on the training examples as they are: what private
   /// training hides would show in the choice.
   [[nodiscard]] virtual bool uses_training_examples() const { return false; }
+  /// True if the running average of theta over the rounds may be served.  The comparators serve what
+  /// their papers say.
+  [[nodiscard]] virtual bool serves_running_average() const { return false; }
   /// True if it looks at Situation::published.
   [[nodiscard]] virtual bool looks_at_published() const { return false; }
   /// True if the next round begins from the baseline where that is served, since theta is clearly

@@ -113,11 +113,30 @@ BOOST_AUTO_TEST_CASE(baseline_is_in_question_until_the_rounds_say_that_it_is_wor
   BOOST_TEST(!gate.baseline_in_question());
 }
 
+BOOST_AUTO_TEST_CASE(the_running_average_is_served_unless_another_is_clearly_better) {
+  const auto served_with = [](const std::vector<float>& averaged, const std::vector<float>& running) {
+    const auto baseline = losses(1), partial = losses(1);
+    return Gate().choose(1, {baseline, averaged, partial, running}).served;
+  };
+  BOOST_TEST((served_with(losses(0.5), losses(0.4)) == Served::running));
+  BOOST_TEST((served_with(losses(0.5), losses(0.5)) == Served::running));
+  BOOST_TEST((served_with(losses(0.5), losses(0.55, 0.4)) == Served::running));
+  BOOST_TEST((served_with(losses(0.5), losses(0.6)) == Served::averaged));
+  BOOST_TEST((served_with(losses(1.2), losses(1.1)) == Served::partial));
+  BOOST_TEST((served_with(losses(0.5), {}) == Served::averaged));
+}
+
 BOOST_AUTO_TEST_CASE(the_reason_has_the_numbers) {
   const auto a = losses(0.75), b = losses(0.5), c = losses(0.625);
   BOOST_TEST(Gate().choose(1, {a, b, c}).reason ==
              "serving the averaged model, as none is clearly better (validation loss: baseline "
              "0.75, averaged 0.5, partial 0.625, on 16 examples)");
+  BOOST_TEST(Gate().choose(1, {a, b, c, b}).reason ==
+             "serving the running average of the rounds, as none is clearly better (validation "
+             "loss: baseline 0.75, running average 0.5, averaged 0.5, partial 0.625, on 16 examples)");
+  BOOST_TEST(Gate().choose(1, {a, b, c, a}).reason ==
+             "serving the averaged model, as the running average is clearly worse (validation "
+             "loss: baseline 0.75, running average 0.75, averaged 0.5, partial 0.625, on 16 examples)");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

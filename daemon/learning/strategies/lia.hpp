@@ -25,6 +25,7 @@ class Lia final : public Strategy {
   [[nodiscard]] bool looks_at_published() const override { return true; }
   /// Not with privacy: the next partial would grow out of the examples as they are.
   [[nodiscard]] bool begins_again() const override { return ask_baseline_ && !common_; }
+  [[nodiscard]] bool serves_running_average() const override { return true; }
   [[nodiscard]] Note note() const override;
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;

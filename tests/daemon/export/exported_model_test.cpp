@@ -44,14 +44,14 @@ struct Founder : CryptoReady {
     AuditLog(config.node.state / kAuditLog).append("opened", json::object(), Sync::yes);
   }
   /// The node noted one round, and its checkpoint is of another, or of the same.
-  void finish(std::uint64_t noted, std::uint64_t of_checkpoint) {
+  void finish(std::uint64_t noted, std::uint64_t of_checkpoint, const char* served = "partial") {
     Store store(config.node.state);
     const json note{{"round", noted},
-                    {"served", "partial"},
+                    {"served", served},
                     {"founded", crypto::to_hex(chain.founded())},
                     {"charter", {{"number", 1}, {"version", crypto::to_hex(chain.newest().id)}}},
                     {"task", task},
-                    {"averaged", json::array({{{"name", "not in what is served"}}})},
+                    {"averaged", json::array({{{"name", "b"}}})},
                     {"published", nullptr}};
     store.put_text("served", note.dump());
     const model::Schema schema{{{"baseline.w", {1}}, {"served.b", {1}}, {"served.w", {2}}}};
@@ -84,6 +84,13 @@ BOOST_AUTO_TEST_CASE(served_model_leaves_with_a_card_that_its_charter_vouches_fo
   for (const auto& [holds, what] : verdict.checks) BOOST_TEST(holds, what);
   BOOST_TEST(verdict.good());
   BOOST_TEST((verdict.anchor == "founding"));
+}
+
+BOOST_AUTO_TEST_CASE(card_names_whose_models_are_in_an_average_that_is_served) {
+  for (const char* served : {"averaged", "running_average"}) {
+    finish(7, 7, served);
+    BOOST_TEST(export_model(config, "m.safetensors").body.at("averaged").size() == 1U, served);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(without_a_fingerprint_nobody_vouches_for_the_signers) {

@@ -365,6 +365,29 @@ BOOST_AUTO_TEST_CASE(lia_begins_again_from_the_baseline_where_all_else_is_clearl
   BOOST_TEST(averaged == (std::vector<nlohmann::json>{{"self"}, {"baseline"}}));
 }
 
+BOOST_AUTO_TEST_CASE(lia_serves_the_running_average_of_theta) {
+  TestNode& node = add("scripted");
+  fs::create_directory(node.config.node.state);
+  std::ofstream(node.config.node.state / "losses")
+      << "M0=1\nself=0.5\naveraged=0.5\nbaseline=0.5\nrunning_average=0.4\n";
+  node.config.learning.strategy = "lia";
+  node.config.learning.rounds = 2;
+  start_all();
+  BOOST_TEST_REQUIRE(finishes(node, 2));
+  const nlohmann::json round = status(node).at("last_round");
+  BOOST_TEST(round.at("served") == "running_average");
+  BOOST_TEST(round.at("models").contains("running_average"));
+  std::vector<nlohmann::json> kept, served;
+  std::ifstream requests(node.config.node.state / "requests");
+  for (std::string line; std::getline(requests, line);) {
+    const auto request = nlohmann::json::parse(line);
+    if (request.at("op") == "keep") kept.push_back(request.at("members"));
+    if (request.at("op") == "serve") served.push_back(request.at("members"));
+  }
+  BOOST_TEST(kept == (std::vector<nlohmann::json>{{"averaged"}, {"running_average", "averaged"}}));
+  BOOST_TEST(served == (std::vector<nlohmann::json>{{"running_average"}, {"running_average"}}));
+}
+
 BOOST_AUTO_TEST_CASE(interval_between_rounds_is_kept_whatever_arrives) {
   TestNode& patient = add("honest");
   TestNode& other = add("honest");
