@@ -184,8 +184,9 @@ class Watched(unittest.TestCase):
                                  text=True, preexec_fn=end_with_parent)  # fmt: skip
         self.assertIn("node-1", watch.stdout.readline())
         watch.send_signal(signal.SIGINT)
-        rest, _ = watch.communicate(timeout=5)
-        self.assertEqual(watch.returncode, 0)
+        rest = watch.stdout.read()
+        self.assertEqual(watch.wait(5), 0)
+        watch.stdout.close()
         self.assertNotIn("\x1b", rest)
         self.assertIn("charter", rest)
 
@@ -209,7 +210,7 @@ class Watched(unittest.TestCase):
             secrets[name] = [bytes.fromhex(word) for word in lines if re.fullmatch(r"[0-9a-f]{64}", word)][1]
         (checkpoint,) = self.node.state.glob("checkpoint.safetensors")
         secrets["weights"] = checkpoint.read_bytes()[-4096:]
-        secrets["rows"] = pathlib.Path(self.node.config()["data"]["train"][0]).read_bytes()[16:][300:1100]
+        secrets["rows"] = (self.node.directory / self.node.config()["data"]["train"][0]).read_bytes()[16:][300:1100]
         everything = b"\n".join(files.values())
         self.assertEqual([name for name, secret in secrets.items() if self.is_in(everything, secret)], [])
         for form in self.forms(secrets["channel.key"]):

@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(kith_that_holds_the_folder_and_does_not_answer_is_told) {
     node.status = running();
     expect(check_one_kith(node), Verdict::pass);
     node.status["pid"] = 1;
-    expect(check_one_kith(node), Verdict::warn, "two");
+    expect(check_one_kith(node), Verdict::warn, "held by process");
   }
   expect(check_one_kith(made.examined()), Verdict::pass, "No kith uses");
 }
