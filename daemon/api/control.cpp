@@ -423,4 +423,71 @@ nlohmann::json control_request(const fs::path& socket, std::string_view method,
   }
 }
 
+// --- Events --------------------------------------------------------------------------------------
+
+struct ControlEvents::State {
+  asio::io_context io{};
+  Protocol::socket socket{io};
+  std::array<char, 4096> buffer{};
+  std::size_t lines = 0;  // of events, not of the header nor the comments that keep the line open
+  char last = '\n';
+  bool in_body = false, connected = true;
+  std::string head{};
+
+  void listen() {
+    socket.async_read_some(asio::buffer(buffer), [this](error_code ec, std::size_t size) {
+      connected = !ec;
+      if (ec) return;
+      take({buffer.data(), size});
+      if (connected) listen();
+    });
+  }
+  void take(std::string_view text) {
+    constexpr std::size_t kMostHead = 16 << 10;
+    if (!in_body) {
+      head += text;
+      const std::size_t end = head.find("\r\n\r\n");
+      if (end == std::string::npos) {
+        if (head.size() > kMostHead) connected = false;
+        return;
+      }
+      in_body = true;
+      if (!head.starts_with("HTTP/1.1 200 ")) {  // there may be too many who listen
+        connected = false;
+        return;
+      }
+      const std::string rest = head.substr(end + 4);
+      return take(rest);
+    }
+    for (const char c : text) {
+      if (last == '\n' && c != ':' && c != '\n') ++lines;
+      last = c;
+    }
+  }
+};
+
+ControlEvents::ControlEvents(const fs::path& socket) : state_(std::make_unique<State>()) {
+  const Address address(socket);
+  error_code ec;
+  state_->socket.connect(address.endpoint(), ec);
+  if (!ec) http::write(state_->socket, request_for("GET", "/v1/events", nullptr), ec);
+  if (ec) unreachable(socket, ec);
+  state_->listen();
+}
+
+ControlEvents::~ControlEvents() = default;
+
+bool ControlEvents::wait(std::chrono::milliseconds most) {
+  const auto end = std::chrono::steady_clock::now() + most;
+  state_->lines = 0;
+  state_->io.restart();
+  while (state_->lines == 0 && std::chrono::steady_clock::now() < end) {
+    if (!state_->connected) return false;
+    state_->io.run_one_until(end);
+  }
+  return state_->lines > 0;
+}
+
+bool ControlEvents::connected() const { return state_->connected; }
+
 }  // namespace kith::daemon

@@ -67,4 +67,25 @@ class NoNodeRuns : public Failure {
     const nlohmann::json& body = nullptr,
     std::chrono::milliseconds timeout = std::chrono::seconds(30));
 
+/// Hears from a running node that something has changed; what it is now is asked (GET /v1/events).
+///
+/// Threads: one.
+class ControlEvents {
+ public:
+  /// Throws Failure as control_request() does if no node can be asked.
+  explicit ControlEvents(const std::filesystem::path& socket);
+  ~ControlEvents();
+  ControlEvents(const ControlEvents&) = delete;
+  ControlEvents& operator=(const ControlEvents&) = delete;
+
+  /// Waits at most so long; whether something has changed meanwhile.
+  [[nodiscard]] bool wait(std::chrono::milliseconds most);
+  /// False once the node has hung up.
+  [[nodiscard]] bool connected() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 }  // namespace kith::daemon

@@ -1,24 +1,31 @@
 #include "daemon/api/ask.hpp"
+#include "daemon/api/control.hpp"
 #include "daemon/cli/class_views.hpp"
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/cli/views.hpp"
 #include "daemon/learning/round_report.hpp"
+#include "daemon/system/console.hpp"
 #include "daemon/system/failure.hpp"
+#include "daemon/system/interrupts.hpp"
 
 #include <chrono>
+#include <iostream>
 #include <memory>
+#include <optional>
+#include <thread>
 
 namespace kith::daemon {
 namespace {
 
 using nlohmann::json;
+using namespace std::chrono_literals;
 
 struct NodeOptions {
   Place place;
   std::string peer;
   unsigned rounds = 20;
-  bool as_json = false;
+  bool as_json = false, watch = false;
 
   [[nodiscard]] json ask(const std::string& target) const {
     return ask_node(load_config(place.config()), "GET", target);
@@ -31,6 +38,44 @@ struct NodeOptions {
 Answer status(const NodeOptions& options) {
   const json status = options.ask("/v1/status");
   return {status, status_lines(status)};
+}
+
+/// Shows it again whenever something has changed, and every 2 s, until Ctrl-C; a node that stops is
+/// waited for.
+int watch_status(const NodeOptions& options) {
+  constexpr std::chrono::milliseconds kAgain = 2s, kLook = 100ms;  // without events; at Ctrl-C
+  using Clock = std::chrono::steady_clock;
+  const std::filesystem::path socket = load_config(options.place.config()).node.control;
+  const Terminal terminal = Terminal::of_stdout();
+  Lines lines = status_lines(options.ask("/v1/status"));  // that no node runs ends it at first
+  catch_interrupts();
+  LiveBlock block(std::cout, terminal);
+  std::optional<ControlEvents> events;
+  while (!interrupted) {
+    block.show(wrapped_lines(lines, terminal.interactive ? terminal.columns : 0), Clock::now());
+    try {
+      if (!events || !events->connected()) events.emplace(socket);
+    } catch (const Failure&) {
+      events.reset();
+    }
+    const auto end = Clock::now() + kAgain;
+    bool news = false;
+    while (!news && !interrupted && Clock::now() < end) {
+      if (events && events->connected()) {
+        news = events->wait(kLook);
+      } else {
+        std::this_thread::sleep_for(kLook);
+      }
+    }
+    if (news) std::this_thread::sleep_for(kLook);  // what changes together is shown together
+    try {
+      lines = status_lines(options.ask("/v1/status"));
+    } catch (const Failure& failure) {
+      lines = {failure.what()};
+    }
+  }
+  if (terminal.interactive) std::cout << std::endl;  // below what Ctrl-C has left on the line
+  return EX_OK;
 }
 
 Answer peers(const NodeOptions& options) {
@@ -103,7 +148,15 @@ void add_node_verbs(CLI::App& app, Chosen& chosen) {
         ->required();
     return verb;
   };
-  add("status", "show accuracy against the local-only baseline, cluster, round and alarms", status);
+  CLI::App* const verb = add(
+      "status", "show accuracy against the local-only baseline, cluster, round and alarms", status);
+  verb->add_flag("--watch,-w", options->watch, "show it anew whenever it changes, until Ctrl-C")
+      ->excludes("--json");
+  verb->final_callback([&chosen, options] {
+    chosen = [options] {
+      return options->watch ? watch_status(*options) : give(status(*options), options->as_json);
+    };
+  });
   add("peers", "list every peer: connection, score with its interval, and reasons", peers);
   add_peer(add("why", "show the numbers behind one peer being averaged with or not", why))
       ->add_option("--rounds", options->rounds, "how many of the newest rounds to show")

@@ -7,12 +7,15 @@
 #include "daemon/learning/learner.hpp"
 #include "daemon/learning/trial.hpp"
 #include "daemon/node/node.hpp"
+#include "daemon/node/service_manager.hpp"
+#include "daemon/node/status.hpp"
 #include "daemon/system/confinement.hpp"
 #include "daemon/system/console.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/system/log.hpp"
 #include "daemon/system/temporary_folder.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -35,8 +38,11 @@ constexpr auto kGoodbyes = 2s;  // a dial under way is not waited for
 /// What the operator's signals do to a running node.
 class Signals {
  public:
-  Signals(net::asio::io_context& io, Node& node, fs::path config)
-      : node_(node), config_(std::move(config)), signals_(io, SIGINT, SIGTERM, SIGHUP) {
+  Signals(net::asio::io_context& io, Node& node, ServiceManager& manager, fs::path config)
+      : node_(node),
+        manager_(manager),
+        config_(std::move(config)),
+        signals_(io, SIGINT, SIGTERM, SIGHUP) {
     std::signal(SIGPIPE, SIG_IGN);  // whoever reads the log may go away
     wait();
   }
@@ -49,14 +55,22 @@ class Signals {
       wait();
       if (signal == SIGHUP) return reload();
       std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C does not wait
+      manager_.stopping();
       node_.stop();
     });
   }
-  void reload() try { node_.reload(load_config(config_)); } catch (const Failure& failure) {
-    log::error("not_reloaded", {{"what", failure.what()}, {"help", "nothing was changed"}});
+  void reload() {
+    manager_.reloading();
+    try {
+      node_.reload(load_config(config_));
+    } catch (const Failure& failure) {
+      log::error("not_reloaded", {{"what", failure.what()}, {"help", "nothing was changed"}});
+    }
+    manager_.ready();  // as before, or as it is told now
   }
 
   Node& node_;
+  ServiceManager& manager_;
   fs::path config_;
   net::asio::signal_set signals_;
 };
@@ -89,6 +103,43 @@ Reach reach_of(const Config& config, const fs::path& file) {
   return reach;
 }
 
+/// "round 12, training; 3 of 5 peers connected; 1 alarm"
+std::string line_of(const NodeStatus& status) {
+  const auto alarms = std::ranges::count_if(
+      status.alarms, [](const Alarm& alarm) { return alarm.severity != "notice"; });
+  return "round " + std::to_string(status.round) + ", " + status.phase + "; " +
+         std::to_string(status.connected) + " of " +
+         std::to_string(std::max<std::uint64_t>(status.members, 1) - 1) + " peers connected" +
+         (alarms == 0 ? "" : "; " + std::to_string(alarms) + (alarms == 1 ? " alarm" : " alarms") +
+                                 ": kith status");
+}
+
+/// Tells the service manager that the node lives, for as long as both do.
+class Pulse {
+ public:
+  Pulse(net::asio::io_context& io, const Node& node, ServiceManager& manager)
+      : node_(node), manager_(manager), timer_(io) {
+    if (manager_.listens()) beat();
+  }
+  void cancel() { timer_.cancel(); }
+
+ private:
+  void beat() {
+    constexpr std::chrono::microseconds kUsual = 2s;
+    const std::chrono::microseconds pause = std::min(kUsual, manager_.watchdog().value_or(2 * kUsual) / 3);
+    manager_.alive();
+    manager_.status(line_of(node_.status()));
+    timer_.expires_after(pause);
+    timer_.async_wait([this](net::error_code ec) {
+      if (!ec) beat();
+    });
+  }
+
+  const Node& node_;
+  ServiceManager& manager_;
+  net::asio::steady_timer timer_;
+};
+
 struct RunOptions {
   Place place;
   bool dry = false, as_json = false;
@@ -103,6 +154,7 @@ int run(const Place& place) {
   Config config = load_config(place.config());
   log::configure(config.log.level, config.log.format);
   net::asio::io_context io(1);  // the thread that thinks: this one
+  ServiceManager manager = ServiceManager::of_environment(io);
   Prison prison;
   // The launcher before keys are in memory; files while there is one thread.
   const auto launcher = std::make_shared<Launcher>(worker_program(config));
@@ -110,20 +162,24 @@ int run(const Place& place) {
   prison.start_worker = [launcher](int socket, int words) {
     return launcher->start(socket, words);
   };
-  prison.close = [files] {
+  prison.close = [files, &manager] {
     Guards guards = close_calls();
     guards.insert(guards.begin(), files);
+    manager.ready();  // it answers at its control socket by now
     return guards;
   };
   Node node(io, std::move(config), std::move(prison));
-  Signals signals(io, node, place.config());
+  Signals signals(io, node, manager, place.config());
+  Pulse pulse(io, node, manager);
   std::exception_ptr failed;
   bool ended = false;
   auto life = [&]() -> net::awaitable<void> { co_await node.run(); };
   net::asio::co_spawn(io, std::move(life), [&](std::exception_ptr error) {
     ended = true;
     failed = error;
+    manager.stopping();
     signals.cancel();
+    pulse.cancel();
     node.stop();
   });
   while (!ended && io.run_one() > 0) continue;

@@ -16,6 +16,7 @@ void add_task_verbs(CLI::App& app, Chosen& chosen);
 void add_data_verbs(CLI::App& app, Chosen& chosen);     ///< data check
 void add_key_verbs(CLI::App& app, Chosen& chosen);
 void add_node_verbs(CLI::App& app, Chosen& chosen);    ///< status, peers, why, classes, deny, allow
+void add_doctor_verb(CLI::App& app, Chosen& chosen);   ///< doctor
 void add_dashboard_verb(CLI::App& app, Chosen& chosen);  ///< dashboard
 void add_evaluate_verb(CLI::App& app, Chosen& chosen);
 void add_forget_verb(CLI::App& app, Chosen& chosen);
@@ -23,6 +24,7 @@ void add_export_verbs(CLI::App& app, Chosen& chosen);  ///< export, verify
 void add_log_verbs(CLI::App& app, Chosen& chosen);
 void add_limits_verb(CLI::App& app, Chosen& chosen);
 void add_testnet_verbs(CLI::App& app, Chosen& chosen);  ///< demo, testnet
+void add_support_verb(CLI::App& app, Chosen& chosen);  ///< support-bundle
 void add_simulate_verb(CLI::App& app, Chosen& chosen);
 void add_help_verbs(CLI::App& app, Chosen& chosen);  ///< help, version
 

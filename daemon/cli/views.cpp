@@ -5,7 +5,6 @@
 #include "daemon/system/failure.hpp"
 #include "daemon/membership/named.hpp"
 
-#include <boost/algorithm/string/join.hpp>
 #include <boost/algorithm/string/replace.hpp>
 
 #include <algorithm>
@@ -129,13 +128,9 @@ std::string member_names(const json& members) {
 
 std::string privacy_spent(const json& privacy) {
   const json& budget = privacy.at("budget");
-  std::string text = "epsilon " + decimals(privacy.at("epsilon"), 2) +
-                     (budget.is_null() ? "" : " of " + decimals(budget, 2)) + " spent, delta " +
-                     privacy.at("delta").dump();
-  if (!privacy.at("published").get<bool>()) {
-    text += "; NOT PUBLISHED: this round would have gone beyond the budget";
-  }
-  return text;
+  return "epsilon " + decimals(privacy.at("epsilon"), 2) +
+         (budget.is_null() ? "" : " of " + decimals(budget, 2)) + " spent, delta " +
+         privacy.at("delta").dump();
 }
 
 /// What the departure of a member did to the model.
@@ -156,28 +151,14 @@ std::string departure_text(const json& departed) {
          " (validation); kith forget " + name + " takes out what it left";
 }
 
-/// What a process that was taken over could do.
-Lines guard_lines(const json& guards) {
-  Lines lines;
+/// From what a process is kept, should it be taken over; from what not, an alarm says.
+std::string kept_from(const json& guards) {
   std::string kept;
   for (const json& guard : guards) {
-    if (guard.at("holds").get<bool>()) {
-      kept += (kept.empty() ? "" : ", ") + guard.at("name").get<std::string>();
-    } else {
-      lines.push_back("NOT CONFINED (" + guard.at("name").get<std::string>() +
-                      "): " + guard.at("what").get<std::string>());
-    }
+    if (!guard.at("holds").get<bool>()) continue;
+    kept += (kept.empty() ? "" : ", ") + guard.at("name").get<std::string>();
   }
-  if (!kept.empty()) lines.insert(lines.begin(), "confined: " + kept);
-  return lines;
-}
-
-Lines worker_lines(const json& status) {
-  Lines lines = guard_lines(status.value("guards", json::array()));
-  if (const std::string trouble = status.value("worker_trouble", ""); !trouble.empty()) {
-    lines.push_back("LOST: " + trouble);
-  }
-  return lines;
+  return kept;
 }
 
 }  // namespace
@@ -218,14 +199,6 @@ Lines status_lines(const json& status) {
     const std::string cluster = member_names(last.at("members"));
     line("cluster", cluster.empty() ? "nobody: no peer's model helped in the last round" : cluster);
     line("serves", last.at("served_reason"));
-    const auto validated = models.at(served).at("validation").value("examples", kFewExamples);
-    if (validated < kFewExamples) {
-      line("", "FEW VALIDATION EXAMPLES: " + std::to_string(validated) +
-                   "; a round's numbers say little, and Kith goes by all rounds together");
-    }
-    if (const json why = last.value("diverged", json()); why.is_string()) {
-      line("", "THE LAST ROUND WAS GIVEN UP: " + why.get<std::string>());
-    }
     const json privacy = last.value("privacy", json());
     if (!privacy.is_null()) line("privacy", privacy_spent(privacy));
   }
@@ -235,25 +208,10 @@ Lines status_lines(const json& status) {
                     status.at("phase").get<std::string>());
   line("peers", std::to_string(status.at("connected").get<int>()) + " of " +
                     std::to_string(status.at("members").get<int>() - 1) + " connected");
-  if (!status.at("not_fetching").get<std::string>().empty()) {
-    line("", "NOTHING IS FETCHED: " + status.at("not_fetching").get<std::string>());
+  for (const auto& [label, whose] : {std::pair{"kith", "own_guards"}, {"worker", "guards"}}) {
+    const std::string kept = kept_from(status.value(whose, json::array()));
+    if (!kept.empty()) line(label, "confined: " + kept);
   }
-  for (const json& other : status.at("other_tasks")) {
-    const std::string fields = difference_text(other.at("differs"));
-    line("", "OTHER TASK: " + other.at("name").get<std::string>() +
-                 (fields.empty() ? "" : " (" + fields + ")") + "; see kith task --help");
-  }
-  if (const json& by = status.at("refused_by"); !by.empty()) {
-    const std::string names = boost::algorithm::join(by.get<std::vector<std::string>>(), ", ");
-    line("", "NOT A MEMBER, say " + names +
-                 ": they follow a charter without this node; ask a steward for the newest");
-  }
-  const char* label = "kith";
-  for (const std::string& text : guard_lines(status.value("own_guards", json::array()))) {
-    line(std::exchange(label, ""), text);
-  }
-  label = "worker";
-  for (const std::string& text : worker_lines(status)) line(std::exchange(label, ""), text);
   line("traffic",
        human_bytes(status.at("bytes_in")) + " in, " + human_bytes(status.at("bytes_out")) + " out");
   line("consortium", status.at("consortium").get<std::string>() + ", task " +
@@ -261,21 +219,43 @@ Lines status_lines(const json& status) {
                          status.at("strategy").get<std::string>());
   const json& charter = status.at("charter");
   line("charter", charter_text(charter) + ", expires " + charter.at("expires").get<std::string>());
-  if (!charter.at("member").get<bool>()) {
-    line("", "EXPELLED: the charter does not name this node any more, and it learns alone; ask a "
-             "steward why");
-  }
   for (const json& departed : status.at("expelled")) line("expelled", departure_text(departed));
-  for (const json& rival : charter.at("rivals")) {
-    if (rival.at("settled").get<bool>()) continue;
-    line("", "A RIVAL VERSION " + rival.at("number").dump() +
-                 " of the charter is known, which changes nothing here; see kith charter show");
-  }
-  if (status.at("renewed_elsewhere").is_number()) {
-    line("", "SOMEBODY HAS THIS NODE'S NODE KEY, and has signed a later card with it: kith key "
-             "renew outbids that; if it was stolen, tell the stewards");
+  for (const json& alarm : status.at("alarms")) {
+    const std::string severity = alarm.at("severity");
+    line(severity == "error" ? "ALARM" : severity == "warning" ? "WARNING" : severity,
+         alarm.at("what").get<std::string>() + " " + alarm.at("help").get<std::string>());
   }
   return lines;
+}
+
+Lines wrapped_lines(const Lines& lines, std::size_t columns) {
+  constexpr std::size_t kIndent = 14;  // as labelled() has it
+  Lines all;
+  for (const std::string& line : lines) {
+    if (columns <= 2 * kIndent || display_width(line) <= columns) {
+      all.push_back(line);
+      continue;
+    }
+    const std::size_t text = std::min(line.find_first_not_of(' '), line.size());
+    std::string now = line.substr(0, text);
+    std::size_t at = text;
+    bool begun = false;  // a word of it is there
+    while (at < line.size()) {
+      const std::size_t end = std::min(line.find(' ', at + 1), line.size());
+      const std::string word = line.substr(at, end - at);
+      if (begun && display_width(now + word) > columns) {
+        all.push_back(now);
+        now = std::string(kIndent, ' ');
+        now += word.substr(std::min(word.find_first_not_of(' '), word.size()));
+      } else {
+        now += word;
+      }
+      begun = true;
+      at = end;
+    }
+    all.push_back(now);
+  }
+  return all;
 }
 
 Lines peers_lines(const json& peers, std::chrono::system_clock::time_point now) {

@@ -19,6 +19,9 @@ using Lines = std::vector<std::string>;
 
 /// What kith status prints, from GET /v1/status.
 [[nodiscard]] Lines status_lines(const nlohmann::json& status);
+/// The same where no line may be longer than `columns`: what is broken goes on below its text.  0:
+/// they may be.
+[[nodiscard]] Lines wrapped_lines(const Lines& lines, std::size_t columns);
 /// What kith log show prints, from entries of the audit log.
 [[nodiscard]] Lines audit_lines(const std::vector<nlohmann::json>& entries);
 

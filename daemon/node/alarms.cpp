@@ -78,14 +78,27 @@ void judge_membership(const NodeStatus& status, Alarms& alarms) {
   }
 }
 
+/// " (learning_rate 0.1, here 0.05; batch ...)"; nothing if it is not known.
+std::string difference_text(const std::optional<std::vector<DifferenceReport>>& fields) {
+  std::string text;
+  const auto shown = [](const std::string& value) { return value.empty() ? "not there" : value; };
+  for (const auto& field : fields.value_or(std::vector<DifferenceReport>())) {
+    text += (text.empty() ? " (" : "; ") + field.name + " " + shown(field.theirs) + ", here " +
+            shown(field.ours);
+  }
+  return text.empty() ? text : text + ")";
+}
+
 void judge_exchange(const NodeStatus& status, Alarms& alarms) {
   if (!status.not_fetching.empty()) {
     alarms.error("not_fetching", "Nothing is fetched: " + status.not_fetching + ".",
                  "Make room on the disk, or raise limits.disk.");
   }
   for (const auto& other : status.other_tasks) {
-    alarms.warning("other_task", other.name + " learns another task, and is ignored.",
-                   "kith peers says in which fields it differs; kith task --help, how to agree.");
+    alarms.warning("other_task",
+                   other.name + " learns another task" + difference_text(other.differs) +
+                       ", and is ignored.",
+                   "kith task --help says how to agree on one.");
   }
   if (status.members > 1 && status.connected == 0 && !status.listening.empty()) {
     alarms.warning("nobody_connected", "No other member is connected.",

@@ -52,6 +52,8 @@ class Node final {
   /// Takes up these settings, if nothing but what may change while it runs is another there; else it
   /// is logged why not.
   void reload(const Config& config);
+  /// How it is doing.
+  [[nodiscard]] NodeStatus status() const;
 
  private:
   void check_roles() const;
@@ -82,7 +84,6 @@ class Node final {
   /// Ends early only with the node.
   net::awaitable<void> pause(std::chrono::steady_clock::duration time);
 
-  [[nodiscard]] NodeStatus status() const;
   void add_network(NodeStatus& status) const;
   [[nodiscard]] nlohmann::json peers() const;
   [[nodiscard]] std::vector<MeasuredPeer> measured_peers() const;

@@ -3,6 +3,7 @@
 #include "model/torch/error.hpp"
 #include "model/torch/network.hpp"
 #include "model/torch/sandbox.hpp"
+#include "model/torch/self_check.hpp"
 #include "model/torch/worker.hpp"
 
 #include <charconv>
@@ -33,6 +34,7 @@ constexpr std::string_view kHelp =
     "  --fd N         number of the inherited socket\n"
     "  --gpu          it will compute on a GPU: what a driver needs to start, the sandbox forbids\n"
     "  --no-sandbox   keep the network, files and other processes, where the kernel has no seccomp\n"
+    "  --check        say how fast it multiplies matrices, and with which library, as JSON\n"
     "  --version      print the version and exit\n"
     "  --help         print this and exit\n";
 
@@ -117,6 +119,10 @@ int main(int argc, char** argv) {
   }
   if (argc == 2 && std::string_view(argv[1]) == "--help") {
     std::cout << kHelp;
+    return 0;
+  }
+  if (argc == 2 && std::string_view(argv[1]) == "--check") {
+    std::cout << kith::worker::self_check() << "\n";
     return 0;
   }
   const auto options = parse(argc, argv);

@@ -163,7 +163,7 @@ class BadPeers(unittest.TestCase):
                 differs = {field["field"]: field for field in honest.status()["other_tasks"][0]["differs"]}
                 self.assertEqual(set(differs), {"initial_model", "seed"})
                 self.assertEqual((differs["seed"]["ours"], differs["seed"]["theirs"]), (str(ours), str(theirs)))
-                self.assertIn(f"OTHER TASK: {honest.name} (", kith("status", "--dir", other_task.directory).stdout)
+                self.assertIn(f"{honest.name} learns another task (", kith("status", "--dir", other_task.directory).stdout)
                 self.assertIn(honest.name, stranger.status()["refused_by"])
 
                 # Who is nobody's member leaves a trace in the log, though not at every attempt.

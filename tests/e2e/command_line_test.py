@@ -1,16 +1,21 @@
-"""The first minutes with kith, and stopping and starting it."""
+"""The first minutes with kith, stopping and starting it, and what helps those who look after it."""
 
+import base64
 import json
 import os
 import pathlib
+import pty
 import random
+import re
 import signal
+import subprocess
+import tarfile
 import tempfile
 import time
 import unittest
 
 import testnet
-from testnet import CONFIG, NOINPUT, SEED, UNAVAILABLE, USAGE, Testnet, kith
+from testnet import CONFIG, KITH, NOINPUT, SEED, UNAVAILABLE, USAGE, Testnet, end_with_parent, kith
 
 FOUNDED = {"kith.toml", "node.key", "node.key.signed", "channel.key", "node.card", "charter.kith"}
 STOPS = 2  # seconds that a node may take to stop; the promise is 3
@@ -109,6 +114,117 @@ class NewNode(unittest.TestCase):
         for verb in ("run", "status", "charter show"):
             self.check_sentence(kith(*verb.split(), "--dir", self.folder), CONFIG, f"{file}:", "utf-8")
         self.assertEqual({path.name for path in self.folder.iterdir()}, FOUNDED)
+
+
+    def test_doctor_works_on_a_new_a_broken_and_a_missing_folder(self):
+        self.assertEqual(kith("init", "--dir", self.folder, "--name", "alice", "--listen", "127.0.0.1:0").returncode, 0)
+        found = self.diagnosis(1)  # it has no data yet
+        self.assertEqual([name for name in ("folder", "configuration", "channel key", "card", "charter", "worker") if found[name]["result"] != "PASS"], [])
+        self.assertEqual(found["data"]["result"], "FAIL")
+        (self.folder / "kith.toml").write_text("[node\n")
+        (self.folder / "charter.kith").write_bytes(b"odd")
+        (self.folder / "channel.key").chmod(0o644)
+        found = self.diagnosis(1)
+        self.assertEqual([name for name in ("configuration", "charter", "channel key") if found[name]["result"] != "FAIL"], [])
+        self.assertEqual(found["node key"]["result"], "PASS")
+        shown = kith("doctor", "--dir", self.folder / "nowhere")
+        self.assertEqual((shown.returncode, shown.stderr), (1, ""))
+        self.assertRegex(shown.stdout, r"(?m)^FAIL   3  folder: .+\n +-> .+$")
+
+    def diagnosis(self, status):
+        """What each check has found, by its name."""
+        done = kith("doctor", "--json", "--dir", self.folder)
+        self.assertEqual((done.returncode, done.stderr), (status, ""), done.stdout)
+        checks = json.loads(done.stdout)["checks"]
+        self.assertEqual([check["number"] for check in checks], list(range(1, len(checks) + 1)))
+        self.assertTrue(all(bool(check["help"]) == (check["result"] != "PASS") for check in checks), checks)
+        return {check["name"]: check for check in checks}
+
+
+class Watched(unittest.TestCase):
+    """Two nodes that learn, and what their operators ask."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.net = cls.enterClassContext(Testnet(nodes=2, settings=testnet.QUICK))
+        cls.net.start()
+        cls.node = cls.net.nodes[0]
+        cls.net.wait("rounds with the other", lambda: cls.node.finished() >= 2 and cls.node.status()["connected"] == 1, 60)
+
+    def test_doctor_finds_a_running_node_well(self):
+        done = kith("doctor", "--json", "--dir", self.node.directory)
+        found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+        well = ("clock", "configuration", "task", "control socket", "one kith here", "ports", "own addresses", "peers' addresses", "worker",
+                "data", "versions", "peers' tasks", "memory")  # fmt: skip
+        self.assertEqual({name: found[name]["what"] for name in well if found[name]["result"] != "PASS"}, {})
+        self.assertEqual(done.returncode, 1 if any(check["result"] == "FAIL" for check in found.values()) else 0)
+        self.assertIn(str(self.node.process.pid), found["control socket"]["what"])
+        self.assertIn("1 of 1", found["peers' addresses"]["what"])
+
+    def test_watch_shows_news_in_place_and_ends_with_ctrl_c(self):
+        ours, theirs = pty.openpty()
+        watch = subprocess.Popen([KITH, "status", "--watch", "--dir", self.node.directory], stdin=theirs, stdout=theirs, stderr=theirs,
+                                 env=os.environ | {"TERM": "xterm"}, preexec_fn=end_with_parent)  # fmt: skip
+        os.close(theirs)
+        try:
+            shown, end = "", time.monotonic() + 20
+            while len(set(re.findall(r"round +(\d+) done", shown))) < 3 and time.monotonic() < end:
+                shown += os.read(ours, 4096).decode(errors="replace")
+            self.assertRegex(shown, r"\x1b\[\d+A")  # drawn over what was there
+            self.assertGreaterEqual(len(set(re.findall(r"round +(\d+) done", shown))), 3)
+            watch.send_signal(signal.SIGINT)
+            self.assertEqual(watch.wait(5), 0)
+        finally:
+            watch.kill()
+            watch.wait()
+            os.close(ours)
+
+    def test_watch_without_a_terminal_prints_plain_lines(self):
+        watch = subprocess.Popen([KITH, "status", "--watch", "--dir", self.node.directory], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 text=True, preexec_fn=end_with_parent)  # fmt: skip
+        self.assertIn("node-1", watch.stdout.readline())
+        watch.send_signal(signal.SIGINT)
+        rest = watch.stdout.read()
+        self.assertEqual(watch.wait(5), 0)
+        watch.stdout.close()
+        self.assertNotIn("\x1b", rest)
+        self.assertIn("charter", rest)
+
+    def test_support_bundle_tells_what_happens_and_no_key_row_or_weight(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="kith-e2e-")))
+        bundle = folder / "bundle.tar.gz"
+        done = kith("support-bundle", bundle, "--log", self.node.log, "--dir", self.node.directory)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(bundle.stat().st_mode & 0o777, 0o600)
+        with tarfile.open(bundle) as archive:
+            files = {entry.name: archive.extractfile(entry).read() for entry in archive}
+        self.assertEqual(set(files), {"about.json", "alarms.json", "audit.jsonl", "charter.json", "doctor.json", "history.json", "kith.toml", "limits.json",
+                                      "log.jsonl", "peers.json", "rounds.json", "status.json", "task.toml"})  # fmt: skip
+        self.assertGreaterEqual(len(json.loads(files["rounds.json"])), 2)
+        self.assertIn(b"round_finished", files["log.jsonl"])
+        self.assertEqual(json.loads(files["about.json"])["left_out"], {})
+        secrets = {}
+        for name in ("node.key", "channel.key"):
+            # What a key file says of its owner, everybody may know: the seed is the line after it.
+            lines = (self.node.directory / name).read_text().split()
+            secrets[name] = [bytes.fromhex(word) for word in lines if re.fullmatch(r"[0-9a-f]{64}", word)][1]
+        (checkpoint,) = self.node.state.glob("checkpoint.safetensors")
+        secrets["weights"] = checkpoint.read_bytes()[-4096:]
+        secrets["rows"] = (self.node.directory / self.node.config()["data"]["train"][0]).read_bytes()[16:][300:1100]
+        everything = b"\n".join(files.values())
+        self.assertEqual([name for name, secret in secrets.items() if self.is_in(everything, secret)], [])
+        for form in self.forms(secrets["channel.key"]):
+            self.assertTrue(self.is_in(everything + form, secrets["channel.key"]))  # the search does find
+        again = kith("support-bundle", bundle, "--dir", self.node.directory)
+        self.assertEqual(again.returncode, 73)
+
+    def forms(self, part):
+        """Bytes as they are, in hexadecimal, and in base64 wherever they begin in it."""
+        return [part, part.hex().encode()] + [base64.b64encode(part[begin : begin + (len(part) - begin) // 3 * 3]) for begin in range(3)]
+
+    def is_in(self, where, secret):
+        parts = [secret[at : at + 16] for at in range(0, len(secret) - 15, 16)]
+        return any(form in where for part in parts if len(set(part)) > 4 for form in self.forms(part))
 
 
 class RunningNode(unittest.TestCase):

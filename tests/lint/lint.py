@@ -36,10 +36,11 @@ ROOMS = {
     "api": ["config", "membership", "state"],
     "web": ["api"],
     "node": ["web", "exchange"],
+    "doctor": ["api", "learning"],
     "export": ["api"],
     "simulation": ["learning"],
     "testnet": ["api"],
-    "cli": ["export", "node", "simulation", "testnet"],
+    "cli": ["doctor", "export", "node", "simulation", "testnet"],
 }
 for _room, _uses in ROOMS.items():
     MAY_INCLUDE["daemon/" + _room] = _BELOW.union(*({"daemon/" + used} | MAY_INCLUDE["daemon/" + used] for used in _uses))

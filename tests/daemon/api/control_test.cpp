@@ -449,6 +449,27 @@ BOOST_AUTO_TEST_CASE(events_reach_who_listens_and_end_with_the_server) {
   read_all(client);
 }
 
+BOOST_AUTO_TEST_CASE(who_waits_for_events_wakes_for_each_and_hears_that_the_node_has_gone) {
+  EventFeed feed(io.get_executor());
+  ControlRoutes routes = some_routes();
+  routes.add_events("/v1/events", feed);
+  start(socket(), std::move(routes), {.connections = 4, .listeners = 1, .silence = 50ms});
+  ControlEvents events(socket());
+  BOOST_TEST(!events.wait(300ms));  // silence is no news
+  BOOST_TEST(events.connected());
+  for (int round = 0; round < 2; ++round) {
+    asio::post(io, [&] { feed.publish("round", {{"round", round}}); });
+    BOOST_TEST(events.wait(5s));
+  }
+  ControlEvents crowded(socket());  // one may listen
+  BOOST_TEST(!crowded.wait(5s));
+  BOOST_TEST(!crowded.connected());
+  stop();
+  BOOST_TEST(!events.wait(5s));
+  BOOST_TEST(!events.connected());
+  BOOST_CHECK_THROW(ControlEvents(folder / "nobody.sock"), NoNodeRuns);
+}
+
 BOOST_AUTO_TEST_CASE(listener_that_does_not_read_is_closed_and_costs_little) {
   EventFeed feed(io.get_executor());
   ControlRoutes routes;

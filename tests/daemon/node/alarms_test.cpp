@@ -77,6 +77,13 @@ BOOST_DATA_TEST_CASE(trouble_is_named_with_what_to_do, data::make(kTroubles), tr
   BOOST_TEST(alarms.front().help.ends_with('.'));
 }
 
+BOOST_AUTO_TEST_CASE(other_task_is_told_with_the_fields_that_differ) {
+  NodeStatus status = healthy();
+  status.other_tasks = {{"b", std::vector<DifferenceReport>{{"learning_rate", "0.05", "0.1"}, {"columns", "", "age: 1..2"}}}};
+  BOOST_TEST(alarms_of(status).at(0).what ==
+             "b learns another task (learning_rate 0.1, here 0.05; columns age: 1..2, here not there), and is ignored.");
+}
+
 BOOST_AUTO_TEST_CASE(worst_comes_first) {
   NodeStatus status = healthy();
   status.applications = 1;
