@@ -9,6 +9,7 @@
 #include <cmath>
 #include <iterator>
 #include <map>
+#include <numbers>
 #include <numeric>
 #include <set>
 #include <span>
@@ -26,6 +27,8 @@ constexpr unsigned kMaxLayerSize = 65536;  // units or channels
 constexpr unsigned kMaxImageSide = 4096;   // pixels, and channels
 constexpr unsigned kMaxClasses = 65536;
 constexpr unsigned kMaxBatch = 65536;  // examples
+constexpr unsigned kMaxScheduled = 1'000'000;  // rounds
+constexpr double kLowestRate = 0.01;  // of the learning rate, at the end of a cosine
 constexpr std::size_t kMaxColumns = 1024;
 // Bytes that all columns may have as text: JSON in a message to the worker, TOML for a new member.
 constexpr std::size_t kMaxColumnText = 56 << 10;
@@ -255,6 +258,38 @@ std::optional<std::string> goal_problem(const Task& task) {
   return std::nullopt;
 }
 
+/// What is wrong with the steps of training, beside their size.
+std::optional<std::string> training_problem(const Task& task) {
+  if (task.optimiser != "sgd" && task.optimiser != "adamw") {
+    return "optimiser must be \"sgd\" or \"adamw\"";
+  }
+  if (!(task.gradient_clip >= 0 && std::isfinite(task.gradient_clip))) {
+    return "gradient_clip must be a number, at least 0";
+  }
+  if (task.schedule != "constant" && task.schedule != "cosine") {
+    return "schedule must be \"constant\" or \"cosine\"";
+  }
+  const bool falls = task.schedule == "cosine";
+  if (falls != (task.schedule_rounds > 0)) {
+    return falls ? "schedule_rounds must be in how many rounds the learning rate falls, for a cosine"
+                 : "schedule_rounds must be left out, except for a cosine";
+  }
+  if (task.schedule_rounds > kMaxScheduled || task.warmup_rounds > kMaxScheduled) {
+    return std::string(task.warmup_rounds > kMaxScheduled ? "warmup_rounds" : "schedule_rounds") +
+           " must be at most " + text(kMaxScheduled);
+  }
+  if (falls && task.warmup_rounds >= task.schedule_rounds) {
+    return "warmup_rounds must be less than schedule_rounds, which they are part of";
+  }
+  if (!(task.label_smoothing >= 0 && task.label_smoothing < 1)) {
+    return "label_smoothing must be at least 0 and below 1";
+  }
+  if (task.label_smoothing > 0 && is_regression(task)) {
+    return "label_smoothing must be left out where a number is predicted";
+  }
+  return std::nullopt;
+}
+
 /// How many answers a model chooses from.
 unsigned choices(const Task& task) { return is_multi_label(task) ? 2 : task.classes; }
 
@@ -313,6 +348,16 @@ double largest_score(const Task& task) {
   if (weights.empty()) return bound_of(task);
   const double mean = std::reduce(weights.begin(), weights.end()) / static_cast<double>(weights.size());
   return bound_of(task) * *std::ranges::max_element(weights) / mean;
+}
+
+double learning_rate_at(const Task& task, double done) {
+  const double warmup = task.warmup_rounds, all = task.schedule_rounds;
+  // Not quite nothing at the very beginning, so that the first step is one.
+  if (done < warmup) return task.learning_rate * std::max(done / warmup, kLowestRate);
+  if (task.schedule != "cosine") return task.learning_rate;
+  const double part = std::min((done - warmup) / (all - warmup), 1.0);
+  const double height = (1 + std::cos(std::numbers::pi * part)) / 2;
+  return task.learning_rate * (kLowestRate + (1 - kLowestRate) * height);
 }
 
 std::string metric_of(const Task& task) {
@@ -380,6 +425,7 @@ std::optional<std::string> problem(const Task& task) {
   if (!(task.weight_decay >= 0 && std::isfinite(task.weight_decay))) {
     return "weight_decay must be a number, at least 0";
   }
+  if (auto wrong = training_problem(task)) return wrong;
   if (!within(task.batch, 1, kMaxBatch)) return "batch must be from 1 to " + text(kMaxBatch);
   return std::nullopt;
 }
@@ -429,6 +475,16 @@ std::string canonical_text(const Task& task) {
   if (!task.freeze.empty()) fields["freeze"] = joined(task.freeze);
   if (task.share_buffers) fields["share_buffers"] = "true";
   if (!task.metric.empty()) fields["metric"] = task.metric;
+  // What is as it always was has no field: tasks from before keep their hashes.
+  const Task usual;
+  if (task.optimiser != usual.optimiser) fields["optimiser"] = task.optimiser;
+  if (task.gradient_clip != 0) fields["gradient_clip"] = text(task.gradient_clip);
+  if (task.schedule != usual.schedule) {
+    fields["schedule"] = task.schedule;
+    fields["schedule_rounds"] = text(task.schedule_rounds);
+  }
+  if (task.warmup_rounds != 0) fields["warmup_rounds"] = text(task.warmup_rounds);
+  if (task.label_smoothing != 0) fields["label_smoothing"] = text(task.label_smoothing);
   if (!task.class_weights.empty()) {
     fields["class_weights"] = text(std::span<const double>(task.class_weights));
   }

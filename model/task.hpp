@@ -40,10 +40,16 @@ struct Task {
   bool share_buffers = false;           ///< whether running statistics travel, too
   std::uint64_t seed = 0;  ///< of M0, the initial weights
 
-  double learning_rate = 0.05;  ///< of stochastic gradient descent
-  double momentum = 0.9;
-  double weight_decay = 0;
-  unsigned batch = 32;  ///< examples
+  std::string optimiser = "sgd";  ///< or "adamw"
+  double learning_rate = 0.05;    ///< at its highest: see schedule
+  double momentum = 0.9;          ///< of sgd; of adamw, how slowly the mean gradient changes (beta 1)
+  double weight_decay = 0;        ///< of sgd an L2 penalty; of adamw apart from the gradient
+  double gradient_clip = 0;       ///< the gradient of a batch is no longer than this; 0: as it is
+  std::string schedule = "constant";  ///< of the learning rate, by the node's own rounds; or "cosine"
+  unsigned schedule_rounds = 0;       ///< after which cosine is at its lowest
+  unsigned warmup_rounds = 0;         ///< in which the learning rate rises from nearly nothing
+  double label_smoothing = 0;  ///< in training, the share of a label that is spread over all classes
+  unsigned batch = 32;         ///< examples
 
   Encoding encoding = Encoding::bf16;  ///< of the snapshots between nodes; the worker sees none
 
@@ -70,6 +76,11 @@ enum class DataKind { pictures, text, table };
 [[nodiscard]] bool predicts_words(const Task& task);
 /// How many numbers the network answers with.
 [[nodiscard]] unsigned outputs(const Task& task);
+/// The learning rate when `done` of the rounds of training are behind a node, a fraction of one included:
+/// it rises through the warm-up; on a cosine it falls until schedule_rounds to a hundredth, and
+/// stays there.
+[[nodiscard]] double learning_rate_at(const Task& task, double done);
+
 /// The name of the metric that people are told first: the task's, or else "accuracy", of numbers
 /// "r2", of words "perplexity", of several yes-or-no targets "auroc".
 [[nodiscard]] std::string metric_of(const Task& task);

@@ -28,10 +28,6 @@ struct Evaluated {
   pipe::Evaluation served, alone;
 };
 
-[[noreturn]] void refuse_without_round() {
-  throw Failure(EX_NOINPUT, "this node has finished no round, so it serves nothing yet");
-}
-
 net::awaitable<Evaluated> evaluated(net::asio::io_context& io, const Config& config) {
   WorkerProcess worker(io, worker_program(config));
   const pipe::Open open = opening(config);

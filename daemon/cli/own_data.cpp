@@ -35,12 +35,11 @@ std::filesystem::path folder_for_scratch(const Config& config) {
 
 }  // namespace
 
-data::Dataset read_own_data(Config config) {
-  split_as_when_running(config);
+void with_own_data(const Config& config, const std::function<void()>& read) {
   // The process ends with this verb, and so does the file.
   data::use_scratch(data::open_scratch(folder_for_scratch(config)), data::memory_for_examples());
   try {
-    return data::read_dataset(config.data, config.task, config.learning.score_examples);
+    read();
   } catch (const data::FileError& error) {
     const bool denied = error.error == EACCES || error.error == EPERM;
     throw Failure(denied ? EX_NOPERM : error.error == ENOENT ? EX_NOINPUT : EX_DATAERR,
@@ -50,6 +49,15 @@ data::Dataset read_own_data(Config config) {
   } catch (const std::bad_alloc&) {
     throw Failure(EX_OSERR, "there is not enough memory for these data; use fewer at a time");
   }
+}
+
+data::Dataset read_own_data(Config config) {
+  split_as_when_running(config);
+  data::Dataset dataset;
+  with_own_data(config, [&] {
+    dataset = data::read_dataset(config.data, config.task, config.learning.score_examples);
+  });
+  return dataset;
 }
 
 std::string counts_line(const data::CheckReport& report) {

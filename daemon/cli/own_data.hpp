@@ -5,6 +5,7 @@
 #include "model/data/dataset.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,11 @@ namespace kith::daemon {
 /// data.split_key the sides follow from its id, which is in its card, if there is one.  Throws
 /// Failure(EX_DATAERR) if the card is damaged.
 void split_as_when_running(Config& config);
+
+/// Runs `read`, which reads an operator's files into Inputs; what is too much for memory lies where
+/// the node's state is.  Once only.  What `read` throws of files becomes a Failure: EX_NOINPUT,
+/// EX_NOPERM, EX_DATAERR, or EX_OSERR if memory is short.
+void with_own_data(const Config& config, const std::function<void()>& read);
 
 /// Reads all of a node's examples, split as when running.  Throws Failure: EX_NOINPUT, EX_NOPERM,
 /// EX_DATAERR, or EX_OSERR if memory is short.

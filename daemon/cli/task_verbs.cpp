@@ -1,4 +1,5 @@
 #include "daemon/api/task_change.hpp"
+#include "daemon/cli/own_module.hpp"
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/system/disk.hpp"
@@ -88,7 +89,7 @@ Answer accept(const TaskOptions& options) {
 struct DraftOptions {
   std::vector<fs::path> files;
   std::string name = "my-task", target;
-  fs::path out;
+  fs::path model, out;
   bool as_json = false;
 };
 
@@ -123,11 +124,44 @@ void must_not_exist(const fs::path& file) {
                 file.string() + " exists already; move it away, or name another with --out");
 }
 
+/// What the founder should know of a model of one's own that is to learn the drafted task.
+std::string model_note(const DraftOptions& options, const model::Task& task) {
+  const std::string file = options.model.string();
+  Config config;
+  config.task = with_module(task, options.model);
+  try {
+    const ModuleReport report = inspect_module(config);
+    return file + " fits: it gets " + sides_text(report.batch) + " at once and answers with " +
+           std::to_string(report.outputs) + " numbers for each example; kith model check " + file +
+           " --task FILE lists its tensors, for share and freeze";
+  } catch (const Failure& failure) {
+    return "the model does NOT fit yet: " + std::string(failure.what()) +
+           ".  Correct it, or the task, and look: kith model check " + file + " --task FILE";
+  }
+}
+
+/// The model's file as the task's own file names it: from its folder.
+fs::path script_beside(const DraftOptions& options) {
+  if (options.model.is_absolute()) return options.model;
+  const fs::path folder =
+      options.out.empty() ? fs::current_path() : fs::absolute(options.out).parent_path();
+  return fs::absolute(options.model)
+      .lexically_normal()
+      .lexically_relative(folder.lexically_normal());
+}
+
 Answer draft(const DraftOptions& options) {
   data::Draft draft;
   try {
     draft = draft_of(options);
     draft.task.name = options.name;
+    if (!options.model.empty()) {
+      draft.task.learning_rate =
+          model::Task().learning_rate;  // what was chosen suits another model
+      draft.task.model = "script";
+      draft.task.sizes.clear();
+      draft.task.script = script_beside(options);
+    }
     if (draft.vocabulary && options.out.empty()) {
       throw Failure(EX_USAGE,
                     "the words of a text lie in a file beside the task; say where with --out");
@@ -146,6 +180,8 @@ Answer draft(const DraftOptions& options) {
       ", correct it, and agree on this file with the other members: it is what all of them learn, and " +
       (table ? "ranges and values in it tell them of these rows." : "what is in it tells them of your data.")};
   notes.insert(notes.end(), draft.notes.begin(), draft.notes.end());
+  const std::string fits = options.model.empty() ? "" : model_note(options, draft.task);
+  if (!fits.empty()) notes.push_back(fits);
   const std::string text = draft_toml(draft.task, draft.reasons, notes);
   Answer answer;
   answer.value = {{"task", text}, {"rows", draft.examples}, {"target", draft.target}};
@@ -172,6 +208,10 @@ Answer draft(const DraftOptions& options) {
                       (table ? " rows were read with it." : " examples were seen."),
                   "Look at it, correct it, then: kith init --task " + options.out.string() +
                       " --train " + options.files.front().string() + " ..."};
+  if (!fits.empty()) {
+    answer.value["model"] = fits;
+    answer.lines.push_back("The model: " + fits);
+  }
   if (draft.vocabulary) {
     answer.lines.push_back("Its words are in " + vocabulary_beside(options.out).string() +
                            ": every member needs that file beside the task.");
@@ -210,6 +250,8 @@ void add_task_verbs(CLI::App& app, Chosen& chosen) {
   verb->add_option("FILES", drafted->files, "tables whose first line names the columns; folders of pictures; arrays; texts")->required();
   verb->add_option("--name", drafted->name, "what the task is called")->capture_default_str();
   verb->add_option("--target", drafted->target, "the column to predict; without it, a guess");
+  verb->add_option("--model", drafted->model,
+                   "a TorchScript module of your own that is to learn it");
   verb->add_option("--out", drafted->out, "write it to this file, not to the terminal");
   on_parsed(*verb, chosen, drafted, draft);
 }

@@ -19,6 +19,8 @@ void add_node_verbs(CLI::App& app, Chosen& chosen);    ///< status, peers, why, 
 void add_doctor_verb(CLI::App& app, Chosen& chosen);   ///< doctor
 void add_dashboard_verb(CLI::App& app, Chosen& chosen);  ///< dashboard
 void add_evaluate_verb(CLI::App& app, Chosen& chosen);
+void add_predict_verb(CLI::App& app, Chosen& chosen);
+void add_model_verbs(CLI::App& app, Chosen& chosen);  ///< model check
 void add_forget_verb(CLI::App& app, Chosen& chosen);
 void add_export_verbs(CLI::App& app, Chosen& chosen);  ///< export, verify
 void add_log_verbs(CLI::App& app, Chosen& chosen);

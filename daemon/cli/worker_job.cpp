@@ -14,6 +14,7 @@ void run_worker_job(net::asio::io_context& io, const std::function<net::awaitabl
     failed = error;
     io.stop();
   });
+  io.restart();
   io.run();
   try {
     if (failed) std::rethrow_exception(failed);
@@ -22,6 +23,10 @@ void run_worker_job(net::asio::io_context& io, const std::function<net::awaitabl
   } catch (const WorkerLost& lost) {
     throw Failure(EX_SOFTWARE, lost.what());
   }
+}
+
+void refuse_without_round() {
+  throw Failure(EX_NOINPUT, "this node has finished no round, so it serves nothing yet");
 }
 
 }  // namespace kith::daemon

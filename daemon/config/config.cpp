@@ -227,11 +227,30 @@ std::vector<Key<model::Task>> task_keys() {
           "How many classes there are, or yes-or-no targets. It follows from labels, column, or the "
           "vocabulary of a gru-lm, and need not be set with them; 1 if a number is predicted."),
       key("seed", &Owner::seed, "Of the initial weights, which every node starts from."),
+      key("optimiser", &Owner::optimiser, one_of({"sgd", "adamw"}),
+          "What makes steps of gradients: stochastic gradient descent with momentum, or AdamW, for "
+          "which learning_rate is 0.001 or so. What it remembers begins empty in every round, since "
+          "the weights are then those of an average."),
       key("learning_rate", &Owner::learning_rate, above_zero(),
-          "Step of stochastic gradient descent."),
+          "Size of a step, at its highest."),
       key("momentum", &Owner::momentum, within(0.0, 0.9999),
-          "Share of the step before in each step."),
-      key("weight_decay", &Owner::weight_decay, within(0.0, 1.0), "L2 penalty on the weights."),
+          "sgd: share of the step before in each step; adamw: beta 1."),
+      key("weight_decay", &Owner::weight_decay, within(0.0, 1.0),
+          "sgd: L2 penalty on the weights; adamw: share of them that each step takes away, times "
+          "learning_rate."),
+      key("gradient_clip", &Owner::gradient_clip, within(0.0, 1e6),
+          "A batch's gradient that is longer is shortened to this. 0: it is taken as it is. Not with "
+          "privacy, which has a clip of its own."),
+      key("schedule", &Owner::schedule, one_of({"constant", "cosine"}),
+          "How learning_rate changes over a node's own rounds, step by step: not at all, or on half a "
+          "cosine down to a hundredth, where it stays."),
+      key("schedule_rounds", &Owner::schedule_rounds, within(0U, kMany),
+          "cosine: rounds until the learning rate is at its lowest."),
+      key("warmup_rounds", &Owner::warmup_rounds, within(0U, kMany),
+          "Rounds in which learning_rate rises from a hundredth of itself, before all else."),
+      key("label_smoothing", &Owner::label_smoothing, within(0.0, 0.9999),
+          "In training, this share of every label is spread evenly over all classes, so that no model "
+          "becomes too sure. What is measured is not smoothed."),
       key("batch", &Owner::batch, within(1U, 65536U), "Examples in one step."),
       key("encoding", &Owner::encoding,
           "How models travel between nodes: rounded to 8 significant bits, exactly, or in steps of "
@@ -686,7 +705,8 @@ std::string draft_toml(const model::Task& task, const std::vector<std::string>& 
   for (const auto& key : task_keys()) {
     const std::string value = key.show(task);
     const bool counted = !task.columns.empty() || !task.labels.empty() || model::predicts_words(task);
-    const bool follows = key.name == "column" || (key.name == "classes" && counted);
+    const bool follows = key.name == "column" || (key.name == "classes" && counted) ||
+                         (key.name == "sizes" && task.model == "script");
     if (follows || (!key.required && value == key.show(defaults.task))) continue;
     text += key.name + " = " + value + "\n";
   }

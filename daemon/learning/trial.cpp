@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 
 namespace kith::daemon {
 namespace {
@@ -24,16 +23,6 @@ class Laps {
  private:
   steady_clock::time_point last_ = steady_clock::now();
 };
-
-/// The most memory that a process has held, in bytes; 0 if the system does not say.
-std::uint64_t peak_memory(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string word; status >> word;) {
-    std::uint64_t kibibytes = 0;
-    if (word == "VmHWM:" && status >> kibibytes) return kibibytes << 10;
-  }
-  return 0;
-}
 
 /// By one epoch, what a whole round takes.
 void estimate(TrialReport& report, const Config::Learning& learning) {

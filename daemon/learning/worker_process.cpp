@@ -171,6 +171,15 @@ std::string sentence(const Ending& ending) {
          "; if it does so again, report it with its messages in the log" + said;
 }
 
+std::uint64_t peak_memory(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string word; status >> word;) {
+    std::uint64_t kibibytes = 0;
+    if (word == "VmHWM:" && status >> kibibytes) return kibibytes << 10;
+  }
+  return 0;
+}
+
 std::filesystem::path worker_command(const std::filesystem::path& configured) {
   if (!configured.empty()) return configured;
   std::error_code ec;

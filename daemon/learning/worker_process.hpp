@@ -41,6 +41,9 @@ struct Ending {
 };
 [[nodiscard]] std::string sentence(const Ending& ending);
 
+/// The most memory that a process has held, in bytes; 0 if the system does not say.
+[[nodiscard]] std::uint64_t peak_memory(pid_t pid);
+
 /// The program to start: `configured`, or if that is empty the kith-worker beside this program.
 [[nodiscard]] std::filesystem::path worker_command(const std::filesystem::path& configured);
 

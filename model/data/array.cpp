@@ -368,9 +368,22 @@ bool is_list(const Array& array) {
   return array.shape.size() == 1 || (array.shape.size() == 2 && array.shape[1] == 1);
 }
 
+const Array* find_inputs(const NamedArrays& arrays) {
+  return find_array(arrays, {"x", "X", "inputs", "features", "images", "data"});
+}
+
+std::string names_of(const NamedArrays& arrays) {
+  std::string names;
+  for (const auto& [name, array] : arrays) {
+    names +=
+        (names.empty() ? "" : ", ") + name.substr(0, 64) + " (" + shape_text(array.shape) + ")";
+  }
+  return names.empty() ? "none" : names;
+}
+
 /// Which are the inputs and which the answers.
 void choose(const std::filesystem::path& file, const NamedArrays& arrays, ArrayExamples& into) {
-  const Array* x = find_array(arrays, {"x", "X", "inputs", "features", "images", "data"});
+  const Array* x = find_inputs(arrays);
   const Array* y = find_array(arrays, {"y", "Y", "labels", "targets", "label", "target"});
   if ((x == nullptr || y == nullptr) && arrays.size() == 2) {
     const Array& first = arrays[0].second;
@@ -381,14 +394,9 @@ void choose(const std::filesystem::path& file, const NamedArrays& arrays, ArrayE
     }
   }
   if (x == nullptr || y == nullptr) {
-    std::string names;
-    for (const auto& [name, array] : arrays) {
-      names +=
-          (names.empty() ? "" : ", ") + name.substr(0, 64) + " (" + shape_text(array.shape) + ")";
-    }
     throw DataError(file.string() +
                     " must hold the inputs as an array x and the answers as y; it holds " +
-                    (names.empty() ? "none" : names) + "; rename them");
+                    names_of(arrays) + "; rename them");
   }
   into.inputs = *x;
   into.answers = *y;
@@ -407,15 +415,16 @@ Parsed parsed_or_throw(const std::filesystem::path& file,
   return std::get<Parsed>(std::move(parsed));
 }
 
-NamedArrays read_npz(const std::filesystem::path& file, ArrayExamples& into) {
+/// The arrays borrow from `bytes`, to which they are added.
+NamedArrays read_npz(const std::filesystem::path& file, std::vector<FileContents>& bytes_of) {
   std::vector<std::string> names;
   for (auto& [name, bytes] : parsed_or_throw(file, parse_npz(read_file(file), kMaxFileBytes))) {
     names.push_back(std::move(name));
-    into.bytes.emplace_back(std::move(bytes));
+    bytes_of.emplace_back(std::move(bytes));
   }
   NamedArrays arrays;
-  for (std::size_t i = 0; i < into.bytes.size(); ++i) {
-    auto parsed = parse_npy(into.bytes[i].bytes());
+  for (std::size_t i = 0; i < bytes_of.size(); ++i) {
+    auto parsed = parse_npy(bytes_of[i].bytes());
     if (auto* const why = std::get_if<std::string>(&parsed)) {
       parsed = "has the array \"" + names[i].substr(0, 64) + "\", which " + *why;
     }
@@ -426,12 +435,50 @@ NamedArrays read_npz(const std::filesystem::path& file, ArrayExamples& into) {
 
 }  // namespace
 
+ArrayInputs read_array_inputs(const std::filesystem::path& file) {
+  ArrayInputs read;
+  if (file.extension() == ".npy") {
+    read.bytes.emplace_back(file);
+    read.inputs = parsed_or_throw(file, parse_npy(read.bytes.front().bytes()));
+    return read;
+  }
+  NamedArrays arrays;
+  if (file.extension() == ".npz") {
+    arrays = read_npz(file, read.bytes);
+  } else {
+    read.bytes.emplace_back(file);
+    arrays = parsed_or_throw(file, parse_safetensors(read.bytes.front().bytes()));
+  }
+  const Array* x = find_inputs(arrays);
+  if (x == nullptr && arrays.size() == 1) x = &arrays.front().second;
+  if (x == nullptr && arrays.size() == 2) {  // as where the answers are wanted, too
+    const bool first = is_list(arrays[0].second), second = is_list(arrays[1].second);
+    if (first != second) x = first ? &arrays[1].second : &arrays[0].second;
+  }
+  if (x == nullptr) {
+    throw DataError(file.string() + " must hold the inputs as an array x; it holds " +
+                    names_of(arrays) + "; rename them");
+  }
+  read.inputs = *x;
+  return read;
+}
+
+std::optional<Array> part_of(const Array& array, std::uint64_t from, std::uint64_t count) {
+  if (array.fortran_order || array.shape.empty() || array.shape[0] == 0) return std::nullopt;
+  assert(from <= array.shape[0] && count <= array.shape[0] - from);
+  const std::size_t size = array.bytes.size() / array.shape[0];
+  Array part = array;
+  part.shape[0] = count;
+  part.bytes = array.bytes.subspan(from * size, count * size);
+  return part;
+}
+
 ArrayExamples read_array_examples(std::span<const std::filesystem::path> files) {
   assert(!files.empty());
   const auto& file = files.front();
   ArrayExamples read;
   if (file.extension() == ".npz") {
-    choose(file, read_npz(file, read), read);
+    choose(file, read_npz(file, read.bytes), read);
   } else if (file.extension() == ".safetensors") {
     read.bytes.emplace_back(file);
     choose(file, parsed_or_throw(file, parse_safetensors(read.bytes.front().bytes())), read);

@@ -75,6 +75,18 @@ struct ArrayExamples {
   std::vector<FileContents> bytes;
 };
 
+/// The inputs alone of an NPZ or a safetensors file, in which answers and groups may be or not; or what
+/// is in an NPY file.  Throws DataError naming the file.
+struct ArrayInputs {
+  Array inputs;
+  std::vector<FileContents> bytes;  ///< from which they borrow
+};
+[[nodiscard]] ArrayInputs read_array_inputs(const std::filesystem::path& file);
+
+/// Examples of an array in a row, the first being number `from`; nullopt if they do not lie together.
+[[nodiscard]] std::optional<Array> part_of(const Array& array, std::uint64_t from,
+                                           std::uint64_t count);
+
 /// Whether a file's name is one of an array: .npy, .npz or .safetensors.
 [[nodiscard]] bool is_array_file(const std::filesystem::path& path);
 

@@ -4,6 +4,7 @@
 #include "model/data/array.hpp"
 #include "model/data/cifar.hpp"
 #include "model/data/images.hpp"
+#include "model/data/inputs.hpp"
 #include "model/data/picture.hpp"
 #include "model/data/split.hpp"
 #include "model/data/table.hpp"
@@ -39,10 +40,6 @@ void append(Samples& all, Samples more) {
 }
 
 // ---- Arrays ----
-
-std::string in_example(std::size_t i) {
-  return " in example " + std::to_string(i) + " (the first is 0)";
-}
 
 /// The answers as numbers, from task.target_range to -1..1, and on beyond.
 Inputs scaled_answers(const Array& answers, const model::Task& task, const path& file) {
@@ -110,32 +107,15 @@ std::vector<std::int64_t> label_answers(const Array& answers, const model::Task&
 /// Of one file, or of two NPY files.
 Samples samples_of(const ArrayExamples& examples, const model::Task& task, const path& file) {
   const auto& shape = examples.inputs.shape;
-  if (!std::ranges::equal(std::span(shape).subspan(1), task.input)) {
-    throw DataError(file.string() + " has inputs of " + shape_text(shape) +
-                    ", of which an example is " + shape_text({shape.begin() + 1, shape.end()}) +
-                    ", but the task wants " +
-                    shape_text({task.input.begin(), task.input.end()}) +
-                    "; convert the array or correct task.input");
-  }
+  Samples samples;
+  samples.shape = shape_of(task);
+  samples.inputs = array_inputs(examples.inputs, task, file);
   if (shape[0] == 0) throw DataError(file.string() + " holds no example; name a file with some");
   if (!model::is_multi_label(task) && examples.answers.count() != shape[0]) {
     throw DataError(file.string() + " has inputs of " + shape_text(shape) + " and answers of " +
                     shape_text(examples.answers.shape) +
                     "; there must be one answer for each example, or task.loss must be "
                     "\"binary-cross-entropy\"");
-  }
-  Samples samples;
-  samples.shape.assign(task.input.begin(), task.input.end());
-  samples.inputs = floats(examples.inputs);
-  const std::size_t size = samples.inputs.size() / shape[0];
-  for (std::size_t i = 0; i < samples.inputs.size(); ++i) {
-    if (std::isfinite(samples.inputs[i])) continue;
-    throw DataError(file.string() + " has an input that is no finite number (NaN or infinite)" +
-                    in_example(i / size) +
-                    "; fill in what is missing, or leave the example out");
-  }
-  if (examples.inputs.type == Array::Type::uint8) {
-    for (float& input : samples.inputs) input = input / 127.5F - 1.0F;
   }
   if (model::is_regression(task)) {
     samples.values = scaled_answers(examples.answers, task, file);
@@ -175,44 +155,21 @@ Samples read_arrays(const Files& files, const model::Task& task, Noticed& notice
 
 // ---- Pictures ----
 
-CifarLabel cifar_label(const model::Task& task) {
-  switch (task.classes) {
-    case 10:
-      return CifarLabel::only;
-    case 20:
-      return CifarLabel::coarse;
-    case 100:
-      return CifarLabel::fine;
-    default:
-      throw DataError("task.classes is " + std::to_string(task.classes) +
-                      ", but .bin files have 10 classes (CIFAR-10), or 20 coarse or 100 fine ones"
-                      " (CIFAR-100); correct task.classes");
-  }
-}
-
 /// Pixels from -1 to 1.  `images` and `labels` are what errors name.
 Samples samples_of(const Examples& examples, const model::Task& task, const path& images,
                    const path& labels) {
-  const auto& [count, channels, height, width, pixels] = examples.images;
-  const std::vector<std::uint64_t> shape{channels, height, width};
-  if (!std::ranges::equal(shape, task.input)) {
-    throw DataError("the images of " + images.string() + " are " + shape_text(shape) +
-                    " but the task wants " + shape_text({task.input.begin(), task.input.end()}) +
-                    " (channels x height x width); convert the images or correct task.input");
+  Samples samples;
+  samples.shape = shape_of(task);
+  samples.inputs = image_inputs(examples.images, task, images);
+  if (examples.images.count == 0) {
+    throw DataError(images.string() + " holds no image; name a file with some");
   }
-  if (count == 0) throw DataError(images.string() + " holds no image; name a file with some");
   const unsigned largest = *std::ranges::max_element(examples.labels);
   if (largest >= task.classes) {
     throw DataError(labels.string() + " has the label " + std::to_string(largest) +
                     " but the task's classes are 0 to " + std::to_string(task.classes - 1) +
                     "; correct the labels or task.classes");
   }
-  Samples samples;
-  samples.shape.assign(task.input.begin(), task.input.end());
-  samples.inputs.resize(pixels.size());
-  std::ranges::transform(pixels, samples.inputs.begin(), [](std::uint8_t pixel) {
-    return static_cast<float>(pixel) / 127.5F - 1.0F;
-  });
   samples.targets.assign(examples.labels.begin(), examples.labels.end());
   return samples;
 }
@@ -258,18 +215,7 @@ void add_pictures(Samples& all, const std::vector<LabelledFile>& pictures,
       throw DataError(file.string() + " is of the class \"" + label +
                       "\", which is none of the task's; correct its name, or task.labels");
     }
-    const Bytes bytes = read_file(file);
-    const auto decoded = decode_picture(bytes);
-    if (const auto* const why = std::get_if<std::string>(&decoded)) {
-      const bool advice = why->find(';') != std::string::npos;
-      throw DataError(file.string() + " " + *why +
-                      (advice ? "" : "; copy it again, or take it out of the folder"));
-    }
-    const auto& picture = std::get<Picture>(decoded);
-    noticed.resized += picture.height != height || picture.width != width;
-    noticed.recoloured += picture.gray != (channels == 1);
-    const auto values = fitted(picture, channels, height, width);
-    all.inputs.insert(all.inputs.end(), values.begin(), values.end());
+    add_picture(all.inputs, file, task, noticed);
     all.targets.push_back(found - labels.begin());
   }
 }
@@ -284,9 +230,7 @@ bool is_folder(const path& file) {
 /// which the names are in that folder.
 Samples read_folders(const Files& files, const model::Task& task, const std::string& group_pattern,
                      Noticed& noticed) {
-  if (task.input.size() != 3 || (task.input[0] != 1 && task.input[0] != 3)) {
-    throw DataError("pictures have 1 or 3 channels, a height and a width; correct task.input");
-  }
+  check_takes_pictures(task);
   Samples all;
   all.shape.assign(task.input.begin(), task.input.end());
   for (std::size_t i = 0; i < files.size(); ++i) {
@@ -353,21 +297,6 @@ Samples read_pictures(const Files& files, const model::Task& task, const std::st
 
 // ---- Text ----
 
-Vocabulary vocabulary_of(const model::Task& task) {
-  auto vocabulary = read_vocabulary(task.vocabulary);
-  const auto words = model::predicts_words(task) ? task.classes : task.words;
-  if (crypto::to_hex(vocabulary.hash()) != task.vocabulary_hash || vocabulary.size() != words) {
-    throw DataError(task.vocabulary.string() +
-                    " has changed since the node was started; restore it, or start the node again");
-  }
-  return vocabulary;
-}
-
-/// Whether a model can tell anything of it.
-bool has_known_word(std::span<const std::int64_t> tokens) {
-  return std::ranges::any_of(tokens, [](std::int64_t t) { return t > Vocabulary::kUnknown; });
-}
-
 /// The pieces of sentences, whose words are to be predicted.
 void add_sentences(Samples& all, Texts texts, const Vocabulary& vocabulary, Noticed& noticed) {
   for (std::size_t i = 0; i < texts.texts.size(); ++i) {
@@ -413,9 +342,7 @@ void add_texts(Samples& all, Texts texts, const Vocabulary& vocabulary, const mo
       ++noticed.all_unknown;
       continue;
     }
-    const std::size_t end = all.inputs.size() + kMaxText;
-    for (const std::int64_t token : tokens) all.inputs.push_back(static_cast<float>(token));
-    all.inputs.resize(end, Samples::kNoWord);
+    add_text(all.inputs, tokens);
     all.targets.push_back(label - labels.begin());
     if (!texts.groups.empty()) all.groups.push_back(std::move(texts.groups[i]));
   }
@@ -590,6 +517,22 @@ Split split_by_time(const Samples& all, std::span<const Taggable> examples, doub
 }
 
 }  // namespace
+
+Dataset no_examples(const model::Task& task) {
+  Samples none;
+  none.shape = shape_of(task);
+  if (none.shape.empty()) none.width = input_size(task);
+  if (model::is_multi_label(task)) none.width = task.classes;
+  return {.train = none,
+          .validation = none,
+          .scored = none,
+          .test = none,
+          .train_places = {},
+          .validation_places = {},
+          .groups = {},
+          .noticed = {},
+          .fingerprint = {}};
+}
 
 Bytes content_of(const Samples& samples, std::size_t i) {
   const std::size_t size = samples.inputs.size() / samples.count();

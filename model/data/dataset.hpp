@@ -57,4 +57,7 @@ struct Dataset {
 [[nodiscard]] Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
                                    std::uint64_t score_examples);
 
+/// What a worker is opened with that is to predict, or to be looked at, and to learn nothing.
+[[nodiscard]] Dataset no_examples(const model::Task& task);
+
 }  // namespace kith::data

@@ -163,12 +163,6 @@ std::vector<std::vector<Part>> parts(std::size_t from, std::size_t to) {
   return all;
 }
 
-bool is_picture(const fs::path& file) {
-  std::string extension = file.extension().string();
-  for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
-}
-
 /// Whether it is of those that systems put into folders by themselves.
 bool is_of_the_system(const std::string& name) {
   return name.starts_with('.') || name == "Thumbs.db" || name == "desktop.ini";
@@ -237,6 +231,34 @@ std::vector<float> fitted(const Picture& picture, std::size_t channels, std::siz
     return static_cast<float>(std::clamp(sum, 0.0, 255.0)) / 127.5F - 1.0F;
   });
   return values;
+}
+
+bool is_picture(const fs::path& file) {
+  std::string extension = file.extension().string();
+  for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
+}
+
+std::vector<fs::path> all_pictures_in(const fs::path& folder, std::set<std::string>* ignored) {
+  std::vector<fs::path> all;
+  const auto take = [&all](const fs::path& file) {
+    if (!is_picture(file)) {
+      throw DataError(file.string() +
+                      (fs::is_directory(file)
+                           ? " is a folder within a folder; name it itself"
+                           : " is neither .png nor .jpg; convert it, or take it out of the folder"));
+    }
+    all.push_back(file);
+  };
+  for (const fs::path& entry : sorted_entries(folder, ignored)) {
+    if (!fs::is_directory(entry)) {
+      take(entry);
+      continue;
+    }
+    for (const fs::path& file : sorted_entries(entry, ignored)) take(file);
+  }
+  if (all.empty()) throw DataError(folder.string() + " holds no picture; name a folder with some");
+  return all;
 }
 
 std::vector<LabelledFile> pictures_in(const fs::path& folder, std::set<std::string>* ignored) {

@@ -43,6 +43,14 @@ struct LabelledFile {
 [[nodiscard]] std::vector<LabelledFile> pictures_in(const std::filesystem::path& folder,
                                                     std::set<std::string>* ignored = nullptr);
 
+/// Whether a file's name is that of a picture: .png, .jpg or .jpeg.
+[[nodiscard]] bool is_picture(const std::filesystem::path& file);
+
+/// The pictures of a folder whose classes do not matter: in it or in folders in it, sorted; else as
+/// pictures_in().
+[[nodiscard]] std::vector<std::filesystem::path> all_pictures_in(
+    const std::filesystem::path& folder, std::set<std::string>* ignored = nullptr);
+
 /// The pictures that a table names, with their labels: its columns are called file and label, or
 /// are just these two.  Names are relative to `folder`.  Throws DataError.
 [[nodiscard]] std::vector<LabelledFile> pictures_of(const std::filesystem::path& table,

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <unordered_map>
@@ -288,7 +289,13 @@ struct Layout {
   std::vector<std::size_t> at;  ///< of each column of the task
 };
 
-bool is_used(const Column& column) { return column.kind != Kind::ignored || column.group; }
+/// What rows are read for.
+enum class For { learning, predicting };
+
+bool is_used(const Column& column, For what) {
+  if (what == For::predicting) return model::features(column) > 0;
+  return column.kind != Kind::ignored || column.group;
+}
 
 /// The first records of a text.
 std::vector<std::vector<std::string>> first_records(std::string_view text, char separator,
@@ -326,7 +333,8 @@ std::string some_names(std::span<const std::string> names) {
 /// Finds out how the file is laid out, or throws Refused.
 class Sniffer {
  public:
-  Sniffer(std::string_view text, std::span<const Column> columns) : columns_(columns) {
+  Sniffer(std::string_view text, std::span<const Column> columns, For what)
+      : columns_(columns), for_(what) {
     // A spreadsheet's first line; half of a letter divides nothing.
     if (text.starts_with("sep=") && text.size() > 4 && is_ascii(text.substr(4, 1))) {
       layout_.separator = text[4];
@@ -352,7 +360,7 @@ class Sniffer {
   [[nodiscard]] std::size_t named(const std::vector<std::string>& record) const {
     std::size_t count = 0;
     for (const Column& column : columns_) {
-      count += is_used(column) && std::ranges::find(record, composed(column.name)) != record.end();
+      count += is_used(column, for_) && std::ranges::find(record, composed(column.name)) != record.end();
     }
     return count;
   }
@@ -377,11 +385,11 @@ class Sniffer {
       const std::string name = composed(column.name);
       const auto found = std::ranges::find(header, name);
       const auto count = std::ranges::count(header, name);
-      if (is_used(column) && count > 1) {
+      if (is_used(column, for_) && count > 1) {
         throw Refused{"has two columns with the name " + quoted_cell(column.name) +
                       "; rename or remove one of them"};
       }
-      if (is_used(column) && count == 0) {
+      if (is_used(column, for_) && count == 0) {
         throw Refused{"has no column " + quoted_cell(column.name) +
                       "; the nearest that it has is " + quoted_cell(nearest_name(name, header)) +
                       ": rename it in the first line if it is the same, or correct the task"};
@@ -404,11 +412,20 @@ class Sniffer {
     for (std::size_t& at : layout_.at) at += layout_.shift;
   }
 
-  /// There is no header: is this a row of the columns in their order?
+  /// There is no header: is this a row of the columns in their order?  What is predicted may be missing
+  /// among them where it is not asked for.
   void check_row() {
     const auto& row = first_[0];
     layout_.header = false;
-    if (row.size() == 1 && columns_.size() > 1) {
+    std::vector<const Column*> there;
+    for (const Column& column : columns_) {
+      if (for_ == For::learning || !column.target) there.push_back(&column);
+    }
+    if (row.size() != there.size()) {
+      there.clear();
+      for (const Column& column : columns_) there.push_back(&column);
+    }
+    if (row.size() == 1 && there.size() > 1) {
       const bool whole = row[0].find_first_of(kSeparators) != std::string::npos;
       throw Refused{whole ? "has every line in one pair of quotation marks; export it again"
                           : "has one cell on its first line, " + quoted_cell(row[0]) +
@@ -417,22 +434,27 @@ class Sniffer {
     }
     const Column* misfit = nullptr;
     std::size_t i = 0;
-    for (; i < std::min(row.size(), columns_.size()) && misfit == nullptr; ++i) {
-      if (!Reader(columns_[i], i).fits(row[i])) misfit = &columns_[i];
+    for (; i < std::min(row.size(), there.size()) && misfit == nullptr; ++i) {
+      if (for_ == For::predicting && !is_used(*there[i], for_)) continue;
+      if (!Reader(*there[i], i).fits(row[i])) misfit = there[i];
     }
-    if (misfit != nullptr || row.size() != columns_.size()) {
+    if (misfit != nullptr || row.size() != there.size()) {
       std::string why = "has neither the columns' names on its first line (there are " +
                         some_names(row) + ") nor a row of them: ";
-      why += row.size() != columns_.size()
+      why += row.size() != there.size()
                  ? "it has " + std::to_string(row.size()) + " cells where the task has " +
                        std::to_string(columns_.size()) + " columns"
                  : quoted_cell(row[i - 1]) + " cannot be in the column " + misfit->name;
       throw Refused{why + "; add a first line with the names"};
     }
-    for (std::size_t k = 0; k < columns_.size(); ++k) layout_.at.push_back(k);
+    for (const Column& column : columns_) {
+      const auto found = std::ranges::find(there, &column);
+      layout_.at.push_back(static_cast<std::size_t>(found - there.begin()));
+    }
   }
 
   std::span<const Column> columns_;
+  For for_;
   std::vector<std::vector<std::string>> first_;
   Layout layout_;
 };
@@ -440,14 +462,19 @@ class Sniffer {
 /// Reads all rows in one style.
 class TableParser {
  public:
-  TableParser(std::span<const Column> columns, const Layout& layout, Style& style)
+  /// Gets the rows as they are read, `at_once` of them, and may take them out of the table.
+  using Take = std::function<void(Table&)>;
+
+  TableParser(std::span<const Column> columns, const Layout& layout, Style& style,
+              For what = For::learning)
       : layout_(layout), style_(style) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
       table_.features += model::features(columns[i]);
-      if (!is_used(columns[i])) continue;
+      if (!is_used(columns[i], what)) continue;
       Reader& reader = readers_.emplace_back(columns[i], layout.at[i]);
       reader.leans_to_comma_ = layout.separator != ',';
     }
+    asks_for_targets_ = what == For::learning;
     for (Reader& reader : readers_) {
       const Column& column = reader.column();
       if (column.target) targets_.push_back(&reader);
@@ -458,6 +485,11 @@ class TableParser {
     }
   }
 
+  void hand_over(std::size_t at_once, Take take) {
+    at_once_ = at_once;
+    take_ = std::move(take);
+  }
+
   Table parse(std::string_view text) {
     CsvReader records(text, layout_.separator);
     Cells cells;
@@ -466,6 +498,10 @@ class TableParser {
     }
     while (records.next(cells)) {
       add_row(cells, records.line());
+      if (take_) {
+        if (table_.rows == at_once_) give();
+        continue;
+      }
       // So that no half of a large table lies there twice while it grows.
       if (table_.rows == kFirstRows) reserve(text.size() - records.left(), text.size());
     }
@@ -478,6 +514,8 @@ class TableParser {
                     ", and no date of the file says whether the day or the month comes first; "
                     "write dates like 2024-01-31"};
     }
+    if (take_ && table_.rows > 0) give();
+    if (take_) table_.rows = read_;
     for (const Reader& reader : readers_) table_.noticed.columns.push_back(reader.noticed());
     table_.targets = targets_.size();
     return std::move(table_);
@@ -491,6 +529,12 @@ class TableParser {
     const double share = static_cast<double>(size) / static_cast<double>(read);
     const auto rows = static_cast<std::size_t>(share * 1.02 * static_cast<double>(table_.rows));
     table_.inputs.reserve(rows * table_.features);
+  }
+
+  void give() {
+    take_(table_);
+    table_.inputs.clear();
+    table_.rows = 0;
   }
 
   void add_row(const Cells& cells, std::size_t line) {
@@ -512,9 +556,9 @@ class TableParser {
       throw Refused{on_line(line) + " has a cell more than the first line names columns"};
     }
     const bool grouped = group_ == nullptr || !group_->is_missing(cells[group_->at()]);
-    const bool has_target = targets_.size() == 1
-                                ? add_target(*targets_[0], cells, line, grouped)
-                                : add_targets(cells, line, grouped);
+    const bool has_target = !asks_for_targets_ ||
+                            (targets_.size() == 1 ? add_target(*targets_[0], cells, line, grouped)
+                                                  : add_targets(cells, line, grouped));
     table_.noticed.without_target += !has_target;
     table_.noticed.without_group += has_target && !grouped;
     if (!has_target || !grouped) return;
@@ -560,6 +604,9 @@ class TableParser {
 
   const Layout& layout_;
   Style& style_;
+  Take take_;
+  std::size_t at_once_ = 0;
+  bool asks_for_targets_ = true;
   std::vector<Reader> readers_;
   std::vector<Reader*> targets_;
   Reader* group_ = nullptr;
@@ -580,6 +627,32 @@ std::string format_of(std::string_view encoding, const Layout& layout, const Sty
   return text;
 }
 
+/// Throws Refused.  In the end `style` is what the file was read in, from its start.
+Table read_in_its_style(std::string_view text, std::span<const Column> columns,
+                        const Layout& layout, Style& style, For what,
+                        const TableParser::Take& take, std::size_t at_once) {
+  for (;;) {
+    Style seen = style;
+    try {
+      TableParser parser(columns, layout, seen, what);
+      if (take) parser.hand_over(at_once, take);
+      Table table = parser.parse(text);
+      table.noticed.files.push_back({.file = {}, .examples = table.rows, .format = {}});
+      table.noticed.files.front().format = format_of({}, layout, seen);
+      return table;
+    } catch (const Again&) {
+      seen.decimal_line = 0;
+      style = seen;
+    }
+  }
+}
+
+DataError refused_file(const std::filesystem::path& path, const std::string& why) {
+  const bool advice = why.find(';') != std::string::npos;
+  return DataError(path.string() + (why.starts_with("line ") ? ": " : " ") + why +
+                   (advice ? "" : "; correct the cell, or what the task says of the column"));
+}
+
 }  // namespace
 
 std::variant<Table, std::string> parse_table(std::string_view file,
@@ -588,18 +661,33 @@ std::variant<Table, std::string> parse_table(std::string_view file,
   if (const auto* const why = std::get_if<std::string>(&decoded)) return *why;
   const std::string_view text = std::get<Decoded>(decoded).text();
   try {
-    const Layout layout = Sniffer(text, columns).layout();
+    const Layout layout = Sniffer(text, columns, For::learning).layout();
     Style style;
-    for (;;) {
-      try {
-        Table table = TableParser(columns, layout, style).parse(text);
-        const std::string format = format_of(std::get<Decoded>(decoded).encoding(), layout, style);
-        table.noticed.files.push_back({.file = {}, .examples = table.rows, .format = format});
-        return table;
-      } catch (const Again&) {
-        style.decimal_line = 0;
-      }
-    }
+    Table table = read_in_its_style(text, columns, layout, style, For::learning, {}, 0);
+    std::string& format = table.noticed.files.front().format;
+    format.insert(0, std::get<Decoded>(decoded).encoding());
+    return table;
+  } catch (const Refused& refused) {
+    return refused.why;
+  }
+}
+
+std::variant<Noticed, std::string> parse_rows(std::string_view file,
+                                              std::span<const Column> columns,
+                                              std::size_t at_once, const TakeRows& take) {
+  const auto decoded = decode(file);
+  if (const auto* const why = std::get_if<std::string>(&decoded)) return *why;
+  const std::string_view text = std::get<Decoded>(decoded).text();
+  try {
+    const Layout layout = Sniffer(text, columns, For::predicting).layout();
+    Style style;
+    const auto read = [&](const TableParser::Take& with) {
+      return read_in_its_style(text, columns, layout, style, For::predicting, with, at_once);
+    };
+    const std::size_t rows = read([](Table&) {}).rows;
+    Table last = read([&](Table& piece) { take(piece.inputs, rows); });
+    last.noticed.files.front().format.insert(0, std::get<Decoded>(decoded).encoding());
+    return std::move(last.noticed);
   } catch (const Refused& refused) {
     return refused.why;
   }
@@ -608,14 +696,20 @@ std::variant<Table, std::string> parse_table(std::string_view file,
 Table read_table(const std::filesystem::path& path, std::span<const Column> columns) {
   const FileContents file(path);
   auto parsed = parse_table(as_text(file.bytes()), columns);
-  if (const auto* const why = std::get_if<std::string>(&parsed)) {
-    const bool advice = why->find(';') != std::string::npos;
-    throw DataError(path.string() + (why->starts_with("line ") ? ": " : " ") + *why +
-                    (advice ? "" : "; correct the cell, or what the task says of the column"));
-  }
+  if (const auto* const why = std::get_if<std::string>(&parsed)) throw refused_file(path, *why);
   Table table = std::get<Table>(std::move(parsed));
   table.noticed.files.front().file = path;
   return table;
+}
+
+Noticed read_rows(const std::filesystem::path& path, std::span<const Column> columns,
+                  std::size_t at_once, const TakeRows& take) {
+  const FileContents file(path);
+  auto parsed = parse_rows(as_text(file.bytes()), columns, at_once, take);
+  if (const auto* const why = std::get_if<std::string>(&parsed)) throw refused_file(path, *why);
+  Noticed noticed = std::get<Noticed>(std::move(parsed));
+  noticed.files.front().file = path;
+  return noticed;
 }
 
 }  // namespace kith::data

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,5 +43,20 @@ struct Table {
 /// Throws DataError naming `path`.
 [[nodiscard]] Table read_table(const std::filesystem::path& path,
                                std::span<const model::Column> columns);
+
+/// Rows of which nothing is asked but what they are predicted from: columns that are predicted, group or
+/// order rows may be there or not, and what is in them does not matter.
+///
+/// Reads a file twice, first to see that all of it can be read; then hands its rows over, in order,
+/// `at_once` at most and as many but in the last piece.  `rows` is how many there are in all.  Returns what
+/// was noticed; or why it cannot be read, as parse_table() does, and then nothing was handed over.
+using TakeRows = std::function<void(const Inputs& inputs, std::size_t rows)>;
+[[nodiscard]] std::variant<Noticed, std::string> parse_rows(std::string_view file,
+                                                            std::span<const model::Column> columns,
+                                                            std::size_t at_once,
+                                                            const TakeRows& take);
+/// Returns what was noticed.  Throws DataError naming `path`, and what `take` throws.
+Noticed read_rows(const std::filesystem::path& path, std::span<const model::Column> columns,
+                  std::size_t at_once, const TakeRows& take);
 
 }  // namespace kith::data

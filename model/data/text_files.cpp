@@ -45,10 +45,17 @@ bool has_word(std::string_view text) {
   return words && !words->empty();
 }
 
+/// Which texts are wanted.
+enum class Wanted {
+  sentences,  ///< with a word; a text of several lines is as many
+  labelled,   ///< with a word and a label
+  all,
+};
+
 /// Gathers records.
 class Gatherer {
  public:
-  explicit Gatherer(bool labelled) : labelled_(labelled) {}
+  explicit Gatherer(Wanted wanted) : wanted_(wanted) {}
 
   struct Record {
     std::string_view text, label, group;
@@ -56,12 +63,17 @@ class Gatherer {
     std::size_t line = 0;
   };
   void add(const Record& record) {
+    if (wanted_ == Wanted::all) {
+      made_.texts.emplace_back(record.text);
+      made_.lines.push_back(record.line);
+      return;
+    }
     if (!has_word(record.text)) return;
-    if (labelled_ && record.label.empty()) {
+    if (wanted_ == Wanted::labelled && record.label.empty()) {
       ++made_.without_label;
       return;
     }
-    if (labelled_) {
+    if (wanted_ == Wanted::labelled) {
       keep(record.text, record);
       made_.labels.push_back(composed(record.label));
       return;
@@ -79,7 +91,7 @@ class Gatherer {
     if (record.grouped) made_.groups.push_back(composed(record.group));
   }
 
-  bool labelled_;
+  Wanted wanted_;
   Texts made_;
 };
 
@@ -183,8 +195,11 @@ TextFormat text_format(const std::filesystem::path& file) {
   return TextFormat::lines;
 }
 
-std::variant<Texts, std::string> parse_texts(std::string_view file, TextFormat format,
-                                             bool labelled) {
+namespace {
+
+std::variant<Texts, std::string> parse_wanted(std::string_view file, TextFormat format,
+                                              Wanted wanted) {
+  const bool labelled = wanted == Wanted::labelled;
   const auto decoded = decode(file);
   if (const auto* const why = std::get_if<std::string>(&decoded)) return *why;
   const std::string_view text = std::get<Decoded>(decoded).text();
@@ -192,7 +207,7 @@ std::variant<Texts, std::string> parse_texts(std::string_view file, TextFormat f
     return "has texts without labels; name a file that ends in .csv or .jsonl, with a text and a "
            "label in each record";
   }
-  Gatherer gatherer(labelled);
+  Gatherer gatherer(wanted);
   try {
     if (format == TextFormat::csv) read_csv(text, labelled, gatherer);
     if (format == TextFormat::jsonl) read_jsonl(text, labelled, gatherer);
@@ -216,14 +231,31 @@ std::variant<Texts, std::string> parse_texts(std::string_view file, TextFormat f
   return made;
 }
 
-Texts read_texts(const std::filesystem::path& path, bool labelled) {
-  const Bytes file = read_file(path);
-  auto parsed = parse_texts(as_text(file), text_format(path), labelled);
+Texts or_refused(const std::filesystem::path& path, std::variant<Texts, std::string> parsed) {
   if (const auto* const why = std::get_if<std::string>(&parsed)) {
     const bool advice = why->find(';') != std::string::npos;
     throw DataError(path.string() + " " + *why + (advice ? "" : "; correct the file"));
   }
   return std::get<Texts>(std::move(parsed));
+}
+
+}  // namespace
+
+std::variant<Texts, std::string> parse_texts(std::string_view file, TextFormat format,
+                                             bool labelled) {
+  return parse_wanted(file, format, labelled ? Wanted::labelled : Wanted::sentences);
+}
+
+Texts read_texts(const std::filesystem::path& path, bool labelled) {
+  return or_refused(path, parse_texts(as_text(read_file(path)), text_format(path), labelled));
+}
+
+std::variant<Texts, std::string> parse_records(std::string_view file, TextFormat format) {
+  return parse_wanted(file, format, Wanted::all);
+}
+
+Texts read_records(const std::filesystem::path& path) {
+  return or_refused(path, parse_records(as_text(read_file(path)), text_format(path)));
 }
 
 std::vector<std::string> read_sentences(const std::filesystem::path& path) {

@@ -37,6 +37,13 @@ struct Texts {
 /// Throws DataError naming `path`.
 [[nodiscard]] Texts read_texts(const std::filesystem::path& path, bool labelled);
 
+/// Every record of a file with a text, in order, whatever label or group it may have and even if there
+/// is no word in it: what is predicted of it is predicted of each.
+[[nodiscard]] std::variant<Texts, std::string> parse_records(std::string_view file,
+                                                             TextFormat format);
+/// Throws DataError naming `path`.
+[[nodiscard]] Texts read_records(const std::filesystem::path& path);
+
 /// The lines of a text that have a word in them.  Throws DataError naming `path`.
 [[nodiscard]] std::vector<std::string> read_sentences(const std::filesystem::path& path);
 

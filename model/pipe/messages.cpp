@@ -64,6 +64,20 @@ template <Is<Checkpointed> T>
 void fields(auto& field, T& m) {
   field("bytes", m.bytes);
 }
+template <Is<Predicted> T>
+void fields(auto& field, T& m) {
+  field("examples", m.examples), field("numbers", m.numbers), field("seconds", m.seconds);
+}
+template <Is<TensorReport> T>
+void fields(auto& field, T& m) {
+  field("name", m.name), field("shape", m.shape), field("parameter", m.parameter);
+  field("role", m.role);
+}
+template <Is<Inspected> T>
+void fields(auto& field, T& m) {
+  field("tensors", m.tensors), field("all", m.all), field("batch", m.batch);
+  field("seconds", m.seconds);
+}
 template <Is<Done> T>
 void fields(auto&, T&) {}
 template <Is<Progress> T>
@@ -103,6 +117,9 @@ void fields(auto& field, T& m) {
   field("seed", m.seed);
   field("learning_rate", m.learning_rate), field("momentum", m.momentum);
   field("weight_decay", m.weight_decay), field("batch", m.batch);
+  field("optimiser", m.optimiser), field("gradient_clip", m.gradient_clip);
+  field("schedule", m.schedule), field("schedule_rounds", m.schedule_rounds);
+  field("warmup_rounds", m.warmup_rounds), field("label_smoothing", m.label_smoothing);
   field("loss", m.loss), field("metric", m.metric);
   field("class_weights", m.class_weights), field("target_range", m.target_range);
 }
@@ -179,6 +196,14 @@ template <Is<Evaluate> T>
 void fields(auto& field, T& m) {
   field("model", m.model), field("split", m.split);
 }
+template <Is<Predict> T>
+void fields(auto& field, T& m) {
+  field("model", m.model), field("examples", m.examples);
+}
+template <Is<Inspect> T>
+void fields(auto& field, T& m) {
+  field("first", m.first), field("batches", m.batches);
+}
 template <Is<Checkpoint> T>
 void fields(auto& field, T& m) {
   field("round", m.round);
@@ -190,7 +215,8 @@ void fields(auto& field, T& m) {
 constexpr std::array kOperations{"open",     "spend",    "train",   "load",      "forget",
                                  "score",    "try",      "average", "keep",      "graft",
                                  "refine",   "initial",  "measure", "distance",  "gradient",
-                                 "outcomes", "evaluate", "serve",   "checkpoint"};
+                                 "outcomes", "evaluate", "predict", "inspect",
+                                 "serve",    "checkpoint"};
 static_assert(kOperations.size() == std::variant_size_v<Operation>);
 
 constexpr std::array kModels{"baseline", "averaged", "partial", "served"};
@@ -203,10 +229,12 @@ constexpr std::array kFailures{"config",     "data",   "software", "disk",
 constexpr std::array kKinds{"ignored", "number", "category", "ordinal", "yes-no", "date"};
 constexpr std::array kScales{"linear", "log"};
 constexpr std::array kUnknowns{"refused", "missing"};
+constexpr std::array kRoles{"shared", "kept", "frozen"};
 
 constexpr const auto& words(model::Column::Kind) { return kKinds; }
 constexpr const auto& words(model::Column::Scale) { return kScales; }
 constexpr const auto& words(model::Column::Unknown) { return kUnknowns; }
+constexpr const auto& words(model::Role) { return kRoles; }
 constexpr const auto& words(ModelName) { return kModels; }
 constexpr const auto& words(Split) { return kSplits; }
 constexpr const auto& words(SplitBy) { return kSplitBy; }
@@ -247,7 +275,8 @@ class Writer {
       for (const auto& path : value) list.push_back(json(path));
       return list;
     } else if constexpr (std::same_as<T, std::vector<Guard>> ||
-                         std::same_as<T, std::vector<model::Column>>) {
+                         std::same_as<T, std::vector<model::Column>> ||
+                         std::same_as<T, std::vector<TensorReport>>) {
       Json list = Json::array();
       for (const auto& element : value) list.push_back(json(element));
       return list;
@@ -498,6 +527,8 @@ KITH_REPLY(Evaluation);
 KITH_REPLY(Measured);
 KITH_REPLY(Sloped);
 KITH_REPLY(Checkpointed);
+KITH_REPLY(Predicted);
+KITH_REPLY(Inspected);
 KITH_REPLY(Done);
 #undef KITH_REPLY
 

@@ -2,6 +2,7 @@
 
 #include "model/data_files.hpp"
 #include "model/metrics.hpp"
+#include "model/sharing.hpp"
 #include "model/task.hpp"
 
 #include <cmath>
@@ -82,6 +83,25 @@ struct Sloped {                // with file: the gradient, laid out as a snapsho
 struct Checkpointed {  // with file: the checkpoint, for kith to write down
   std::uint64_t bytes = 0;
 };
+/// What a model says to examples.
+struct Predicted {  // with file: `numbers` float32 for each example
+  std::uint64_t examples = 0;
+  std::uint64_t numbers = 0;
+  double seconds = 0;
+};
+/// A tensor of the network, and what becomes of it.
+struct TensorReport {
+  std::string name;
+  std::vector<std::uint64_t> shape;
+  bool parameter = true;  ///< false: a buffer, such as a running mean
+  model::Role role = model::Role::shared;
+};
+struct Inspected {
+  std::vector<TensorReport> tensors;  ///< in the order of their names
+  std::uint64_t all = 0;              ///< how many there are
+  std::vector<std::uint64_t> batch;   ///< shape of what the network is given at once
+  double seconds = 0;                 ///< of a batch, forward and backward; 0 if none was asked for
+};
 struct Done {};
 
 /// Sent between request and result of long work: the worker is alive, and so far.
@@ -134,7 +154,7 @@ inline constexpr const char* kLedgerFile = "privacy.ledger";
 struct Open {
   using Result = Opened;
   model::Task task;
-  DataFiles data;
+  DataFiles data;  ///< none at all: nothing is learnt, but predicted and inspected
   std::string state;  ///< existing directory of the checkpoint
   std::uint64_t threads = 1;
   std::uint64_t seed = 0;              ///< of this node: minibatches
@@ -249,6 +269,20 @@ struct Evaluate {
   ModelName model = ModelName::served;
   Split split = Split::test;
 };
+/// What a model says to examples that are none of this node's own.
+struct Predict {  // with file: their inputs, float32, one example after another
+  using Result = Predicted;
+  ModelName model = ModelName::served;
+  std::uint64_t examples = 0;  ///< 1 to kMaxPredicted
+};
+inline constexpr std::uint64_t kMaxPredicted = 1 << 16;  ///< examples in a request
+/// What the network is made of, and how long it takes for a batch of examples that are made up.
+struct Inspect {
+  using Result = Inspected;
+  std::uint64_t first = 0;    ///< tensor of which to tell, with those that follow: kTensorsAtOnce at most
+  std::uint64_t batches = 0;  ///< to be timed
+};
+inline constexpr std::uint64_t kTensorsAtOnce = 64;  ///< in a reply
 /// Makes an average the served model.
 struct Serve : Mixture {
   using Result = Done;
@@ -260,7 +294,8 @@ struct Checkpoint {
 
 using Operation =
     std::variant<Open, Spend, Train, Load, Forget, Score, Try, Average, Keep, Graft, Refine,
-                 Initial, Measure, Distance, Gradient, Outcomes, Evaluate, Serve, Checkpoint>;
+                 Initial, Measure, Distance, Gradient, Outcomes, Evaluate, Predict, Inspect, Serve,
+                 Checkpoint>;
 struct Request {
   std::uint64_t id = 0;
   Operation operation;

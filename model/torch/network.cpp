@@ -1,5 +1,6 @@
 #include "model/torch/network.hpp"
 
+#include "model/data/inputs.hpp"
 #include "model/data/sampling.hpp"
 #include "model/data/text.hpp"
 #include "model/torch/error.hpp"
@@ -13,6 +14,7 @@
 #include <atomic>
 #include <bit>
 #include <cassert>
+#include <chrono>
 #include <cmath>
 #include <dlfcn.h>
 #include <functional>
@@ -240,7 +242,8 @@ struct Network::Impl {
     };
     if (const auto wrong = model::problem(schema)) unusable("cannot travel: " + *wrong);
     const std::int64_t examples = std::min<std::int64_t>(2, parts[0].targets.size(0));
-    const Batch some = batch(Part::train, torch::arange(examples, device));
+    const Batch some =
+        examples > 0 ? batch(Part::train, torch::arange(examples, device)) : made_up(2);
     if (!torch::isfinite(forward(some, false)).all().item<bool>()) {
       unusable(
           "answers with numbers that are none (NaN or infinity) before it has learnt anything");
@@ -251,6 +254,50 @@ struct Network::Impl {
     }
     loss.backward();  // if it cannot, better now than in the first round
     forget_gradients();
+  }
+
+  /// Examples of the task's shape that nobody has seen; texts as long as they can be.
+  Batch made_up(std::int64_t examples) {
+    const std::vector<std::int64_t> own = data::shape_of(task);
+    std::vector<std::int64_t> shape{examples};
+    shape.insert(shape.end(), own.begin(), own.end());
+    const auto whole = torch::TensorOptions(torch::kInt64).device(device);
+    const auto numbers = torch::TensorOptions(torch::kFloat32).device(device);
+    const auto outputs = std::int64_t{model::outputs(task)};
+    if (predicts_words()) {
+      const auto words = static_cast<std::int64_t>(data::kMaxSentence + 1);
+      const auto targets = torch::randint(outputs, {examples, words}, whole);
+      return {targets.roll(1, 1), targets};
+    }
+    Batch some;
+    some.inputs = is_text() ? torch::randint(std::int64_t{task.words}, shape, numbers)
+                            : torch::rand(shape, numbers) * 2 - 1;
+    if (is_number()) {
+      some.targets = torch::rand({examples, 1}, numbers) * 2 - 1;
+    } else {
+      some.targets = is_multi_label() ? torch::randint(2, {examples, outputs}, whole)
+                                      : torch::randint(outputs, {examples, 1}, whole);
+    }
+    return some;
+  }
+
+  /// What predict() answers.
+  torch::Tensor predictions(const torch::Tensor& inputs) {
+    Batch some{inputs, torch::zeros({inputs.size(0), 1},
+                                    torch::TensorOptions(torch::kInt64).device(inputs.device()))};
+    if (!is_text()) return said(forward(some, false));
+    const auto there = inputs.ge(0).sum(1).clamp_min(1);
+    const auto longest = there.max().item<std::int64_t>();
+    some.inputs = inputs.narrow(1, 0, longest);
+    if (!predicts_words()) return said(forward(some, false));
+    some.inputs = some.inputs.clamp_min(0).to(torch::kInt64);
+    some.targets = torch::zeros_like(some.inputs);
+    const auto last = torch::arange(inputs.size(0), there.options()) * longest + there - 1;
+    return said(forward(some, false).index_select(0, last));
+  }
+  torch::Tensor said(const torch::Tensor& outputs) const {
+    if (is_number()) return outputs;
+    return is_multi_label() ? outputs.sigmoid() : outputs.softmax(1);
   }
 
   /// What the network says to some examples: a row for each, or for each of their words.
@@ -294,19 +341,23 @@ struct Network::Impl {
   bool is_number() const { return model::is_regression(task); }
   bool is_multi_label() const { return model::is_multi_label(task); }
 
-  /// What training makes small, of each target and not weighted.
-  torch::Tensor losses_of(const torch::Tensor& outputs, const torch::Tensor& wanted) {
+  /// What training makes small, of each target and not weighted; of labels that are smoothed, if it
+  /// is for training.
+  torch::Tensor losses_of(const torch::Tensor& outputs, const torch::Tensor& wanted,
+                          double smoothing = 0) {
     namespace F = nn::functional;
     if (is_multi_label()) {
-      const auto truth = wanted.clamp_min(0).to(torch::kFloat32);
+      auto truth = wanted.clamp_min(0).to(torch::kFloat32);
+      if (smoothing > 0) truth = truth * (1 - smoothing) + smoothing / 2;
       const auto losses = F::binary_cross_entropy_with_logits(
           outputs.flatten(), truth,
           F::BinaryCrossEntropyWithLogitsFuncOptions().reduction(torch::kNone));
       return losses * wanted.ge(0);
     }
     if (!is_number()) {
-      return F::cross_entropy(outputs, wanted,
-                              F::CrossEntropyFuncOptions().reduction(torch::kNone));
+      return F::cross_entropy(
+          outputs, wanted,
+          F::CrossEntropyFuncOptions().reduction(torch::kNone).label_smoothing(smoothing));
     }
     const auto said = outputs.select(1, 0);
     if (task.loss == "absolute") return (said - wanted).abs();
@@ -318,11 +369,14 @@ struct Network::Impl {
   torch::Tensor loss_of(const Batch& some) {
     const auto outputs = forward(some, true);
     const auto wanted = some.targets.flatten();
-    if (is_multi_label()) return losses_of(outputs, wanted).sum() / wanted.ge(0).sum();
+    const double smoothing = task.label_smoothing;
+    if (is_multi_label()) return losses_of(outputs, wanted, smoothing).sum() / wanted.ge(0).sum();
     if (!is_number() && !class_weights.defined()) {
-      return nn::functional::cross_entropy(outputs, wanted);
+      return nn::functional::cross_entropy(
+          outputs, wanted,
+          nn::functional::CrossEntropyFuncOptions().label_smoothing(smoothing));
     }
-    const auto losses = losses_of(outputs, wanted);
+    const auto losses = losses_of(outputs, wanted, smoothing);
     return (is_number() ? losses : losses * class_weights.index_select(0, wanted)).mean();
   }
 
@@ -337,9 +391,7 @@ struct Network::Impl {
     return judge(part, 0, parts[static_cast<std::size_t>(part)].targets.size(0));
   }
   Outcome judge(Part part, std::int64_t first, std::int64_t end) {
-    // Bounds the memory for activations: of a sentence, above all an output a word of the
-    // vocabulary.
-    const std::int64_t at_once = predicts_words() ? 64 : 512;
+    const std::int64_t at_once = this->at_once();
     const torch::NoGradGuard no_grad;
     std::vector<torch::Tensor> losses, targets, answers, scores, wanted, correct;
     for (std::int64_t from = first; from < end; from += at_once, after_batch()) {
@@ -478,8 +530,58 @@ struct Network::Impl {
     }
   }
 
+  /// What takes the steps of a round.
+  class Steps {
+   public:
+    Steps(const model::Task& task, std::vector<torch::Tensor> parameters, std::uint64_t round,
+          std::uint64_t epochs)
+        : task_(task), parameters_(std::move(parameters)), round_(round), epochs_(epochs) {
+      if (task.optimiser == "adamw") {
+        constexpr double kSecondBeta = 0.999;
+        optimiser_ = std::make_unique<torch::optim::AdamW>(
+            parameters_, torch::optim::AdamWOptions(task.learning_rate)
+                             .betas({task.momentum, kSecondBeta})
+                             .weight_decay(task.weight_decay));
+      } else {
+        optimiser_ = std::make_unique<torch::optim::SGD>(
+            parameters_, torch::optim::SGDOptions(task.learning_rate)
+                             .momentum(task.momentum)
+                             .weight_decay(task.weight_decay));
+      }
+    }
+    [[nodiscard]] const std::vector<torch::Tensor>& parameters() const { return parameters_; }
+    void forget_gradients() { optimiser_->zero_grad(); }
+    /// A step of `of_epoch` in the epoch of this number, counted from 1; `step` is counted from 0.
+    void take(std::uint64_t epoch, std::uint64_t step, std::uint64_t of_epoch) {
+      const double in_epoch = static_cast<double>(step) / static_cast<double>(of_epoch);
+      const double in_round =
+          (static_cast<double>(epoch - 1) + in_epoch) / static_cast<double>(epochs_);
+      const double before = static_cast<double>(round_ > 0 ? round_ - 1 : 0);
+      for (auto& group : optimiser_->param_groups()) {
+        group.options().set_lr(model::learning_rate_at(task_, before + in_round));
+      }
+      if (task_.gradient_clip > 0) clip_gradients();
+      optimiser_->step();
+    }
+
+   private:
+    void clip_gradients() {
+      std::vector<torch::Tensor> there;
+      for (const torch::Tensor& parameter : parameters_) {
+        if (parameter.grad().defined()) there.push_back(parameter);
+      }
+      if (!there.empty()) nn::utils::clip_grad_norm_(there, task_.gradient_clip);
+    }
+
+    const model::Task& task_;
+    std::vector<torch::Tensor> parameters_;
+    std::uint64_t round_, epochs_;
+    std::unique_ptr<torch::optim::Optimizer> optimiser_;
+  };
+
   /// One pass over the training examples, or that share of them; returns the mean loss on the way.
-  double one_epoch(torch::optim::SGD& sgd, data::Random random, double share, const Pull& pull) {
+  double one_epoch(Steps& steps, std::uint64_t epoch, data::Random random, double share,
+                   const Pull& pull) {
     auto indices = order(random);
     const double wanted = std::ceil(share * static_cast<double>(indices.size()));
     indices.resize(std::min(indices.size(), static_cast<std::size_t>(std::max(wanted, 1.0))));
@@ -491,11 +593,11 @@ struct Network::Impl {
       const auto some =
           batch(Part::train,
                 torch::tensor(c10::ArrayRef<std::int64_t>(indices.data() + from, size)).to(device));
-      sgd.zero_grad();
+      steps.forget_gradients();
       const auto loss = loss_of(some);
       loss.backward();
-      add(pull, sgd.param_groups().front().params());
-      sgd.step();
+      add(pull, steps.parameters());
+      steps.take(epoch, from / task.batch, (indices.size() + task.batch - 1) / task.batch);
       sum += loss.item<double>() * static_cast<double>(size);
       after_batch();
     }
@@ -539,7 +641,7 @@ struct Network::Impl {
   }
 
   /// As many private steps as one pass has; returns the mean loss on the way.
-  double private_epoch(torch::optim::SGD& sgd, const Noise& noise, const Pull& pull) {
+  double private_epoch(Steps& steps, std::uint64_t epoch, const Noise& noise, const Pull& pull) {
     const auto parameters = parameters_of(pipe::Layers::all);
     const double expected = sampling() * static_cast<double>(train_examples());
     double sum = 0;
@@ -554,8 +656,8 @@ struct Network::Impl {
         parameters[i].mutable_grad() =
             noisy.div_(expected).to(device).contiguous(parameters[i].suggest_memory_format());
       }
-      add(pull, sgd.param_groups().front().params());
-      sgd.step();
+      add(pull, steps.parameters());
+      steps.take(epoch, step, steps_of_epoch());
       after_batch();
       sum += gradients.loss;
       seen += drawn.size();
@@ -573,6 +675,9 @@ struct Network::Impl {
     return values<float>(class_weights.index_select(0, targets.flatten()));
   }
 
+  /// Examples that are judged together.  Bounds the memory for activations: of a sentence, above all
+  /// an output a word of the vocabulary.
+  std::int64_t at_once() const { return predicts_words() ? 64 : 512; }
   bool is_text() const { return model::data_kind(task) == model::DataKind::text; }
   bool predicts_words() const { return model::predicts_words(task); }
 
@@ -659,6 +764,56 @@ std::vector<float> Network::losses(const Params& params, Part part, std::uint64_
   });
 }
 
+std::size_t Network::input_size() const { return data::input_size(impl_->task); }
+
+std::vector<float> Network::predict(const Params& params, std::span<const float> inputs,
+                                    std::uint64_t count) {
+  assert(inputs.size() == count * input_size());
+  return guarded([&] {
+    impl_->set(params);
+    const torch::NoGradGuard no_grad;
+    auto shape = data::shape_of(impl_->task);
+    if (shape.empty()) shape = {static_cast<std::int64_t>(input_size())};
+    shape.insert(shape.begin(), static_cast<std::int64_t>(count));
+    const auto all = torch::from_blob(const_cast<float*>(inputs.data()), shape);
+    const std::int64_t at_once = impl_->at_once();
+    std::vector<torch::Tensor> said;
+    for (std::int64_t from = 0; from < shape[0]; from += at_once, impl_->after_batch()) {
+      const auto some = all.narrow(0, from, std::min(at_once, shape[0] - from));
+      said.push_back(impl_->predictions(some.to(impl_->device)).to(torch::kCPU));
+    }
+    return Impl::values<float>(torch::cat(said));
+  });
+}
+
+std::vector<std::uint64_t> Network::batch_shape() const {
+  return guarded([&] {
+    const auto sizes = impl_->made_up(impl_->task.batch).inputs.sizes();
+    return std::vector<std::uint64_t>(sizes.begin(), sizes.end());
+  });
+}
+
+double Network::time_batch(const Params& params, std::uint64_t batches) {
+  assert(batches > 0);
+  return guarded([&] {
+    impl_->set(params);
+    const auto some = impl_->made_up(impl_->task.batch);
+    const auto once = [&] {
+      impl_->forget_gradients();
+      const auto loss = impl_->loss_of(some);
+      loss.backward();
+      static_cast<void>(loss.item<double>());
+      impl_->after_batch();
+    };
+    once();  // what is made ready at the first time
+    const auto begin = std::chrono::steady_clock::now();
+    for (std::uint64_t i = 0; i < batches; ++i) once();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    impl_->forget_gradients();
+    return took.count() / static_cast<double>(batches);
+  });
+}
+
 std::vector<float> Network::weights(Part part) const {
   return guarded([&] { return impl_->weights(part); });
 }
@@ -672,17 +827,15 @@ Network::Training Network::train(const Params& start, const Plan& plan,
       pull = impl_->pull_towards(*plan.towards, plan.layers, plan.strength);
     }
     impl_->set(start);
-    torch::optim::SGD sgd(impl_->parameters_of(plan.layers),
-                          torch::optim::SGDOptions(impl_->task.learning_rate)
-                              .momentum(impl_->task.momentum)
-                              .weight_decay(impl_->task.weight_decay));
+    Impl::Steps steps(impl_->task, impl_->parameters_of(plan.layers), plan.round, plan.epochs);
     Training result;
     for (std::uint64_t number = 1; number <= plan.epochs; ++number) {
       result.last.number = number;
       result.last.train_loss =
-          plan.noise ? impl_->private_epoch(sgd, *plan.noise, pull)
-                     : impl_->one_epoch(sgd, data::random_for({plan.seed, plan.round, number}),
-                                        plan.share, pull);
+          plan.noise
+              ? impl_->private_epoch(steps, number, *plan.noise, pull)
+              : impl_->one_epoch(steps, number, data::random_for({plan.seed, plan.round, number}),
+                                 plan.share, pull);
       result.last.validation = impl_->evaluate(Part::validation);
       Params params = impl_->get();
       if (!std::isfinite(result.last.validation.loss) || !all_finite(params)) {

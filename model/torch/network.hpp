@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,21 @@ class Network {
   [[nodiscard]] std::vector<float> losses(const Params& params, Part part, std::uint64_t from,
                                           std::uint64_t until);
 
+  /// What a model says to examples that need not be this node's: `inputs` are `count` of them as in
+  /// Samples, of sentences their words after a boundary.  Of each one number for each class, how
+  /// likely it is; of words that are predicted, for the one that comes next; of several yes-or-no
+  /// targets how likely each yes is; of a number that number, scaled.  Requires that the tokens of
+  /// texts are those of the task.
+  [[nodiscard]] std::vector<float> predict(const Params& params, std::span<const float> inputs,
+                                           std::uint64_t count);
+  /// How many numbers one input has.
+  [[nodiscard]] std::size_t input_size() const;
+  /// Of a batch, as the network gets it.
+  [[nodiscard]] std::vector<std::uint64_t> batch_shape() const;
+  /// Seconds that a batch of examples which are made up takes, forward and backward, on the mean
+  /// over `batches`.
+  [[nodiscard]] double time_batch(const Params& params, std::uint64_t batches);
+
   /// What an example's loss is to be multiplied by, on the mean over the classes 1; empty without
   /// class weights.
   [[nodiscard]] std::vector<float> weights(Part part) const;
@@ -102,7 +118,8 @@ class Network {
     Epoch best;     ///< lowest validation loss, the earliest of equals; the last of a private one
     Epoch last;
   };
-  /// Stochastic gradient descent with momentum, which starts at zero in every round.
+  /// The task's optimiser, whose memory (momentum, or the means of AdamW) starts empty in every round:
+  /// the weights are those of an average, not those that it remembers.
   ///
   /// Private training draws each example into each batch with the same chance, cuts every
   /// example's gradient to the clip, adds noise to their sum and divides by the expected size of a

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <new>
 #include <span>
@@ -106,6 +107,26 @@ void check_no_buffers(const std::vector<model::Tensor>& tensors) {
                                 "or set privacy.noise to 0");
 }
 
+/// Whatever follows from the noisy gradients alone, as the steps of any optimiser at any rate, costs
+/// no privacy.  But a batch's gradient that is cut is one of which mostly the noise is cut.
+void check_private_steps(const model::Task& task) {
+  if (task.gradient_clip == 0) return;
+  fail(FailureKind::config,
+       "task.gradient_clip would cut the noise together with the gradient, and private training cuts "
+       "each example's own, to privacy.clip; set task.gradient_clip to 0, or privacy.noise to 0");
+}
+
+/// Tokens that the task's models have; of sentences, the first of which stands for their beginning.
+void check_tokens(const model::Task& task, std::span<const float> inputs) {
+  if (model::data_kind(task) != model::DataKind::text) return;
+  const auto words = static_cast<float>(model::predicts_words(task) ? task.classes : task.words);
+  const bool known = std::ranges::all_of(inputs, [words](float token) {
+    return token == Samples::kNoWord ||
+           (token >= 0 && token < words && token == std::floor(token));
+  });
+  if (!known) fail(FailureKind::data, "an input of predict is no word of the task's vocabulary");
+}
+
 /// Of the tensors that never change, in hexadecimal; empty if all do.
 std::string frozen_hash(const std::vector<model::Tensor>& tensors, const Params& initial) {
   const model::Schema schema = model::schema_of(tensors, model::Role::frozen);
@@ -177,6 +198,7 @@ void Worker::answer(const Operation& operation) {
   using Result = typename Operation::Result;
   pipe::Failure failure;
   try {
+    refuse_without_data<Operation>();
     Answer<Result> answer = handle(operation);
     reply<Result>({request_, std::move(answer.result)}, std::move(answer.file));
     return;
@@ -231,12 +253,18 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
     fail(FailureKind::config, "the state directory " + open.state + " is not there; make it");
   }
   if (file_) data::use_scratch(file_.release(), data::memory_for_examples());
-  Dataset dataset = data::read_dataset(open.data, open.task, open.score_examples);
+  const bool learns =
+      !(open.data.train.empty() && open.data.validation_files.empty() && open.data.test.empty());
+  Dataset dataset = learns ? data::read_dataset(open.data, open.task, open.score_examples)
+                           : data::no_examples(open.task);
   auto unknowable = data::unknowable(dataset, open.task);
   const std::string noticed = data::summary(dataset.noticed), fingerprint = dataset.fingerprint;
   Network network(open.task, std::move(dataset), open.device, open.threads);
   const model::Schema schema = network.schema();
-  if (open.privacy) check_no_buffers(network.tensors());
+  if (open.privacy) {
+    check_no_buffers(network.tensors());
+    check_private_steps(open.task);
+  }
   Params initial = network.own_values();
   if (initial.empty()) initial = initial_model(schema, last_layer(open.task), open.task.seed);
   const model::Schema shared = model::schema_of(network.tensors(), model::Role::shared);
@@ -247,9 +275,9 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   const auto checkpoint = load_checkpoint(open.state, schema, task_hash);
   State state = checkpoint.value_or(State{0, initial, initial, initial});
   std::vector<std::string> remarks;
-  if (checkpoint) remarks = data_remarks(state, fingerprint);
+  if (checkpoint && learns) remarks = data_remarks(state, fingerprint);
   if (!noticed.empty()) remarks.push_back(noticed + "; kith data check has more");
-  state.data = fingerprint;
+  if (learns) state.data = fingerprint;
   std::optional<Ledger> ledger(open.state);
   check_history(open, checkpoint.has_value(), ledger->counts());
   if (!open.privacy) ledger.reset();
@@ -258,6 +286,7 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
                            .task_hash = task_hash,
                            .seed = open.seed,
                            .network = std::move(network),
+                           .learns = learns,
                            .shared = shared,
                            .travels = travels,
                            .initial = {initial, {}},
@@ -560,6 +589,55 @@ Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Evaluate& evaluate) 
   return {finite(session().network.evaluate(model(evaluate.model), part_of(evaluate.split)))};
 }
 
+Worker::Answer<pipe::Predicted> Worker::handle(const pipe::Predict& predict) {
+  const Stopwatch watch;
+  if (predict.examples < 1 || predict.examples > pipe::kMaxPredicted) {
+    fail(FailureKind::software,
+         "predict wants 1 to " + std::to_string(pipe::kMaxPredicted) + " examples");
+  }
+  if (!file_) fail(FailureKind::software, "predict wants the inputs as a file");
+  const std::size_t wanted =
+      predict.examples * session().network.input_size() * sizeof(float);
+  const auto mapped = pipe::SealedMap::open(file_, wanted);
+  if (const auto* const why = std::get_if<std::string>(&mapped)) fail(FailureKind::data, *why);
+  const ByteView bytes = std::get<pipe::SealedMap>(mapped).bytes();
+  if (bytes.size() != wanted) {
+    fail(FailureKind::data, "the inputs of predict have " + std::to_string(bytes.size()) +
+                                " bytes, and those of the task would have " +
+                                std::to_string(wanted));
+  }
+  std::vector<float> inputs(wanted / sizeof(float));
+  std::memcpy(inputs.data(), bytes.data(), wanted);
+  if (!std::ranges::all_of(inputs, [](float x) { return std::isfinite(x); })) {
+    fail(FailureKind::data, "an input of predict is no finite number");
+  }
+  check_tokens(session().task, inputs);
+  begin("predicting", 1);
+  const auto said = session().network.predict(model(predict.model), inputs, predict.examples);
+  return {{.examples = predict.examples,
+           .numbers = said.size() / predict.examples,
+           .seconds = watch.seconds()},
+          pipe::sealed_memfd("predictions", std::as_bytes(std::span(said)))};
+}
+
+Worker::Answer<pipe::Inspected> Worker::handle(const pipe::Inspect& inspect) {
+  const auto& tensors = session().network.tensors();
+  pipe::Inspected found;
+  found.all = tensors.size();
+  for (std::size_t i = std::min<std::size_t>(inspect.first, tensors.size());
+       i < tensors.size() && found.tensors.size() < pipe::kTensorsAtOnce; ++i) {
+    const model::Tensor& tensor = tensors[i];
+    found.tensors.push_back(
+        {tensor.spec.name, tensor.spec.shape, tensor.parameter, tensor.role});
+  }
+  found.batch = session().network.batch_shape();
+  begin("trying batches", inspect.batches);
+  if (inspect.batches > 0) {
+    found.seconds = session().network.time_batch(session().initial.params, inspect.batches);
+  }
+  return {std::move(found)};
+}
+
 Worker::Answer<pipe::Done> Worker::handle(const pipe::Serve& serve) {
   session().state.served = average(serve);
   return {};
@@ -573,6 +651,17 @@ Worker::Answer<pipe::Checkpointed> Worker::handle(const pipe::Checkpoint& checkp
 }
 
 // ---- Models ----
+
+template <class Operation>
+void Worker::refuse_without_data() {
+  constexpr bool needs_none =
+      std::is_same_v<Operation, pipe::Open> || std::is_same_v<Operation, pipe::Predict> ||
+      std::is_same_v<Operation, pipe::Inspect> || std::is_same_v<Operation, pipe::Forget>;
+  if (needs_none || !session_ || session_->learns) return;
+  fail(FailureKind::config,
+       "this worker was opened without examples, to predict or to inspect and for nothing else; "
+       "name files to learn from, in data.train");
+}
 
 Worker::Session& Worker::session() {
   if (!session_) fail(FailureKind::software, "no task is open; send open first");

@@ -48,6 +48,7 @@ class Worker {
     crypto::Hash task_hash{};
     std::uint64_t seed = 0;
     Network network;
+    bool learns = true;    ///< false: there are no examples, and nothing but to predict and inspect
     model::Schema shared;  ///< what travels
     model::Slice travels;  ///< where that is in a whole model
     Scorable initial;  ///< M0
@@ -88,6 +89,8 @@ class Worker {
   Answer<pipe::Sloped> handle(const pipe::Gradient& gradient);
   Answer<pipe::Scored> handle(const pipe::Outcomes& outcomes);
   Answer<pipe::Evaluation> handle(const pipe::Evaluate& evaluate);
+  Answer<pipe::Predicted> handle(const pipe::Predict& predict);
+  Answer<pipe::Inspected> handle(const pipe::Inspect& inspect);
   Answer<pipe::Done> handle(const pipe::Serve& serve);
   Answer<pipe::Checkpointed> handle(const pipe::Checkpoint& checkpoint);
 
@@ -109,6 +112,9 @@ class Worker {
   Network::Training train_partial(const pipe::Train& request, std::optional<pipe::Spent>& spent);
 
   Session& session();
+  /// Throws if no data were named that `Operation` could be done with.
+  template <class Operation>
+  void refuse_without_data();
   Scorable& member(std::string_view name);
   const Params& params(std::string_view member);
   const Params& model(pipe::ModelName name);

@@ -80,7 +80,7 @@ class FakeWorker {
   }
 
   void answer(const pipe::Open& open) {
-    behaviour_ = open.data.train.at(0).filename().string();
+    if (!open.data.train.empty()) behaviour_ = open.data.train[0].filename().string();
     // In a simulation such a file's name begins so.
     if (behaviour_.starts_with("train-")) behaviour_ = behaviour_.substr(6);
     state_ = open.state;
@@ -191,6 +191,14 @@ class FakeWorker {
     reply(pipe::Scored{scored, 0}, pipe::sealed_memfd("rows", std::as_bytes(std::span(row))));
   }
   void answer(const pipe::Evaluate&) { reply(pipe::Evaluation{1, kScored, {{"accuracy", 0.5}}, {}}); }
+  void answer(const pipe::Predict& predict) {  // each of two classes is as likely
+    const std::vector<float> halves(2 * predict.examples, 0.5F);
+    reply(pipe::Predicted{predict.examples, 2, 0},
+          pipe::sealed_memfd("predictions", std::as_bytes(std::span(halves))));
+  }
+  void answer(const pipe::Inspect&) {
+    reply(pipe::Inspected{{{"w", {kModel}, true, model::Role::shared}}, 1, {1}, 0});
+  }
   void answer(const pipe::Checkpoint&) {
     if (behaviour_ != "keeps") return reply(pipe::Checkpointed{});
     const std::string_view text = "the checkpoint";

@@ -1,6 +1,8 @@
 """What a person can get wrong: one clear sentence that says what to do, the right exit status, and nothing lost."""
 
+import csv
 import gzip
+import json
 import os
 import shutil
 import socket
@@ -8,7 +10,7 @@ import struct
 import unittest
 
 import testnet
-from testnet import CONFIG, DATAERR, NOINPUT, NOPERM, TEMPFAIL, UNAVAILABLE, Testnet
+from testnet import CONFIG, DATAERR, NOINPUT, NOPERM, TEMPFAIL, UNAVAILABLE, USAGE, Testnet, kith
 
 
 def write_idx(path, shape, values):
@@ -170,6 +172,40 @@ class BadInput(unittest.TestCase):
         images = self.data / "train-images.idx"
         images.write_bytes(gzip.compress(images.read_bytes())[:-100])
         self.check_refused(DATAERR, images)
+
+    # Predictions.
+
+    def test_predictions_are_as_good_as_the_evaluation_says_and_what_is_wrong_leaves_no_file(self):
+        images, labels, out = self.data / "test-images.idx", self.data / "test-labels.idx", self.data / "said.csv"
+        place = ("--dir", self.node.directory)
+        done = kith("predict", images, *place, "--output", out, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(out) as file:
+            said = [int(row["predicted"]) for row in csv.DictReader(file)]
+        truth = labels.read_bytes()[8:]
+        self.assertEqual(json.loads(done.stdout)["rows"], len(truth))
+        accuracy = sum(a == b for a, b in zip(said, truth, strict=True)) / len(truth)
+        judged = json.loads(kith("evaluate", images, labels, *place, "--json").stdout)["served"]
+        self.assertAlmostEqual(accuracy, judged["accuracy"], places=9)
+        self.assertEqual(kith("predict", images, labels, *place).stdout, out.read_text())  # labels do not count
+
+        def refused(status, phrase, *arguments):
+            before = sorted(self.data.iterdir())
+            done = kith("predict", *arguments, *place)
+            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertIn(phrase, done.stderr)
+            self.assertEqual(done.stdout, "")
+            self.assertEqual(sorted(self.data.iterdir()), before)
+
+        written = out.read_bytes()
+        refused(73, "exists already; move it away", images, "--output", out)
+        self.assertEqual(out.read_bytes(), written)
+        new = self.data / "new.csv"
+        refused(DATAERR, "holds no images", labels, "--output", new)
+        refused(NOINPUT, "check the path", self.data / "none.idx", "--output", new)
+        refused(USAGE, "--output", images, "--json")
+        write_idx(self.data / "small.idx", (2, 14, 14), bytes(2 * 14 * 14))
+        refused(DATAERR, "convert the images", self.data / "small.idx", "--output", new)
 
     # State.
 

@@ -41,10 +41,15 @@ class Tutorials(unittest.TestCase):
 
     def test_a_pytorch_model_comes_back_as_good_as_its_card_says(self):
         printed = self.run_tutorial("own-model.md")
+        self.assertRegex(printed[2], r"net.pt can be the model of the task wards")
+        self.assertRegex(printed[2], r"body.1.running_mean +32 +buffer +32 +kept")
         self.assertRegex(printed[3], r"AUROC +\d+\.\d % served, \d+\.\d % alone")
         self.assertRegex(printed[3], r"served +alone\naccuracy +\d+\.\d %")
-        here, there = re.search(r"accuracy (\d+\.\d) %, and Kith said (\d+\.\d) %", printed[-1]).groups()
+        here, there = re.search(r"accuracy (\d+\.\d) %, and Kith said (\d+\.\d) %", printed[4]).groups()
         self.assertEqual(here, there)
+        rows, worst = re.search(r"the probabilities of (\d+) rows differ by (\d\.\d+) at most", printed[5]).groups()
+        self.assertEqual(rows, "500")
+        self.assertLess(float(worst), 1e-5)
 
 
 def free_port():

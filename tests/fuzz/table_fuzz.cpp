@@ -37,6 +37,26 @@ bool same(const data::Table& a, const data::Table& b) {
          a.groups == b.groups && a.noticed == b.noticed;
 }
 
+/// Rows to predict from are handed over all or not at all, and are in their ranges.
+void check_rows(std::string_view file, const std::vector<Column>& declared) {
+  data::Inputs inputs;
+  std::size_t all = 0;
+  const auto take = [&](const data::Inputs& piece, std::size_t rows) {
+    require(!piece.empty());
+    inputs.insert(inputs.end(), piece.begin(), piece.end());
+    all = rows;
+  };
+  const auto parsed = data::parse_rows(file, declared, 3, take);
+  if (std::holds_alternative<std::string>(parsed)) {
+    require(inputs.empty());
+    return;
+  }
+  std::size_t features = 0;
+  for (const Column& column : declared) features += model::features(column);
+  require(inputs.size() == features * all);
+  for (const float input : inputs) require(std::abs(input) <= 1);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -47,6 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto parsed = data::parse_table(file, declared);
   if (const auto* const why = std::get_if<std::string>(&parsed)) {
     require(!why->empty());
+    check_rows(file, declared);
     return 0;
   }
   const auto& table = std::get<data::Table>(parsed);
@@ -59,5 +80,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const float value : table.values) require(std::isfinite(value));
   require(same(table, std::get<data::Table>(data::parse_table(file, declared))));
   require(!sentences(table.noticed).empty());
+  check_rows(file, declared);
   return 0;
 }

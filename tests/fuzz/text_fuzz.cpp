@@ -53,6 +53,20 @@ void check_texts(std::string_view file, TextFormat format, bool labelled) {
   }
 }
 
+/// Of every record there is a text, and where it stands.
+void check_records(std::string_view file, TextFormat format) {
+  const auto parsed = parse_records(file, format);
+  if (const auto* const why = std::get_if<std::string>(&parsed)) {
+    require(!why->empty());
+    return;
+  }
+  const Texts& texts = std::get<Texts>(parsed);
+  require(texts.labels.empty() && texts.groups.empty());
+  require(texts.lines.size() == texts.texts.size());
+  const Vocabulary words({"a", "b"});
+  for (const std::string& text : texts.texts) static_cast<void>(tokens_of(text, words));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -60,6 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_vocabulary(file);
   for (const TextFormat format : {TextFormat::lines, TextFormat::csv, TextFormat::jsonl}) {
     for (const bool labelled : {false, true}) check_texts(file, format, labelled);
+    check_records(file, format);
   }
   static_cast<void>(is_table_of_texts(file));
   return 0;

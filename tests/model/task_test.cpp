@@ -97,6 +97,12 @@ BOOST_AUTO_TEST_CASE(every_field_is_part_of_the_hash) {
       [](Task& t) { t.batch = 64; },
       [](Task& t) { t.encoding = Encoding::fp32; },
       [](Task& t) { t.encoding = Encoding::int8; },
+      [](Task& t) { t.optimiser = "adamw"; },
+      [](Task& t) { t.gradient_clip = 1; },
+      [](Task& t) { t.warmup_rounds = 2; },
+      [](Task& t) { t.label_smoothing = 0.1; },
+      [](Task& t) { t.schedule = "cosine", t.schedule_rounds = 20; },
+      [](Task& t) { t.schedule = "cosine", t.schedule_rounds = 21; },
   };
   std::set<kith::crypto::Hash> hashes;
   for (const auto& change : changes) {
@@ -110,6 +116,34 @@ BOOST_AUTO_TEST_CASE(every_field_is_part_of_the_hash) {
   kith::crypto::Hash other_initial{};
   other_initial[31] = std::byte{1};
   BOOST_TEST(!hashes.contains(task_hash(digits(), other_initial)));
+}
+
+BOOST_AUTO_TEST_CASE(a_task_from_before_there_were_optimisers_keeps_its_hash) {
+  // What version 0.1 made of this text.
+  const std::string before =
+      "kith task\nbatch=32\nclasses=10\nencoding=bf16\ninput=1,28,28\nlearning_rate=0.1\n"
+      "model=cnn\nmomentum=0.9\nname=digits\nseed=7\nsizes=16,32\nweight_decay=0\n"
+      "initial_model=" +
+      std::string(64, '0') + "\n";
+  BOOST_TEST((task_hash(digits(), {}) == kith::crypto::hash(kith::as_byte_view(before))));
+}
+
+BOOST_AUTO_TEST_CASE(the_learning_rate_rises_in_the_warm_up_and_falls_on_a_cosine_to_a_hundredth) {
+  const auto close = boost::test_tools::tolerance(1e-12);
+  const Task constant = changed([](Task& t) { t.warmup_rounds = 4; });
+  BOOST_TEST(learning_rate_at(constant, 0) == 0.1 * 0.01, close);
+  BOOST_TEST(learning_rate_at(constant, 2) == 0.1 * 0.5, close);
+  BOOST_TEST(learning_rate_at(constant, 4) == 0.1, close);
+  BOOST_TEST(learning_rate_at(constant, 1e6) == 0.1, close);
+  const Task cosine =
+      changed([](Task& t) { t.schedule = "cosine", t.schedule_rounds = 24, t.warmup_rounds = 4; });
+  BOOST_TEST(learning_rate_at(cosine, 2) == 0.1 * 0.5, close);
+  BOOST_TEST(learning_rate_at(cosine, 4) == 0.1, close);
+  BOOST_TEST(learning_rate_at(cosine, 14) == 0.1 * (1 + 0.01) / 2, close);
+  BOOST_TEST(learning_rate_at(cosine, 24) == 0.1 * 0.01, close);
+  BOOST_TEST(learning_rate_at(cosine, 1000) == 0.1 * 0.01, close);
+  // Without either it is the very number, to the last bit: what is learnt is as it was.
+  BOOST_TEST(learning_rate_at(digits(), 3.7) == digits().learning_rate);
 }
 
 BOOST_AUTO_TEST_CASE(equal_tasks_have_equal_text) {
@@ -152,6 +186,18 @@ BOOST_AUTO_TEST_CASE(a_problem_names_its_field) {
       {"weight_decay", [](Task& t) { t.weight_decay = -1; }},
       {"weight_decay", [=](Task& t) { t.weight_decay = nan; }},
       {"batch", [](Task& t) { t.batch = 0; }},
+      {"optimiser", [](Task& t) { t.optimiser = "adam"; }},
+      {"gradient_clip", [](Task& t) { t.gradient_clip = -1; }},
+      {"gradient_clip", [=](Task& t) { t.gradient_clip = nan; }},
+      {"schedule", [](Task& t) { t.schedule = "linear"; }},
+      {"schedule_rounds", [](Task& t) { t.schedule = "cosine"; }},
+      {"schedule_rounds", [](Task& t) { t.schedule_rounds = 10; }},
+      {"warmup_rounds", [](Task& t) { t.warmup_rounds = 2'000'000; }},
+      {"warmup_rounds",
+       [](Task& t) { t.schedule = "cosine", t.schedule_rounds = 5, t.warmup_rounds = 5; }},
+      {"label_smoothing", [](Task& t) { t.label_smoothing = 1; }},
+      {"label_smoothing",
+       [](Task& t) { t.label_smoothing = 0.1, t.loss = "squared", t.classes = 1; }},
   };
   BOOST_TEST(!problem(digits()).has_value());
   for (const auto& [field, change] : bad) {

@@ -51,6 +51,12 @@ Open some_open() {
   open.task.vocabulary_hash = "ab";
   open.data = {{"a", "b"}, {"c"}, {"d"}, 0.2, SplitBy::time, 5, "a node"};
   open.task.loss = "huber";
+  open.task.optimiser = "adamw";
+  open.task.gradient_clip = 1.5;
+  open.task.schedule = "cosine";
+  open.task.schedule_rounds = 20;
+  open.task.warmup_rounds = 2;
+  open.task.label_smoothing = 0.1;
   open.task.metric = "mae";
   open.task.class_weights = {1, 5};
   open.task.target_range = {0, 100};
@@ -88,6 +94,8 @@ const std::vector<Request> kRequests{
     {17, Refine{"better", "averaged", 3, 5, 0.5, Layers::others, Pull{"averaged", 0.5}}},
     {18, Gradient{"self", 1, 32, 16}},
     {19, Outcomes{"served", Split::test}},
+    {20, Predict{ModelName::served, 64}},
+    {21, Inspect{64, 5}},
 };
 
 BOOST_AUTO_TEST_SUITE(messages_tests)

@@ -1,16 +1,17 @@
-#include "model/data/draft.hpp"
 #include "model/data/picture.hpp"
 
 #include "model/data/dataset.hpp"
+#include "model/data/draft.hpp"
+#include "model/data/unlabelled.hpp"
 #include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 
-#include <set>
-#include <map>
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <map>
+#include <set>
 #include <string>
 #include <sys/stat.h>
 #include <turbojpeg.h>
@@ -369,6 +370,32 @@ BOOST_AUTO_TEST_CASE(a_task_is_drafted_from_folders) {
   files.write("all/ill/photo.jpg", jpeg(200, 100, 9));
   draft = draft_pictures(std::vector<std::filesystem::path>{files.folder / "all"});
   BOOST_TEST(draft.task.input[0] == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(a_flat_folder_or_one_with_classes_can_be_predicted_for_file_by_file) {
+  Folder site;
+  site.animals(2);
+  site.write("flat/b.png", png(2, 2, 8, 0, std::string(4, '\0')));
+  site.write("flat/a.png", png(2, 2, 8, 0, std::string(4, '\xff')));
+  site.write("flat/.DS_Store", "x");
+  std::vector<std::string> names;
+  std::vector<float> inputs;
+  const auto take = [&](const UnlabelledRows& rows) {
+    names.insert(names.end(), rows.names.begin(), rows.names.end());
+    inputs.insert(inputs.end(), rows.inputs.begin(), rows.inputs.end());
+  };
+  const model::Task task = task_of({1, 2, 2});
+  read_unlabelled({site.folder / "flat"}, task, 1, take);
+  BOOST_TEST(names == (std::vector<std::string>{(site.folder / "flat/a.png").string(),
+                                                (site.folder / "flat/b.png").string()}),
+             boost::test_tools::per_element());
+  BOOST_TEST(inputs == (std::vector<float>{1, 1, 1, 1, -1, -1, -1, -1}),
+             boost::test_tools::per_element());
+  names.clear();
+  read_unlabelled({site.folder / "all", site.folder / "flat/b.png"}, task, 3, take);
+  BOOST_TEST(names.size() == 5U);
+  site.write("flat/notes.txt", "x");
+  BOOST_CHECK_THROW(read_unlabelled({site.folder / "flat"}, task, 1, take), DataError);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
