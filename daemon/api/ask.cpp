@@ -8,6 +8,7 @@
 #include "daemon/system/file_lock.hpp"
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -25,16 +26,19 @@ constexpr auto kPause = 100ms;
 /// On the files of a node that does not run.
 json work_on_files(const std::optional<Config>& config, const fs::path& charter,
                    std::string_view method, std::string_view target, const json& body) {
+  // Before anything changes: a node that is about to start has it, and will answer for itself.
+  std::optional<FileLock> state_lock;
+  if (config && method != "GET" && fs::exists(config->node.state)) {
+    state_lock.emplace(config->node.state / "lock", config->node.state);
+  }
   Membership membership(charter);
   MembershipDesk desk;
   desk.membership = &membership;
   if (config) {
     desk.card = [file = config->node.card] { return load_card(file); };
-    const fs::path state = config->node.state;
-    desk.audit = [state](std::string_view event, json fields) {
-      if (!fs::exists(state)) return;
-      const FileLock lock(state / "lock", state);
-      AuditLog(state / kAuditLog).append(event, std::move(fields), Sync::yes);
+    desk.audit = [&](std::string_view event, json fields) {
+      if (!state_lock) return;
+      AuditLog(config->node.state / kAuditLog).append(event, std::move(fields), Sync::yes);
     };
   }
   ControlRoutes routes;

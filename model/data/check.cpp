@@ -176,29 +176,36 @@ void look_at_neighbours(CheckReport& report, const Dataset& dataset, const model
   if (train.inputs.empty() || dataset.validation_places.empty()) return;
   if (model::data_kind(task) == model::DataKind::text) return;
   const std::size_t compared = std::min(train.count(), kCompared);
+  const bool classes = train.width == 1 && !model::is_regression(task);
   report.looked_at = std::min(validation.count(), kLookedAt);
   std::vector<double> distances(compared);
   for (std::size_t i = 0; i < report.looked_at; ++i) {
     const auto own = input(validation, i);
+    const auto apart = [&, here = dataset.validation_places[i]](std::size_t j) {
+      const std::size_t there = dataset.train_places[j];
+      return std::max(here, there) - std::min(here, there);
+    };
     double least = std::numeric_limits<double>::infinity();
-    std::size_t place = 0;
-    std::size_t beside = 0;
+    std::size_t nearest = 0;
     for (std::size_t j = 0; j < compared; ++j) {
-      const double distance = square_distance(own, input(train, j));
-      const auto [low, high] =
-          std::minmax(dataset.validation_places[i], dataset.train_places[j]);
-      if (high - low <= kBeside) ++beside;
-      distances[j] = distance;
-      if (distance >= least) continue;
-      least = distance;
-      place = high - low;
+      distances[j] = square_distance(own, input(train, j));
+      if (distances[j] >= least) continue;
+      least = distances[j];
+      nearest = j;
+    }
+    // Of its class alone: folders of pictures, and many tables, are sorted by class.
+    std::size_t alike = 0, beside = 0;
+    for (std::size_t j = 0; j < compared; ++j) {
+      if (classes && train.targets[j] != train.targets[nearest]) continue;
+      ++alike;
+      if (apart(j) <= kBeside) ++beside;
     }
     // Among equals the nearest is about half as far as the tenth; of a copy there are a few only.
     const auto tenth = distances.begin() + static_cast<std::ptrdiff_t>(std::min(kTenth, compared - 1));
     std::nth_element(distances.begin(), tenth, distances.end());
     if (least < *tenth / (kNear * kNear)) ++report.near_copies;
-    if (place <= kBeside) ++report.next_to_nearest;
-    report.next_by_chance += static_cast<double>(beside) / static_cast<double>(compared);
+    if (apart(nearest) <= kBeside) ++report.next_to_nearest;
+    report.next_by_chance += static_cast<double>(beside) / static_cast<double>(alike);
   }
 }
 

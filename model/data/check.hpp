@@ -55,7 +55,7 @@ struct CheckReport {
   std::uint64_t looked_at = 0;         ///< validation examples that the next two are about
   std::uint64_t near_copies = 0;  ///< whose nearest training example is a hundredth as far as the tenth
   std::uint64_t next_to_nearest = 0;   ///< whose nearest training example stands beside them in the files
-  double next_by_chance = 0;           ///< so many of these if the order meant nothing
+  double next_by_chance = 0;  ///< so many of these if the order told no more than the class
   std::vector<std::string> notes{};    ///< sentences
   std::vector<std::string> to_mend{};  ///< sentences: what makes numbers wrong, and what helps
   [[nodiscard]] bool fine() const { return to_mend.empty(); }

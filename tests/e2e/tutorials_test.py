@@ -1,5 +1,7 @@
 """Runs the lines of every tutorial, as they stand in docs/tutorials, and looks at what they end with."""
 
+import contextlib
+import importlib.util
 import os
 import pathlib
 import re
@@ -34,11 +36,13 @@ class Tutorials(unittest.TestCase):
             try:
                 status = run.wait(240)
             finally:
-                os.killpg(run.pid, signal.SIGTERM)  # its nodes
+                with contextlib.suppress(ProcessLookupError):  # it has none
+                    os.killpg(run.pid, signal.SIGTERM)  # its nodes
         printed = (folder / "said.txt").read_text()
         self.assertEqual(status, 0, printed)
         return printed.split("=====\n")
 
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "no PyTorch for this Python; install Debian's python3-torch")
     def test_a_pytorch_model_comes_back_as_good_as_its_card_says(self):
         printed = self.run_tutorial("own-model.md")
         self.assertRegex(printed[2], r"net.pt can be the model of the task wards")
@@ -51,6 +55,34 @@ class Tutorials(unittest.TestCase):
         self.assertEqual(rows, "500")
         self.assertLess(float(worst), 1e-5)
 
+    def test_two_clinics_gain_by_a_spreadsheet_as_it_is(self):
+        printed = self.run_tutorial("spreadsheet.md")
+        self.assertRegex(printed[1], r'name = "patient"\ngroup = true')
+        self.assertRegex(printed[1], r'name = "ward"\nkind = "category"\nvalues = \["(east", "west|west", "east)"\]')
+        self.assertEqual(len(re.findall(r"^fine$", printed[2], flags=re.M)), 2, printed[2])
+        self.assertRegex(printed[2], "80 groups")
+        self.assertRegex(printed[4], r"accuracy +\d+\.\d % served, \d+\.\d % alone \(test\)")
+        self.assertRegex(printed[4], r"rho +-?\d+\.\d\d \[.*\n +newest .* in round \d+, on \d+ validation examples")
+        self.assertRegex(printed[4], r"is, said +no +yes")
+
+    def test_shops_whose_cameras_hang_alike_find_each_other(self):
+        printed = self.run_tutorial("pictures.md")
+        self.assertRegex(printed[1], r'model = "cnn"')
+        self.assertRegex(printed[1], r'labels = \["bag", "boot", ')
+        clusters = re.findall(r"^  cluster +(.*)$", printed[3], flags=re.M)
+        nobody = "nobody: no peer's model helped in the last round"
+        self.assertEqual(clusters[2], nobody)
+        self.assertIn(clusters[:2], [["b", "a"], ["b", nobody], [nobody, "a"]])
+        self.assertRegex(printed[3], r"verdict +not admitted")
+
+    def test_labs_that_name_grades_in_their_own_way_gain_with_heads_of_their_own(self):
+        printed = self.run_tutorial("private-head.md")
+        whole, head = (dict(re.findall(r"^(local|lia) +(\d+\.\d)", part, flags=re.M)) for part in printed[1].split("\nhead\n"))
+        self.assertLess(float(whole["lia"]), float(whole["local"]) + 1)
+        self.assertGreater(float(head["lia"]), float(head["local"]) + 1)
+        self.assertRegex(printed[2], r'share = \["linear\*"\]')
+        self.assertRegex(printed[2], r"a snapshot travels in \d")
+
 
 def free_port():
     with socket.socket() as found:
@@ -59,9 +91,4 @@ def free_port():
 
 
 if __name__ == "__main__":
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        print("SKIPPED: no PyTorch for this Python; install Debian's python3-torch")
-        sys.exit(77)
     testnet.main()

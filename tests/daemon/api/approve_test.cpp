@@ -1,14 +1,19 @@
 #include "daemon/api/approve.hpp"
 
+#include "daemon/api/ask.hpp"
 #include "daemon/membership/keys.hpp"
 #include "daemon/membership/membership.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
+#include "daemon/system/file_lock.hpp"
 #include "tests/charters.hpp"
 #include "tests/crypto_ready.hpp"
 #include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
+
+#include <optional>
+#include <thread>
 
 namespace approve_test {
 
@@ -85,6 +90,21 @@ BOOST_AUTO_TEST_CASE(applicant_is_a_member_once_the_only_steward_approves) {
   BOOST_TEST(done.shared.front().name == "m1");
   BOOST_TEST(done.shared.front().address == "host:7001");
   BOOST_TEST(refused({.who = "m2", .key = config.node.key}) == EX_USAGE);  // it is one already
+}
+
+BOOST_AUTO_TEST_CASE(invitation_asked_for_while_the_node_starts_is_made_once) {
+  found(0);
+  fs::create_directory(config.node.state);
+  std::optional<FileLock> starting(std::in_place, config.node.state / "lock", config.node.state);
+  std::thread start([&] {
+    std::this_thread::sleep_for(300ms);  // it was asked by then, and more than once
+    starting.reset();
+  });
+  (void)ask_membership(config, "POST", "/v1/invitations", {{"for", "three"}});
+  start.join();
+  const Membership membership(config.consortium.charter);
+  const auto now = std::chrono::system_clock::now();
+  BOOST_TEST(membership.invitations().pending(membership.chain(), now).size() == 2U);  // and m2's
 }
 
 BOOST_AUTO_TEST_CASE(with_several_stewards_there_is_a_proposal_to_pass_round) {

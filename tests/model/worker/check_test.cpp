@@ -111,6 +111,22 @@ BOOST_AUTO_TEST_CASE(rows_that_follow_the_one_before_are_to_be_split_by_time) {
   BOOST_TEST(walk.check(model::SplitBy::time).fine());
 }
 
+BOOST_AUTO_TEST_CASE(rows_that_are_sorted_by_class_alone_are_in_no_order) {
+  Rows sorted;  // as a folder of pictures is: forty of each of ten classes, which are told apart
+  for (std::int64_t one = 0; one < 10; ++one) {
+    for (int i = 0; i < 40; ++i) {
+      sorted.rows.push_back({static_cast<float>(4 * one) + sorted.draw(), sorted.draw()});
+      sorted.labels.push_back(one);
+    }
+  }
+  model::Task task = two_classes();
+  task.classes = 10;
+  const Dataset dataset = split(sorted.rows, sorted.labels);
+  const CheckReport report = check(dataset, task, model::SplitBy::content);
+  BOOST_TEST(report.next_to_nearest * 10 > report.looked_at);  // many, and no more than by chance
+  BOOST_TEST(report.fine());
+}
+
 BOOST_AUTO_TEST_CASE(rows_that_are_nearly_others_are_told_of_wherever_they_stand) {
   Rows repeated;
   repeated.add(300);
