@@ -10,7 +10,8 @@ namespace kith::daemon {
 /// go of it when the process ends, however that happens.
 class FileLock {
  public:
-  /// Throws Failure(EX_TEMPFAIL), which names `what` and who has it, if another process does.
+  /// Throws Failure(EX_TEMPFAIL), which names `what` and who has it, if another process does, and goes
+  /// on doing so for a second.
   FileLock(const std::filesystem::path& file, const std::filesystem::path& what);
 
  private:

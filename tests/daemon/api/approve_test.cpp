@@ -107,6 +107,17 @@ BOOST_AUTO_TEST_CASE(invitation_asked_for_while_the_node_starts_is_made_once) {
   BOOST_TEST(membership.invitations().pending(membership.chain(), now).size() == 2U);  // and m2's
 }
 
+BOOST_AUTO_TEST_CASE(node_that_starts_while_a_verb_is_at_work_on_its_files_waits_for_it) {
+  found(0);
+  std::optional<Membership> verb(std::in_place, config.consortium.charter);
+  std::thread work([&] {
+    std::this_thread::sleep_for(100ms);
+    verb.reset();
+  });
+  BOOST_CHECK_NO_THROW(Membership(config.consortium.charter));
+  work.join();
+}
+
 BOOST_AUTO_TEST_CASE(with_several_stewards_there_is_a_proposal_to_pass_round) {
   found(1);
   const Approved done = approve(config, {.who = number, .key = config.node.key});
