@@ -31,9 +31,7 @@ std::vector<std::string> diagnosis_lines(const doctor::Diagnosis& diagnosis, con
 
 Answer examine_node(const DoctorOptions& options) {
   doctor::Examined node = doctor::examine(options.place.config());
-  node.look_at_data = [](const Config& config) {
-    return data::check(read_own_data(config), config.task, config.data.split);
-  };
+  node.look_at_data = check_own_data;
   const doctor::Diagnosis diagnosis = doctor::diagnose(node);
   return {to_json(diagnosis), diagnosis_lines(diagnosis, Terminal::of_stdout()), diagnosis.failed == 0 ? EX_OK : 1};
 }

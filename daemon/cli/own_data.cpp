@@ -60,10 +60,12 @@ data::Dataset read_own_data(Config config) {
   return dataset;
 }
 
+data::CheckReport check_own_data(const Config& config) {
+  return data::check(read_own_data(config), config.task, config.data.split);
+}
+
 std::string counts_line(const data::CheckReport& report) {
-  return std::to_string(report.train) + " examples to train on, " +
-         std::to_string(report.validation) + " to validate with, " + std::to_string(report.test) +
-         " to test with" +
+  return data::counts_text(report) +
          (report.groups > 0 ? "; " + std::to_string(report.groups) + " groups" : "");
 }
 
@@ -71,8 +73,7 @@ std::vector<std::string> first_look(const std::filesystem::path& config_file,
                                     const std::string& dir) {
   try {
     const Config config = load_config(config_file);
-    const data::CheckReport report =
-        data::check(read_own_data(config), config.task, config.data.split);
+    const data::CheckReport report = check_own_data(config);
     std::vector<std::string> lines{"Data: " + counts_line(report) +
                                    (report.fine() ? "; fine." : ".")};
     for (const std::string& sentence : report.to_mend) lines.push_back("  MEND: " + sentence);

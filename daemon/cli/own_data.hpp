@@ -28,6 +28,8 @@ void with_own_data(const Config& config, const std::function<void()>& read);
 /// Reads all of a node's examples, split as when running.  Throws Failure: EX_NOINPUT, EX_NOPERM,
 /// EX_DATAERR, or EX_OSERR if memory is short.
 [[nodiscard]] data::Dataset read_own_data(Config config);
+/// Reads them, and looks at them.  Throws as above.
+[[nodiscard]] data::CheckReport check_own_data(const Config& config);
 
 /// The counts of a report, in a line.
 [[nodiscard]] std::string counts_line(const data::CheckReport& report);

@@ -25,9 +25,7 @@ struct SupportOptions {
 
 Answer pack(const SupportOptions& options) {
   doctor::Examined node = doctor::examine(options.place.config());
-  node.look_at_data = [](const Config& config) {
-    return data::check(read_own_data(config), config.task, config.data.split);
-  };
+  node.look_at_data = check_own_data;
   const std::uint64_t now = seconds_of(node.now);
   const fs::path file = options.file.empty() ? fs::path("kith-support-" + date(now) + ".tar.gz") : options.file;
   if (fs::exists(file)) throw Failure(EX_CANTCREAT, file.string() + " exists already; name another file");

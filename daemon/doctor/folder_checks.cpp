@@ -147,8 +147,7 @@ Finding check_data(const Examined& node) {
     return pass("The files are there, " + human_bytes(size) + ", too many for a quick look: kith data check reads them.");
   }
   const data::CheckReport report = node.look_at_data(node.config);
-  const std::string counts = std::to_string(report.train) + " examples to train on, " + std::to_string(report.validation) +
-                             " to validate with, " + std::to_string(report.test) + " to test with";
+  const std::string counts = data::counts_text(report);
   if (!report.fine()) return warn(counts + ". " + report.to_mend.front(), "Mend that, and look: kith data check.");
   return pass(counts + ".");
 }

@@ -51,9 +51,9 @@ std::string milliseconds_text(steady_clock::duration time) {
   return text.str();
 }
 
-/// The number behind "NAME:" in a file like /proc/meminfo, in bytes.
-std::optional<std::uint64_t> kilobytes_in(const fs::path& file, const std::string& field) {
-  std::ifstream lines(file);
+/// The number behind "NAME:" in /proc/meminfo, in bytes.
+std::optional<std::uint64_t> memory_of_machine(const std::string& field) {
+  std::ifstream lines("/proc/meminfo");
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with(field + ":")) continue;
     return std::stoull(line.substr(field.size() + 1)) * 1024;
@@ -288,14 +288,13 @@ MemoryEstimate estimate_memory(const Examined& node) {
 }
 
 Finding check_memory(const Examined& node) {
-  const auto total = kilobytes_in("/proc/meminfo", "MemTotal");
-  const auto available = kilobytes_in("/proc/meminfo", "MemAvailable");
+  const auto total = memory_of_machine("MemTotal");
+  const auto available = memory_of_machine("MemAvailable");
   if (!total || !available) return warn("How much memory there is cannot be read from /proc/meminfo.", "See that /proc is mounted.");
   const std::uint64_t most = std::min(*total, number_in_file("/sys/fs/cgroup/memory.max").value_or(*total));
   if (node.runs() && node.status.at("worker_pid").is_number()) {
-    const std::string worker = std::to_string(node.status.at("worker_pid").get<std::int64_t>());
-    if (const auto held = kilobytes_in("/proc/" + worker + "/status", "VmHWM")) {
-      const std::string shown = "The worker has held " + human_bytes(*held) + " at most so far; " +
+    if (const auto held = peak_memory(node.status.at("worker_pid").get<pid_t>()); held > 0) {
+      const std::string shown = "The worker has held " + human_bytes(held) + " at most so far; " +
                                 human_bytes(*available) + " of " + human_bytes(most) + " are free";
       if (*available < most / 20) return warn(shown + ".", "Give this machine more memory, or end what else uses it.");
       return pass(shown + ".");

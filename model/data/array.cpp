@@ -381,17 +381,21 @@ std::string names_of(const NamedArrays& arrays) {
   return names.empty() ? "none" : names;
 }
 
+/// Of two arrays of which one is a list: the other, and the list.  Null else.
+std::pair<const Array*, const Array*> told_by_shape(const NamedArrays& arrays) {
+  if (arrays.size() != 2) return {};
+  const Array &first = arrays[0].second, &second = arrays[1].second;
+  if (is_list(first) == is_list(second)) return {};
+  return is_list(first) ? std::pair(&second, &first) : std::pair(&first, &second);
+}
+
 /// Which are the inputs and which the answers.
 void choose(const std::filesystem::path& file, const NamedArrays& arrays, ArrayExamples& into) {
   const Array* x = find_inputs(arrays);
   const Array* y = find_array(arrays, {"y", "Y", "labels", "targets", "label", "target"});
-  if ((x == nullptr || y == nullptr) && arrays.size() == 2) {
-    const Array& first = arrays[0].second;
-    const Array& second = arrays[1].second;
-    if (is_list(first) != is_list(second)) {
-      x = is_list(first) ? &second : &first;
-      y = is_list(first) ? &first : &second;
-    }
+  if (x == nullptr || y == nullptr) {
+    const auto [inputs, list] = told_by_shape(arrays);
+    if (inputs != nullptr) x = inputs, y = list;
   }
   if (x == nullptr || y == nullptr) {
     throw DataError(file.string() +
@@ -433,6 +437,13 @@ NamedArrays read_npz(const std::filesystem::path& file, std::vector<FileContents
   return arrays;
 }
 
+/// The arrays of an NPZ or safetensors file, which borrow as in read_npz().
+NamedArrays read_named(const std::filesystem::path& file, std::vector<FileContents>& bytes_of) {
+  if (file.extension() == ".npz") return read_npz(file, bytes_of);
+  bytes_of.emplace_back(file);
+  return parsed_or_throw(file, parse_safetensors(bytes_of.front().bytes()));
+}
+
 }  // namespace
 
 ArrayInputs read_array_inputs(const std::filesystem::path& file) {
@@ -442,19 +453,10 @@ ArrayInputs read_array_inputs(const std::filesystem::path& file) {
     read.inputs = parsed_or_throw(file, parse_npy(read.bytes.front().bytes()));
     return read;
   }
-  NamedArrays arrays;
-  if (file.extension() == ".npz") {
-    arrays = read_npz(file, read.bytes);
-  } else {
-    read.bytes.emplace_back(file);
-    arrays = parsed_or_throw(file, parse_safetensors(read.bytes.front().bytes()));
-  }
+  const NamedArrays arrays = read_named(file, read.bytes);
   const Array* x = find_inputs(arrays);
   if (x == nullptr && arrays.size() == 1) x = &arrays.front().second;
-  if (x == nullptr && arrays.size() == 2) {  // as where the answers are wanted, too
-    const bool first = is_list(arrays[0].second), second = is_list(arrays[1].second);
-    if (first != second) x = first ? &arrays[1].second : &arrays[0].second;
-  }
+  if (x == nullptr) x = told_by_shape(arrays).first;
   if (x == nullptr) {
     throw DataError(file.string() + " must hold the inputs as an array x; it holds " +
                     names_of(arrays) + "; rename them");
@@ -477,11 +479,8 @@ ArrayExamples read_array_examples(std::span<const std::filesystem::path> files) 
   assert(!files.empty());
   const auto& file = files.front();
   ArrayExamples read;
-  if (file.extension() == ".npz") {
-    choose(file, read_npz(file, read.bytes), read);
-  } else if (file.extension() == ".safetensors") {
-    read.bytes.emplace_back(file);
-    choose(file, parsed_or_throw(file, parse_safetensors(read.bytes.front().bytes())), read);
+  if (file.extension() == ".npz" || file.extension() == ".safetensors") {
+    choose(file, read_named(file, read.bytes), read);
   } else {
     if (files.size() < 2 || files[1].extension() != ".npy") {
       throw DataError(file.string() + " needs another NPY file behind it, with the answers");

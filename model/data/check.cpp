@@ -317,6 +317,12 @@ bool inputs_alike(const Samples& samples) {
 
 }  // namespace
 
+std::string counts_text(const CheckReport& report) {
+  return std::to_string(report.train) + " examples to train on, " +
+         std::to_string(report.validation) + " to validate with, " + std::to_string(report.test) +
+         " to test with";
+}
+
 std::vector<std::string> unknowable(const Dataset& dataset, const model::Task& task) {
   std::vector<std::string> all;
   const auto say = [&](std::string what) { all.push_back(std::move(what)); };

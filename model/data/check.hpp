@@ -73,6 +73,9 @@ struct CheckReport {
 [[nodiscard]] CheckReport check(const Dataset& dataset, const model::Task& task,
                                 model::SplitBy split);
 
+/// "750 examples to train on, 250 to validate with, 0 to test with"
+[[nodiscard]] std::string counts_text(const CheckReport& report);
+
 /// What these examples cannot show, whosever model is judged by them: a sentence without its end for each.
 /// Looks at all examples that are trained or validated on, at most once.
 [[nodiscard]] std::vector<std::string> unknowable(const Dataset& dataset, const model::Task& task);

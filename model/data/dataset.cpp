@@ -232,7 +232,7 @@ Samples read_folders(const Files& files, const model::Task& task, const std::str
                      Noticed& noticed) {
   check_takes_pictures(task);
   Samples all;
-  all.shape.assign(task.input.begin(), task.input.end());
+  all.shape = shape_of(task);
   for (std::size_t i = 0; i < files.size(); ++i) {
     const bool table = !is_folder(files[i]);
     if (table && (i + 1 == files.size() || !is_folder(files[i + 1]))) {
@@ -291,7 +291,7 @@ Samples read_pictures(const Files& files, const model::Task& task, const std::st
   for (std::size_t i = 0; i < files.size(); i += 2) {
     append(all, samples_of(read_examples(files[i], files[i + 1]), task, files[i], files[i + 1]));
   }
-  all.shape.assign(task.input.begin(), task.input.end());
+  all.shape = shape_of(task);
   return all;
 }
 
@@ -302,9 +302,7 @@ void add_sentences(Samples& all, Texts texts, const Vocabulary& vocabulary, Noti
   for (std::size_t i = 0; i < texts.texts.size(); ++i) {
     const Tokens sentence = tokens_of(texts.texts[i], vocabulary);
     const auto pieces = pieces_of(sentence);
-    noticed.words += sentence.size();
-    noticed.unknown_words +=
-        static_cast<std::uint64_t>(std::ranges::count(sentence, Vocabulary::kUnknown));
+    count_words(noticed, sentence);
     noticed.divided += pieces.size() > 1;
     for (Tokens piece : pieces) {
       if (!has_known_word(piece)) {
@@ -327,9 +325,7 @@ void add_texts(Samples& all, Texts texts, const Vocabulary& vocabulary, const mo
   all.inputs.reserve(all.inputs.size() + texts.texts.size() * kMaxText);
   for (std::size_t i = 0; i < texts.texts.size(); ++i) {
     Tokens tokens = tokens_of(texts.texts[i], vocabulary);
-    noticed.words += tokens.size();
-    noticed.unknown_words +=
-        static_cast<std::uint64_t>(std::ranges::count(tokens, Vocabulary::kUnknown));
+    count_words(noticed, tokens);
     const auto label = std::ranges::find(labels, texts.labels[i]);
     if (label == labels.end()) {
       throw DataError(file.string() + ": line " + std::to_string(texts.lines[i]) +
@@ -352,8 +348,8 @@ Samples read_text(const Files& files, const model::Task& task, Noticed& noticed)
   const Vocabulary vocabulary = vocabulary_of(task);
   const bool sentences = model::predicts_words(task);
   Samples all;
-  if (sentences) all.width = kMaxSentence + 1;
-  if (!sentences) all.shape = {static_cast<std::int64_t>(kMaxText)};
+  all.shape = shape_of(task);
+  if (sentences) all.width = data::input_size(task);
   for (const path& file : files) {
     Texts texts = read_texts(file, !sentences);
     if (texts.texts.empty()) {

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 namespace kith::data {
 namespace {
@@ -64,6 +65,16 @@ std::vector<Source> sources(std::size_t height, std::size_t width, double degree
 
 }  // namespace
 
+Images images_of(Idx idx) {
+  const auto& shape = idx.shape;
+  assert(shape.size() == 3 || shape.size() == 4);
+  return {.count = shape[0],
+          .channels = shape.size() == 4 ? shape[1] : 1,
+          .height = shape[shape.size() - 2],
+          .width = shape[shape.size() - 1],
+          .pixels = std::move(idx.values)};
+}
+
 Examples read_examples(const std::filesystem::path& images, const std::filesystem::path& labels) {
   Idx pictures = read_idx(images);
   Idx answers = read_idx(labels);
@@ -81,14 +92,7 @@ Examples read_examples(const std::filesystem::path& images, const std::filesyste
                     labels.string() + " holds " + std::to_string(answers.shape[0]) +
                     " labels; name two files of the same set");
   }
-  Examples examples;
-  examples.images = {.count = shape[0],
-                     .channels = shape.size() == 4 ? shape[1] : 1,
-                     .height = shape[shape.size() - 2],
-                     .width = shape[shape.size() - 1],
-                     .pixels = std::move(pictures.values)};
-  examples.labels = std::move(answers.values);
-  return examples;
+  return {images_of(std::move(pictures)), std::move(answers.values)};
 }
 
 void write_examples(const Examples& examples, const std::filesystem::path& images,

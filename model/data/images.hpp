@@ -22,6 +22,9 @@ struct Images {
   bool operator==(const Images&) const = default;
 };
 
+/// What an IDX file of three dimensions (image, row, column) or four (image, channel, row, column) holds.
+[[nodiscard]] Images images_of(Idx idx);
+
 using Labels = std::vector<std::uint8_t>;
 
 /// Pictures and what each one shows: labels.size() == images.count.

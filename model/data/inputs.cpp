@@ -124,6 +124,12 @@ Vocabulary vocabulary_of(const model::Task& task) {
   return vocabulary;
 }
 
+void count_words(Noticed& noticed, const Tokens& tokens) {
+  noticed.words += tokens.size();
+  noticed.unknown_words +=
+      static_cast<std::uint64_t>(std::ranges::count(tokens, Vocabulary::kUnknown));
+}
+
 bool has_known_word(std::span<const std::int64_t> tokens) {
   return std::ranges::any_of(tokens, [](std::int64_t t) { return t > Vocabulary::kUnknown; });
 }

@@ -45,6 +45,8 @@ void add_picture(Inputs& inputs, const std::filesystem::path& file, const model:
 
 /// The words that the task's models know.
 [[nodiscard]] Vocabulary vocabulary_of(const model::Task& task);
+/// Counts the words of a text, and those that the models do not know.
+void count_words(Noticed& noticed, const Tokens& tokens);
 /// Whether a model can tell anything of it.
 [[nodiscard]] bool has_known_word(std::span<const std::int64_t> tokens);
 /// The first words of a text that is to be told apart from others, filled up with Samples::kNoWord.

@@ -628,7 +628,7 @@ std::string format_of(std::string_view encoding, const Layout& layout, const Sty
 }
 
 /// Throws Refused.  In the end `style` is what the file was read in, from its start.
-Table read_in_its_style(std::string_view text, std::span<const Column> columns,
+Table read_in_its_style(const Decoded& decoded, std::span<const Column> columns,
                         const Layout& layout, Style& style, For what,
                         const TableParser::Take& take, std::size_t at_once) {
   for (;;) {
@@ -636,9 +636,9 @@ Table read_in_its_style(std::string_view text, std::span<const Column> columns,
     try {
       TableParser parser(columns, layout, seen, what);
       if (take) parser.hand_over(at_once, take);
-      Table table = parser.parse(text);
-      table.noticed.files.push_back({.file = {}, .examples = table.rows, .format = {}});
-      table.noticed.files.front().format = format_of({}, layout, seen);
+      Table table = parser.parse(decoded.text());
+      const std::string format = format_of(decoded.encoding(), layout, seen);
+      table.noticed.files.push_back({.file = {}, .examples = table.rows, .format = format});
       return table;
     } catch (const Again&) {
       seen.decimal_line = 0;
@@ -659,14 +659,11 @@ std::variant<Table, std::string> parse_table(std::string_view file,
                                              std::span<const Column> columns) {
   const auto decoded = decode(file);
   if (const auto* const why = std::get_if<std::string>(&decoded)) return *why;
-  const std::string_view text = std::get<Decoded>(decoded).text();
+  const auto& whole = std::get<Decoded>(decoded);
   try {
-    const Layout layout = Sniffer(text, columns, For::learning).layout();
+    const Layout layout = Sniffer(whole.text(), columns, For::learning).layout();
     Style style;
-    Table table = read_in_its_style(text, columns, layout, style, For::learning, {}, 0);
-    std::string& format = table.noticed.files.front().format;
-    format.insert(0, std::get<Decoded>(decoded).encoding());
-    return table;
+    return read_in_its_style(whole, columns, layout, style, For::learning, {}, 0);
   } catch (const Refused& refused) {
     return refused.why;
   }
@@ -677,17 +674,15 @@ std::variant<Noticed, std::string> parse_rows(std::string_view file,
                                               std::size_t at_once, const TakeRows& take) {
   const auto decoded = decode(file);
   if (const auto* const why = std::get_if<std::string>(&decoded)) return *why;
-  const std::string_view text = std::get<Decoded>(decoded).text();
+  const auto& whole = std::get<Decoded>(decoded);
   try {
-    const Layout layout = Sniffer(text, columns, For::predicting).layout();
+    const Layout layout = Sniffer(whole.text(), columns, For::predicting).layout();
     Style style;
     const auto read = [&](const TableParser::Take& with) {
-      return read_in_its_style(text, columns, layout, style, For::predicting, with, at_once);
+      return read_in_its_style(whole, columns, layout, style, For::predicting, with, at_once);
     };
     const std::size_t rows = read([](Table&) {}).rows;
-    Table last = read([&](Table& piece) { take(piece.inputs, rows); });
-    last.noticed.files.front().format.insert(0, std::get<Decoded>(decoded).encoding());
-    return std::move(last.noticed);
+    return read([&](Table& piece) { take(piece.inputs, rows); }).noticed;
   } catch (const Refused& refused) {
     return refused.why;
   }

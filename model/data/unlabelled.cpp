@@ -85,9 +85,7 @@ class UnlabelledReader {
       for (std::size_t i = 0; i < count; ++i) {
         Tokens tokens = tokens_of(texts.texts[from + i], *vocabulary_);
         rows.readable[i] = has_known_word(tokens);
-        noticed_.words += tokens.size();
-        noticed_.unknown_words +=
-            static_cast<std::uint64_t>(std::ranges::count(tokens, Vocabulary::kUnknown));
+        count_words(noticed_, tokens);
         if (!rows.readable[i]) continue;
         if (sentences) {
           add_beginning(rows.inputs, tokens);
@@ -111,7 +109,7 @@ class UnlabelledReader {
   }
 
   void read_picture_file(const fs::path& file) {
-    const bool had_inputs = std::exchange(after_inputs_, 0) > 0;
+    const bool after_images = std::exchange(after_images_, false);
     const fs::path plain = file.extension() == ".gz" ? file.stem() : file;
     std::error_code unknown;
     if (fs::is_directory(file, unknown)) {
@@ -123,7 +121,7 @@ class UnlabelledReader {
     } else if (plain.extension() == ".bin") {
       read_images(file, read_cifar(file, cifar_label(task_)).images);
     } else {
-      read_idx_file(file, had_inputs);
+      read_idx_file(file, after_images);
     }
   }
 
@@ -173,22 +171,16 @@ class UnlabelledReader {
   }
 
   /// Images; or the labels to those before, which do not count.
-  void read_idx_file(const fs::path& file, bool had_inputs) {
+  void read_idx_file(const fs::path& file, bool after_images) {
     Idx idx = read_idx(file);
-    if (idx.shape.size() == 1 && had_inputs) return;
+    if (idx.shape.size() == 1 && after_images) return;
     if (idx.shape.size() < 3) {
       throw DataError(file.string() + " holds no images: it has " +
                       std::to_string(idx.shape.size()) +
                       " dimensions; name images before their labels");
     }
-    const bool gray = idx.shape.size() == 3;
-    Images images{.count = idx.shape[0],
-                  .channels = gray ? 1 : idx.shape[1],
-                  .height = idx.shape[gray ? 1 : 2],
-                  .width = idx.shape[gray ? 2 : 3],
-                  .pixels = std::move(idx.values)};
-    read_images(file, images);
-    after_inputs_ = images.count;
+    read_images(file, images_of(std::move(idx)));
+    after_images_ = true;
   }
 
   const model::Task& task_;
@@ -196,8 +188,8 @@ class UnlabelledReader {
   const Take& take_;
   Noticed noticed_;
   std::optional<Vocabulary> vocabulary_;
-  std::size_t before_ = 0;        ///< examples in the NPY file before
-  std::size_t after_inputs_ = 0;  ///< images in the IDX file before
+  std::size_t before_ = 0;     ///< examples in the NPY file before
+  bool after_images_ = false;  ///< the file before was IDX, with images
 };
 
 }  // namespace

@@ -256,17 +256,22 @@ struct Network::Impl {
     forget_gradients();
   }
 
+  /// Of so many inputs; of sentences, as long as they can be.
+  std::vector<std::int64_t> shape_of(std::int64_t examples) const {
+    std::vector<std::int64_t> shape = data::shape_of(task);
+    if (shape.empty()) shape = {static_cast<std::int64_t>(data::input_size(task))};
+    shape.insert(shape.begin(), examples);
+    return shape;
+  }
+
   /// Examples of the task's shape that nobody has seen; texts as long as they can be.
   Batch made_up(std::int64_t examples) {
-    const std::vector<std::int64_t> own = data::shape_of(task);
-    std::vector<std::int64_t> shape{examples};
-    shape.insert(shape.end(), own.begin(), own.end());
+    const auto shape = shape_of(examples);
     const auto whole = torch::TensorOptions(torch::kInt64).device(device);
     const auto numbers = torch::TensorOptions(torch::kFloat32).device(device);
     const auto outputs = std::int64_t{model::outputs(task)};
     if (predicts_words()) {
-      const auto words = static_cast<std::int64_t>(data::kMaxSentence + 1);
-      const auto targets = torch::randint(outputs, {examples, words}, whole);
+      const auto targets = torch::randint(outputs, shape, whole);
       return {targets.roll(1, 1), targets};
     }
     Batch some;
@@ -772,9 +777,7 @@ std::vector<float> Network::predict(const Params& params, std::span<const float>
   return guarded([&] {
     impl_->set(params);
     const torch::NoGradGuard no_grad;
-    auto shape = data::shape_of(impl_->task);
-    if (shape.empty()) shape = {static_cast<std::int64_t>(input_size())};
-    shape.insert(shape.begin(), static_cast<std::int64_t>(count));
+    const auto shape = impl_->shape_of(static_cast<std::int64_t>(count));
     const auto all = torch::from_blob(const_cast<float*>(inputs.data()), shape);
     const std::int64_t at_once = impl_->at_once();
     std::vector<torch::Tensor> said;
@@ -787,10 +790,8 @@ std::vector<float> Network::predict(const Params& params, std::span<const float>
 }
 
 std::vector<std::uint64_t> Network::batch_shape() const {
-  return guarded([&] {
-    const auto sizes = impl_->made_up(impl_->task.batch).inputs.sizes();
-    return std::vector<std::uint64_t>(sizes.begin(), sizes.end());
-  });
+  const auto shape = impl_->shape_of(impl_->task.batch);
+  return {shape.begin(), shape.end()};
 }
 
 double Network::time_batch(const Params& params, std::uint64_t batches) {

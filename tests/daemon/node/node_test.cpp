@@ -83,14 +83,22 @@ class TestNode {
 
   /// How many rounds its state says it has finished.  Only once it is destroyed.
   std::size_t rounds() const { return Store(config.node.state).rounds(100).size(); }
-  /// How often the worker was asked this, over all its lives.
-  std::size_t asked(const std::string& operation) const {
-    std::ifstream requests(config.node.state / "requests");
-    std::size_t count = 0;
-    for (std::string line; std::getline(requests, line);) {
-      count += nlohmann::json::parse(line).at("op") == operation ? 1U : 0U;
+  /// What the worker was asked of this kind, over all its lives.
+  std::vector<nlohmann::json> requests(const std::string& operation) const {
+    std::ifstream lines(config.node.state / "requests");
+    std::vector<nlohmann::json> all;
+    for (std::string line; std::getline(lines, line);) {
+      auto request = nlohmann::json::parse(line);
+      if (request.at("op") == operation) all.push_back(std::move(request));
     }
-    return count;
+    return all;
+  }
+  std::size_t asked(const std::string& operation) const { return requests(operation).size(); }
+  /// Of what the averages were made that it was asked for.
+  std::vector<nlohmann::json> mixtures(const std::string& operation) const {
+    std::vector<nlohmann::json> all;
+    for (const auto& request : requests(operation)) all.push_back(request.at("members"));
+    return all;
   }
 
   fs::path folder;
@@ -356,13 +364,7 @@ BOOST_AUTO_TEST_CASE(lia_begins_again_from_the_baseline_where_all_else_is_clearl
   const nlohmann::json round = status(node).at("last_round");
   BOOST_TEST(round.at("served") == "baseline");
   BOOST_TEST(round.at("served_reason").get<std::string>().ends_with("begins from it"));
-  std::vector<nlohmann::json> averaged;
-  std::ifstream requests(node.config.node.state / "requests");
-  for (std::string line; std::getline(requests, line);) {
-    const auto request = nlohmann::json::parse(line);
-    if (request.at("op") == "average") averaged.push_back(request.at("members"));
-  }
-  BOOST_TEST(averaged == (std::vector<nlohmann::json>{{"self"}, {"baseline"}}));
+  BOOST_TEST(node.mixtures("average") == (std::vector<nlohmann::json>{{"self"}, {"baseline"}}));
 }
 
 BOOST_AUTO_TEST_CASE(lia_serves_the_running_average_of_theta) {
@@ -377,15 +379,8 @@ BOOST_AUTO_TEST_CASE(lia_serves_the_running_average_of_theta) {
   const nlohmann::json round = status(node).at("last_round");
   BOOST_TEST(round.at("served") == "running_average");
   BOOST_TEST(round.at("models").contains("running_average"));
-  std::vector<nlohmann::json> kept, served;
-  std::ifstream requests(node.config.node.state / "requests");
-  for (std::string line; std::getline(requests, line);) {
-    const auto request = nlohmann::json::parse(line);
-    if (request.at("op") == "keep") kept.push_back(request.at("members"));
-    if (request.at("op") == "serve") served.push_back(request.at("members"));
-  }
-  BOOST_TEST(kept == (std::vector<nlohmann::json>{{"averaged"}, {"running_average", "averaged"}}));
-  BOOST_TEST(served == (std::vector<nlohmann::json>{{"running_average"}, {"running_average"}}));
+  BOOST_TEST(node.mixtures("keep") == (std::vector<nlohmann::json>{{"averaged"}, {"running_average", "averaged"}}));
+  BOOST_TEST(node.mixtures("serve") == (std::vector<nlohmann::json>{{"running_average"}, {"running_average"}}));
 }
 
 BOOST_AUTO_TEST_CASE(interval_between_rounds_is_kept_whatever_arrives) {

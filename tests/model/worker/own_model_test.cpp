@@ -68,13 +68,7 @@ struct Owner {
     return failure.error;
   }
   pipe::Open request() const {
-    return {task,
-            {{folder / "train.csv"}, {folder / "test.csv"}},
-            state.path().string(),
-            1,
-            7,
-            64,
-            test::test_device()};
+    return test::question(task, {{folder / "train.csv"}, {folder / "test.csv"}}, state.path());
   }
   Bytes train(std::uint64_t round, std::uint64_t epochs = 6) {
     worker->ask(pipe::Train{round, epochs, false});

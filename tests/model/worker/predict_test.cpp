@@ -53,13 +53,7 @@ struct Site {
     }
   }
   pipe::Open request() const {
-    return {task,
-            {{folder / "train.csv"}, {folder / "test.csv"}},
-            state.path().string(),
-            1,
-            7,
-            64,
-            test::test_device()};
+    return test::question(task, {{folder / "train.csv"}, {folder / "test.csv"}}, state.path());
   }
   /// Trains, and serves what came of it.
   void learn(std::uint64_t epochs) {
@@ -203,8 +197,7 @@ BOOST_AUTO_TEST_CASE(the_next_word_follows_from_those_before_it_however_long_its
   data::write_file(folder / "train", as_byte_view(text));
   data::write_file(folder / "new", as_byte_view("the cat\na dog barks\na\n"));
   WorkerProcess worker;
-  worker.ask(pipe::Open{
-      task, {{folder / "train"}, {}}, state.path().string(), 1, 7, 64, test::test_device()});
+  worker.ask(test::question(task, {{folder / "train"}, {}}, state.path()));
   worker.ask(pipe::Train{1, 40, false});
   std::vector<std::int64_t> next;
   data::read_unlabelled({folder / "new"}, task, 10, [&](const data::UnlabelledRows& rows) {

@@ -42,10 +42,6 @@ struct Needs {
   }
 };
 
-pipe::Open question(const model::Task& task, const pipe::DataFiles& files, const fs::path& state) {
-  return {task, files, state.string(), 1, 7, 64, test::test_device()};
-}
-
 struct Learnt {
   pipe::Opened opened;
   pipe::Evaluation before, after;
@@ -56,7 +52,7 @@ Learnt learn(const model::Task& task, const pipe::DataFiles& files, std::uint64_
   const TemporaryDirectory state;
   WorkerProcess worker;
   Learnt learnt;
-  learnt.opened = worker.ask(question(task, files, state.path()));
+  learnt.opened = worker.ask(test::question(task, files, state.path()));
   learnt.before = worker.ask(pipe::Evaluate{ModelName::averaged, Split::test});
   worker.ask(pipe::Train{1, epochs, false});
   learnt.partial = worker.last_file();
@@ -113,7 +109,7 @@ std::string complaint(const model::Task& task, const pipe::DataFiles& files,
                       FailureKind kind = FailureKind::data) {
   const TemporaryDirectory state;
   WorkerProcess worker;
-  const pipe::Failure failure = worker.failure_of(question(task, files, state.path()));
+  const pipe::Failure failure = worker.failure_of(test::question(task, files, state.path()));
   BOOST_TEST((failure.kind == kind), failure.error);
   return failure.error;
 }
@@ -231,7 +227,7 @@ BOOST_AUTO_TEST_CASE(a_wearers_windows_are_learnt_by_a_convolution_along_time,
   files.split = model::SplitBy::time;  // neighbours overlap
   const TemporaryDirectory state;
   WorkerProcess worker;
-  worker.ask(question(task, files, state.path()));
+  worker.ask(test::question(task, files, state.path()));
   worker.ask(pipe::Train{1, 20, false});
   const auto judged = worker.ask(pipe::Evaluate{ModelName::partial, Split::validation});
   BOOST_TEST(judged.metric("accuracy") > 0.6);  // the most frequent activity: under a half
@@ -316,7 +312,7 @@ BOOST_AUTO_TEST_CASE(cifar_files_need_one_of_their_numbers_of_classes) {
   task.classes = 20;
   const TemporaryDirectory state;
   WorkerProcess worker;
-  const auto opened = worker.ask(question(task, files, state.path()));
+  const auto opened = worker.ask(test::question(task, files, state.path()));
   BOOST_TEST(opened.train + opened.validation == 160U);
 }
 

@@ -19,6 +19,12 @@ namespace kith::test {
 /// What the tests compute on: "cpu", unless the environment variable KITH_TEST_DEVICE says "cuda".
 [[nodiscard]] const std::string& test_device();
 
+/// A worker's first request: one thread, seed 7, 64 scored examples.
+[[nodiscard]] inline pipe::Open question(const model::Task& task, const pipe::DataFiles& files,
+                                         const std::filesystem::path& state) {
+  return {task, files, state.string(), 1, 7, 64, test_device()};
+}
+
 /// Whose process it is: of the user who runs the test, or, if that is root, of nobody.
 enum class As { oneself, nobody };
 
