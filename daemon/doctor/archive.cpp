@@ -21,7 +21,9 @@ std::string tar(const std::vector<Packed>& files, std::uint64_t time) {
     assert(!file.name.empty() && file.name.size() < 100);
     assert(file.text.size() < std::size_t{1} << 33);  // eleven octal digits
     std::string header(kBlock, '\0');
-    const auto put = [&](std::size_t at, const std::string& field) { header.replace(at, field.size(), field); };
+    const auto put = [&](std::size_t at, const std::string& field) {
+      header.replace(at, field.size(), field);
+    };
     const auto octal = [](std::uint64_t number, int digits) {
       char text[32];
       std::snprintf(text, sizeof text, "%0*llo", digits, static_cast<unsigned long long>(number));
@@ -49,9 +51,12 @@ std::string gzip(const std::string& text) {
   assert(text.size() < std::numeric_limits<uInt>::max() / 2);
   z_stream stream{};
   constexpr int kGzip = 15 + 16, kMemory = 8;
-  if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, kGzip, kMemory, Z_DEFAULT_STRATEGY) != Z_OK) throw std::bad_alloc();
+  if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, kGzip, kMemory, Z_DEFAULT_STRATEGY) !=
+      Z_OK)
+    throw std::bad_alloc();
   std::string packed(deflateBound(&stream, text.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));  // zlib does not change it
+  stream.next_in =
+      reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));  // zlib does not change it
   stream.avail_in = static_cast<uInt>(text.size());
   stream.next_out = reinterpret_cast<Bytef*>(packed.data());
   stream.avail_out = static_cast<uInt>(packed.size());

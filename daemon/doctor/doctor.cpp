@@ -28,9 +28,9 @@ auto try_to(std::string& fault, Read read) -> std::optional<decltype(read())> {
 /// Where a node has its files if nothing else is said.
 Config beside(const std::filesystem::path& folder) {
   Config config;
-  for (auto* path : {&config.node.key, &config.node.channel_key, &config.node.card,
-                     &config.node.state, &config.node.control, &config.consortium.charter,
-                     &config.api.tokens}) {
+  for (auto* path :
+       {&config.node.key, &config.node.channel_key, &config.node.card, &config.node.state,
+        &config.node.control, &config.consortium.charter, &config.api.tokens}) {
     *path = folder / *path;
   }
   return config;

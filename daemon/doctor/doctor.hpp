@@ -30,9 +30,9 @@ struct Finding {
 
 /// A node as the checks see it.  What could not be read is empty, and the reason is beside it.
 struct Examined {
-  std::filesystem::path file;    ///< kith.toml, whether it is there or not
-  Config config;                 ///< what it says; else the defaults, with the files beside it
-  std::string config_fault{};    ///< why these are defaults; empty if they are not
+  std::filesystem::path file;  ///< kith.toml, whether it is there or not
+  Config config;               ///< what it says; else the defaults, with the files beside it
+  std::string config_fault{};  ///< why these are defaults; empty if they are not
   std::optional<net::MembershipRecord> charter{};
   std::string charter_fault{};
   std::optional<net::Card> card{};
@@ -41,7 +41,9 @@ struct Examined {
   std::string silence{};             ///< why none answers
   bool answers_badly = false;        ///< somebody is there, but is no node that answers us
   std::chrono::system_clock::time_point now = std::chrono::system_clock::now();
-  std::function<const char*(const char*)> environment = [](const char* key) { return std::getenv(key); };
+  std::function<const char*(const char*)> environment = [](const char* key) {
+    return std::getenv(key);
+  };
   /// Reads the node's own data and looks at them; may throw.
   std::function<data::CheckReport(const Config&)> look_at_data{};
 

@@ -16,7 +16,8 @@ namespace asio = net::asio;
 using net::tcp;
 using namespace std::chrono_literals;
 
-constexpr std::size_t kLanes = 12;      // at once; fewer than may be looked up at once (net::limits::kLookups)
+constexpr std::size_t kLanes =
+    12;  // at once; fewer than may be looked up at once (net::limits::kLookups)
 constexpr auto kForAll = 20s;           // with all addresses together
 constexpr std::size_t kMostNamed = 10;  // in a sentence
 
@@ -61,8 +62,8 @@ std::string text_of(const std::vector<Reached>& failed) {
       texts.push_back("and " + std::to_string(failed.size() - kMostNamed) + " more");
       break;
     }
-    texts.push_back((one.who.empty() ? one.address : one.who + " (" + one.address) + ": " + one.fault +
-                    (one.who.empty() ? "" : ")"));
+    texts.push_back((one.who.empty() ? one.address : one.who + " (" + one.address) + ": " +
+                    one.fault + (one.who.empty() ? "" : ")"));
   }
   return boost::algorithm::join(texts, ", ");
 }
@@ -112,7 +113,8 @@ Finding check_ports(const Examined& node) {
   if (node.runs()) {
     const auto listening = node.status.at("listening").get<std::vector<std::string>>();
     if (listening.empty()) {
-      return warn("The running node does not listen yet: it is " + node.status.at("phase").get<std::string>() + ".",
+      return warn("The running node does not listen yet: it is " +
+                      node.status.at("phase").get<std::string>() + ".",
                   "Ask again in a moment; its log says what it waits for.");
     }
     return pass("The running node listens at " + boost::algorithm::join(listening, ", ") + ".");
@@ -120,39 +122,50 @@ Finding check_ports(const Examined& node) {
   std::vector<std::string> taken;
   const auto look = [&](const char* key, const std::vector<std::string>& addresses) {
     for (const std::string& address : addresses) {
-      if (const auto why = trouble_listening(address); !why.empty()) taken.push_back(std::string(key) + " " + address + ": " + why);
+      if (const auto why = trouble_listening(address); !why.empty())
+        taken.push_back(std::string(key) + " " + address + ": " + why);
     }
   };
   look("node.listen", listen);
   look("api.listen", node.config.api.listen);
   look("metrics.listen", node.config.metrics.listen);
-  if (taken.empty()) return pass("The node can listen at " + boost::algorithm::join(listen, ", ") + ".");
+  if (taken.empty())
+    return pass("The node can listen at " + boost::algorithm::join(listen, ", ") + ".");
   return fail("The node could not listen at " + boost::algorithm::join(taken, "; ") + ".",
               "End what uses that port (ss -ltnp shows it), or correct the configuration.");
 }
 
 Finding check_own_addresses(const Examined& node) {
-  if (!node.card) return warn("Not checked, since the card cannot be read.", "Mend the card first.");
-  if (node.card->addresses.empty()) return pass("The card names no address: this node dials the others, and they never dial it.");
+  if (!node.card)
+    return warn("Not checked, since the card cannot be read.", "Mend the card first.");
+  if (node.card->addresses.empty())
+    return pass("The card names no address: this node dials the others, and they never dial it.");
   std::vector<Reached> own;
   for (const std::string& address : node.card->addresses) own.push_back({"", address, ""});
   const auto tried = reach(own, node.runs() ? How::connect : How::resolve, kForAll);
   std::vector<Reached> failed;
-  std::ranges::copy_if(tried, std::back_inserter(failed), [](const Reached& one) { return !one.fault.empty(); });
+  std::ranges::copy_if(tried, std::back_inserter(failed),
+                       [](const Reached& one) { return !one.fault.empty(); });
   const std::string all = boost::algorithm::join(node.card->addresses, ", ");
   if (failed.empty()) {
     return pass(node.runs() ? "Somebody answers at this node's own address, " + all + "."
-                            : "This node's own address leads somewhere, " + all + "; whether it is answered there shows once it runs.");
+                            : "This node's own address leads somewhere, " + all +
+                                  "; whether it is answered there shows once it runs.");
   }
-  // From inside, a router may not lead to its own outside; a name that leads nowhere is wrong everywhere.
+  // From inside, a router may not lead to its own outside; a name that leads nowhere is wrong
+  // everywhere.
   const auto finding = node.runs() ? warn : fail;
   return finding("This node's own address cannot be reached from here: " + text_of(failed) + ".",
-                 node.runs() ? "Ask a peer whether it can (kith peers there); else look at firewall and port forwarding, or correct it: kith key card --address."
-                             : "Correct it with kith key card --address HOST:PORT, where the node key is, or the name server.");
+                 node.runs()
+                     ? "Ask a peer whether it can (kith peers there); else look at firewall and "
+                       "port forwarding, or correct it: kith key card --address."
+                     : "Correct it with kith key card --address HOST:PORT, where the node key is, "
+                       "or the name server.");
 }
 
 Finding check_peer_addresses(const Examined& node) {
-  if (!node.charter) return warn("Not checked, since the charter cannot be read.", "Mend the charter first.");
+  if (!node.charter)
+    return warn("Not checked, since the charter cannot be read.", "Mend the charter first.");
   const auto& members = node.charter->chain.newest().charter.members;
   std::set<std::string> connected;
   if (node.peers.is_array()) {
@@ -170,7 +183,8 @@ Finding check_peer_addresses(const Examined& node) {
       if (!connected.contains(member.name)) ++silent;
       continue;
     }
-    for (const std::string& address : card->addresses) addresses.push_back({member.name, address, ""});
+    for (const std::string& address : card->addresses)
+      addresses.push_back({member.name, address, ""});
   }
   if (others == 0) return pass("There are no peers yet.");
   std::map<std::string, std::vector<Reached>> failed;
@@ -183,11 +197,14 @@ Finding check_peer_addresses(const Examined& node) {
   for (const auto& [who, tried] : failed) {
     if (!reached.contains(who)) lost.insert(lost.end(), tried.begin(), tried.end());
   }
-  std::string shown = std::to_string(reached.size()) + " of " + std::to_string(others) + " peers can be reached";
-  if (silent > 0) shown += "; " + std::to_string(silent) + " have told no address, and dial by themselves";
+  std::string shown =
+      std::to_string(reached.size()) + " of " + std::to_string(others) + " peers can be reached";
+  if (silent > 0)
+    shown += "; " + std::to_string(silent) + " have told no address, and dial by themselves";
   if (lost.empty()) return pass(shown + ".");
   const char* const help =
-      "Is it running? Does the firewall here let connections out, and the one there let them in? Is its name known to the name server?";
+      "Is it running? Does the firewall here let connections out, and the one there let them in? "
+      "Is its name known to the name server?";
   if (reached.empty()) return fail(shown + ": " + text_of(lost) + ".", help);
   return warn(shown + ", but not " + text_of(lost) + ".", help);
 }

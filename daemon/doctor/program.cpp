@@ -48,7 +48,8 @@ Said run_program(const std::filesystem::path& command, const std::string& argume
     if (::poll(&ready, 1, static_cast<int>(left())) <= 0) continue;
     const ssize_t got = ::read(output.get(), buffer.data(), buffer.size());
     open = got > 0;
-    if (open && said.output.size() < kMost) said.output.append(buffer.data(), static_cast<std::size_t>(got));
+    if (open && said.output.size() < kMost)
+      said.output.append(buffer.data(), static_cast<std::size_t>(got));
   }
   int status = 0;
   pid_t ended = 0;

@@ -15,7 +15,9 @@ struct Reached {
 enum class How { resolve, connect };
 
 /// Looks the addresses up, and with How::connect dials them, several at once.  What is not done
-/// after `patience` has that as its fault: neither a dead name server nor a silent host holds it up.
-[[nodiscard]] std::vector<Reached> reach(std::vector<Reached> all, How how, std::chrono::milliseconds patience);
+/// after `patience` has that as its fault: neither a dead name server nor a silent host holds it
+/// up.
+[[nodiscard]] std::vector<Reached> reach(std::vector<Reached> all, How how,
+                                         std::chrono::milliseconds patience);
 
 }  // namespace kith::daemon::doctor

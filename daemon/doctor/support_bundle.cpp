@@ -29,7 +29,7 @@ using nlohmann::json;
 constexpr std::size_t kBundleRounds = 200;
 constexpr const char* kLeftOut = "(left out: it may quote the data)";
 // Their fields may hold what a worker said, who has read the data.
-constexpr const char* kMayQuote[] = {"worker_says", "worker_lost",    "data_remark",
+constexpr const char* kMayQuote[] = {"worker_says",    "worker_lost",      "data_remark",
                                      "round_given_up", "learning_stopped", "snapshot_refused"};
 
 std::string shown(const json& value) {
@@ -59,7 +59,8 @@ json about_machine(const Examined& node) {
   for (std::string line; std::getline(release, line);) {
     if (line.starts_with("PRETTY_NAME=")) system = line.substr(12);
   }
-  const std::string whose = node.runs() ? std::to_string(node.status.at("pid").get<std::int64_t>()) : "self";
+  const std::string whose =
+      node.runs() ? std::to_string(node.status.at("pid").get<std::int64_t>()) : "self";
   return {{"made", log::time_text(node.now)},
           {"kith", version()},
           {"worker", worker_version(node)},
@@ -77,7 +78,8 @@ json without_quotes(json status) {
   };
   if (status.contains("worker_trouble")) leave_out(status["worker_trouble"]);
   for (json& alarm : status["alarms"]) {
-    if (alarm.at("name") == "worker_lost" || alarm.at("name") == "diverged") leave_out(alarm["what"]);
+    if (alarm.at("name") == "worker_lost" || alarm.at("name") == "diverged")
+      leave_out(alarm["what"]);
   }
   return status;
 }
@@ -94,7 +96,8 @@ json parsed_line(const std::string& line) {
   std::istringstream words(line);
   json made = json::object();
   std::string time, level, event;
-  if (!(words >> time >> level >> event) || !time.ends_with('Z') || time.size() != 24) return nullptr;
+  if (!(words >> time >> level >> event) || !time.ends_with('Z') || time.size() != 24)
+    return nullptr;
   if (level != "DEBUG" && level != "INFO" && level != "WARN" && level != "ERROR") return nullptr;
   made["time"] = time;
   made["level"] = level;
@@ -127,11 +130,13 @@ std::string reduced_log(std::istream& log, std::size_t most) {
   std::deque<std::string> kept;
   for (std::string line; std::getline(log, line);) {
     json entry = line.starts_with('{') ? json::parse(line, nullptr, false) : parsed_line(line);
-    const bool whole = entry.is_object() && entry.contains("time") && entry.contains("level") && entry.contains("event");
+    const bool whole = entry.is_object() && entry.contains("time") && entry.contains("level") &&
+                       entry.contains("event");
     if (!whole) continue;
     const json event = entry["event"];
     if (std::ranges::find(kMayQuote, event) != std::end(kMayQuote)) {
-      entry = {{"time", entry["time"]}, {"level", entry["level"]}, {"event", event}, {"rest", kLeftOut}};
+      entry = {
+          {"time", entry["time"]}, {"level", entry["level"]}, {"event", event}, {"rest", kLeftOut}};
     }
     kept.push_back(entry.dump(-1, ' ', true, json::error_handler_t::replace));
     if (kept.size() > most) kept.pop_front();
@@ -141,7 +146,8 @@ std::string reduced_log(std::istream& log, std::size_t most) {
   return text;
 }
 
-std::vector<Packed> support_bundle(const Examined& node, std::istream* log, std::vector<Packed> more) {
+std::vector<Packed> support_bundle(const Examined& node, std::istream* log,
+                                   std::vector<Packed> more) {
   std::vector<Packed> files;
   json missing = json::object();
   // Whatever is broken, the rest is worth having.
@@ -156,20 +162,23 @@ std::vector<Packed> support_bundle(const Examined& node, std::istream* log, std:
     return control_request(node.config.node.control, "GET", target, nullptr, 10s);
   };
   const bool configured = node.config_fault.empty();
-  // Written anew from what was read: comments, which may hold anything, stay behind.  No key of it is
-  // a secret; keys and tokens are files of their own.
+  // Written anew from what was read: comments, which may hold anything, stay behind.  No key of it
+  // is a secret; keys and tokens are files of their own.
   if (configured) add("kith.toml", [&] { return to_toml(node.config); });
   if (configured) add("task.toml", [&] { return task_toml(node.config.task); });
   if (node.runs()) {
     const json status = without_quotes(node.status);
     add("status.json", [&] {
       json told = status;
-      if (told["last_round"].is_object()) told["last_round"] = rounds_without_quotes(json::array({told["last_round"]}))[0];
+      if (told["last_round"].is_object())
+        told["last_round"] = rounds_without_quotes(json::array({told["last_round"]}))[0];
       return shown(told);
     });
     add("alarms.json", [&] { return shown(status.at("alarms")); });
     add("peers.json", [&] { return shown(node.peers); });
-    add("rounds.json", [&] { return shown(rounds_without_quotes(ask("/v1/rounds?last=" + std::to_string(kBundleRounds)))); });
+    add("rounds.json", [&] {
+      return shown(rounds_without_quotes(ask("/v1/rounds?last=" + std::to_string(kBundleRounds))));
+    });
     add("history.json", [&] { return shown(ask("/v1/history?points=1000")); });
   } else if (fs::exists(node.config.node.state / "kith.sqlite")) {
     add("rounds.json", [&] {
@@ -180,7 +189,8 @@ std::vector<Packed> support_bundle(const Examined& node, std::istream* log, std:
   if (fs::exists(node.config.node.state / kAuditLog)) {
     add("audit.jsonl", [&] {
       std::string lines;
-      for (const json& entry : read_audit_log(node.config.node.state / kAuditLog, kBundleLines)) lines += entry.dump() + "\n";
+      for (const json& entry : read_audit_log(node.config.node.state / kAuditLog, kBundleLines))
+        lines += entry.dump() + "\n";
       return lines;
     });
   }

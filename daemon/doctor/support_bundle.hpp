@@ -14,9 +14,11 @@ namespace kith::daemon::doctor {
 
 inline constexpr std::size_t kBundleLines = 1000;  ///< of each log
 
-/// The files of a bundle: what is in this function, and `more`.  What cannot be had is left out, and
-/// about.json says why.  `log` is what kith run has written to its standard error; null: none is there.
-[[nodiscard]] std::vector<Packed> support_bundle(const Examined& node, std::istream* log, std::vector<Packed> more);
+/// The files of a bundle: what is in this function, and `more`.  What cannot be had is left out,
+/// and about.json says why.  `log` is what kith run has written to its standard error; null: none
+/// is there.
+[[nodiscard]] std::vector<Packed> support_bundle(const Examined& node, std::istream* log,
+                                                 std::vector<Packed> more);
 
 /// The last lines of a log that Kith wrote, in either format, as JSON.  Of what may quote a file of
 /// data, as the words of a worker, only time, level and event are left; other lines are dropped.

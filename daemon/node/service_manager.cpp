@@ -38,7 +38,8 @@ ServiceManager ServiceManager::of_environment(asio::io_context& io) {
 ServiceManager::ServiceManager(asio::io_context& io, const std::string& socket,
                                std::optional<std::chrono::microseconds> watchdog)
     : socket_(io) {
-  if (socket.size() < 2 || socket.size() > kMostPath || (socket[0] != '/' && socket[0] != '@')) return;
+  if (socket.size() < 2 || socket.size() > kMostPath || (socket[0] != '/' && socket[0] != '@'))
+    return;
   std::string path = socket;
   if (path[0] == '@') path[0] = '\0';
   net::error_code ec;

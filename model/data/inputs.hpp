@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-/// What a network is fed with, of one example or of some, whether it is known what they should answer
-/// or not: one way for learning and for predicting.  All throw DataError if that is not what the task
-/// takes.
+/// What a network is fed with, of one example or of some, whether it is known what they should
+/// answer or not: one way for learning and for predicting.  All throw DataError if that is not what
+/// the task takes.
 namespace kith::data {
 
 /// The shape of one input of a task, as in Samples: empty for sentences, whose words are predicted.

@@ -52,7 +52,8 @@ class UnlabelledReader {
     if (all == 0) throw DataError(file.string() + " holds no example; name a file with some");
     for (std::size_t from = 0; from < all; from += at_once_) {
       const std::size_t count = std::min(at_once_, all - from);
-      UnlabelledRows rows{.file = file, .first = from + 1, .all = all, .readable = {}, .inputs = {}};
+      UnlabelledRows rows{
+          .file = file, .first = from + 1, .all = all, .readable = {}, .inputs = {}};
       rows.readable.assign(count, true);
       inputs_of(from, count, rows);
       take_(rows);
@@ -139,8 +140,8 @@ class UnlabelledReader {
   void read_array(const fs::path& file) {
     const ArrayInputs read = read_array_inputs(file);
     const Array& array = read.inputs;
-    const bool fits = !array.shape.empty() &&
-                      std::ranges::equal(std::span(array.shape).subspan(1), task_.input);
+    const bool fits =
+        !array.shape.empty() && std::ranges::equal(std::span(array.shape).subspan(1), task_.input);
     const std::size_t all = array.shape.empty() ? 1 : array.shape[0];
     // The answers to what is in the file before.
     const bool answers = !fits && file.extension() == ".npy" && all == before_;
@@ -157,8 +158,8 @@ class UnlabelledReader {
       }
     });
     const bool pixels = array.type == Array::Type::uint8;
-    notice(file, all, std::string(name(array.type)) +
-                          (pixels ? ", from 0..255 to -1..1" : ", as they are"));
+    notice(file, all,
+           std::string(name(array.type)) + (pixels ? ", from 0..255 to -1..1" : ", as they are"));
   }
 
   void read_images(const fs::path& file, const Images& images) {

@@ -1,11 +1,12 @@
 #include "model/torch/self_check.hpp"
 
+#include <torch/torch.h>
+
 #include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <dlfcn.h>
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
 
 namespace kith::worker {
 namespace {
@@ -36,12 +37,14 @@ std::string self_check() {
   auto product = torch::mm(one, other);  // what is done once only
   std::int64_t times = 0;
   const auto begin = Clock::now();
-  const std::clock_t worked = std::clock();  // what others do meanwhile on this machine does not count
+  const std::clock_t worked =
+      std::clock();  // what others do meanwhile on this machine does not count
   do {
     torch::mm_out(product, one, other);
     ++times;
   } while (Clock::now() - begin < kLong);
-  const double seconds = static_cast<double>(std::max<std::clock_t>(std::clock() - worked, 1)) / CLOCKS_PER_SEC;
+  const double seconds =
+      static_cast<double>(std::max<std::clock_t>(std::clock() - worked, 1)) / CLOCKS_PER_SEC;
   const double operations = 2.0 * kSide * kSide * kSide * static_cast<double>(times);
   return nlohmann::json{{"library", linear_algebra_library()},
                         {"operations_per_second", operations / seconds}}

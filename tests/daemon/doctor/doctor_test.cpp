@@ -24,8 +24,8 @@ namespace doctor_test {
 using namespace std::chrono_literals;
 using namespace kith;
 using namespace kith::daemon::doctor;
-using nlohmann::json;
 using net::asio::ip::tcp;
+using nlohmann::json;
 namespace daemon = kith::daemon;
 namespace fs = std::filesystem;
 
@@ -33,11 +33,10 @@ std::ostream& operator<<(std::ostream& out, Verdict verdict) { return out << nam
 
 /// What a running, healthy node says of itself.
 json running() {
-  return {{"version", daemon::version()},      {"pid", ::getpid()},
-          {"worker_pid", nullptr},             {"listening", {"127.0.0.1:7700"}},
-          {"alarms", json::array()},           {"other_tasks", json::array()},
-          {"own_guards", json::array()},       {"guards", json::array()},
-          {"phase", "training"}};
+  return {
+      {"version", daemon::version()},    {"pid", ::getpid()},       {"worker_pid", nullptr},
+      {"listening", {"127.0.0.1:7700"}}, {"alarms", json::array()}, {"other_tasks", json::array()},
+      {"own_guards", json::array()},     {"guards", json::array()}, {"phase", "training"}};
 }
 
 json peer(const std::string& agent) {
@@ -72,7 +71,8 @@ BOOST_AUTO_TEST_CASE(new_node_has_nothing_that_fails_but_what_this_machine_lacks
   const MadeNode made;
   const std::vector<Check> all = checks();
   std::vector<Check> without_machine;
-  const std::set<std::string> machine{"clock synchronised", "worker", "linear algebra", "disk space", "limits"};
+  const std::set<std::string> machine{"clock synchronised", "worker", "linear algebra",
+                                      "disk space", "limits"};
   for (const Check& check : all) {
     if (!machine.contains(check.name)) without_machine.push_back(check);
   }
@@ -89,7 +89,8 @@ BOOST_AUTO_TEST_CASE(every_check_answers_in_a_folder_that_is_not_there) {
   for (const char* name : {"folder:", "configuration:", "channel key:", "card:", "charter:"}) {
     BOOST_TEST(failed.find(name) != std::string::npos, name);
   }
-  for (const auto& item : diagnosis.checks) BOOST_TEST(item.help.empty() == (item.result == "PASS"), item.name);
+  for (const auto& item : diagnosis.checks)
+    BOOST_TEST(item.help.empty() == (item.result == "PASS"), item.name);
   BOOST_TEST(!fs::exists(directory / "nowhere"));
 }
 
@@ -104,8 +105,9 @@ BOOST_AUTO_TEST_CASE(broken_configuration_leaves_the_keys_to_be_checked) {
 }
 
 BOOST_AUTO_TEST_CASE(exception_in_one_check_is_its_failure_and_no_others) {
-  const std::vector<Check> some{{"first", [](const Examined&) -> Finding { throw std::runtime_error("it broke"); }},
-                                {"second", [](const Examined&) { return pass("Fine."); }}};
+  const std::vector<Check> some{
+      {"first", [](const Examined&) -> Finding { throw std::runtime_error("it broke"); }},
+      {"second", [](const Examined&) { return pass("Fine."); }}};
   const Diagnosis diagnosis = diagnose(Examined(), some);
   BOOST_TEST(diagnosis.checks[0].result == "FAIL");
   BOOST_TEST(diagnosis.checks[0].what == "it broke.");
@@ -144,11 +146,13 @@ BOOST_AUTO_TEST_CASE(keys_that_are_missing_open_or_of_somebody_else_are_told) {
   expect(check_channel_key(made.examined()), Verdict::pass);
   fs::remove(made.config.node.key);
   expect(check_node_key(made.examined()), Verdict::pass, "kept elsewhere");
-  fs::copy_file(other.config.node.channel_key, made.config.node.channel_key, fs::copy_options::overwrite_existing);
+  fs::copy_file(other.config.node.channel_key, made.config.node.channel_key,
+                fs::copy_options::overwrite_existing);
   expect(check_channel_key(made.examined()), Verdict::fail, "another node");
   fs::remove(made.config.node.channel_key);
   expect(check_channel_key(made.examined()), Verdict::fail, "There is no");
-  fs::copy_file(other.config.node.card, made.config.node.card, fs::copy_options::overwrite_existing);
+  fs::copy_file(other.config.node.card, made.config.node.card,
+                fs::copy_options::overwrite_existing);
   expect(check_card(made.examined()), Verdict::fail, "another consortium");
 }
 
@@ -163,7 +167,9 @@ BOOST_AUTO_TEST_CASE(sealed_key_needs_a_passphrase_file_that_only_this_user_read
   expect(check_passphrase(node), Verdict::warn, "KITH_PASSPHRASE_FILE");
   static std::string named;
   named = (made.folder / "passphrase").string();
-  node.environment = [](const char* key) { return key == std::string("KITH_PASSPHRASE_FILE") ? named.c_str() : nullptr; };
+  node.environment = [](const char* key) {
+    return key == std::string("KITH_PASSPHRASE_FILE") ? named.c_str() : nullptr;
+  };
   expect(check_passphrase(node), Verdict::fail, "cannot be read");
   std::ofstream(named) << "a secret\n";
   ::chmod(named.c_str(), 0644);
@@ -257,7 +263,8 @@ BOOST_AUTO_TEST_CASE(peers_are_dialled_and_those_that_cannot_be_reached_are_name
   net::sign(next, *made.identity);
   BOOST_TEST_REQUIRE(!made.record.chain.append(std::move(next)));
   const auto card_of = [&](const MadeNode& node, const char* name, const std::string& address) {
-    return daemon::make_card(node.keys(), *node.identity, {name, {address}}, made.record.chain.founded(), std::chrono::system_clock::now());
+    return daemon::make_card(node.keys(), *node.identity, {name, {address}},
+                             made.record.chain.founded(), std::chrono::system_clock::now());
   };
   const auto cards = made.record.cards;
   const auto examined = [&](const std::string& of_ben, const std::string& of_cleo) {
@@ -268,7 +275,8 @@ BOOST_AUTO_TEST_CASE(peers_are_dialled_and_those_that_cannot_be_reached_are_name
     return made.examined();
   };
   expect(check_peer_addresses(examined(port.address(), port.address())), Verdict::pass, "2 of 2");
-  expect(check_peer_addresses(examined(port.address(), "127.0.0.1:1")), Verdict::warn, "cleo (127.0.0.1:1: Connection refused)");
+  expect(check_peer_addresses(examined(port.address(), "127.0.0.1:1")), Verdict::warn,
+         "cleo (127.0.0.1:1: Connection refused)");
   Examined node = examined("127.0.0.1:1", "localhost.invalid:1");
   expect(check_peer_addresses(node), Verdict::fail, "its name leads nowhere");
   node.peers = json::array({peer("kith " + daemon::version())});  // it dialled us
@@ -294,7 +302,9 @@ BOOST_AUTO_TEST_CASE(dead_name_server_and_many_addresses_end_in_time) {
 
 BOOST_AUTO_TEST_CASE(proxy_is_named_by_its_variable_and_its_password_stays_away) {
   Examined node;
-  node.environment = [](const char* key) { return key == std::string("HTTPS_PROXY") ? "http://me:hunter2@proxy:3128" : nullptr; };
+  node.environment = [](const char* key) {
+    return key == std::string("HTTPS_PROXY") ? "http://me:hunter2@proxy:3128" : nullptr;
+  };
   const Finding found = check_proxies(node);
   expect(found, Verdict::warn, "HTTPS_PROXY");
   BOOST_TEST((found.what + found.help).find("hunter2") == std::string::npos);
@@ -315,9 +325,12 @@ BOOST_AUTO_TEST_CASE(disk_that_is_too_full_is_told) {
 
 BOOST_AUTO_TEST_CASE(disk_speed_leaves_no_file_behind) {
   const MadeNode made;
-  const auto count = [&] { return std::distance(fs::directory_iterator(made.folder), fs::directory_iterator()); };
+  const auto count = [&] {
+    return std::distance(fs::directory_iterator(made.folder), fs::directory_iterator());
+  };
   const auto before = count();
-  BOOST_TEST(check_disk_speed(made.examined()).what.find("4 KiB are on the disk") != std::string::npos);
+  BOOST_TEST(check_disk_speed(made.examined()).what.find("4 KiB are on the disk") !=
+             std::string::npos);
   BOOST_TEST(count() == before);
 }
 
@@ -336,10 +349,11 @@ BOOST_AUTO_TEST_CASE(memory_is_estimated_from_data_and_model_and_says_how) {
 
 BOOST_AUTO_TEST_CASE(limits_are_read_as_the_kernel_writes_them) {
   const auto limit = [](const char* field) {
-    std::istringstream text("Limit                     Soft Limit           Hard Limit           Units     \n"
-                            "Max core file size        0                    unlimited            bytes     \n"
-                            "Max open files            1024                 4096                 files     \n"
-                            "Max locked memory         unlimited            unlimited            bytes     \n");
+    std::istringstream text(
+        "Limit                     Soft Limit           Hard Limit           Units     \n"
+        "Max core file size        0                    unlimited            bytes     \n"
+        "Max open files            1024                 4096                 files     \n"
+        "Max locked memory         unlimited            unlimited            bytes     \n");
     return limit_in(text, field);
   };
   BOOST_TEST(*limit("Max core file size") == 0U);
@@ -389,9 +403,13 @@ BOOST_AUTO_TEST_CASE(data_that_are_missing_unreadable_or_to_be_mended_are_told) 
   const MadeNode made;
   Examined node = made.examined();
   expect(check_data(node), Verdict::pass, "8 examples to train on");
-  node.look_at_data = [](const daemon::Config&) -> data::CheckReport { throw std::runtime_error("line 3 is odd"); };
+  node.look_at_data = [](const daemon::Config&) -> data::CheckReport {
+    throw std::runtime_error("line 3 is odd");
+  };
   BOOST_TEST(diagnose(node, {{"data", check_data}}).checks[0].what == "line 3 is odd.");
-  node.look_at_data = [](const daemon::Config&) { return data::CheckReport{.to_mend = {"Copies."}}; };
+  node.look_at_data = [](const daemon::Config&) {
+    return data::CheckReport{.to_mend = {"Copies."}};
+  };
   expect(check_data(node), Verdict::warn, "Copies.");
   fs::remove(node.config.data.train[0]);
   expect(check_data(node), Verdict::fail, "cannot be read");
@@ -400,7 +418,8 @@ BOOST_AUTO_TEST_CASE(data_that_are_missing_unreadable_or_to_be_mended_are_told) 
 BOOST_AUTO_TEST_CASE(guards_that_do_not_hold_are_told) {
   Examined node;
   node.status = running();
-  node.status["own_guards"] = json::array({{{"name", "files"}, {"holds", false}, {"what", "no Landlock"}}});
+  node.status["own_guards"] =
+      json::array({{{"name", "files"}, {"holds", false}, {"what", "no Landlock"}}});
   expect(check_sandbox(node), Verdict::warn, "kith: files, no Landlock");
   node.status["own_guards"][0]["holds"] = true;
   expect(check_sandbox(node), Verdict::pass);
@@ -408,17 +427,21 @@ BOOST_AUTO_TEST_CASE(guards_that_do_not_hold_are_told) {
 
 BOOST_AUTO_TEST_CASE(versions_tasks_and_alarms_are_the_running_nodes) {
   Examined node;
-  for (const auto check : {check_versions, check_peer_tasks, check_alarms}) expect(check(node), Verdict::pass, "No node runs here");
+  for (const auto check : {check_versions, check_peer_tasks, check_alarms})
+    expect(check(node), Verdict::pass, "No node runs here");
   node.status = running();
   node.peers = json::array({peer("kith " + daemon::version())});
-  for (const auto check : {check_versions, check_peer_tasks, check_alarms}) expect(check(node), Verdict::pass);
+  for (const auto check : {check_versions, check_peer_tasks, check_alarms})
+    expect(check(node), Verdict::pass);
   node.peers[0] = peer("kith 0.0.9");
   expect(check_versions(node), Verdict::warn, "ben (kith 0.0.9)");
   node.peers[0]["trouble"] = {{"reason", "version_mismatch"}};
   expect(check_versions(node), Verdict::fail, "ben");
   node.status["other_tasks"] = {{{"name", "ben"}, {"differs", nullptr}}};
   expect(check_peer_tasks(node), Verdict::warn, "ben");
-  const auto alarm = [](const char* severity, const char* what) { return json{{"name", "x"}, {"severity", severity}, {"what", what}, {"help", "Do."}}; };
+  const auto alarm = [](const char* severity, const char* what) {
+    return json{{"name", "x"}, {"severity", severity}, {"what", what}, {"help", "Do."}};
+  };
   node.status["alarms"] = {alarm("notice", "It is warm.")};
   expect(check_alarms(node), Verdict::pass);
   node.status["alarms"] = {alarm("warning", "It smokes."), alarm("notice", "It is warm.")};

@@ -43,10 +43,13 @@ struct MadeNode : CryptoReady {
     found(addresses, std::chrono::system_clock::now());
     save();
   }
-  [[nodiscard]] KeyFiles keys() const { return {config.node.key, config.node.channel_key, config.node.card}; }
+  [[nodiscard]] KeyFiles keys() const {
+    return {config.node.key, config.node.channel_key, config.node.card};
+  }
   void found(const std::vector<std::string>& addresses, std::chrono::system_clock::time_point now) {
     record = {};
-    net::SignedCharter first = net::unsigned_charter(founding_version("ours", {identity->id(), "ana"}, now));
+    net::SignedCharter first =
+        net::unsigned_charter(founding_version("ours", {identity->id(), "ana"}, now));
     net::sign(first, *identity);
     (void)record.chain.append(std::move(first));
     record.cards = {write_card(keys(), *identity, {"ana", addresses}, record.chain.founded(), now)};
@@ -58,7 +61,9 @@ struct MadeNode : CryptoReady {
   [[nodiscard]] Examined examined() const {
     Examined node = examine(folder / "kith.toml");
     node.environment = [](const char*) -> const char* { return nullptr; };
-    node.look_at_data = [](const Config&) { return data::CheckReport{.train = 8, .validation = 2}; };
+    node.look_at_data = [](const Config&) {
+      return data::CheckReport{.train = 8, .validation = 2};
+    };
     return node;
   }
 };

@@ -6,11 +6,11 @@
 #include "tests/daemon/doctor/made_node.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <sodium.h>
 
 #include <cstring>
 #include <fstream>
 #include <set>
-#include <sodium.h>
 #include <sstream>
 #include <zlib.h>
 
@@ -25,8 +25,8 @@ constexpr const char* kRow = "63,female,4711-XR,hemoglobin 13.7";
 
 std::string base64(const std::string& bytes) {
   std::string text(sodium_base64_ENCODED_LEN(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
-  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
-                    sodium_base64_VARIANT_ORIGINAL);
+  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                    bytes.size(), sodium_base64_VARIANT_ORIGINAL);
   text.resize(std::strlen(text.c_str()));
   return text;
 }
@@ -41,7 +41,8 @@ std::string hex(const std::string& bytes) {
   return text;
 }
 
-/// What `bytes` may look like in a text: as they are, in hexadecimal, and in base64 wherever they begin.
+/// What `bytes` may look like in a text: as they are, in hexadecimal, and in base64 wherever they
+/// begin.
 std::vector<std::string> forms(const std::string& bytes) {
   std::vector<std::string> all{bytes, hex(bytes)};
   for (std::size_t offset = 0; offset < 3; ++offset) {
@@ -77,7 +78,8 @@ struct LearntNode : MadeNode {
     std::ofstream(config.data.train[0]) << "age,sex,id,note\n" << kRow << "\n";
     config.worker.command = "/bin/true";
     save();
-    std::ofstream(folder / "kith.toml", std::ios::app) << "# the password of our ward is swordfish-and-chips\n";
+    std::ofstream(folder / "kith.toml", std::ios::app)
+        << "# the password of our ward is swordfish-and-chips\n";
     std::string weights;
     for (int i = 0; i < 64; ++i) {
       const float weight = 0.37F * static_cast<float>(i) - 3.1F;
@@ -86,22 +88,38 @@ struct LearntNode : MadeNode {
     std::filesystem::create_directory(config.node.state);
     {
       Store store(config.node.state);
-      store.put_round(1, std::chrono::system_clock::now(), {{"diverged", kRow}, {"served", "partial"}});
+      store.put_round(1, std::chrono::system_clock::now(),
+                      {{"diverged", kRow}, {"served", "partial"}});
     }
     std::ofstream(config.node.state / kCheckpoint, std::ios::binary) << weights;
     AuditLog(config.node.state / kAuditLog).append("published", {{"round", 1}}, Sync::yes);
-    const std::string token = "read tok-0123456789abcdefghijklmnop", passphrase = "correct horse battery staple";
+    const std::string token = "read tok-0123456789abcdefghijklmnop",
+                      passphrase = "correct horse battery staple";
     std::ofstream(folder / "api.tokens") << token << "\n";
     std::ofstream(folder / "passphrase") << passphrase << "\n";
     const auto seed_of = [](const std::filesystem::path& file) {
       const auto key = crypto::load_key_file(file, [] { return crypto::Passphrase(); });
       return std::string(reinterpret_cast<const char*>(key.seed.data().data()), 32);
     };
-    secrets = {seed_of(config.node.key), seed_of(config.node.channel_key), weights, token, passphrase, kRow, "swordfish-and-chips"};
-    log = "2026-03-01T12:00:00.000Z INFO  round_finished round=1 accuracy=0.5 help=\"a \\\"b\\\" c\"\n"
-          "2026-03-01T12:00:01.000Z INFO  worker_says text=\"" + std::string(kRow) + "\"\n"
-          "{\"time\":\"2026-03-01T12:00:02.000Z\",\"level\":\"warn\",\"event\":\"worker_lost\",\"why\":\"" + kRow + "\"}\n"
-          "kith: cannot read row " + kRow + "\n";
+    secrets = {seed_of(config.node.key),
+               seed_of(config.node.channel_key),
+               weights,
+               token,
+               passphrase,
+               kRow,
+               "swordfish-and-chips"};
+    log =
+        "2026-03-01T12:00:00.000Z INFO  round_finished round=1 accuracy=0.5 help=\"a \\\"b\\\" "
+        "c\"\n"
+        "2026-03-01T12:00:01.000Z INFO  worker_says text=\"" +
+        std::string(kRow) +
+        "\"\n"
+        "{\"time\":\"2026-03-01T12:00:02.000Z\",\"level\":\"warn\",\"event\":\"worker_lost\","
+        "\"why\":\"" +
+        kRow +
+        "\"}\n"
+        "kith: cannot read row " +
+        kRow + "\n";
   }
 };
 
@@ -111,17 +129,28 @@ BOOST_AUTO_TEST_CASE(no_key_token_passphrase_row_or_weight_is_in_it) {
   const LearntNode node;
   std::istringstream log(node.log);
   Examined examined = node.examined();
-  examined.look_at_data = [](const Config&) -> data::CheckReport { throw std::runtime_error(std::string("odd: ") + kRow); };
-  examined.status = {{"pid", 1}, {"worker_pid", nullptr}, {"version", "x"}, {"worker_trouble", kRow}, {"phase", "training"},
-                     {"listening", json::array()}, {"other_tasks", json::array()}, {"last_round", {{"diverged", kRow}}},
-                     {"alarms", {{{"name", "worker_lost"}, {"severity", "error"}, {"what", kRow}, {"help", "Do."}},
-                                 {{"name", "diverged"}, {"severity", "error"}, {"what", kRow}, {"help", "Do."}}}}};
+  examined.look_at_data = [](const Config&) -> data::CheckReport {
+    throw std::runtime_error(std::string("odd: ") + kRow);
+  };
+  examined.status = {
+      {"pid", 1},
+      {"worker_pid", nullptr},
+      {"version", "x"},
+      {"worker_trouble", kRow},
+      {"phase", "training"},
+      {"listening", json::array()},
+      {"other_tasks", json::array()},
+      {"last_round", {{"diverged", kRow}}},
+      {"alarms",
+       {{{"name", "worker_lost"}, {"severity", "error"}, {"what", kRow}, {"help", "Do."}},
+        {{"name", "diverged"}, {"severity", "error"}, {"what", kRow}, {"help", "Do."}}}}};
   examined.peers = json::array();
   const std::string all = all_of(support_bundle(examined, &log, {}));
   BOOST_TEST(all.size() > 1000U);
   for (const std::string& secret : node.secrets) BOOST_TEST(found(all, secret) == "");
   // The search does find what is there.
-  for (const std::string& form : forms(node.secrets[0])) BOOST_TEST(found(all + form, node.secrets[0]) != "");
+  for (const std::string& form : forms(node.secrets[0]))
+    BOOST_TEST(found(all + form, node.secrets[0]) != "");
 }
 
 BOOST_AUTO_TEST_CASE(it_has_what_helps_and_nothing_that_is_not_listed) {
@@ -130,10 +159,12 @@ BOOST_AUTO_TEST_CASE(it_has_what_helps_and_nothing_that_is_not_listed) {
   const auto files = support_bundle(node.examined(), &log, {{"limits.json", "{}"}});
   std::set<std::string> names;
   for (const Packed& file : files) names.insert(file.name);
-  const std::set<std::string> expected{"about.json", "audit.jsonl", "doctor.json", "kith.toml", "limits.json", "log.jsonl", "rounds.json", "task.toml"};
+  const std::set<std::string> expected{"about.json",  "audit.jsonl", "doctor.json", "kith.toml",
+                                       "limits.json", "log.jsonl",   "rounds.json", "task.toml"};
   BOOST_TEST(names == expected, boost::test_tools::per_element());
   const std::string all = all_of(files);
-  for (const char* part : {"\"published\"", "round_finished", "name = \"digits\"", "charter's age", "\"served\": \"partial\""}) {
+  for (const char* part : {"\"published\"", "round_finished", "name = \"digits\"", "charter's age",
+                           "\"served\": \"partial\""}) {
     BOOST_TEST(all.find(part) != std::string::npos, part);
   }
 }
@@ -164,13 +195,15 @@ BOOST_AUTO_TEST_CASE(log_is_reduced_to_lines_that_kith_wrote) {
 }
 
 BOOST_AUTO_TEST_CASE(archive_is_what_tar_and_gzip_read) {
-  const std::vector<Packed> files{{"a.txt", "hello"}, {"empty", ""}, {"block", std::string(512, 'x')}};
+  const std::vector<Packed> files{
+      {"a.txt", "hello"}, {"empty", ""}, {"block", std::string(512, 'x')}};
   const std::string archive = tar(files, 1'800'000'000);
   BOOST_TEST(archive.size() == 512U * (2 + 1 + 2 + 2));
   BOOST_TEST(archive.substr(257, 5) == "ustar");
   BOOST_TEST(archive.substr(512, 5) == "hello");
   unsigned sum = 8 * ' ';
-  for (std::size_t i = 0; i < 512; ++i) sum += i >= 148 && i < 156 ? 0U : static_cast<unsigned char>(archive[i]);
+  for (std::size_t i = 0; i < 512; ++i)
+    sum += i >= 148 && i < 156 ? 0U : static_cast<unsigned char>(archive[i]);
   BOOST_TEST(std::stoul(archive.substr(148, 6), nullptr, 8) == sum);
   const std::string packed = gzip(archive);
   std::string unpacked(archive.size() + 1, '\0');

@@ -74,7 +74,8 @@ BOOST_AUTO_TEST_CASE(abstract_socket_is_one_too) {
 BOOST_AUTO_TEST_CASE(nobody_who_listens_costs_nothing) {
   asio::io_context io;
   const kith::test::TemporaryDirectory directory;
-  for (const std::string& socket : {std::string(), std::string("vsock:2:1"), (directory / "nobody").string(), "/" + std::string(200, 'x')}) {
+  for (const std::string& socket : {std::string(), std::string("vsock:2:1"),
+                                    (directory / "nobody").string(), "/" + std::string(200, 'x')}) {
     ServiceManager manager(io, socket, 30s);
     BOOST_TEST(!manager.listens());
     BOOST_TEST(!manager.watchdog());
