@@ -9,22 +9,8 @@
 namespace kith::model {
 namespace {
 
-constexpr std::array kPreference{Served::running, Served::averaged, Served::partial,
+constexpr std::array kPreference{Served::running, Served::averaged, Served::partial, Served::best,
                                  Served::baseline};
-
-std::span<const float> losses_of(Served served, const ServingLosses& losses) {
-  switch (served) {
-    case Served::baseline:
-      return losses.baseline;
-    case Served::averaged:
-      return losses.averaged;
-    case Served::partial:
-      return losses.partial;
-    case Served::running:
-      return losses.running;
-  }
-  return losses.baseline;
-}
 
 /// What a Doubt calls it.
 std::string question(Served served, Served other) {
@@ -41,8 +27,10 @@ std::string loss_text(double value) {
 std::string numbers(const ServingLosses& losses) {
   const std::string running =
       losses.running.empty() ? "" : ", running average " + loss_text(mean(losses.running));
+  const std::string best =
+      losses.best.empty() ? "" : ", best before " + loss_text(mean(losses.best));
   return "validation loss: baseline " + loss_text(mean(losses.baseline)) + running + ", averaged " +
-         loss_text(mean(losses.averaged)) + ", partial " + loss_text(mean(losses.partial)) +
+         loss_text(mean(losses.averaged)) + ", partial " + loss_text(mean(losses.partial)) + best +
          ", on " + std::to_string(losses.partial.size()) + " examples";
 }
 
@@ -58,8 +46,26 @@ std::string_view name(Served served) {
       return "partial";
     case Served::running:
       return "running_average";
+    case Served::best:
+      return "best";
   }
   return "baseline";
+}
+
+std::span<const float> ServingLosses::of(Served served) const {
+  switch (served) {
+    case Served::baseline:
+      return baseline;
+    case Served::averaged:
+      return averaged;
+    case Served::partial:
+      return partial;
+    case Served::running:
+      return running;
+    case Served::best:
+      return best;
+  }
+  return baseline;
 }
 
 bool Gate::baseline_in_question() const {
@@ -68,9 +74,8 @@ bool Gate::baseline_in_question() const {
 
 GateDecision Gate::choose(std::uint64_t round, const ServingLosses& losses) {
   const auto worse = [&](Served candidate, Served other) {
-    return candidate != other &&
-           doubt_.clearly_worse(question(candidate, other), round, losses_of(candidate, losses),
-                                losses_of(other, losses));
+    return candidate != other && doubt_.clearly_worse(question(candidate, other), round,
+                                                      losses.of(candidate), losses.of(other));
   };
   // All pairs are looked at, since what this round says of each counts in later ones.
   std::array<bool, kPreference.size()> beaten{};
@@ -93,6 +98,8 @@ GateDecision Gate::choose(std::uint64_t round, const ServingLosses& losses) {
       : *best == Served::averaged ? "serving the averaged model, as none is clearly better ("
       : *best == Served::partial
           ? "serving the partial model, as the averaged one is clearly worse ("
+      : *best == Served::best
+          ? "serving the best model of before, as those of this round are clearly worse ("
           : "serving the baseline, as no shared model is as good (";
   return {*best, verdict + numbers(losses) + ")"};
 }

@@ -16,9 +16,10 @@ enum class Served {
   averaged,  ///< theta: the average of own partial and cluster
   partial,   ///< theta after local training
   running,   ///< the running average of the averaged models, round after round
+  best,      ///< of what was served in earlier rounds, the one with the lowest loss
 };
 
-/// "baseline", "averaged", "partial", "running_average"
+/// "baseline", "averaged", "partial", "running_average", "best"
 [[nodiscard]] std::string_view name(Served served);
 
 /// Losses per example, all of the same validation examples; empty if there is no such model.
@@ -27,6 +28,9 @@ struct ServingLosses {
   std::span<const float> averaged;
   std::span<const float> partial;
   std::span<const float> running{};
+  std::span<const float> best{};
+
+  [[nodiscard]] std::span<const float> of(Served served) const;
 };
 
 struct GateDecision {
@@ -35,11 +39,11 @@ struct GateDecision {
 };
 
 /// Picks what to serve, round after round: the running average, unless another is clearly better;
-/// then the averaged model, and then the partial, with the same reserve; else the baseline.  With
-/// few validation examples a point estimate would turn good averages down by chance; but what all
-/// rounds say is more than what one says (Doubt), and a model that is a little worse in each is not
-/// served for long.  A mean loss that is not finite never wins; if none is finite the baseline is
-/// served.
+/// then the averaged model, the partial and the best of before, with the same reserve; else the
+/// baseline.  With few validation examples a point estimate would turn good averages down by
+/// chance; but what all rounds say is more than what one says (Doubt), and a model that is a little
+/// worse in each is not served for long.  A mean loss that is not finite never wins; if none is
+/// finite the baseline is served.
 class Gate {
  public:
   explicit Gate(double slack = kSlack) : doubt_(slack) {}

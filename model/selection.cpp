@@ -64,37 +64,21 @@ bool ForwardSelection::is_worse(const Members& block, std::span<const float> los
   return settings_.doubt->clearly_worse(block.front(), settings_.round, losses, lowest_);
 }
 
-Widening::Widening(std::span<const float> losses, Members members, Members candidates, Doubt& doubt,
-                   std::uint64_t round)
-    : narrow_(losses.begin(), losses.end()),
-      members_(std::move(members)),
-      candidates_(std::move(candidates)),
-      doubt_(doubt),
-      round_(round),
-      tried_(std::min<std::size_t>(1, candidates_.size())),
-      selected_{members_, {}, mean(losses), {}} {}
-
-std::optional<Members> Widening::next() const {
-  if (tried_ == 0) return std::nullopt;
-  auto members = members_;
-  members.insert(members.end(), candidates_.begin(),
-                 candidates_.begin() + static_cast<std::ptrdiff_t>(tried_));
-  return members;
+void Rivals::begin(std::uint64_t round, std::span<const float> losses, std::size_t models) {
+  round_ = round;
+  selected_.assign(losses.begin(), losses.end());
+  models_ = models;
+  lowest_ = mean(losses);
 }
 
-void Widening::record(std::span<const float> losses) {
-  auto members = next();
-  assert(members);
+Rivals::Verdict Rivals::compare(const std::string& name, std::span<const float> losses,
+                                std::size_t models) {
+  Doubt& doubt = models > models_ ? doubt_of_more_ : doubt_;
+  const bool clear = doubt.clearly_worse(name, round_, selected_, losses);
   const double loss = mean(losses);
-  const std::string what = "without " + std::to_string(tried_) + " more";
-  const bool clear = doubt_.clearly_worse(what, round_, narrow_, losses);
-  const bool kept = clear && !(loss >= selected_.loss);
-  selected_.trace.push_back({*members, loss, kept});
-  if (kept) {
-    selected_.members = *std::move(members);
-    selected_.loss = loss;
-  }
-  tried_ = tried_ == candidates_.size() ? 0 : std::min(2 * tried_, candidates_.size());
+  const bool taken = clear && !(loss >= lowest_);
+  if (taken) lowest_ = loss;
+  return {loss, doubt.standing(name), taken};
 }
 
 Members Turns::of(std::uint64_t round, const Members& candidates) const {

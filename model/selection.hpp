@@ -37,29 +37,15 @@ struct Selected {
 ///
 ///     while (const auto members = selection.next()) selection.record(losses_of_average(*members));
 ///
-/// Losses are per example, always of the same validation examples in the same order: what counts as
-/// a rise is decided on the paired differences (clearly_worse()), since with few examples the means
-/// alone are chance.
-class Selection {
- public:
-  virtual ~Selection() = default;
-
-  /// The members whose average with the own partial is to be measured; nullopt when decided.
-  [[nodiscard]] virtual std::optional<Members> next() const = 0;
-  /// The validation losses of that average; if their mean is not finite it is never kept.
-  /// Requires next() to have a value, and as many losses as the own partial has.
-  virtual void record(std::span<const float> losses) = 0;
-  /// The decision so far; final when next() is nullopt.
-  [[nodiscard]] virtual Selected result() const = 0;
-};
-
 /// Adds the candidates one at a time, most influential first, and keeps each with which the average
-/// is not clearly worse.  Whether one is kept says nothing about those after it: who
-/// fails in an average, by chance or by design, ends the search for nobody else.
+/// is not clearly worse.  Whether one is kept says nothing about those after it: who fails in an
+/// average, by chance or by design, ends the search for nobody else.  Losses are per example,
+/// always of the same validation examples in the same order: what counts as a rise is decided on
+/// the paired differences (clearly_worse()), since with few examples the means alone are chance.
 ///
 /// It costs a measurement a candidate.  Where there are many, the later ones are added several at
 /// once, and those that are refused together are looked at in halves.
-class ForwardSelection final : public Selection {
+class ForwardSelection {
  public:
   struct Settings {
     /// Measured from the lowest loss so far, so that many small rises do not add up.
@@ -76,9 +62,13 @@ class ForwardSelection final : public Selection {
       : ForwardSelection(own_losses, std::move(candidates), Settings()) {}
   ForwardSelection(std::span<const float> own_losses, Members candidates, Settings settings);
 
-  [[nodiscard]] std::optional<Members> next() const override;
-  void record(std::span<const float> losses) override;
-  [[nodiscard]] Selected result() const override { return selected_; }
+  /// The members whose average with the own partial is to be measured; nullopt when decided.
+  [[nodiscard]] std::optional<Members> next() const;
+  /// The validation losses of that average; if their mean is not finite it is never kept.
+  /// Requires next() to have a value, and as many losses as the own partial has.
+  void record(std::span<const float> losses);
+  /// The decision so far; final when next() is nullopt.
+  [[nodiscard]] const Selected& result() const { return selected_; }
 
  private:
   [[nodiscard]] bool is_worse(const Members& block, std::span<const float> losses);
@@ -89,29 +79,32 @@ class ForwardSelection final : public Selection {
   Selected selected_;
 };
 
-/// Adds the first one, two, four, eight ... of the candidates, or all, to those who are averaged
-/// with already, and takes those with whom the loss is lowest, if without them it is clearly higher
-/// by all that the rounds showed.  For those of whom nothing is known but that they are of some
-/// use: each may do too little to be told from chance, and many together a lot.
-class Widening final : public Selection {
+/// Holds other averages against the one that was selected, round after round, and takes that with
+/// the lowest loss of those without which the loss is clearly higher.  In doubt it is averaged with
+/// more: for a rival with more models half the slack is enough.
+class Rivals {
  public:
-  /// `losses` are those of the average with `members`; `candidates` come most influential first.
-  /// Borrows `doubt`, and tells it what this `round` shows.
-  Widening(std::span<const float> losses, Members members, Members candidates, Doubt& doubt,
-           std::uint64_t round);
+  struct Verdict {
+    double loss;       ///< mean validation loss of the rival
+    double better_by;  ///< standard errors, by all rounds
+    bool taken;        ///< the best up to now
+  };
 
-  [[nodiscard]] std::optional<Members> next() const override;
-  void record(std::span<const float> losses) override;
-  /// Without refused: nobody was tried by itself.
-  [[nodiscard]] Selected result() const override { return selected_; }
+  /// `slack` as in Doubt.
+  explicit Rivals(double slack) : doubt_(slack), doubt_of_more_(slack / 2) {}
+
+  /// Begins a round with the losses of the average that was selected, and how many models are in
+  /// it.
+  void begin(std::uint64_t round, std::span<const float> losses, std::size_t models);
+  /// Takes in the losses of the rival of this name, an average of so many models.
+  Verdict compare(const std::string& name, std::span<const float> losses, std::size_t models);
 
  private:
-  std::vector<float> narrow_;  ///< the losses without candidates
-  Members members_, candidates_;
-  Doubt& doubt_;
-  std::uint64_t round_;
-  std::size_t tried_;  ///< how many candidates are to be added next
-  Selected selected_;
+  Doubt doubt_, doubt_of_more_;
+  std::uint64_t round_ = 0;
+  std::vector<float> selected_;  ///< its losses
+  std::size_t models_ = 0;       ///< in it
+  double lowest_ = 0;            ///< mean loss up to now
 };
 
 /// Whose turn it is to be tried.  Who was refused by itself several times in a row sits out as many

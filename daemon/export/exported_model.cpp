@@ -11,9 +11,11 @@
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "daemon/system/version.hpp"
+#include "model/gate.hpp"
 #include "model/snapshot.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -115,8 +117,11 @@ ExportedModel export_model(const Config& config, const std::string& file) {
                    {"hash", crypto::to_hex(crypto::hash(model))}};
   body["audit"] = audit_of(config);
   // An average that is not served is not in the model.
+  constexpr std::array kAverages{model::Served::averaged, model::Served::running,
+                                 model::Served::best};
   const json& served = body.at("served");
-  if (served != "averaged" && served != "running_average") body["averaged"] = json::array();
+  const auto is_served = [&](model::Served average) { return served == model::name(average); };
+  if (std::ranges::none_of(kAverages, is_served)) body["averaged"] = json::array();
   std::string card = make_model_card(body, keys.channel);
   return {std::move(model), std::move(body), std::move(card)};
 }

@@ -33,6 +33,7 @@ std::vector<std::string> ids_of(const std::vector<Learner::Peer>& peers,
 // What a round's models are called in reports.
 const std::string kBaseline = "baseline", kPartial = "partial", kAveraged = "averaged";
 const std::string kRunning(model::name(model::Served::running));
+const std::string kBest(model::name(model::Served::best));
 const std::string kChosen = "chosen";  // by the strategy, and none of these
 
 /// What the newest theta weighs in the running average, beside all before.
@@ -168,7 +169,7 @@ net::awaitable<pipe::Fd> Learner::open(const Config& config) {
   if (!trains_privately()) question.privacy.reset();
   auto answer = co_await open_worker(*worker_, question);
   opened_ = answer.result;
-  has_running_average_ = false;
+  has_running_average_ = has_best_ = false;
   if (exchange_ != nullptr) exchange_->worker_replaced();
   co_return std::move(answer.file);
 }
@@ -345,31 +346,35 @@ net::awaitable<void> Learner::gate(Round& round) {
     co_return;
   }
   const bool baseline = round.models.contains(kBaseline);
-  const bool running = strategy_->serves_running_average();
-  if (running) co_await keep_running_average();
+  const bool looks_back = strategy_->looks_back();
+  if (looks_back) co_await keep_running_average();
   pipe::Score question;
   question.peers = {kAveraged};
-  if (running) question.peers.push_back(kRunning);
   if (baseline) question.peers.push_back(kBaseline);
+  if (looks_back) question.peers.push_back(kRunning);
+  if (looks_back && has_best_) question.peers.push_back(kBest);
   const auto answer = co_await worker_->call(question);
   const LossRows rows(answer.file, 2 + question.peers.size(), answer.result.examples);
   model::ServingLosses losses;
   losses.partial = rows[1];
   losses.averaged = rows[2];
-  if (running) losses.running = rows[3];
-  if (baseline) losses.baseline = rows[1 + question.peers.size()];
+  std::size_t row = 3;
+  if (baseline) losses.baseline = rows[row++];
+  if (looks_back) losses.running = rows[row++];
+  if (looks_back && has_best_) losses.best = rows[row];
   const model::GateDecision decision = gate_.choose(round.number, losses);
   round.served = model::name(decision.served);
   round.served_reason = decision.reason;
   const pipe::Serve serve{{{member_name(round.served)}, {1}}};
   co_await worker_->call(serve);
   // Theta has made a leap, and what was before would only hold it back.
-  if (running && model::clearly_worse(losses.running, losses.averaged)) {
+  if (looks_back && model::clearly_worse(losses.running, losses.averaged)) {
     co_await begin_running_average(kAveraged);
   }
-  if (round.served == kRunning) {
+  if (looks_back) co_await keep_best(decision.served, losses);
+  if (!round.models.contains(round.served)) {
     const auto judged = co_await evaluate(pipe::ModelName::served, pipe::Split::validation);
-    round.models[kRunning].validation = judged;
+    round.models[round.served].validation = judged;
   }
 }
 
@@ -388,6 +393,15 @@ net::awaitable<void> Learner::keep_running_average() {
 net::awaitable<void> Learner::begin_running_average(std::string with) {
   const pipe::Keep keep{{{std::move(with)}, {1}}, kRunning};
   co_await worker_->call(keep);
+}
+
+// Never the baseline, which is not of the shared models, and with privacy is not noised.
+net::awaitable<void> Learner::keep_best(model::Served served, model::ServingLosses losses) {
+  if (served == model::Served::baseline || served == model::Served::best) co_return;
+  if (has_best_ && !(model::mean(losses.of(served)) < model::mean(losses.best))) co_return;
+  const pipe::Keep keep{{{"served"}, {1}}, kBest};
+  co_await worker_->call(keep);
+  has_best_ = true;
 }
 
 net::awaitable<void> Learner::serve_chosen(Round& round) {
@@ -427,9 +441,11 @@ net::awaitable<std::vector<float>> Learner::outcomes() {
 }
 
 net::awaitable<void> Learner::begin_again(Round& round) {
-  if (round.served != kBaseline || !strategy_->begins_again()) co_return;
-  const pipe::Average alone{{{"baseline"}, {1}}};
-  co_await worker_->call(alone);
+  const bool earlier = round.served == kBaseline || round.served == kBest;
+  if (!earlier || !strategy_->begins_again()) co_return;
+  const pipe::Average from{{{round.served}, {1}}};
+  co_await worker_->call(from);
+  if (round.served == kBest) co_await begin_running_average(kBest);
   round.served_reason += "; the next round begins from it";
 }
 

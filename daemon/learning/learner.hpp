@@ -106,9 +106,12 @@ class Learner {
   /// Moves the worker's running average of theta on by this round; or begins it anew, with theta.
   net::awaitable<void> keep_running_average();
   net::awaitable<void> begin_running_average(std::string with);
+  /// Keeps what is served as the best of before, if its validation loss is the lowest up to now.
+  net::awaitable<void> keep_best(model::Served served, model::ServingLosses losses);
   net::awaitable<void> serve_chosen(Round& round);
   net::awaitable<void> test(Round& round);
-  /// Makes the baseline the next theta, if it is served and the strategy wants that.
+  /// Makes the baseline, or the best of before, the next theta, if it is served and the strategy
+  /// wants that.
   net::awaitable<void> begin_again(Round& round);
   net::awaitable<RoundReport> give_up(Round& round);
   net::awaitable<void> checkpoint(const Round& round);
@@ -128,6 +131,7 @@ class Learner {
   std::mt19937_64 random_;
   model::Gate gate_;
   bool has_running_average_ = false;  ///< the worker, of this start
+  bool has_best_ = false;             ///< the same
   std::unique_ptr<WorkerProcess> worker_;
   pipe::Opened opened_;
   std::string phase_ = "starting";

@@ -75,13 +75,13 @@ class Strategy {
   /// True if whom it averages with depends on the training examples as they are: what private
   /// training hides would show in the choice.
   [[nodiscard]] virtual bool uses_training_examples() const { return false; }
-  /// True if the running average of theta over the rounds may be served.  The comparators serve what
-  /// their papers say.
-  [[nodiscard]] virtual bool serves_running_average() const { return false; }
+  /// True if what comes of several rounds may be served: the running average of theta, and the best
+  /// that was served before.  The comparators serve what their papers say.
+  [[nodiscard]] virtual bool looks_back() const { return false; }
   /// True if it looks at Situation::published.
   [[nodiscard]] virtual bool looks_at_published() const { return false; }
-  /// True if the next round begins from the baseline where that is served, since theta is clearly
-  /// worse than it.  The comparators go on as their papers say.
+  /// True if the next round begins from the baseline, or the best of before, where that is served,
+  /// since theta is clearly worse than it.  The comparators go on as their papers say.
   [[nodiscard]] virtual bool begins_again() const { return false; }
   /// What to say with the partial that is about to be published.
   [[nodiscard]] virtual Note note() const { return {}; }

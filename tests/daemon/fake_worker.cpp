@@ -168,6 +168,18 @@ class FakeWorker {
     }
     return values;
   }
+  /// Of an average, which the script calls "self+a"; 0 if it is not there.  Theta is as good in it
+  /// as the own partial.
+  double loss_of(std::vector<std::string> members) {
+    std::string name;
+    for (const std::string& member : members) name += (name.empty() ? "" : "+") + member;
+    double otherwise = 0;
+    if (members.front() == "averaged") {
+      members.front() = "self";
+      otherwise = loss_of(members);
+    }
+    return scripted("losses", {name}, otherwise)[0];
+  }
   void answer(const pipe::Keep&) { reply(pipe::Done{}); }
   void answer(const pipe::Initial&) { reply(pipe::Done{}); }
   void answer(const pipe::Graft&) { reply(pipe::Done{}); }
@@ -182,10 +194,7 @@ class FakeWorker {
   }
   void answer(const pipe::Outcomes&) { reply_rows(2); }
   void answer(const pipe::Try& mixture) {
-    std::string name;  // of the average, in the script: "self+a"; 0 if it is not there
-    for (const std::string& member : mixture.members) name += (name.empty() ? "" : "+") + member;
-    const auto loss =
-        static_cast<float>(behaviour_ == "scripted" ? scripted("losses", {name}, 0)[0] : 0);
+    const auto loss = static_cast<float>(behaviour_ == "scripted" ? loss_of(mixture.members) : 0);
     const auto scored = static_cast<std::size_t>(scripted("losses", {"examples"}, kScored)[0]);
     const std::vector<float> row(scored, loss);
     reply(pipe::Scored{scored, 0}, pipe::sealed_memfd("rows", std::as_bytes(std::span(row))));

@@ -126,6 +126,32 @@ BOOST_AUTO_TEST_CASE(the_running_average_is_served_unless_another_is_clearly_bet
   BOOST_TEST((served_with(losses(0.5), {}) == Served::averaged));
 }
 
+BOOST_AUTO_TEST_CASE(the_best_of_before_is_served_where_all_of_this_round_are_clearly_worse) {
+  const auto served_with = [](const std::vector<float>& partial,
+                              const std::vector<float>& baseline) {
+    const auto averaged = losses(1), running = losses(1.1), best = losses(0.6);
+    return Gate().choose(1, {baseline, averaged, partial, running, best}).served;
+  };
+  BOOST_TEST((served_with(losses(1.2), losses(1)) == Served::best));
+  BOOST_TEST((served_with(losses(1.2), losses(0.65)) == Served::best));
+  BOOST_TEST((served_with(losses(1.2), losses(0.5)) == Served::baseline));
+  BOOST_TEST((served_with(losses(0.7, 0.9), losses(1)) == Served::partial));  // not clearly
+}
+
+BOOST_AUTO_TEST_CASE(what_gets_a_little_worse_in_each_round_is_left_for_the_best_of_before) {
+  Gate gate;
+  const auto baseline = losses(2), best = losses(0.6);
+  const auto served_in = [&](std::uint64_t round, double loss) {
+    const auto now = losses(loss, 0.4);
+    return gate.choose(round, {baseline, now, now, now, best}).served;
+  };
+  BOOST_TEST((served_in(1, 0.7) == Served::running));  // by one standard error
+  std::uint64_t round = 2;
+  while (round < 20 && served_in(round, 0.7) == Served::running) ++round;
+  BOOST_TEST(round < 10);
+  BOOST_TEST((served_in(round + 1, 0.5) == Served::running));
+}
+
 BOOST_AUTO_TEST_CASE(the_reason_has_the_numbers) {
   const auto a = losses(0.75), b = losses(0.5), c = losses(0.625);
   BOOST_TEST(Gate().choose(1, {a, b, c}).reason ==
@@ -137,6 +163,12 @@ BOOST_AUTO_TEST_CASE(the_reason_has_the_numbers) {
   BOOST_TEST(Gate().choose(1, {a, b, c, a}).reason ==
              "serving the averaged model, as the running average is clearly worse (validation "
              "loss: baseline 0.75, running average 0.75, averaged 0.5, partial 0.625, on 16 examples)");
+  const auto d = losses(0.25);
+  BOOST_TEST(
+      Gate().choose(1, {a, b, c, a, d}).reason ==
+      "serving the best model of before, as those of this round are clearly worse (validation "
+      "loss: baseline 0.75, running average 0.75, averaged 0.5, partial 0.625, best before "
+      "0.25, on 16 examples)");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

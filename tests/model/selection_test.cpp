@@ -41,13 +41,13 @@ std::vector<float> spread(double loss, double spread, std::size_t phase = 0) {
   return losses;
 }
 
-Selected run(Selection& selection, const std::function<double(const Members&)>& loss) {
+Selected run(ForwardSelection& selection, const std::function<double(const Members&)>& loss) {
   while (const auto members = selection.next()) selection.record(same(loss(*members)));
   return selection.result();
 }
 
 /// Answers the measurements with these losses, in turn.
-Selected answer(Selection& selection, const std::vector<double>& losses) {
+Selected answer(ForwardSelection& selection, const std::vector<double>& losses) {
   for (const double loss : losses) {
     BOOST_TEST_REQUIRE(selection.next().has_value());
     selection.record(same(loss));
@@ -272,33 +272,43 @@ BOOST_AUTO_TEST_CASE(who_raises_the_loss_a_little_in_every_round_is_refused_in_t
   BOOST_TEST(round > 1U);
 }
 
-BOOST_AUTO_TEST_CASE(widening_takes_the_number_of_the_lowest_loss) {
-  Doubt doubt(kSlack);
-  Widening widening(same(1.0), {"z"}, letters(5), doubt, 1);
-  const auto selected = answer(widening, {0.9, 0.7, 0.8, 0.95});  // with 1, 2, 4 and 5 more
-  BOOST_TEST(selected.members == (Members{"z", "a", "b"}), boost::test_tools::per_element());
-  BOOST_TEST(selected.loss == 0.7, boost::test_tools::tolerance(1e-6));
-  BOOST_TEST(selected.refused.empty());
+// ---- Rivals ----
+
+BOOST_AUTO_TEST_CASE(rival_with_more_models_is_taken_at_half_the_doubt) {
+  const auto taken = [](double loss, std::size_t models) {
+    Rivals rivals(2);
+    rivals.begin(1, std::vector<float>(16, 1), 3);
+    return rivals.compare("rival", spread(loss, 0.4), models).taken;  // standard error 0.103
+  };
+  BOOST_TEST(!taken(0.92, 4));
+  BOOST_TEST(taken(0.87, 4));
+  BOOST_TEST(!taken(0.87, 3));
+  BOOST_TEST(!taken(0.87, 2));
+  BOOST_TEST(taken(0.77, 2));
+  BOOST_TEST(!taken(kNaN, 4));
 }
 
-BOOST_AUTO_TEST_CASE(widening_is_for_a_clear_gain_be_it_over_several_rounds) {
-  Doubt doubt(kSlack);
-  std::uint64_t round = 0;
-  for (bool wider = false; !wider;) {
-    BOOST_TEST_REQUIRE(++round < 12U);
-    Widening widening(std::vector<float>(16, 1), {}, letters(1), doubt, round);
-    widening.record(spread(0.8, 0.6));
-    BOOST_TEST(!widening.next().has_value());
-    wider = !widening.result().members.empty();
-  }
-  BOOST_TEST(round > 1U);
+BOOST_AUTO_TEST_CASE(of_several_rivals_the_one_with_the_lowest_loss_is_taken) {
+  Rivals rivals(2);
+  rivals.begin(1, same(1), 3);
+  BOOST_TEST(rivals.compare("a", same(0.9), 4).taken);
+  BOOST_TEST(!rivals.compare("b", same(0.95), 4).taken);
+  BOOST_TEST(rivals.compare("c", same(0.8), 2).taken);
+  rivals.begin(2, same(0.7), 3);
+  BOOST_TEST(!rivals.compare("c", same(0.8), 2).taken);
 }
 
-BOOST_AUTO_TEST_CASE(widening_without_candidates_is_decided_at_once) {
-  Doubt doubt(kSlack);
-  const Widening widening(same(1.0), {"z"}, {}, doubt, 1);
-  BOOST_TEST(!widening.next().has_value());
-  BOOST_TEST(widening.result().members == Members{"z"}, boost::test_tools::per_element());
+BOOST_AUTO_TEST_CASE(rival_that_is_a_little_better_in_each_round_is_taken_in_the_end) {
+  Rivals rivals(2);
+  std::uint64_t round = 1;
+  const auto compare = [&] {
+    rivals.begin(round, std::vector<float>(16, 1), 3);
+    return rivals.compare("rival", spread(0.87, 0.4), 3);
+  };
+  while (round < 20 && !compare().taken) ++round;
+  BOOST_TEST(round > 1);
+  BOOST_TEST(round < 10);
+  BOOST_TEST(compare().better_by > 2);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -75,7 +75,11 @@ json to_json(const model::Trial& trial) {
 }
 
 // What could be averaged; in reports, too.
-const std::string kWithEverybody = "everybody", kWithHalf = "half everybody";
+const std::string kWithEverybody = "everybody", kWithHalf = "half everybody", kWithBest = "best ",
+                  kUntrained = "without this round's training";
+
+// What the worker calls our models.
+const std::string kOwnPartial = "self", kOwnTheta = "averaged";
 
 /// What a peer that is not admitted weighs of what it otherwise would; see learning.min_peers.
 constexpr double kReserveWeight = 0.5;
@@ -104,6 +108,7 @@ Lia::Lia(const Config& config, Roles roles)
       copies_(worst_score_),
       turns_(settings_.patience),
       doubt_(settings_.slack),
+      rivals_(settings_.slack),
       convenor_({.self = std::move(roles.self),
                  .convenor = std::move(roles.convenor),
                  .admit = settings_.admit,
@@ -163,22 +168,15 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
         co_await losses_of(situation, mix(situation, *members, reserve));
     selection.record(losses);
   }
-  model::Selected selected = selection.result();
+  const model::Selected selected = selection.result();
   turns_.record(situation.round, selected);
   for (const model::Trial& trial : selected.trace) trials.push_back(to_json(trial));
   std::optional<pipe::Mixture> theirs;
   if (selected.members.empty() && !admitted.empty()) {
     theirs = co_await go_over(situation, admitted, own, trials);
   }
-  if (!theirs && convenor_.off()) {
-    model::Members known = waiting;
-    known.insert(known.end(), able.begin(), able.end());
-    model::Members others = useful(situation, known);
-    if (settings_.mutual) keep_mutual(situation, others);
-    selected = co_await widen(situation, std::move(selected), others, reserve, trials);
-  }
   choice.mixture = theirs ? *std::move(theirs) : mix(situation, selected.members, reserve);
-  if (choice.mixture.members.size() > 1 && choice.mixture.members.front() == "self") {
+  if (choice.mixture.members.size() > 1 && choice.mixture.members.front() == kOwnPartial) {
     choice.mixture = co_await search_weights<model::OwnShare>(situation, choice.mixture);
   }
   if (!theirs && convenor_.off()) {
@@ -194,8 +192,7 @@ net::awaitable<Choice> Lia::choose(Situation situation) {
 net::awaitable<std::optional<pipe::Mixture>> Lia::start_together(Situation situation, OwnLosses own,
                                                                  json& trials) {
   if (situation.round > settings_.common_rounds || !convenor_.off()) co_return std::nullopt;
-  model::Members members = useful(situation, {});
-  if (settings_.mutual) keep_mutual(situation, members);
+  const model::Members members = useful(situation);
   if (members.empty()) co_return std::nullopt;
   pipe::Mixture all = mix(situation, members, {});
   const std::vector<float> losses = co_await losses_of(situation, all);
@@ -207,71 +204,55 @@ net::awaitable<std::optional<pipe::Mixture>> Lia::start_together(Situation situa
   co_return all;
 }
 
-net::awaitable<model::Selected> Lia::widen(Situation situation, model::Selected selected,
-                                           model::Members others, model::Members reserve,
-                                           json& trials) {
-  if (others.empty()) co_return selected;
-  const pipe::Mixture now = mix(situation, selected.members, reserve);
-  const std::vector<float> losses = co_await losses_of(situation, now);
-  model::Widening widening(losses, selected.members, std::move(others), doubt_, situation.round);
-  while (const auto members = widening.next()) {
-    const pipe::Mixture more = mix(situation, *members, reserve);
-    const std::vector<float> wider = co_await losses_of(situation, more);
-    widening.record(wider);
+std::vector<Lia::Rival> Lia::rivals(const Situation& situation, const pipe::Mixture& circle) const {
+  std::vector<Rival> rivals{{kUntrained, circle}};
+  rivals.front().mixture.members.front() = kOwnTheta;
+  model::Members all;
+  for (const Candidate& candidate : situation.candidates) {
+    if (!copiers_.contains(candidate.peer)) all.push_back(candidate.peer);
   }
-  model::Selected wide = widening.result();
-  for (const model::Trial& trial : wide.trace) trials.push_back(to_json(trial));
-  co_return wide;
+  if (settings_.mutual) keep_mutual(situation, all);
+  if (all.empty()) return rivals;
+  pipe::Mixture everybody = mix(situation, all, {});
+  pipe::Mixture half = everybody;
+  const double others = std::reduce(half.weights.begin() + 1, half.weights.end());
+  half.weights.front() = std::max(others, half.weights.front());
+  rivals.push_back({kWithEverybody, std::move(everybody)});
+  rivals.push_back({kWithHalf, std::move(half)});
+  const model::Members ranking = useful(situation);
+  for (std::size_t size = 1; size < ranking.size(); size *= 2) {
+    const model::Members best(ranking.begin(), ranking.begin() + static_cast<std::ptrdiff_t>(size));
+    rivals.push_back({kWithBest + std::to_string(size), mix(situation, best, {})});
+  }
+  return rivals;
 }
 
 net::awaitable<pipe::Mixture> Lia::best_rival(Situation situation, pipe::Mixture circle,
                                               json& why) {
-  pipe::Mixture everybody = with_everybody(situation);
-  if (everybody.members.size() == 1) co_return circle;
-  pipe::Mixture half = everybody;
-  const double others = std::reduce(half.weights.begin() + 1, half.weights.end());
-  half.weights.front() = std::max(others, half.weights.front());
-
-  const std::vector<float> now = co_await losses_of(situation, circle);
-  double lowest = model::mean(now);
-  pipe::Mixture best = std::move(circle);
-  const std::array<std::pair<std::string, pipe::Mixture>, 2> rivals{
-      {{kWithEverybody, std::move(everybody)}, {kWithHalf, std::move(half)}}};
-  for (const auto& [name, average] : rivals) {
+  const std::vector<float> selected = co_await losses_of(situation, circle);
+  rivals_.begin(situation.round, selected, circle.members.size());
+  pipe::Mixture best = circle;
+  for (const auto& [name, average] : rivals(situation, circle)) {
     const std::vector<float> losses = co_await losses_of(situation, average);
-    const double loss = model::mean(losses);
-    const std::string question = "without " + name;
-    const bool clear = doubt_.clearly_worse(question, situation.round, now, losses);
-    const bool taken = clear && loss < lowest;
+    const auto verdict = rivals_.compare(name, losses, average.members.size());
     why["rivals"][name] = {
-        {"loss", number(loss)}, {"better_by", doubt_.standing(question)}, {"taken", taken}};
-    if (!taken) continue;
-    lowest = loss;
-    best = average;
+        {"loss", number(verdict.loss)}, {"better_by", verdict.better_by}, {"taken", verdict.taken}};
+    if (verdict.taken) best = average;
   }
   co_return best;
 }
 
-pipe::Mixture Lia::with_everybody(const Situation& situation) const {
-  model::Members members;
-  for (const Candidate& candidate : situation.candidates) {
-    if (!copiers_.contains(candidate.peer)) members.push_back(candidate.peer);
-  }
-  if (settings_.mutual) keep_mutual(situation, members);
-  return mix(situation, members, {});
-}
-
-model::Members Lia::useful(const Situation& situation, const model::Members& but) const {
+model::Members Lia::useful(const Situation& situation) const {
   std::vector<const model::Admission::Decision*> ranking;
   for (const Candidate& candidate : situation.candidates) {
     const auto* decision = admission_.find(candidate.peer);
     if (!decision || decision->scores == 0 || !(decision->rho > 0)) continue;
-    const bool listed = std::ranges::find(but, candidate.peer) != but.end();
-    if (!listed && !copiers_.contains(candidate.peer)) ranking.push_back(decision);
+    if (!copiers_.contains(candidate.peer)) ranking.push_back(decision);
   }
   std::ranges::stable_sort(ranking, std::greater<>(), &model::Admission::Decision::rho);
   model::Members peers;
   for (const auto* decision : ranking) peers.push_back(decision->peer);
+  if (settings_.mutual) keep_mutual(situation, peers);
   return peers;
 }
 
@@ -391,6 +372,7 @@ void Lia::start_anew_if_others(std::span<const float> reference) {
     copies_ = model::Copies(worst_score_);
     turns_ = model::Turns(settings_.patience);
     doubt_ = model::Doubt(settings_.slack);
+    rivals_ = model::Rivals(settings_.slack);
   }
   reference_.assign(reference.begin(), reference.end());
 }

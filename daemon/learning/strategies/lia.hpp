@@ -12,8 +12,8 @@
 namespace kith::daemon {
 
 /// The strategy of Kith: scores every peer by lazy influence, admits on an interval of the relative
-/// influence, averages with those of the admitted with whom averaging does not hurt, and with as
-/// many of the others as clearly lower the loss.  All the arithmetic is in model/; this asks the
+/// influence, averages with those of the admitted with whom averaging does not hurt, or with other
+/// companies where those clearly lower the loss.  All the arithmetic is in model/; this asks the
 /// worker for the numbers.
 class Lia final : public Strategy {
  public:
@@ -25,7 +25,7 @@ class Lia final : public Strategy {
   [[nodiscard]] bool looks_at_published() const override { return true; }
   /// Not with privacy: the next partial would grow out of the examples as they are.
   [[nodiscard]] bool begins_again() const override { return ask_baseline_ && !common_; }
-  [[nodiscard]] bool serves_running_average() const override { return true; }
+  [[nodiscard]] bool looks_back() const override { return true; }
   [[nodiscard]] Note note() const override;
   [[nodiscard]] nlohmann::json opinion(const std::string& peer) const override;
   void restore(const std::map<std::string, nlohmann::json>& opinions) override;
@@ -50,23 +50,25 @@ class Lia final : public Strategy {
   std::map<std::string, std::string> find_copies(std::uint64_t round, std::span<const float> own,
                                                  const std::vector<std::string>& peers,
                                                  const std::vector<std::span<const float>>& losses);
-  /// Who is of any use, and no copy: smoothed rho above zero; the most influential first, without
-  /// `but`.
-  [[nodiscard]] model::Members useful(const Situation& situation, const model::Members& but) const;
+  /// Who is of any use, and no copy: smoothed rho above zero; the most influential first.
+  [[nodiscard]] model::Members useful(const Situation& situation) const;
   /// In the first rounds the average of the own partial with whoever is of any use, unless that is
   /// of no use itself.  What was tried is added to `trials`.
   net::awaitable<std::optional<pipe::Mixture>> start_together(Situation situation, OwnLosses own,
                                                               nlohmann::json& trials);
-  /// `selected`, and as many of `others` as lower the loss; see model::Widening.
-  net::awaitable<model::Selected> widen(Situation situation, model::Selected selected,
-                                        model::Members others, model::Members reserve,
-                                        nlohmann::json& trials);
-  /// `circle`; or the average with everybody, or that with the own partial as half of it, where
-  /// without it the loss is clearly higher.
+  /// An average that does not come of trying peer after peer.
+  struct Rival {
+    std::string name;  ///< in reports
+    pipe::Mixture mixture;
+  };
+  /// The averages with everybody who sends no copy, with the same as no more than half of it, and
+  /// with the one, two, four, eight ... most influential; and `circle` with theta as it was before
+  /// the training in place of the own partial.
+  [[nodiscard]] std::vector<Rival> rivals(const Situation& situation,
+                                          const pipe::Mixture& circle) const;
+  /// `circle`, or the best of its rivals; see model::Rivals.
   net::awaitable<pipe::Mixture> best_rival(Situation situation, pipe::Mixture circle,
                                            nlohmann::json& why);
-  /// The average with whoever sends no copy.
-  [[nodiscard]] pipe::Mixture with_everybody(const Situation& situation) const;
   /// Removes from `members` those who do not say that they admit us, and returns them.
   std::vector<std::string> keep_mutual(const Situation& situation, model::Members& members) const;
   /// The best of the rest, for as long as there are fewer than `learning.min_peers` to average
@@ -98,6 +100,7 @@ class Lia final : public Strategy {
   std::set<std::string> copiers_;  ///< whose newest model is a copy
   model::Turns turns_;
   model::Doubt doubt_;            ///< what the rounds showed of each peer in an average
+  model::Rivals rivals_;
   bool common_ = false;           ///< this was one of the first rounds
   Convenor convenor_;             ///< off unless `learning.convenor` names one
   std::vector<float> reference_;  ///< losses of M0, which tell the scored examples

@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(served_model_leaves_with_a_card_that_its_charter_vouches_fo
 }
 
 BOOST_AUTO_TEST_CASE(card_names_whose_models_are_in_an_average_that_is_served) {
-  for (const char* served : {"averaged", "running_average"}) {
+  for (const char* served : {"averaged", "running_average", "best"}) {
     finish(7, 7, served);
     BOOST_TEST(export_model(config, "m.safetensors").body.at("averaged").size() == 1U, served);
   }

@@ -114,6 +114,7 @@ BOOST_AUTO_TEST_CASE(common_average_that_somebody_ruined_is_not_taken) {
 BOOST_AUTO_TEST_CASE(those_who_are_not_admitted_are_averaged_with_where_that_clearly_helps) {
   Bench bench;
   Script losses = kLosses;
+  losses["c"] = 0.9;  // of some use, too
   losses["self+a"] = 0.2;
   losses["self+a+b"] = 0.1;
   losses["self+a+b+c+d"] = 1;
@@ -161,6 +162,21 @@ BOOST_AUTO_TEST_CASE(everybody_is_averaged_with_where_that_is_clearly_better) {
   BOOST_TEST((members(choice.mixture) == kPeers));
   BOOST_TEST(choice.why.at("rivals").at("everybody").at("taken").get<bool>());
   BOOST_TEST(choice.why.at("rivals").at("half everybody").at("loss") > 0.09);
+}
+
+BOOST_AUTO_TEST_CASE(training_that_spoils_the_average_is_left_out_of_it) {
+  Bench bench;
+  Script losses = kLosses;
+  losses["self+a"] = 0.15;
+  for (const char* others : {"a+b", "a+b+c+d"}) losses["self+" + std::string(others)] = 0.3;
+  bench.losses(losses);
+  Lia lia(settings(), {.self = "me"});
+  BOOST_TEST((members(bench.choose(lia, 1, kPeers)) == Names{"a"}));
+  losses["averaged+a"] = 0.1;  // theta as it was before the training
+  bench.losses(losses);
+  const Choice choice = bench.choice(lia, 2, {{"a", 2}, {"b", 2}, {"c", 2}, {"d", 2}});
+  BOOST_TEST((choice.mixture.members == Names{"averaged", "a"}));
+  BOOST_TEST(choice.why.at("rivals").at("without this round's training").at("taken").get<bool>());
 }
 
 BOOST_AUTO_TEST_CASE(who_sends_a_copy_is_not_of_everybody) {

@@ -379,8 +379,28 @@ BOOST_AUTO_TEST_CASE(lia_serves_the_running_average_of_theta) {
   const nlohmann::json round = status(node).at("last_round");
   BOOST_TEST(round.at("served") == "running_average");
   BOOST_TEST(round.at("models").contains("running_average"));
-  BOOST_TEST(node.mixtures("keep") == (std::vector<nlohmann::json>{{"averaged"}, {"running_average", "averaged"}}));
+  BOOST_TEST(node.mixtures("keep") ==
+             (std::vector<nlohmann::json>{
+                 {"averaged"}, {"served"}, {"running_average", "averaged"}, {"served"}}));
   BOOST_TEST(node.mixtures("serve") == (std::vector<nlohmann::json>{{"running_average"}, {"running_average"}}));
+}
+
+BOOST_AUTO_TEST_CASE(lia_goes_back_to_the_best_of_before_where_all_else_is_clearly_worse) {
+  TestNode& node = add("scripted");
+  fs::create_directory(node.config.node.state);
+  std::ofstream(node.config.node.state / "losses")
+      << "M0=1\nself=0.5\naveraged=0.5\nbaseline=0.5\nrunning_average=0.5\nbest=0.4\n";
+  node.config.learning.strategy = "lia";
+  node.config.learning.rounds = 2;
+  start_all();
+  BOOST_TEST_REQUIRE(finishes(node, 2));
+  const nlohmann::json round = status(node).at("last_round");
+  BOOST_TEST(round.at("served") == "best");
+  BOOST_TEST(round.at("served_reason").get<std::string>().ends_with("begins from it"));
+  BOOST_TEST(node.mixtures("serve") ==
+             (std::vector<nlohmann::json>{{"running_average"}, {"best"}}));
+  BOOST_TEST(node.mixtures("average") ==
+             (std::vector<nlohmann::json>{{"self"}, {"self"}, {"best"}}));
 }
 
 BOOST_AUTO_TEST_CASE(interval_between_rounds_is_kept_whatever_arrives) {
