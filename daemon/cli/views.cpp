@@ -373,6 +373,28 @@ json convenor_text(const json& round, const std::string& id) {
   return nullptr;
 }
 
+/// Which average was taken in a round in place of the one that came of adding peer after peer, in
+/// words; null if none.
+json rival_text(const json& round) {
+  const json why = round.value("why", json());
+  if (!why.is_object() || !why.contains("rivals")) return nullptr;
+  const json* taken = nullptr;
+  std::string with;
+  for (const auto& [name, rival] : why.at("rivals").items()) {
+    const bool lower = taken == nullptr || rival.at("loss") < taken->at("loss");
+    if (!rival.at("taken").get<bool>() || !lower) continue;
+    taken = &rival;
+    with = name == "half everybody"    ? "with everybody, my own model as half of it"
+           : name.starts_with("best ") ? "with the " + name.substr(5) + " of the highest rho"
+           : name == "everybody"       ? "with everybody"
+                                       : name;
+  }
+  if (taken == nullptr) return nullptr;
+  return "in round " + std::to_string(round.at("round").get<std::uint64_t>()) + " the average " +
+         with + " was clearly better than that of adding peer after peer, and was taken " +
+         "(validation loss " + number(taken->at("loss"), 4) + ")";
+}
+
 json weight_of(const json& round, const std::string& id) {
   for (const json& member : round.at("members")) {
     if (member.at("id") == id) return member.at("weight");
@@ -410,6 +432,7 @@ json explain_peer(const json& peers, const json& rounds, std::string_view who) {
            {"snapshot", peer.at("snapshot")},
            {"opinion", peer.at("opinion")},
            {"convenor", rounds.empty() ? json() : convenor_text(rounds.back(), id)},
+           {"instead", rounds.empty() ? json() : rival_text(rounds.back())},
            {"last_trial", nullptr},
            {"history", json::array()}};
   for (const json& round : rounds) {
@@ -467,6 +490,7 @@ Lines why_lines(const json& why) {
                  (standing > 0 ? "worse" : "better") + " by " + decimals(std::abs(standing), 1) +
                  " standard errors");
   }
+  if (!why.at("instead").is_null()) line("", why.at("instead"));
   const json& snapshot = why.at("snapshot");
   if (snapshot.is_null()) {
     line("snapshot", "none of it has been fetched");

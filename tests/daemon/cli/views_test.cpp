@@ -168,6 +168,21 @@ BOOST_AUTO_TEST_CASE(why_says_what_all_rounds_together_say_of_an_average_with_th
   BOOST_TEST(any_line(why_lines(explain_peer(known, rounds(), "ana")), "better by 2.0"));
 }
 
+BOOST_AUTO_TEST_CASE(why_says_which_average_was_taken_in_place_of_the_search) {
+  BOOST_TEST(explain_peer(peers(), rounds(), "ana").at("instead").is_null());
+  json taken = rounds();
+  json& rivals = taken.back()["why"]["rivals"];
+  rivals = {{"everybody", {{"loss", 0.5}, {"better_by", 1.2}, {"taken", true}}},
+            {"half everybody", {{"loss", nullptr}, {"better_by", 0}, {"taken", false}}},
+            {"best 4", {{"loss", 0.4}, {"better_by", 2.5}, {"taken", true}}}};
+  BOOST_TEST(
+      any_line(why_lines(explain_peer(peers(), taken, "ana")),
+               "in round 8 the average with the 4 of the highest rho was clearly better than "
+               "that of adding peer after peer, and was taken (validation loss 0.4000)"));
+  rivals.erase("best 4");
+  BOOST_TEST(
+      any_line(why_lines(explain_peer(peers(), taken, "ana")), "the average with everybody "));
+}
 BOOST_AUTO_TEST_CASE(why_tells_what_the_convenor_said_of_a_peer_and_what_came_of_it) {
   BOOST_TEST(explain_peer(peers(), rounds(), "ana").at("convenor").is_null());
   json followed = rounds();
