@@ -387,6 +387,7 @@ json rival_text(const json& round) {
     with = name == "half everybody"    ? "with everybody, my own model as half of it"
            : name.starts_with("best ") ? "with the " + name.substr(5) + " of the highest rho"
            : name == "everybody"       ? "with everybody"
+           : name == "nobody"          ? "with nobody"
                                        : name;
   }
   if (taken == nullptr) return nullptr;

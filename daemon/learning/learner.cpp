@@ -361,7 +361,12 @@ net::awaitable<void> Learner::gate(Round& round) {
   std::size_t row = 3;
   if (baseline) losses.baseline = rows[row++];
   if (looks_back) losses.running = rows[row++];
-  if (looks_back && has_best_) losses.best = rows[row];
+  const auto best = looks_back && has_best_ ? rows[row] : std::span<const float>();
+  if (model::mean(best) < model::mean(losses.running)) {
+    const double before = co_await metric_of(kBest);
+    const double now = co_await metric_of(kRunning);
+    if (before > now) losses.best = best;
+  }
   const model::GateDecision decision = gate_.choose(round.number, losses);
   round.served = model::name(decision.served);
   round.served_reason = decision.reason;
@@ -371,7 +376,10 @@ net::awaitable<void> Learner::gate(Round& round) {
   if (looks_back && model::clearly_worse(losses.running, losses.averaged)) {
     co_await begin_running_average(kAveraged);
   }
-  if (looks_back) co_await keep_best(decision.served, losses);
+  if (looks_back && decision.served != model::Served::baseline) {
+    const bool lowest = !has_best_ || model::mean(losses.of(decision.served)) < model::mean(best);
+    if (lowest) co_await keep_best();
+  }
   if (!round.models.contains(round.served)) {
     const auto judged = co_await evaluate(pipe::ModelName::served, pipe::Split::validation);
     round.models[round.served].validation = judged;
@@ -395,13 +403,17 @@ net::awaitable<void> Learner::begin_running_average(std::string with) {
   co_await worker_->call(keep);
 }
 
-// Never the baseline, which is not of the shared models, and with privacy is not noised.
-net::awaitable<void> Learner::keep_best(model::Served served, model::ServingLosses losses) {
-  if (served == model::Served::baseline || served == model::Served::best) co_return;
-  if (has_best_ && !(model::mean(losses.of(served)) < model::mean(losses.best))) co_return;
+net::awaitable<void> Learner::keep_best() {
   const pipe::Keep keep{{{"served"}, {1}}, kBest};
   co_await worker_->call(keep);
   has_best_ = true;
+}
+
+net::awaitable<double> Learner::metric_of(std::string member) {
+  const pipe::Outcomes question{std::move(member), pipe::Split::validation};
+  const auto answer = co_await worker_->call(question);
+  const LossRows rows(answer.file, 2, answer.result.examples);
+  co_return model::mean(rows[1]);
 }
 
 net::awaitable<void> Learner::serve_chosen(Round& round) {

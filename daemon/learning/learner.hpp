@@ -106,8 +106,10 @@ class Learner {
   /// Moves the worker's running average of theta on by this round; or begins it anew, with theta.
   net::awaitable<void> keep_running_average();
   net::awaitable<void> begin_running_average(std::string with);
-  /// Keeps what is served as the best of before, if its validation loss is the lowest up to now.
-  net::awaitable<void> keep_best(model::Served served, model::ServingLosses losses);
+  /// Keeps what is served as the best of before.
+  net::awaitable<void> keep_best();
+  /// What a model comes to on the validation examples, in what its metric is the mean of.
+  net::awaitable<double> metric_of(std::string member);
   net::awaitable<void> serve_chosen(Round& round);
   net::awaitable<void> test(Round& round);
   /// Makes the baseline, or the best of before, the next theta, if it is served and the strategy

@@ -15,10 +15,10 @@
 //   keeps       hands over a checkpoint, "the checkpoint"
 //   terminal    reports as the number of parameters 1 if it has a terminal, and 2 if it knows of a
 //               password in its environment
-//   scripted    takes the loss and the distance of each model from the files "losses" and
-//               "distances" in the state folder, lines "name=number" (1 if not there), and
-//               writes every request to "requests" there; "examples" in "losses" is how many
-//               there are in each row
+//   scripted    takes the loss, the distance and the metric of each model from the files "losses",
+//               "distances" and "metrics" in the state folder, lines "name=number" (1 if not
+//               there), and writes every request to "requests" there; "examples" in "losses" is how
+//               many there are in each row
 #include "model/pipe/memfd.hpp"
 #include "model/pipe/messages.hpp"
 #include "model/pipe/pipe.hpp"
@@ -192,7 +192,12 @@ class FakeWorker {
   void answer(const pipe::Gradient&) {
     reply(pipe::Sloped{1, 0}, pipe::sealed_memfd("gradient", snapshot("w", kModel, 0)));
   }
-  void answer(const pipe::Outcomes&) { reply_rows(2); }
+  void answer(const pipe::Outcomes& outcomes) {
+    if (behaviour_ != "scripted") return reply_rows(2);
+    std::vector<float> rows(kScored, 0);
+    rows.resize(2 * kScored, static_cast<float>(scripted("metrics", {outcomes.member})[0]));
+    reply(pipe::Scored{kScored, 0}, pipe::sealed_memfd("rows", std::as_bytes(std::span(rows))));
+  }
   void answer(const pipe::Try& mixture) {
     const auto loss = static_cast<float>(behaviour_ == "scripted" ? loss_of(mixture.members) : 0);
     const auto scored = static_cast<std::size_t>(scripted("losses", {"examples"}, kScored)[0]);

@@ -76,7 +76,7 @@ json to_json(const model::Trial& trial) {
 
 // What could be averaged; in reports, too.
 const std::string kWithEverybody = "everybody", kWithHalf = "half everybody", kWithBest = "best ",
-                  kUntrained = "without this round's training";
+                  kAlone = "nobody", kUntrained = "without this round's training";
 
 // What the worker calls our models.
 const std::string kOwnPartial = "self", kOwnTheta = "averaged";
@@ -205,7 +205,7 @@ net::awaitable<std::optional<pipe::Mixture>> Lia::start_together(Situation situa
 }
 
 std::vector<Lia::Rival> Lia::rivals(const Situation& situation, const pipe::Mixture& circle) const {
-  std::vector<Rival> rivals{{kUntrained, circle}};
+  std::vector<Rival> rivals{{kUntrained, circle}, {kAlone, mix(situation, {}, {})}};
   rivals.front().mixture.members.front() = kOwnTheta;
   model::Members all;
   for (const Candidate& candidate : situation.candidates) {

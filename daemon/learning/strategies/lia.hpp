@@ -62,8 +62,8 @@ class Lia final : public Strategy {
     pipe::Mixture mixture;
   };
   /// The averages with everybody who sends no copy, with the same as no more than half of it, and
-  /// with the one, two, four, eight ... most influential; and `circle` with theta as it was before
-  /// the training in place of the own partial.
+  /// with nobody and the one, two, four, eight ... most influential; and `circle` with theta as it
+  /// was before the training in place of the own partial.
   [[nodiscard]] std::vector<Rival> rivals(const Situation& situation,
                                           const pipe::Mixture& circle) const;
   /// `circle`, or the best of its rivals; see model::Rivals.

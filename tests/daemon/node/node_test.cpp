@@ -385,12 +385,18 @@ BOOST_AUTO_TEST_CASE(lia_serves_the_running_average_of_theta) {
   BOOST_TEST(node.mixtures("serve") == (std::vector<nlohmann::json>{{"running_average"}, {"running_average"}}));
 }
 
-BOOST_AUTO_TEST_CASE(lia_goes_back_to_the_best_of_before_where_all_else_is_clearly_worse) {
-  TestNode& node = add("scripted");
+/// A node whose later models have all a higher loss than the best that it served.
+void get_worse(TestNode& node, const char* metrics) {
   fs::create_directory(node.config.node.state);
   std::ofstream(node.config.node.state / "losses")
       << "M0=1\nself=0.5\naveraged=0.5\nbaseline=0.5\nrunning_average=0.5\nbest=0.4\n";
+  std::ofstream(node.config.node.state / "metrics") << metrics;
   node.config.learning.strategy = "lia";
+}
+
+BOOST_AUTO_TEST_CASE(lia_goes_back_to_the_best_of_before_where_all_else_is_clearly_worse) {
+  TestNode& node = add("scripted");
+  get_worse(node, "running_average=0.5\nbest=0.6\n");
   node.config.learning.rounds = 2;
   start_all();
   BOOST_TEST_REQUIRE(finishes(node, 2));
@@ -401,6 +407,17 @@ BOOST_AUTO_TEST_CASE(lia_goes_back_to_the_best_of_before_where_all_else_is_clear
              (std::vector<nlohmann::json>{{"running_average"}, {"best"}}));
   BOOST_TEST(node.mixtures("average") ==
              (std::vector<nlohmann::json>{{"self"}, {"self"}, {"best"}}));
+}
+
+// A model that learns on is surer of what it is wrong about: its loss rises while it is right more
+// often.
+BOOST_AUTO_TEST_CASE(lia_does_not_go_back_for_a_lower_loss_alone) {
+  TestNode& node = add("scripted");
+  get_worse(node, "running_average=0.6\nbest=0.6\n");
+  node.config.learning.rounds = 2;
+  start_all();
+  BOOST_TEST_REQUIRE(finishes(node, 2));
+  BOOST_TEST(status(node).at("last_round").at("served") == "running_average");
 }
 
 BOOST_AUTO_TEST_CASE(interval_between_rounds_is_kept_whatever_arrives) {
