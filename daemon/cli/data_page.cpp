@@ -1,6 +1,7 @@
 #include "daemon/cli/data_page.hpp"
 
 #include "crypto/hash.hpp"
+#include "daemon/cli/html.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -39,29 +40,6 @@ img { width: 84px; height: 84px; image-rendering: pixelated; display: block; }
 </style></head><body><main>
 )";
 
-std::string escaped(const std::string& text) {
-  std::string made;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        made += "&amp;";
-        break;
-      case '<':
-        made += "&lt;";
-        break;
-      case '>':
-        made += "&gt;";
-        break;
-      case '"':
-        made += "&quot;";
-        break;
-      default:
-        made += c;
-    }
-  }
-  return made;
-}
-
 std::string short_number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.5g", value);
@@ -79,7 +57,7 @@ std::string bars(const std::vector<std::uint64_t>& counts, const std::vector<std
         std::ceil(kBarHeight * static_cast<double>(counts[i]) / most));
     svg += "<rect x=\"" + std::to_string(kBarWidth * static_cast<int>(i)) + "\" y=\"" +
            std::to_string(kBarHeight - height) + "\" width=\"" + std::to_string(kBarWidth - 1) +
-           "\" height=\"" + std::to_string(height) + "\"><title>" + escaped(names[i]) + ": " +
+           "\" height=\"" + std::to_string(height) + "\"><title>" + html_escaped(names[i]) + ": " +
            std::to_string(counts[i]) + "</title></rect>";
   }
   return svg + "</svg>";
@@ -118,7 +96,7 @@ std::string class_table(const data::CheckReport& report) {
   std::string html = "<section><h2>Classes</h2><table>\n" +
                      row({"class", "training", "validation", "test"}, "th");
   for (const auto& one : report.classes) {
-    html += row({escaped(one.name), std::to_string(one.train), std::to_string(one.validation),
+    html += row({html_escaped(one.name), std::to_string(one.train), std::to_string(one.validation),
                  std::to_string(one.test)});
   }
   return html + "</table></section>\n";
@@ -129,7 +107,7 @@ std::string column_table(const data::CheckReport& report) {
       "<section><h2>Columns</h2><table>\n" +
       row({"column", "kind", "missing", "below", "above", "unknown", "training rows"}, "th");
   for (const auto& column : report.columns) {
-    html += row({escaped(column.name), column.kind, count(column.missing), count(column.below),
+    html += row({html_escaped(column.name), column.kind, count(column.missing), count(column.below),
                  count(column.above), count(column.unknown),
                  column.numbers ? drawn(*column.numbers) : drawn(column.values)});
   }
@@ -190,8 +168,8 @@ std::string contact_sheet(const data::Dataset& dataset, const model::Task& task)
   for (std::size_t i = 0; i < std::min(kPictures, train.count()); ++i) {
     const auto pixels = std::span(train.inputs).subspan(i * size, size);
     const std::string name = answer_of(train, task, i);
-    html += "<figure><img alt=\"an example of " + escaped(name) + "\" src=\"" +
-            bitmap(pixels, channels, height, width) + "\">" + escaped(name) + "</figure>\n";
+    html += "<figure><img alt=\"an example of " + html_escaped(name) + "\" src=\"" +
+            bitmap(pixels, channels, height, width) + "\">" + html_escaped(name) + "</figure>\n";
   }
   return html + "</section>\n";
 }
@@ -199,7 +177,7 @@ std::string contact_sheet(const data::Dataset& dataset, const model::Task& task)
 std::string list(const char* title, const std::vector<std::string>& sentences, const char* style) {
   if (sentences.empty()) return "";
   std::string html = std::string("<section><h2>") + title + "</h2><ul class=\"" + style + "\">\n";
-  for (const std::string& sentence : sentences) html += "<li>" + escaped(sentence) + "</li>\n";
+  for (const std::string& sentence : sentences) html += "<li>" + html_escaped(sentence) + "</li>\n";
   return html + "</ul></section>\n";
 }
 
@@ -208,7 +186,7 @@ std::string list(const char* title, const std::vector<std::string>& sentences, c
 std::string data_page(const data::CheckReport& report, const data::Dataset& dataset,
                       const model::Task& task) {
   std::string html = kHead;
-  html += "<h1>Data for " + escaped(task.name) + "</h1>\n<p class=\"verdict\">";
+  html += "<h1>Data for " + html_escaped(task.name) + "</h1>\n<p class=\"verdict\">";
   html += report.fine() ? "Fine." : "<span class=\"mend\">To be mended.</span>";
   html += " " + std::to_string(report.train) + " examples to train on, " +
           std::to_string(report.validation) + " to validate with, " + std::to_string(report.test) +

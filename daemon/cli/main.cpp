@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
                       add_node_verbs,     add_doctor_verb,   add_dashboard_verb, add_charter_verbs,
                       add_key_verbs,      add_task_verbs,    add_data_verbs,    add_model_verbs,
                       add_evaluate_verb,  add_predict_verb,  add_forget_verb,   add_export_verbs,
-                      add_log_verbs,      add_limits_verb,   add_support_verb,  add_simulate_verb,
+                      add_log_verbs,      add_backup_verbs,   add_limits_verb,   add_report_verb, add_support_verb,  add_simulate_verb,
                       add_testnet_verbs,  add_help_verbs};
   for (const auto add : verbs) add(app, chosen);
   try {

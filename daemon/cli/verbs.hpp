@@ -24,9 +24,11 @@ void add_model_verbs(CLI::App& app, Chosen& chosen);  ///< model check
 void add_forget_verb(CLI::App& app, Chosen& chosen);
 void add_export_verbs(CLI::App& app, Chosen& chosen);  ///< export, verify
 void add_log_verbs(CLI::App& app, Chosen& chosen);
+void add_backup_verbs(CLI::App& app, Chosen& chosen);  ///< backup, restore
 void add_limits_verb(CLI::App& app, Chosen& chosen);
 void add_testnet_verbs(CLI::App& app, Chosen& chosen);  ///< demo, testnet
 void add_support_verb(CLI::App& app, Chosen& chosen);  ///< support-bundle
+void add_report_verb(CLI::App& app, Chosen& chosen);    ///< report
 void add_simulate_verb(CLI::App& app, Chosen& chosen);
 void add_help_verbs(CLI::App& app, Chosen& chosen);  ///< help, version
 

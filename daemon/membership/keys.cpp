@@ -233,6 +233,23 @@ void seal_key_file(const fs::path& file, const Passphrase* passphrase) {
   replace(file, key, passphrase);
 }
 
+void copy_sealed(const fs::path& from, const fs::path& to,
+                 const std::function<const Passphrase&()>& passphrase) {
+  struct Sealed {};
+  const auto give_up = []() -> Passphrase { throw Sealed(); };
+  try {
+    const crypto::StoredKey key = crypto::load_key_file(from, give_up);
+    replace(to, key, &passphrase());
+  } catch (const Sealed&) {
+    const File sealed(from, O_RDONLY);
+    copy_whole(to, sealed.descriptor());
+  } catch (const crypto::KeyFileDamaged& error) {
+    throw Failure(EX_DATAERR, error.what());
+  } catch (const crypto::KeyFileError& error) {
+    throw Failure(fs::exists(from) ? EX_NOPERM : EX_NOINPUT, error.what());
+  }
+}
+
 crypto::Passphrase new_passphrase() {
   if (auto found = passphrase_of_file()) return std::move(*found);
   const QuietTerminal terminal;

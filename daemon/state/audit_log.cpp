@@ -157,7 +157,8 @@ void AuditLog::append(std::string_view event, json fields, Sync sync) {
 namespace {
 
 /// Goes on with `summary`; the fault if a line does not follow the one before.
-std::optional<AuditFault> verify_file(const fs::path& file, AuditSummary& summary) {
+std::optional<AuditFault> verify_file(const fs::path& file, AuditSummary& summary,
+                                      const std::function<void(const json&)>& look) {
   std::ifstream in = open_log(file);
   std::uint64_t at = 0;
   for (std::string line; std::getline(in, line);) {
@@ -187,18 +188,20 @@ std::optional<AuditFault> verify_file(const fs::path& file, AuditSummary& summar
     summary.to = entry->at("at");
     summary.last = hash_of(line);
     ++summary.entries;
+    if (look) look(*entry);
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-std::variant<AuditSummary, AuditFault> verify_audit_log(const fs::path& file) {
+std::variant<AuditSummary, AuditFault> verify_audit_log(
+    const fs::path& file, const std::function<void(const json&)>& look) {
   AuditSummary summary;
   std::vector<fs::path> files = put_aside_of(file);
   files.push_back(file);
   for (const fs::path& each : files) {
-    if (auto fault = verify_file(each, summary)) return *std::move(fault);
+    if (auto fault = verify_file(each, summary, look)) return *std::move(fault);
   }
   return summary;
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -70,10 +71,11 @@ struct AuditSummary {
   crypto::Hash last{};       ///< hash of the last line
   std::string from{}, to{};  ///< times
 };
-/// Checks every line of `file`, and of those put aside before it.  Throws Failure(EX_NOINPUT) if
-/// there is none.
+/// Checks every line of `file`, and of those put aside before it, and calls `look` with each that is
+/// in order.  Throws Failure(EX_NOINPUT) if there is no log.
 [[nodiscard]] std::variant<AuditSummary, AuditFault> verify_audit_log(
-    const std::filesystem::path& file);
+    const std::filesystem::path& file,
+    const std::function<void(const nlohmann::json&)>& look = {});
 
 /// The last `count` entries, the oldest first, unverified.  Throws as verify_audit_log().
 [[nodiscard]] std::vector<nlohmann::json> read_audit_log(const std::filesystem::path& file,

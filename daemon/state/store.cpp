@@ -18,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kDatabase = "kith.sqlite";
+
 /// Also what was there before is for us alone, whatever made it.
 fs::path created(const fs::path& directory) {
   std::error_code ec;
@@ -88,7 +90,7 @@ fs::path Blobs::path_of(const crypto::Hash& name) const { return folder_ / crypt
 /// The SQLite connection.
 class Store::Database {
  public:
-  enum class Use { write, read };
+  enum class Use { write, read, copy };
   Database(const fs::path& path, Use use);
   ~Database() { sqlite3_close(connection_); }
   Database(const Database&) = delete;
@@ -159,6 +161,12 @@ class Store::Database {
   [[nodiscard]] bool in_transaction() const { return sqlite3_get_autocommit(connection_) == 0; }
   /// The JSON object that we stored.
   [[nodiscard]] nlohmann::json parse(const std::string& text) const;
+  /// Of a row of round, time and report.
+  [[nodiscard]] nlohmann::json report_in(const Statement& row) const;
+  /// Throws Failure(EX_CONFIG) if a newer kith wrote it.
+  [[nodiscard]] std::uint64_t checked_schema();
+  /// All pages as of one moment, into an empty database.
+  void copy_into(Database& copy);
 
  private:
   /// Throws unless `status` is SQLITE_OK.
@@ -217,9 +225,11 @@ Store::Database::Database(const fs::path& path, Use use) : path_(path) {
     run("PRAGMA cache_size = -256");  // KiB: the usual 2 MiB fill in an hour, for nothing
     if (use == Use::read) {
       run("PRAGMA query_only = TRUE");
+      (void)checked_schema();
       return;
     }
     run("PRAGMA temp_store = MEMORY");  // nothing beside the state folder
+    if (use == Use::copy) return;
     run("PRAGMA journal_mode = WAL");
     run("PRAGMA synchronous = FULL");  // a commit is on the disk when it returns
     create_or_check_schema();
@@ -233,17 +243,20 @@ Store::Database::Database(const fs::path& path, Use use) : path_(path) {
   }
 }
 
-void Store::Database::create_or_check_schema() {
-  const std::uint64_t schema = [this] {
-    Statement version(*this, "PRAGMA user_version");
-    version.step();
-    return version.number(0);
-  }();
+std::uint64_t Store::Database::checked_schema() {
+  Statement version(*this, "PRAGMA user_version");
+  version.step();
+  const std::uint64_t schema = version.number(0);
   if (schema > kSchema) {
     throw Failure(EX_CONFIG, path_.string() + " was written by a newer kith (schema " +
                                  std::to_string(schema) + ", this one knows " +
                                  std::to_string(kSchema) + "); run that one, or a later one");
   }
+  return schema;
+}
+
+void Store::Database::create_or_check_schema() {
+  const std::uint64_t schema = checked_schema();
   if (schema == kSchema) return;
   atomically([this, schema] {
     if (schema == 0) {
@@ -305,10 +318,31 @@ nlohmann::json Store::Database::parse(const std::string& text) const {
   return value;
 }
 
+void Store::Database::copy_into(Database& copy) {
+  sqlite3_backup* const backup =
+      sqlite3_backup_init(copy.connection_, "main", connection_, "main");
+  if (backup == nullptr) copy.require(sqlite3_errcode(copy.connection_));
+  constexpr int kAllPages = -1;
+  int status = SQLITE_OK;
+  do {
+    status = sqlite3_backup_step(backup, kAllPages);
+  } while (status == SQLITE_BUSY && sqlite3_sleep(10) > 0);
+  (void)sqlite3_backup_finish(backup);
+  if (status != SQLITE_DONE) copy.require(status);
+  copy.run("PRAGMA journal_mode = DELETE");  // one file
+}
+
+nlohmann::json Store::Database::report_in(const Statement& row) const {
+  nlohmann::json report = parse(row.text(2));
+  report["round"] = row.number(0);
+  report["time"] = row.number(1);
+  return report;
+}
+
 Store::Store(const fs::path& directory)
     : lock_(created(directory) / "lock", directory),
-      database_(std::make_unique<Database>(directory / "kith.sqlite", Database::Use::write)),
-      reader_(std::make_unique<Database>(directory / "kith.sqlite", Database::Use::read)),
+      database_(std::make_unique<Database>(directory / kDatabase, Database::Use::write)),
+      reader_(std::make_unique<Database>(directory / kDatabase, Database::Use::read)),
       blobs_(directory / "blobs") {}
 
 Store::~Store() = default;
@@ -401,12 +435,7 @@ std::vector<nlohmann::json> Store::rounds(std::size_t limit) const {
   Database::Statement row(reader(),
                           "SELECT round, time, report FROM rounds ORDER BY round DESC LIMIT ?",
                           std::min<std::uint64_t>(limit, INT64_MAX));
-  while (row.step()) {
-    nlohmann::json report = reader().parse(row.text(2));
-    report["round"] = row.number(0);
-    report["time"] = row.number(1);
-    rounds.push_back(std::move(report));
-  }
+  while (row.step()) rounds.push_back(reader().report_in(row));
   std::reverse(rounds.begin(), rounds.end());
   return rounds;
 }
@@ -423,12 +452,7 @@ std::vector<nlohmann::json> Store::thinned_rounds(std::size_t most) const {
                           "SELECT round, time, json_remove(report, '$.opinions', '$.why')"
                           " FROM rounds WHERE (? - round) % ? = 0 ORDER BY round",
                           last, step);
-  while (row.step()) {
-    nlohmann::json report = database_->parse(row.text(2));
-    report["round"] = row.number(0);
-    report["time"] = row.number(1);
-    rounds.push_back(std::move(report));
-  }
+  while (row.step()) rounds.push_back(database_->report_in(row));
   return rounds;
 }
 
@@ -480,6 +504,40 @@ void Store::atomically(const std::function<void()>& changes) {
     ~Written() { writing = std::thread::id(); }
   } const written{writing_};
   database_->atomically(changes);
+}
+
+StoreView::StoreView(const fs::path& directory) {
+  const fs::path file = directory / kDatabase;
+  if (!fs::exists(file)) {
+    throw Failure(EX_NOINPUT, "there is no " + file.string() +
+                                  "; a node writes it from its first start on: kith run");
+  }
+  database_ = std::make_unique<Store::Database>(file, Store::Database::Use::read);
+}
+
+StoreView::~StoreView() = default;
+
+std::optional<nlohmann::json> StoreView::newest_round() const {
+  Store::Database::Statement row(
+      *database_, "SELECT round, time, report FROM rounds ORDER BY round DESC LIMIT 1");
+  if (!row.step()) return std::nullopt;
+  return database_->report_in(row);
+}
+
+void StoreView::each_round(const std::function<void(const nlohmann::json&)>& look) const {
+  Store::Database::Statement row(*database_,
+                                 "SELECT round, time, json_remove(report, '$.opinions', '$.why')"
+                                 " FROM rounds ORDER BY round");
+  while (row.step()) look(database_->report_in(row));
+}
+
+void StoreView::copy_to(const fs::path& file) const {
+  File(file, O_WRONLY | O_CREAT | O_EXCL);
+  Store::Database copy(file, Store::Database::Use::copy);
+  database_->copy_into(copy);
+  copy.run("DELETE FROM heads");
+  copy.run("DELETE FROM texts WHERE key = 'published'");
+  copy.run("VACUUM");  // what was deleted takes no room
 }
 
 }  // namespace kith::daemon

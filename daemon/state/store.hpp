@@ -130,6 +130,7 @@ class Store {
   [[nodiscard]] Blobs& blobs() { return blobs_; }
 
  private:
+  friend class StoreView;
   class Database;
   /// For the thread that is amid changes, the one that has them.
   [[nodiscard]] Database& reader() const;
@@ -138,6 +139,29 @@ class Store {
   std::unique_ptr<Database> database_, reader_;
   std::atomic<std::thread::id> writing_{};  // amid atomically()
   Blobs blobs_;
+};
+
+/// A look into a state directory from outside, whether a node runs there or not: takes no lock and
+/// changes nothing.
+/// Threads: one at a time.  Errors: Failure; EX_NOINPUT if there is no state yet, else as Store.
+class StoreView {
+ public:
+  explicit StoreView(const std::filesystem::path& directory);
+  ~StoreView();
+  StoreView(const StoreView&) = delete;
+  StoreView& operator=(const StoreView&) = delete;
+
+  /// The newest report, whole, as Store::rounds() gives it; nullopt if there is none.
+  [[nodiscard]] std::optional<nlohmann::json> newest_round() const;
+  /// Calls `look` with each report, the oldest first, as Store::thinned_rounds() gives it.
+  void each_round(const std::function<void(const nlohmann::json&)>& look) const;
+
+  /// Copies the database as it is at one moment into `file`, which is made: without the snapshots,
+  /// whose chunks lie elsewhere.  Throws Failure(EX_IOERR) if the disk is full.
+  void copy_to(const std::filesystem::path& file) const;
+
+ private:
+  std::unique_ptr<Store::Database> database_;
 };
 
 }  // namespace kith::daemon

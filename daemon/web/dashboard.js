@@ -211,24 +211,7 @@ const pathOf = (values, x, y) => {
 
 // ---- Am I better off than alone? ----
 
-const kLast = 10;  // rounds that the answer is the mean of
-
-// The gain over the last rounds, and what it lies between with 95 %.  Of an accuracy, the examples it is of count too, as if served
-// and alone were judged on different ones: that is cautious.
-function gainOf(history) {
-  const sign = history.higher_is_better ? 1 : -1, gains = [];
-  for (let i = history.round.length - 1; i >= 0 && gains.length < kLast; --i) {
-    if (isNumber(history.served[i]) && isNumber(history.alone[i])) gains.push({value: sign * (history.served[i] - history.alone[i]), i});
-  }
-  if (!gains.length) return null;
-  const values = gains.map(gain => gain.value), meanOf = all => sum(all) / all.length, mean = meanOf(values), {i} = gains[0];
-  const served = meanOf(gains.map(gain => history.served[gain.i])), alone = meanOf(gains.map(gain => history.alone[gain.i]));
-  let variance = values.length > 1 ? sum(values.map(value => (value - mean) ** 2)) / (values.length - 1) / values.length : 0;
-  const sampled = history.metric === "accuracy" && history.examples[i] > 0;
-  if (sampled) variance += (served * (1 - served) + alone * (1 - alone)) / history.examples[i];
-  const half = 1.96 * Math.sqrt(variance);
-  return {served, alone, mean, low: mean - half, high: mean + half, rounds: values.length, examples: sampled ? history.examples[i] : 0, certain: sampled || values.length > 2};
-}
+const kLast = 10;  // rounds that are shown in numbers
 
 function drawAnswer() {
   const {status, history} = known, verdict = $("#answer .verdict"), reason = $("#answer .reason");
@@ -240,7 +223,7 @@ function drawAnswer() {
     $("#answer details").hidden = true;
     return;
   }
-  const gain = gainOf(history), {metric} = history, points = isPercent(metric) ? " points" : "";
+  const {gain, metric} = history, points = isPercent(metric) ? " points" : "";
   if (!gain) {
     verdict.textContent = `${quality(history.served.at(-1), metric)} ${metricName(metric)}; nobody can say what it would be alone.`;
     reason.textContent = "This node trains no baseline (learning.baseline), or it is not judged yet.";

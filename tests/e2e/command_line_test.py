@@ -218,6 +218,41 @@ class Watched(unittest.TestCase):
         again = kith("support-bundle", bundle, "--dir", self.node.directory)
         self.assertEqual(again.returncode, 73)
 
+    def test_report_tells_those_who_decide_what_came_of_it_while_the_node_runs_and_after(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="kith-e2e-")))
+        page = folder / "report.html"
+        done = kith("report", page, "--dir", self.node.directory)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn(str(page), done.stdout)
+        self.assertEqual(kith("report", page, "--dir", self.node.directory).returncode, 73)
+        told = json.loads(kith("report", "--json", "--dir", self.node.directory).stdout)
+        curve, rounds = told["curve"], self.node.rounds(1000)
+        gains = [served - alone for served, alone in zip(curve["served"], curve["alone"])]
+        self.assertGreaterEqual(told["cost"]["rounds"], 2)
+        if curve["step"] == 1:
+            self.assertAlmostEqual(curve["gain"]["mean"], sum(gains[-10:]) / len(gains[-10:]), 9)
+        self.assertLess(curve["gain"]["low"], curve["gain"]["high"])
+        self.assertEqual(curve["served"][0], rounds[0]["models"][rounds[0]["served"]]["test"]["accuracy"])
+        self.assertGreater(told["cost"]["bytes_out"], 0)
+        self.assertGreater(told["cost"]["seconds"]["train"], 0)
+        self.assertGreaterEqual(told["audit"]["published"], 2)
+        self.assertEqual(told["audit"]["fault"], "")
+        self.assertEqual(len(told["audit"]["readers"]), 2)  # it can read its own
+        self.assertIsInstance(told["alarms"], list)
+        lines = kith("report", "--dir", self.node.directory).stdout
+        self.assertRegex(lines, r"snapshots, each sealed to the members of then: node-2\n")
+        for text in (lines, page.read_text()):
+            for part in ("node-1", "node-2", "alone", "95 %", "What it cost", "What left the building", "What needs somebody", "never leave"):
+                self.assertIn(part, text)
+        self.assertNotIn("<script", page.read_text())
+        # The same of a folder where no node runs.
+        copy = self.net.copy(self.node, "stopped")
+        asleep = json.loads(kith("report", "--json", "--dir", copy.directory).stdout)
+        self.assertIsNone(asleep["alarms"])
+        self.assertGreaterEqual(asleep["cost"]["rounds"], told["cost"]["rounds"])
+        self.assertEqual(asleep["node"]["id"], told["node"]["id"])
+        self.assertIn("does not run now", kith("report", "--dir", copy.directory).stdout)
+
     def forms(self, part):
         """Bytes as they are, in hexadecimal, and in base64 wherever they begin in it."""
         return [part, part.hex().encode()] + [base64.b64encode(part[begin : begin + (len(part) - begin) // 3 * 3]) for begin in range(3)]

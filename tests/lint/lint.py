@@ -37,10 +37,11 @@ ROOMS = {
     "web": ["api"],
     "node": ["web", "exchange"],
     "doctor": ["api", "learning"],
+    "backup": ["api"],
     "export": ["api"],
     "simulation": ["learning"],
     "testnet": ["api"],
-    "cli": ["doctor", "export", "node", "simulation", "testnet"],
+    "cli": ["backup", "doctor", "export", "node", "simulation", "testnet"],
 }
 for _room, _uses in ROOMS.items():
     MAY_INCLUDE["daemon/" + _room] = _BELOW.union(*({"daemon/" + used} | MAY_INCLUDE["daemon/" + used] for used in _uses))

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cmath>
+
 namespace curve_test {
 
 using namespace kith::daemon;
@@ -69,6 +71,36 @@ BOOST_AUTO_TEST_CASE(what_is_missing_is_missing_and_another_metric_is_another_cu
   BOOST_TEST(!curve.served[0]);
   BOOST_TEST(!curve.alone[0]);
   BOOST_TEST(!curve.epsilon[0]);
+}
+
+BOOST_AUTO_TEST_CASE(gain_is_the_mean_of_the_last_rounds_with_its_interval) {
+  std::vector<json> reports;
+  for (std::uint64_t round = 1; round <= 30; ++round) {
+    json one = report(round, "accuracy", {});
+    one["models"]["averaged"]["test"]["accuracy"] = round > 20 ? 0.8 : 0.1;
+    one["models"]["baseline"]["test"]["accuracy"] = 0.6;
+    reports.push_back(one);
+  }
+  const Gain gain = curve_of(reports).gain.value();
+  BOOST_TEST(gain.rounds == kGainRounds);
+  BOOST_TEST(gain.mean == 0.2, boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(gain.examples == 50U);
+  // No round differs from another: what is left is that of shares of 50 examples each.
+  const double half = 1.96 * std::sqrt((0.8 * 0.2 + 0.6 * 0.4) / 50);
+  BOOST_TEST(gain.low == gain.mean - half, boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(gain.high == gain.mean + half, boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(gain.certain);
+}
+
+BOOST_AUTO_TEST_CASE(gain_in_an_error_is_how_much_less_it_is_and_two_rounds_are_no_interval) {
+  const Gain gain = curve_of({report(3, "mae", {}), report(6, "mae", {})}).gain.value();
+  BOOST_TEST(gain.mean == -(1.5 + 3.0) / 2);
+  BOOST_TEST(gain.served == 4.5);
+  BOOST_TEST(gain.examples == 0U);
+  BOOST_TEST(!gain.certain);
+  json bare = report(1, "mae", {});
+  bare["models"].erase("baseline");
+  BOOST_TEST(!curve_of({bare}).gain);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -269,6 +270,53 @@ BOOST_AUTO_TEST_CASE(a_newer_schema_is_refused_and_left_alone) {
     BOOST_TEST(failure.code() == EX_CONFIG);
     BOOST_TEST(contains(failure, "written by a newer kith (schema 99"));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_view_reads_what_a_running_node_stores_and_changes_nothing) {
+  Store store(path);
+  const StoreView view(path);
+  BOOST_TEST(!view.newest_round());
+  store.put_round(1, {}, {{"opinions", 1}, {"kept", 2}});
+  store.put_round(2, {}, {{"opinions", 3}});
+  BOOST_TEST(view.newest_round().value().at("opinions") == 3);
+  std::vector<nlohmann::json> seen;
+  view.each_round([&](const nlohmann::json& report) { seen.push_back(report); });
+  BOOST_TEST_REQUIRE(seen.size() == 2U);
+  BOOST_TEST(seen[0].at("round") == 1);
+  BOOST_TEST(seen[0].at("kept") == 2);
+  BOOST_TEST(!seen[0].contains("opinions"));
+}
+
+BOOST_AUTO_TEST_CASE(a_view_of_no_state_or_of_a_newer_one_says_so) {
+  BOOST_TEST(failure_of([&] { const StoreView view(path); }).code() == EX_NOINPUT);
+  { Store store(path); }
+  run_sql(path / "kith.sqlite", "PRAGMA user_version = 99");
+  BOOST_TEST(failure_of([&] { const StoreView view(path); }).code() == EX_CONFIG);
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_is_of_one_moment_while_another_thread_stores) {
+  Store store(path);
+  std::atomic<bool> done = false;
+  // A round and a text are stored together, so no copy may have one without the other.
+  auto writing = std::async(std::launch::async, [&] {
+    for (std::uint64_t round = 1; !done; ++round) {
+      store.atomically([&] {
+        store.put_round(round, {}, nlohmann::json::object());
+        store.put_text("round", std::to_string(round));
+      });
+    }
+  });
+  while (!store.text("round")) std::this_thread::sleep_for(1ms);
+  for (int i = 0; i < 5; ++i) {
+    const fs::path copy = path / ("copy-" + std::to_string(i));
+    fs::create_directory(copy);
+    StoreView(path).copy_to(copy / "kith.sqlite");
+    const Store read(copy);
+    BOOST_TEST_REQUIRE(read.rounds(1).size() == 1U);
+    BOOST_TEST(read.text("round").value() == read.rounds(1)[0].at("round").dump());
+  }
+  done = true;
+  writing.get();
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_database_says_so) {
