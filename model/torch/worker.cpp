@@ -244,6 +244,11 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   if (const auto problem = model::problem(open.task)) {
     fail(FailureKind::config, "the task is not valid: " + *problem);
   }
+  if (open.task.model == "worker") {
+    fail(FailureKind::config,
+         "the task's model is that of a worker which its members wrote, and this is kith-worker; name "
+         "theirs in worker.command");
+  }
   if (open.threads < 1 || open.threads > kMaxThreads) {
     fail(FailureKind::config, "threads must be from 1 to " + std::to_string(kMaxThreads));
   }
