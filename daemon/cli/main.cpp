@@ -11,9 +11,6 @@
 #include <iostream>
 #include <sys/stat.h>
 
-namespace kith::daemon {
-void add_worker_verbs(CLI::App& app, Chosen& chosen);
-}
 namespace {
 
 using namespace kith::daemon;

@@ -8,9 +8,6 @@
 #include <memory>
 
 namespace kith::daemon {
-
-void add_worker_verbs(CLI::App& app, Chosen& chosen);
-
 namespace {
 
 struct WorkerOptions {
