@@ -66,7 +66,8 @@ BOOST_AUTO_TEST_CASE(a_command_is_a_program_that_takes_more_arguments) {
       return failure.code() == EX_UNAVAILABLE &&
              std::string(failure.what()).find(missing) != std::string::npos;
     };
-    BOOST_CHECK_EXCEPTION(program_of({missing}, folder.path()), Failure, names_it);
+    BOOST_CHECK_EXCEPTION(static_cast<void>(program_of({missing}, folder.path())), Failure,
+                          names_it);
   }
 }
 
@@ -74,7 +75,8 @@ BOOST_AUTO_TEST_CASE(a_check_that_is_none_is_refused) {
   const TemporaryDirectory folder;
   Config config = made_up_node(folder.path(), "worker");
   config.worker.command = KITH_FAKE_WORKER;
-  BOOST_CHECK_THROW(check_worker(config, folder.path(), {"everything"}, {}), Failure);
+  BOOST_CHECK_THROW(static_cast<void>(check_worker(config, folder.path(), {"everything"}, {})),
+                    Failure);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
