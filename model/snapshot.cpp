@@ -1,5 +1,7 @@
 #include "model/snapshot.hpp"
 
+#include "model/snapshot_header.hpp"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -382,13 +384,21 @@ std::vector<float> Snapshot::copy_values() const {
 
 Bytes write_snapshot(const Schema& schema, std::span<const float> values,
                      const Metadata& metadata) {
-  if (const auto why = problem(schema)) {
-    throw std::invalid_argument("cannot write this model as a snapshot: " + *why);
-  }
+  Bytes file = snapshot_header(schema, metadata);
   if (values.size() != schema.parameters()) {
     throw std::invalid_argument("cannot write a snapshot: the schema wants " +
                                 std::to_string(schema.parameters()) + " values, there are " +
                                 std::to_string(values.size()));
+  }
+  const ByteView bytes = std::as_bytes(values);
+  file.reserve(file.size() + bytes.size());
+  file.insert(file.end(), bytes.begin(), bytes.end());
+  return file;
+}
+
+Bytes snapshot_header(const Schema& schema, const Metadata& metadata) {
+  if (const auto why = problem(schema)) {
+    throw std::invalid_argument("cannot write this model as a snapshot: " + *why);
   }
   std::string header;
   try {
@@ -403,13 +413,9 @@ Bytes write_snapshot(const Schema& schema, std::span<const float> values,
   }
   const std::uint64_t length = header.size();
   Bytes file;
-  file.reserve(kLengthSize + header.size() + values.size_bytes());
-  const auto append = [&file](ByteView bytes) {
-    file.insert(file.end(), bytes.begin(), bytes.end());
-  };
-  append(std::as_bytes(std::span(&length, 1)));
-  append(as_byte_view(header));
-  append(std::as_bytes(values));
+  for (const ByteView part : {std::as_bytes(std::span(&length, 1)), as_byte_view(header)}) {
+    file.insert(file.end(), part.begin(), part.end());
+  }
   return file;
 }
 

@@ -19,8 +19,8 @@
 namespace kith::model {
 namespace {
 
-constexpr std::array<std::string_view, 7> kModels{
-    "mlp", "cnn", "cnn1d", "resnet", "gru-lm", "text-classifier", "script"};
+constexpr std::array<std::string_view, 8> kModels{
+    "mlp", "cnn", "cnn1d", "resnet", "gru-lm", "text-classifier", "script", "worker"};
 constexpr std::size_t kMaxName = 64;  // bytes
 constexpr std::size_t kMaxLayers = 32;
 constexpr unsigned kMaxLayerSize = 65536;  // units or channels
@@ -32,6 +32,9 @@ constexpr double kLowestRate = 0.01;  // of the learning rate, at the end of a c
 constexpr std::size_t kMaxColumns = 1024;
 // Bytes that all columns may have as text: JSON in a message to the worker, TOML for a new member.
 constexpr std::size_t kMaxColumnText = 56 << 10;
+
+/// Whether the model is none of the zoo: what it is made for follows from the data that are declared.
+bool is_own(const Task& task) { return task.model == "script" || task.model == "worker"; }
 
 template <class Number>
 std::string text(Number number) {
@@ -110,8 +113,8 @@ std::size_t written_size(const Column& column) {
 
 /// What is wrong with the columns of a table.
 std::optional<std::string> column_problem(const Task& task) {
-  if (task.model != "mlp" && task.model != "script") {
-    return "column must be left out, except for an mlp or a script";
+  if (task.model != "mlp" && !is_own(task)) {
+    return "column must be left out, except for an mlp, a script or a worker";
   }
   if (task.columns.size() > kMaxColumns)
     return "column must be there at most " + text(kMaxColumns) + " times";
@@ -312,7 +315,7 @@ bool is_multi_label(const Task& task) {
 }
 
 bool predicts_words(const Task& task) {
-  if (task.model == "script") return !task.vocabulary.empty() && task.labels.empty();
+  if (is_own(task)) return !task.vocabulary.empty() && task.labels.empty();
   return task.model == "gru-lm";
 }
 
@@ -366,7 +369,7 @@ std::string metric_of(const Task& task) {
 
 DataKind data_kind(const Task& task) {
   if (predicts_words(task) || task.model == "text-classifier") return DataKind::text;
-  if (task.model == "script" && !task.vocabulary.empty()) return DataKind::text;
+  if (is_own(task) && !task.vocabulary.empty()) return DataKind::text;
   return task.columns.empty() ? DataKind::pictures : DataKind::table;
 }
 
@@ -394,8 +397,8 @@ std::optional<std::string> problem(const Task& task) {
     return "name must be 1 to " + text(kMaxName) + " letters, digits, dots, dashes or underscores";
   }
   if (std::ranges::find(kModels, task.model) == kModels.end()) {
-    return "model must be \"mlp\", \"cnn\", \"cnn1d\", \"resnet\", \"gru-lm\", \"text-classifier\" or "
-           "\"script\"";
+    return "model must be \"mlp\", \"cnn\", \"cnn1d\", \"resnet\", \"gru-lm\", \"text-classifier\", "
+           "\"script\" or \"worker\"";
   }
   if (task.sizes.size() > kMaxLayers || !all_within(task.sizes, kMaxLayerSize)) {
     return "sizes must be at most " + text(kMaxLayers) + " numbers from 1 to " +
@@ -408,7 +411,7 @@ std::optional<std::string> problem(const Task& task) {
   }
   if (script && !task.sizes.empty()) return "sizes must be left out, for a script";
   if (auto wrong = pattern_problem(task)) return wrong;
-  if (task.model != "mlp" && !script && task.sizes.empty()) {
+  if (task.model != "mlp" && !is_own(task) && task.sizes.empty()) {
     return "sizes must have a number, for a " + task.model;
   }
   if (task.model == "gru-lm" && task.sizes.size() != 2) {

@@ -1,8 +1,8 @@
+#include "daemon/cli/diagnosis_view.hpp"
 #include "daemon/cli/own_data.hpp"
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
 #include "daemon/doctor/doctor.hpp"
-#include "daemon/system/console.hpp"
 #include "daemon/system/report.hpp"
 
 #include <memory>
@@ -19,18 +19,10 @@ std::vector<std::string> diagnosis_lines(const doctor::Diagnosis& diagnosis,
                                          const Terminal& terminal) {
   std::vector<std::string> lines;
   for (const auto& item : diagnosis.checks) {
-    const Style style = item.result == "FAIL"   ? Style::red
-                        : item.result == "WARN" ? Style::yellow
-                                                : Style::green;
-    const std::string number = std::to_string(item.number);
-    lines.push_back(terminal.paint(style, item.result) + std::string(4 - number.size(), ' ') +
-                    number + "  " + item.name + ": " + item.what);
-    if (!item.help.empty()) lines.push_back("          -> " + item.help);
+    for (std::string& line : check_lines(item, terminal)) lines.push_back(std::move(line));
   }
   lines.emplace_back();
-  lines.push_back(std::to_string(diagnosis.passed) + " passed, " +
-                  std::to_string(diagnosis.warned) + " to look at (WARN), " +
-                  std::to_string(diagnosis.failed) + " to mend (FAIL).");
+  lines.push_back(diagnosis_sum(diagnosis));
   return lines;
 }
 

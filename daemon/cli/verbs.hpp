@@ -21,6 +21,7 @@ void add_dashboard_verb(CLI::App& app, Chosen& chosen);  ///< dashboard
 void add_evaluate_verb(CLI::App& app, Chosen& chosen);
 void add_predict_verb(CLI::App& app, Chosen& chosen);
 void add_model_verbs(CLI::App& app, Chosen& chosen);  ///< model check
+void add_worker_verbs(CLI::App& app, Chosen& chosen);  ///< worker check
 void add_forget_verb(CLI::App& app, Chosen& chosen);
 void add_export_verbs(CLI::App& app, Chosen& chosen);  ///< export, verify
 void add_log_verbs(CLI::App& app, Chosen& chosen);

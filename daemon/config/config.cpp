@@ -190,15 +190,18 @@ std::vector<Key<model::Task>> task_keys() {
   return {
       required("name", &Owner::name, label(), "Names the task: letters, digits, '.', '_' and '-'."),
       key("model", &Owner::model,
-          one_of({"mlp", "cnn", "cnn1d", "resnet", "gru-lm", "text-classifier", "script"}),
+          one_of({"mlp", "cnn", "cnn1d", "resnet", "gru-lm", "text-classifier", "script",
+                  "worker"}),
           "The kind of model: a multi-layer perceptron for pictures, arrays or tables; a "
           "convolutional or a residual network for pictures; a convolutional one along one side, "
           "as of time, for arrays (cnn1d); a recurrent network that predicts the next word of a "
           "text; one that tells texts apart by the mean of their words (text-classifier); or a "
-          "model of your own, for any of these (script)."),
+          "model of your own, for any of these (script), or that of a worker of your own (worker: the "
+          "program that worker.command names, at every node)."),
       key("sizes", &Owner::sizes,
           "Hidden units (mlp) or channels (cnn, cnn1d, resnet) of each layer; of the embedding and "
-          "of the hidden state (gru-lm); of the embedding, and then hidden units (text-classifier)."),
+          "of the hidden state (gru-lm); of the embedding, and then hidden units (text-classifier); what "
+          "a worker of your own makes of them."),
       key("input", &Owner::input,
           "Channels, height and width of a picture; or the 1 to 4 sides of an example in an array, "
           "like [50, 6] for windows of a sensor (mlp, and cnn1d: length and channels)."),
@@ -556,7 +559,7 @@ void complete_task(model::Task& task, const toml::table& table, const Complain& 
   };
   if (const auto classes = model::classes_of(task.columns)) follows(*classes, "column");
   const bool sized = table.at_path("task.sizes").node() != nullptr;
-  if (task.model == "script" && !sized) task.sizes.clear();
+  if ((task.model == "script" || task.model == "worker") && !sized) task.sizes.clear();
   if (!task.labels.empty()) follows(static_cast<unsigned>(task.labels.size()), "labels");
   if (!task.vocabulary.empty()) {
     try {

@@ -23,8 +23,8 @@ concept Is = std::same_as<std::remove_const_t<T>, Message>;
 
 template <Is<Evaluation> T>
 void fields(auto& field, T& m) {
-  field("loss", m.loss), field("examples", m.examples), field("metrics", m.metrics);
-  field("confusion", m.confusion);
+  field("loss", m.loss), field("examples", m.examples);
+  field.optional("metrics", m.metrics), field.optional("confusion", m.confusion);
 }
 template <Is<Guard> T>
 void fields(auto& field, T& m) {
@@ -34,9 +34,9 @@ template <Is<Opened> T>
 void fields(auto& field, T& m) {
   field("parameters", m.parameters), field("classes", m.classes), field("train", m.train);
   field("validation", m.validation), field("test", m.test), field("scored", m.scored);
-  field("round", m.round), field("resumed", m.resumed);
-  field("guards", m.guards), field("remarks", m.remarks), field("unknowable", m.unknowable);
-  field("frozen", m.frozen);
+  field.optional("round", m.round), field.optional("resumed", m.resumed);
+  field.optional("guards", m.guards), field.optional("remarks", m.remarks);
+  field.optional("unknowable", m.unknowable), field.optional("frozen", m.frozen);
 }
 template <Is<Spent> T>
 void fields(auto& field, T& m) {
@@ -45,12 +45,12 @@ void fields(auto& field, T& m) {
 template <Is<Trained> T>
 void fields(auto& field, T& m) {
   field("best_epoch", m.best_epoch), field("train_loss", m.train_loss);
-  field("validation", m.validation), field("baseline", m.baseline), field("seconds", m.seconds);
-  field("privacy", m.privacy);
+  field("validation", m.validation), field.optional("baseline", m.baseline);
+  field.optional("seconds", m.seconds), field.optional("privacy", m.privacy);
 }
 template <Is<Scored> T>
 void fields(auto& field, T& m) {
-  field("examples", m.examples), field("seconds", m.seconds);
+  field("examples", m.examples), field.optional("seconds", m.seconds);
 }
 template <Is<Measured> T>
 void fields(auto& field, T& m) {
@@ -66,24 +66,25 @@ void fields(auto& field, T& m) {
 }
 template <Is<Predicted> T>
 void fields(auto& field, T& m) {
-  field("examples", m.examples), field("numbers", m.numbers), field("seconds", m.seconds);
+  field("examples", m.examples), field("numbers", m.numbers);
+  field.optional("seconds", m.seconds);
 }
 template <Is<TensorReport> T>
 void fields(auto& field, T& m) {
-  field("name", m.name), field("shape", m.shape), field("parameter", m.parameter);
-  field("role", m.role);
+  field("name", m.name), field("shape", m.shape);
+  field.optional("parameter", m.parameter), field.optional("role", m.role);
 }
 template <Is<Inspected> T>
 void fields(auto& field, T& m) {
   field("tensors", m.tensors), field("all", m.all), field("batch", m.batch);
-  field("seconds", m.seconds);
+  field.optional("seconds", m.seconds);
 }
 template <Is<Done> T>
 void fields(auto&, T&) {}
 template <Is<Progress> T>
 void fields(auto& field, T& m) {
   field("phase", m.phase), field("epoch", m.epoch), field("epochs", m.epochs);
-  field("train_loss", m.train_loss), field("validation", m.validation);
+  field.optional("train_loss", m.train_loss), field.optional("validation", m.validation);
 }
 template <Is<Failure> T>
 void fields(auto& field, T& m) {
@@ -255,6 +256,10 @@ class Writer {
   void operator()(const char* name, const T& value, const std::type_identity_t<T>& usual) {
     if (value != usual) (*this)(name, value);
   }
+  template <class T>
+  void optional(const char* name, const T& value) {
+    (*this)(name, value);
+  }
 
  private:
   template <class T>
@@ -330,6 +335,13 @@ class Reader {
     optional_ = true;
     if (from_.contains(name)) return (*this)(name, value);
     value = usual;
+  }
+
+  /// What a simple worker may leave out of its answers; it then stays as it was made.  A slip in such
+  /// a name goes unseen here: `kith worker check` looks for them.
+  template <class T>
+  void optional(const char* name, T& value) {
+    if (from_.contains(name)) (*this)(name, value);
   }
 
   /// Empty if all went well.

@@ -1,11 +1,15 @@
 #include "model/torch/checkpoint.hpp"
 
+#include "crypto/hasher.hpp"
+#include "model/pipe/memfd.hpp"
+#include "model/snapshot_header.hpp"
 #include "model/torch/error.hpp"
 #include "model/torch/stored.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -18,7 +22,7 @@ constexpr const char* kCheckpointFormat = "kith checkpoint 1";
 constexpr std::array kPrefixes{"averaged.", "baseline.", "served."};  // sorted, as schemas are
 
 std::array<const Params*, kPrefixes.size()> models(const State& state) {
-  return {&state.averaged, &state.baseline, &state.served};
+  return {state.averaged.get(), state.baseline.get(), state.served.get()};
 }
 
 model::Schema three_times(const model::Schema& schema) {
@@ -42,19 +46,18 @@ std::string entry(const model::Metadata& metadata, const char* key) {
 
 /// Of everything in a checkpoint: whichever byte was damaged, it is called damaged.
 std::string digest(const std::string& round, const std::string& task, const std::string& data,
-                   const model::Schema& schema, ByteView values) {
+                   const model::Schema& schema, const crypto::Hash& values) {
   const std::string text = round + "\n" + task + "\n" + crypto::to_hex(schema.hash()) + "\n" +
-                           crypto::to_hex(crypto::hash(values)) + (data.empty() ? "" : "\n" + data);
+                           crypto::to_hex(values) + (data.empty() ? "" : "\n" + data);
   return crypto::to_hex(crypto::hash(as_byte_view(text)));
 }
 
 }  // namespace
 
-Bytes checkpoint_file(const State& state, const model::Schema& schema, const crypto::Hash& task) {
-  Params values;
-  for (const Params* const params : models(state)) {
-    values.insert(values.end(), params->begin(), params->end());
-  }
+CheckpointFile checkpoint_file(const State& state, const model::Schema& schema,
+                               const crypto::Hash& task) {
+  crypto::Hasher values;
+  for (const Params* const params : models(state)) values.append(std::as_bytes(std::span(*params)));
   const model::Schema whole = three_times(schema);
   const std::string round = std::to_string(state.round), task_text = crypto::to_hex(task);
   const model::Metadata metadata{
@@ -62,8 +65,12 @@ Bytes checkpoint_file(const State& state, const model::Schema& schema, const cry
       {"round", round},
       {"task", task_text},
       {"data", state.data},
-      {"digest", digest(round, task_text, state.data, whole, std::as_bytes(std::span(values)))}};
-  return model::write_snapshot(whole, values, metadata);
+      {"digest", digest(round, task_text, state.data, whole, values.finish())}};
+  const Bytes header = model::snapshot_header(whole, metadata);
+  pipe::MemfdWriter file("checkpoint");
+  file.append(header);
+  for (const Params* const params : models(state)) file.append(std::as_bytes(std::span(*params)));
+  return {file.seal(), header.size() + whole.parameters() * sizeof(float)};
 }
 
 std::optional<State> load_checkpoint(const std::filesystem::path& directory,
@@ -82,7 +89,7 @@ std::optional<State> load_checkpoint(const std::filesystem::path& directory,
   const std::string its_task = entry(snapshot.metadata, "task");
   const std::string data = entry(snapshot.metadata, "data");
   if (entry(snapshot.metadata, "digest") !=
-      digest(round, its_task, data, snapshot.schema, snapshot.values)) {
+      digest(round, its_task, data, snapshot.schema, crypto::hash(snapshot.values))) {
     refuse(path, "is damaged (its hash does not fit)");
   }
   if (its_task != crypto::to_hex(task) || snapshot.schema != three_times(schema)) {
@@ -96,11 +103,16 @@ std::optional<State> load_checkpoint(const std::filesystem::path& directory,
   if (std::from_chars(round.data(), round.data() + round.size(), state.round).ec != std::errc()) {
     refuse(path, "is damaged (its round is not a number)");
   }
-  const Params values = snapshot.copy_values();
-  const auto size = static_cast<std::ptrdiff_t>(schema.parameters());
-  state.averaged.assign(values.begin(), values.begin() + size);
-  state.baseline.assign(values.begin() + size, values.begin() + 2 * size);
-  state.served.assign(values.begin() + 2 * size, values.end());
+  const auto one = [&](std::size_t place) {
+    Params params(schema.parameters());
+    const std::size_t size = params.size() * sizeof(float);
+    std::memcpy(params.data(), snapshot.values.data() + place * size, size);
+    return as_model(std::move(params));
+  };
+  state.averaged = one(0);
+  state.baseline = one(1);
+  state.served = one(2);
+  if (*state.served == *state.averaged) state.served = state.averaged;
   return state;
 }
 

@@ -204,12 +204,15 @@ struct Network::Impl {
   template <class Of>
   Params flat(const Of& of) {
     const torch::NoGradGuard no_grad;
-    std::vector<torch::Tensor> all;
+    Params values(schema.parameters());
+    std::int64_t at = 0;
+    const auto whole = torch::from_blob(values.data(), {static_cast<std::int64_t>(values.size())});
     for (const Module::Named& each : named) {
-      all.push_back(of(each.tensor).flatten().to(torch::kFloat32));
+      const std::int64_t size = each.tensor.numel();
+      whole.narrow(0, at, size).view(each.tensor.sizes()).copy_(of(each.tensor));
+      at += size;
     }
-    const auto joined = torch::cat(all).to(torch::kCPU).contiguous();
-    return {joined.data_ptr<float>(), joined.data_ptr<float>() + joined.numel()};
+    return values;
   }
 
   /// Some examples of a part; sentences only as long as the longest of them.
@@ -851,6 +854,7 @@ Network::Training Network::train(const Params& start, const Plan& plan,
       }
       after_each_epoch(result.last);
     }
+    impl_->forget_gradients();  // as large as the model
     return result;
   });
 }

@@ -1,11 +1,13 @@
 #include "model/torch/worker.hpp"
 
+#include "crypto/hasher.hpp"
 #include "crypto/random_stream.hpp"
 #include "model/data/check.hpp"
 #include "model/data/dataset.hpp"
 #include "model/data/file.hpp"
 #include "model/norm.hpp"
 #include "model/pipe/memfd.hpp"
+#include "model/snapshot_header.hpp"
 #include "model/torch/error.hpp"
 #include "model/torch/initial.hpp"
 
@@ -135,6 +137,23 @@ std::string frozen_hash(const std::vector<model::Tensor>& tensors, const Params&
   return crypto::to_hex(crypto::hash(model::write_snapshot(schema, frozen.from(initial))));
 }
 
+/// The hash of write_snapshot()'s file.
+crypto::Hash snapshot_hash(const model::Schema& schema, std::span<const float> values) {
+  crypto::Hasher hasher;
+  hasher.append(model::snapshot_header(schema));
+  hasher.append(std::as_bytes(values));
+  return hasher.finish();
+}
+
+/// write_snapshot()'s file, made where it lies.
+pipe::Fd snapshot_in_memory(const char* name, const model::Schema& schema,
+                            std::span<const float> values) {
+  pipe::MemfdWriter file(name);
+  file.append(model::snapshot_header(schema));
+  file.append(std::as_bytes(values));
+  return file.seal();
+}
+
 /// A model that was trained without noise once tells of its examples for good, and so does every
 /// model that grows out of it: what one state directory holds was trained one way from the first
 /// round on.
@@ -244,6 +263,12 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
   if (const auto problem = model::problem(open.task)) {
     fail(FailureKind::config, "the task is not valid: " + *problem);
   }
+  if (open.task.model == "worker") {
+    fail(FailureKind::config,
+         "the task's model is that of a worker which its members wrote, and this is kith-worker; "
+         "name "
+         "theirs in worker.command");
+  }
   if (open.threads < 1 || open.threads > kMaxThreads) {
     fail(FailureKind::config, "threads must be from 1 to " + std::to_string(kMaxThreads));
   }
@@ -265,15 +290,19 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
     check_no_buffers(network.tensors());
     check_private_steps(open.task);
   }
-  Params initial = network.own_values();
-  if (initial.empty()) initial = initial_model(schema, last_layer(open.task), open.task.seed);
+  Params drawn = network.own_values();
+  if (drawn.empty()) drawn = initial_model(schema, last_layer(open.task), open.task.seed);
+  const Model initial = as_model(std::move(drawn));
   const model::Schema shared = model::schema_of(network.tensors(), model::Role::shared);
   const model::Slice travels(network.tensors(), model::Role::shared);
-  Bytes initial_file = model::write_snapshot(shared, travels.from(initial));
-  const std::string frozen = frozen_hash(network.tensors(), initial);
-  const crypto::Hash task_hash = model::task_hash(open.task, crypto::hash(initial_file), frozen);
+  Params room;
+  const auto travelling = travels.view(*initial, room);
+  const std::string frozen = frozen_hash(network.tensors(), *initial);
+  const crypto::Hash task_hash =
+      model::task_hash(open.task, snapshot_hash(shared, travelling), frozen);
   const auto checkpoint = load_checkpoint(open.state, schema, task_hash);
   State state = checkpoint.value_or(State{0, initial, initial, initial});
+  pipe::Fd initial_file = snapshot_in_memory("initial model", shared, travelling);
   std::vector<std::string> remarks;
   if (checkpoint && learns) remarks = data_remarks(state, fingerprint);
   if (!noticed.empty()) remarks.push_back(noticed + "; kith data check has more");
@@ -311,7 +340,7 @@ Worker::Answer<pipe::Opened> Worker::handle(const pipe::Open& open) {
            .guards = std::move(guards),
            .remarks = std::move(remarks),
            .unknowable = std::move(unknowable)},
-          pipe::sealed_memfd("initial model", initial_file)};
+          std::move(initial_file)};
 }
 
 Worker::Answer<pipe::Spent> Worker::handle(const pipe::Spend& request) {
@@ -332,11 +361,11 @@ Worker::Answer<pipe::Trained> Worker::handle(const pipe::Train& request) {
   Network::Training own = train_partial(request, spent);
   std::optional<Network::Training> alone;
   // From the same start it comes to the same, to the last bit.
+  const State& state = session().state;
   const bool same = !session().privacy && !request.pull &&
-                    session().state.baseline == session().state.averaged;
-  if (request.baseline) {
-    alone = same ? own
-                 : train(session().state.baseline, plan(request.round, request.epochs), "baseline");
+                    (state.baseline == state.averaged || *state.baseline == *state.averaged);
+  if (request.baseline && !same) {
+    alone = train(*state.baseline, plan(request.round, request.epochs), "baseline");
   }
   Answer<pipe::Trained> answer{{.best_epoch = own.best.number,
                                 .train_loss = own.last.train_loss,
@@ -345,18 +374,19 @@ Worker::Answer<pipe::Trained> Worker::handle(const pipe::Train& request) {
                                 .seconds = watch.seconds(),
                                 .privacy = spent}};
   if (!spent || spent->publish) answer.file = snapshot_file("partial", own.params);
-  session().partial = Scorable{std::move(own.params), {}};
+  const Model partial = as_model(std::move(own.params));
+  session().partial = Scorable{partial, {}};
   renew_own_part();
-  if (alone) {
-    answer.result.baseline = alone->best.validation;
-    session().state.baseline = std::move(alone->params);
+  if (request.baseline) {
+    answer.result.baseline = same ? own.best.validation : alone->best.validation;
+    session().state.baseline = same ? partial : as_model(std::move(alone->params));
   }
   return answer;
 }
 
 Network::Training Worker::train_partial(const pipe::Train& request,
                                         std::optional<pipe::Spent>& spent) {
-  const Params& start = session().state.averaged;
+  const Params& start = *session().state.averaged;
   const auto& privacy = session().privacy;
   Network::Plan its_plan = plan(request.round, request.epochs, request.pull);
   its_plan.layers = request.layers;
@@ -415,8 +445,8 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Load& load) {
     Params room;
     return norm(session().travels.view(whole, room));
   };
-  const auto factor = model::norm_factor(its_norm, shared_norm(session().initial.params),
-                                         shared_norm(session().state.averaged));
+  const auto factor = model::norm_factor(its_norm, shared_norm(*session().initial.model),
+                                         shared_norm(*session().state.averaged));
   if (!factor) {
     fail(FailureKind::data, "the snapshot of " + load.peer +
                                 " is refused: its norm is far above that of this node's model");
@@ -450,7 +480,7 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Score& score) {
   add(member(kSelf));
   for (const std::string& peer : score.peers) {
     if (peer == kAveraged || peer == kBaseline) {
-      Scorable own{params(peer), {}};
+      Scorable own{model(peer), {}};
       add(own);
     } else {
       add(member(peer));
@@ -471,8 +501,8 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Try& mixture) {
 
 Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Average& mixture) {
   begin("evaluating", 1);
-  Params mean = average(mixture);
-  const auto evaluation = finite(session().network.evaluate(mean, Part::validation));
+  Model mean = average(mixture);
+  const auto evaluation = finite(session().network.evaluate(*mean, Part::validation));
   session().state.averaged = std::move(mean);
   return {evaluation};
 }
@@ -491,7 +521,7 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Graft& graft) {
   for (std::size_t i = 0; i < both.size(); ++i) {
     if (taken[i]) both[i] = from[i];
   }
-  session().peers[graft.name] = {std::move(both), {}};
+  session().peers[graft.name] = {as_model(std::move(both)), {}};
   return {};
 }
 
@@ -504,7 +534,7 @@ Worker::Answer<pipe::Trained> Worker::handle(const pipe::Refine& refine) {
   its_plan.share = refine.share;
   its_plan.layers = refine.layers;
   Network::Training refined = train(params(refine.start), its_plan, "refining");
-  session().peers[refine.name] = {std::move(refined.params), {}};
+  session().peers[refine.name] = {as_model(std::move(refined.params)), {}};
   return {{.best_epoch = refined.best.number,
            .train_loss = refined.last.train_loss,
            .validation = refined.best.validation,
@@ -520,7 +550,7 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Initial& initial) {
   }
   Params drawn =
       initial_model(session().network.schema(), last_layer(session().task), initial.seed);
-  session().peers[initial.name] = {std::move(drawn), {}};
+  session().peers[initial.name] = {as_model(std::move(drawn)), {}};
   return {};
 }
 
@@ -586,7 +616,7 @@ Worker::Answer<pipe::Scored> Worker::handle(const pipe::Outcomes& request) {
 
 Worker::Answer<pipe::Evaluation> Worker::handle(const pipe::Evaluate& evaluate) {
   begin("evaluating", 1);
-  return {finite(session().network.evaluate(model(evaluate.model), part_of(evaluate.split)))};
+  return {finite(session().network.evaluate(params(evaluate.model), part_of(evaluate.split)))};
 }
 
 Worker::Answer<pipe::Predicted> Worker::handle(const pipe::Predict& predict) {
@@ -613,7 +643,7 @@ Worker::Answer<pipe::Predicted> Worker::handle(const pipe::Predict& predict) {
   }
   check_tokens(session().task, inputs);
   begin("predicting", 1);
-  const auto said = session().network.predict(model(predict.model), inputs, predict.examples);
+  const auto said = session().network.predict(params(predict.model), inputs, predict.examples);
   return {{.examples = predict.examples,
            .numbers = said.size() / predict.examples,
            .seconds = watch.seconds()},
@@ -633,7 +663,7 @@ Worker::Answer<pipe::Inspected> Worker::handle(const pipe::Inspect& inspect) {
   found.batch = session().network.batch_shape();
   begin("trying batches", inspect.batches);
   if (inspect.batches > 0) {
-    found.seconds = session().network.time_batch(session().initial.params, inspect.batches);
+    found.seconds = session().network.time_batch(*session().initial.model, inspect.batches);
   }
   return {std::move(found)};
 }
@@ -645,9 +675,9 @@ Worker::Answer<pipe::Done> Worker::handle(const pipe::Serve& serve) {
 
 Worker::Answer<pipe::Checkpointed> Worker::handle(const pipe::Checkpoint& checkpoint) {
   session().state.round = checkpoint.round;
-  const Bytes file =
+  auto [file, bytes] =
       checkpoint_file(session().state, session().network.schema(), session().task_hash);
-  return {{.bytes = file.size()}, pipe::sealed_memfd("checkpoint", file)};
+  return {{.bytes = bytes}, std::move(file)};
 }
 
 // ---- Models ----
@@ -680,23 +710,23 @@ Worker::Scorable& Worker::member(std::string_view name) {
   return found->second;
 }
 
-const Params& Worker::params(std::string_view name) {
+const Model& Worker::model(std::string_view name) {
   if (name == kAveraged) return session().state.averaged;
   if (name == kBaseline) return session().state.baseline;
   if (name == kServed) return session().state.served;
-  return member(name).params;
+  return member(name).model;
 }
 
-const Params& Worker::model(pipe::ModelName name) {
+const Params& Worker::params(pipe::ModelName name) {
   switch (name) {
     case pipe::ModelName::baseline:
-      return session().state.baseline;
+      return *session().state.baseline;
     case pipe::ModelName::averaged:
-      return session().state.averaged;
+      return *session().state.averaged;
     case pipe::ModelName::partial:
-      return member(kSelf).params;
+      return *member(kSelf).model;
     case pipe::ModelName::served:
-      return session().state.served;
+      return *session().state.served;
   }
   std::abort();  // every enumerator is above
 }
@@ -709,7 +739,7 @@ std::span<const float> Worker::scores_of(Scorable& of, std::uint64_t examples) {
   if (const std::size_t known = of.losses.size(); known < examples) {
     const model::Task& task = session().task;
     const auto& weights = session().weights;
-    for (const float loss : session().network.losses(of.params, Part::scored, known, examples)) {
+    for (const float loss : session().network.losses(*of.model, Part::scored, known, examples)) {
       const auto score = static_cast<float>(model::score(task, loss));
       of.losses.push_back(weights.empty() ? score : score * weights[of.losses.size()]);
     }
@@ -717,7 +747,7 @@ std::span<const float> Worker::scores_of(Scorable& of, std::uint64_t examples) {
   return std::span(of.losses).first(examples);
 }
 
-Params Worker::average(const pipe::Mixture& mixture) {
+Model Worker::average(const pipe::Mixture& mixture) {
   const auto& [members, weights] = mixture;
   if (members.empty() || members.size() != weights.size()) {
     fail(FailureKind::software, "an average wants at least one member and one weight for each");
@@ -730,40 +760,51 @@ Params Worker::average(const pipe::Mixture& mixture) {
   if (!(sum > 0 && std::isfinite(sum))) {
     fail(FailureKind::software, "the weights of an average add up to nothing");
   }
-  // In double and in the order given, so that anyone can repeat it exactly.
-  std::vector<double> total(session().initial.params.size());
-  for (std::size_t k = 0; k < members.size(); ++k) {
-    const Params& model = params(members[k]);
-    const double weight = weights[k] / sum;
-    for (std::size_t i = 0; i < total.size(); ++i) {
-      total[i] += weight * static_cast<double>(model[i]);
+  // One alone is its own average: nothing is copied.
+  if (members.size() == 1) return model(members[0]);
+  std::vector<const Params*> all;
+  for (const std::string& member : members) all.push_back(&params(member));
+  // In double and in the order given, so that anyone can repeat it exactly; some at a time, for the
+  // sake of memory.
+  constexpr std::size_t kAtOnce = 4096;
+  Params mean(all[0]->size());
+  std::vector<double> total(kAtOnce);
+  for (std::size_t from = 0; from < mean.size(); from += kAtOnce) {
+    const std::size_t count = std::min(kAtOnce, mean.size() - from);
+    std::fill_n(total.begin(), count, 0.0);
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      const double weight = weights[k] / sum;
+      for (std::size_t i = 0; i < count; ++i) {
+        total[i] += weight * static_cast<double>((*all[k])[from + i]);
+      }
     }
+    std::ranges::transform(std::span(total).first(count),
+                           mean.begin() + static_cast<std::ptrdiff_t>(from),
+                           [](double x) { return static_cast<float>(x); });
   }
-  Params mean(total.size());
-  std::ranges::transform(total, mean.begin(), [](double x) { return static_cast<float>(x); });
-  return mean;
+  return as_model(std::move(mean));
 }
 
-Params Worker::completed(Params shared) {
-  if (session().travels.is_all()) return shared;
+Model Worker::completed(Params shared) {
+  if (session().travels.is_all()) return as_model(std::move(shared));
   const auto& partial = session().partial;
-  Params whole = partial ? partial->params : session().state.averaged;
+  Params whole = partial ? *partial->model : *session().state.averaged;
   session().travels.into(whole, shared);
-  return whole;
+  return as_model(std::move(whole));
 }
 
 void Worker::renew_own_part() {
   const model::Slice& travels = session().travels;
   if (travels.is_all()) return;
   for (auto& [name, peer] : session().peers) {
-    if (peer.arrived) peer = {completed(travels.from(peer.params)), {}, true};
+    if (peer.arrived) peer = {completed(travels.from(*peer.model)), {}, true};
   }
 }
 
 pipe::Fd Worker::snapshot_file(const char* name, const Params& params) {
   Params room;
   const auto shared = session().travels.view(params, room);
-  return pipe::sealed_memfd(name, model::write_snapshot(session().shared, shared));
+  return snapshot_in_memory(name, session().shared, shared);
 }
 
 }  // namespace kith::worker

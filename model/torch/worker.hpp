@@ -38,7 +38,7 @@ class Worker {
  private:
   /// A model and, as far as they were computed, the scores of the scored examples.
   struct Scorable {
-    Params params;
+    Model model;
     std::vector<float> losses;
     bool arrived = false;  ///< from a peer: what does not travel in it is this node's own
   };
@@ -116,16 +116,17 @@ class Worker {
   template <class Operation>
   void refuse_without_data();
   Scorable& member(std::string_view name);
-  const Params& params(std::string_view member);
-  const Params& model(pipe::ModelName name);
+  const Model& model(std::string_view member);
+  const Params& params(std::string_view member) { return *model(member); }
+  const Params& params(pipe::ModelName name);
   /// Of the first `examples` scored examples.
   std::span<const float> scores_of(Scorable& of, std::uint64_t examples);
   std::span<const float> scores_of(Scorable& of);
   /// A whole model of this node, with what came from a peer in it.
-  [[nodiscard]] Params completed(Params shared);
+  [[nodiscard]] Model completed(Params shared);
   /// What does not travel of the partial goes into the models that arrived before it.
   void renew_own_part();
-  Params average(const pipe::Mixture& mixture);
+  Model average(const pipe::Mixture& mixture);
   /// What travels of a model.
   pipe::Fd snapshot_file(const char* name, const Params& params);
 

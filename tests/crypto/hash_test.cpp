@@ -1,4 +1,5 @@
 #include "crypto/hash.hpp"
+#include "crypto/hasher.hpp"
 
 #include "tests/crypto/bytes.hpp"
 
@@ -18,6 +19,18 @@ BOOST_AUTO_TEST_CASE(is_blake2b_of_32_bytes) {
              "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
   BOOST_TEST(to_hex(hash(as_byte_view("abc"))) ==
              "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_in_pieces_has_the_hash_of_the_whole) {
+  const std::string text(1000, 'x');
+  for (const std::size_t piece : {1U, 7U, 128U, 1000U}) {
+    Hasher hasher;
+    for (std::size_t at = 0; at < text.size(); at += piece) {
+      hasher.append(as_byte_view(text.substr(at, piece)));
+    }
+    BOOST_TEST((hasher.finish() == hash(as_byte_view(text))), piece);
+  }
+  BOOST_TEST((Hasher().finish() == hash({})));
 }
 
 BOOST_AUTO_TEST_CASE(hexadecimal_survives_the_round_trip) {

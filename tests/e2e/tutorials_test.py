@@ -26,12 +26,15 @@ class Tutorials(unittest.TestCase):
             text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}")
         folder = pathlib.Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        home = folder / "home"
+        home.mkdir()
+        (home / "kith").symlink_to(ROOT)
         paths = [str(pathlib.Path(testnet.KITH).parent), str(pathlib.Path(sys.executable).parent), os.environ["PATH"]]
         script = folder / "tutorial.sh"
         blocks = re.findall(r"^```sh\n(.*?)^```$", text, flags=re.S | re.M)
         script.write_text("set -e\n" + "echo =====\n".join(blocks))
         with open(folder / "said.txt", "w+b") as said:
-            run = subprocess.Popen(["bash", script.name], cwd=folder, env=os.environ | {"PATH": ":".join(paths)},
+            run = subprocess.Popen(["bash", script.name], cwd=folder, env=os.environ | {"PATH": ":".join(paths), "HOME": str(home)},
                                    stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
             try:
                 status = run.wait(240)
@@ -53,6 +56,21 @@ class Tutorials(unittest.TestCase):
         self.assertEqual(here, there)
         rows, worst = re.search(r"the probabilities of (\d+) rows differ by (\d\.\d+) at most", printed[5]).groups()
         self.assertEqual(rows, "500")
+        self.assertLess(float(worst), 1e-5)
+
+    @unittest.skipUnless(importlib.util.find_spec("numpy"), "no NumPy for this Python; install Debian's python3-numpy")
+    def test_workshops_see_a_ring_by_a_worker_in_python(self):
+        printed = self.run_tutorial("own-worker.md")
+        self.assertRegex(printed[0], r"\n4\d passed, 1 to look at \(WARN\), 0 to mend \(FAIL\)\.")
+        served, alone = map(float, re.search(r"accuracy +(\d+\.\d) % +(\d+\.\d) %", printed[2]).groups())
+        self.assertGreater(served, alone)
+        picture = printed[3].split("fails\n")[1].split("\n")[:20]
+        self.assertEqual({len(row) for row in picture}, {40})
+        ring = [picture[10 - up][20 + right] for up, right in [(6, 0), (-6, 0), (0, 12), (0, -12), (4, 8), (-4, -8)]]
+        self.assertGreaterEqual(sum(each in "+#@" for each in ring), 5, printed[3])
+        self.assertIn(picture[10][20], " .:", printed[3])
+        rows, worst = re.search(r"(\d+) answers .* differ by (\d\.\d+) at most", printed[3]).groups()
+        self.assertEqual(rows, "800")
         self.assertLess(float(worst), 1e-5)
 
     def test_two_clinics_gain_by_a_spreadsheet_as_it_is(self):

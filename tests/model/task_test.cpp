@@ -61,6 +61,25 @@ Task changed(const Change& change) {
 
 BOOST_AUTO_TEST_SUITE(task_tests)
 
+BOOST_AUTO_TEST_CASE(a_model_of_the_members_own_worker_suits_any_data_and_any_sizes) {
+  for (Task task : {digits(), next_word(), hearts()}) {
+    task.model = "worker";
+    for (const auto& sizes : std::vector<std::vector<unsigned>>{{}, {7}, {1, 2, 3}}) {
+      task.sizes = sizes;
+      BOOST_TEST(problem(task).value_or("") == "");
+      BOOST_TEST(canonical_text(task).find("model=worker\n") != std::string::npos);
+    }
+    task.script = "net.pt";
+    BOOST_TEST(problem(task).value_or("").starts_with("script must be left out"));
+  }
+  Task words = next_word();
+  words.model = "worker";
+  BOOST_TEST(predicts_words(words));
+  Task table = hearts();
+  table.model = "worker";
+  BOOST_TEST((data_kind(table) == DataKind::table));
+}
+
 BOOST_AUTO_TEST_CASE(canonical_text_is_as_documented) {
   BOOST_TEST(canonical_text(digits()) ==
              "batch=32\n"

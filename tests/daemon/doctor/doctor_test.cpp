@@ -379,6 +379,10 @@ BOOST_AUTO_TEST_CASE(worker_that_is_missing_or_of_another_make_is_told) {
   expect(check_worker(node), Verdict::fail, "0.0.1");
   says("echo hello");
   expect(check_worker(node), Verdict::warn, "another make");
+  node.config.task.model = "worker";
+  expect(check_worker(node), Verdict::pass, "its members' own");
+  expect(check_linear_algebra(node), Verdict::pass, "its members' own");
+  node.config.task.model = "mlp";
   says("exit 127");
   expect(check_worker(node), Verdict::fail, "status 127");
   says("echo '{\"library\":\"a plain BLAS\",\"operations_per_second\":5e8}'");

@@ -276,6 +276,67 @@ BOOST_AUTO_TEST_CASE(every_field_of_every_request_is_required_or_known) {
   }
 }
 
+/// The paragraph of docs/worker-protocol.md that says what a reply may lack.
+std::string may_be_left_out() {
+  std::ifstream file(KITH_DOCS "/worker-protocol.md");
+  std::string paragraph;
+  for (std::string line; std::getline(file, line);) {
+    if (!paragraph.empty() && line.empty()) break;
+    if (!paragraph.empty() || contains(line, "may leave out of a")) paragraph += line + "\n";
+  }
+  return paragraph;
+}
+
+/// Whether a reply is one without this field of it, or of the object at `within`.
+template <class Result>
+bool is_reply_without(const nlohmann::json& whole, const std::string& within,
+                      const std::string& field) {
+  nlohmann::json other = whole;
+  (within.empty() ? other : other.at(within)).erase(field);
+  return why_no_reply<Result>(other.dump()).empty();
+}
+
+BOOST_AUTO_TEST_CASE(what_a_reply_may_lack_is_what_the_protocol_document_says) {
+  const std::string paragraph = may_be_left_out();
+  BOOST_TEST_REQUIRE(!paragraph.empty());
+  const auto check = [&](const auto& result, const std::string& within = {}) {
+    const auto whole = text_of(result);
+    for (const auto& [field, value] : (within.empty() ? whole : whole.at(within)).items()) {
+      if (field == "id" || field == "ok") continue;
+      if (field == "train_loss" || field == "validation") continue;  // of progress only: below
+      using Result = std::remove_cvref_t<decltype(result)>;
+      BOOST_TEST(is_reply_without<Result>(whole, within, field) ==
+                     contains(paragraph, ("`" + field + "`").c_str()),
+                 within << " " << field);
+    }
+  };
+  check(Opened{}), check(Spent{}), check(Trained{}), check(Scored{}), check(Evaluation{});
+  check(Measured{}), check(Sloped{}), check(Checkpointed{}), check(Predicted{}), check(Inspected{});
+  check(Trained{}, "validation");
+  const Reply<Done> told{1, Progress{"partial", 1, 2, 0.5, {}}};
+  const auto progress = nlohmann::json::parse(encode(told));
+  for (const char* const field : {"phase", "epoch", "epochs"}) {
+    BOOST_TEST(!is_reply_without<Done>(progress, "progress", field), field);
+  }
+  for (const char* const field : {"train_loss", "validation"}) {
+    BOOST_TEST(is_reply_without<Done>(progress, "progress", field), field);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_a_reply_lacks_is_as_if_there_were_nothing) {
+  const auto parsed = parse_reply<Opened>(
+      R"({"id":1,"ok":true,"parameters":9,"classes":2,"train":3,"validation":2,"test":0,"scored":2})");
+  const auto& opened = std::get<Opened>(std::get<Reply<Opened>>(parsed).content);
+  BOOST_TEST(opened.parameters == 9U);
+  BOOST_TEST((opened.round == 0 && !opened.resumed && opened.frozen.empty()));
+  BOOST_TEST((opened.guards.empty() && opened.remarks.empty() && opened.unknowable.empty()));
+  const auto judged = parse_reply<Evaluation>(R"({"id":1,"ok":true,"loss":0.5,"examples":4})");
+  BOOST_TEST(std::get<Evaluation>(std::get<Reply<Evaluation>>(judged).content).metrics.empty());
+  BOOST_TEST(contains(
+      why_no_reply<Evaluation>(R"({"id":1,"ok":true,"loss":0.5,"examples":4,"metrics":[]})"),
+      "\"metrics\": an object"));
+}
+
 BOOST_AUTO_TEST_CASE(the_longest_columns_that_a_task_may_have_fit_into_a_message) {
   using model::Column;
   Open open = some_open();

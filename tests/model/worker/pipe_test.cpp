@@ -1,14 +1,12 @@
 #include "model/pipe/pipe.hpp"
 
+#include "model/pipe/breach.hpp"
 #include "model/pipe/memfd.hpp"
 
 #include <boost/test/unit_test.hpp>
 
-#include <array>
-#include <cstring>
 #include <fcntl.h>
 #include <string>
-#include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -39,23 +37,8 @@ std::size_t open_files() {
   return count;
 }
 
-/// Sends what class Pipe would not: any text, any number of files.
-void send_raw(int socket, const std::string& text, std::vector<int> files) {
-  iovec part{const_cast<char*>(text.data()), text.size()};
-  alignas(cmsghdr) std::array<char, 256> control{};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  if (!files.empty()) {
-    header.msg_control = control.data();
-    header.msg_controllen = CMSG_SPACE(files.size() * sizeof(int));
-    cmsghdr* const c = CMSG_FIRSTHDR(&header);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(files.size() * sizeof(int));
-    std::memcpy(CMSG_DATA(c), files.data(), files.size() * sizeof(int));
-  }
-  BOOST_REQUIRE(sendmsg(socket, &header, MSG_NOSIGNAL) >= 0);
+void send_raw(int socket, const std::string& text, const std::vector<int>& files) {
+  BOOST_REQUIRE(send_against_limits(socket, text, files));
 }
 
 BOOST_AUTO_TEST_SUITE(pipe_tests)

@@ -935,6 +935,7 @@ BOOST_AUTO_TEST_CASE(settings_that_make_no_sense_are_explained) {
     return failure.error;
   };
   BOOST_TEST(contains(complaint([](auto& r) { r.task.model = "oracle"; }), "model"));
+  BOOST_TEST(contains(complaint([](auto& r) { r.task.model = "worker"; }), "worker.command"));
   BOOST_TEST(contains(complaint([](auto& r) { r.threads = 0; }), "threads"));
   BOOST_TEST(contains(complaint([](auto& r) { r.score_examples = 0; }), "score_examples"));
   BOOST_TEST(contains(complaint([](auto& r) { r.device = "abacus"; }), "abacus"));
