@@ -212,6 +212,12 @@ std::optional<CellDate> parse_cell_date(std::string_view cell, DateOrder order) 
   return CellDate{.days = *day_first + *time, .ambiguous = *day_first != *month_first};
 }
 
+std::string ascii_lower(std::string_view text) {
+  std::string made(text);
+  for (char& c : made) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return made;
+}
+
 bool is_usual_missing(std::string_view cell) {
   constexpr std::array<std::string_view, 29> kMissing{
       "",     "?",    "-",    ".",   "--",      "---",     "NA",    "<NA>",   "N/A",  "n/a",

@@ -22,6 +22,8 @@ constexpr std::size_t kBins = 20;
 constexpr std::size_t kTenth = 9;   // neighbour, counted from 0
 constexpr double kNear = 100;       // times as near as the tenth
 constexpr std::size_t kBeside = 3;  // places apart in the files
+constexpr std::uint64_t kFewCopies = 2;  // test examples that are trained on, too
+constexpr double kFewCopiesShare = 0.01;
 
 std::string percent(double share) { return std::to_string(std::lround(100 * share)) + " %"; }
 
@@ -266,17 +268,37 @@ void judge_classes(CheckReport& report, const model::Task& task) {
   }
 }
 
+/// A few are so by chance, and more where examples that are trained on are often copies of one
+/// another.
+void judge_test_copies(CheckReport& report) {
+  if (report.test_copies == 0) return;
+  const auto share = [](std::uint64_t part, std::uint64_t all) {
+    return static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(all, 1));
+  };
+  const double of_test = share(report.test_copies, report.test);
+  const double by_chance = share(report.copies, report.train);
+  const bool few = report.test_copies <= kFewCopies || of_test <= kFewCopiesShare;
+  const std::string what = std::to_string(report.test_copies) + " of " +
+                           std::to_string(report.test) +
+                           " test examples are among those to learn from";
+  if (few || of_test <= 2 * by_chance) {
+    report.notes.push_back(
+        what +
+        ", no more than chance may bring; if they are the same cases, take them out "
+        "of data.test");
+  } else {
+    report.to_mend.push_back(what +
+                             ", so test results will be too good; take them out of data.test");
+  }
+}
+
 void judge_split(CheckReport& report, model::SplitBy split) {
   if (report.validation < 40) {
     report.notes.push_back(std::to_string(report.validation) +
                            " examples validate: with fewer than about 40, what a peer's model is "
                            "worth can hardly be told");
   }
-  if (report.test_copies > 0) {
-    report.to_mend.push_back(std::to_string(report.test_copies) +
-                             " test examples are among those to learn from, so test results will "
-                             "be too good; take them out of data.test");
-  }
+  judge_test_copies(report);
   if (report.copies * 20 > report.train) {
     report.notes.push_back(std::to_string(report.copies) +
                            " training examples are copies of others; copies are on one side of the "

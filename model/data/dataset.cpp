@@ -98,8 +98,8 @@ std::vector<std::int64_t> label_answers(const Array& answers, const model::Task&
     const std::int64_t label = (*labels)[i];
     if (label >= 0 && label < static_cast<std::int64_t>(task.classes)) continue;
     throw DataError(file.string() + " has the label " + std::to_string(label) + in_example(i) +
-                    ", but the task's classes are 0 to " + std::to_string(task.classes - 1) +
-                    "; correct the labels or task.classes");
+                    ", but the task's classes are 0 to " + std::to_string(task.classes - 1) + "; " +
+                    std::string(kClassAdvice));
   }
   return *std::move(labels);
 }
@@ -213,7 +213,7 @@ void add_pictures(Samples& all, const std::vector<LabelledFile>& pictures,
     const auto found = std::ranges::find(labels, label);
     if (found == labels.end()) {
       throw DataError(file.string() + " is of the class \"" + label +
-                      "\", which is none of the task's; correct its name, or task.labels");
+                      "\", which is none of the task's; " + std::string(kClassAdvice));
     }
     add_picture(all.inputs, file, task, noticed);
     all.targets.push_back(found - labels.begin());
@@ -330,7 +330,7 @@ void add_texts(Samples& all, Texts texts, const Vocabulary& vocabulary, const mo
     if (label == labels.end()) {
       throw DataError(file.string() + ": line " + std::to_string(texts.lines[i]) +
                       " has the label \"" + texts.labels[i] +
-                      "\", which is none of task.labels; correct it, or the task");
+                      "\", which is none of task.labels; " + std::string(kClassAdvice));
     }
     noticed.cut += tokens.size() > kMaxText;
     tokens.resize(std::min(tokens.size(), kMaxText));

@@ -119,7 +119,8 @@ class Reader {
       ++noticed_.unknown;
       return std::nullopt;
     }
-    refuse(cell, line, "which is none of its declared values" + near_value(cell));
+    const std::string what = "which is none of its declared values" + near_value(cell);
+    refuse(cell, line, column_.target ? with_advice(what, kClassAdvice) : what);
   }
 
   /// Writes the column's inputs, which were 0.
@@ -239,9 +240,7 @@ class Reader {
   [[nodiscard]] std::optional<std::size_t> find(std::string_view cell) const {
     auto found = values_.end();
     if (in_lower_case_) {
-      std::string lower(cell);
-      for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-      found = values_.find(lower);
+      found = values_.find(ascii_lower(cell));
     } else {
       found = is_ascii(cell) ? values_.find(cell) : values_.find(composed(cell));
     }
@@ -648,9 +647,8 @@ Table read_in_its_style(const Decoded& decoded, std::span<const Column> columns,
 }
 
 DataError refused_file(const std::filesystem::path& path, const std::string& why) {
-  const bool advice = why.find(';') != std::string::npos;
-  return DataError(path.string() + (why.starts_with("line ") ? ": " : " ") + why +
-                   (advice ? "" : "; correct the cell, or what the task says of the column"));
+  return DataError(path.string() + (why.starts_with("line ") ? ": " : " ") +
+                   with_advice(why, "correct the cell, or what the task says of the column"));
 }
 
 }  // namespace
