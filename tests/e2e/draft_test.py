@@ -3,7 +3,9 @@
 import json
 import pathlib
 import random
+import socket
 import tempfile
+import time
 import tomllib
 import unittest
 
@@ -17,6 +19,11 @@ def sheet(seed, rows, classes, ages, ward):
     for row in range(rows):
         lines.append(f"{draw.uniform(*ages):.1f},{ward if row % 2 else 'A'},{classes[row % len(classes)]}")
     return "\n".join(lines) + "\n"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 class Drafts(testnet.Verbs):
@@ -68,6 +75,30 @@ class Drafts(testnet.Verbs):
         both = self.folder / "both.toml"
         self.done("task", "merge", task, self.draft("b")[0], "--out", both)
         self.assertIn("Start the node", self.init("b", both))  # the same line, once it is mended
+
+    def test_join_says_that_run_would_refuse_a_class_and_what_mends_it(self):
+        task, _ = self.draft("a")
+        port = free_port()
+        a, b = self.folder / "a", self.folder / "b"
+        self.done("init", "--dir", a, "--name", "a", "--listen", f"127.0.0.1:{port}", "--task", task, "--train", self.folder / "a.csv")
+        founder = testnet.Node(a)
+        founder.start()
+        try:
+            self.done("invite", "--dir", a, "--for", "b", "--out", self.folder / "b.invite")
+            there = ["--dir", b, "--name", "b", "--listen", f"127.0.0.1:{free_port()}", "--train", self.folder / "b.csv"]
+            end = time.monotonic() + 60
+            while testnet.kith("join", self.folder / "b.invite", "--once", *there).returncode == testnet.TEMPFAIL:
+                pending = json.loads(self.done("pending", "--dir", a, "--json"))
+                if pending and pending[0]["state"] == "applied":
+                    break
+                self.assertLess(time.monotonic(), end, "it does not apply")
+                time.sleep(0.5)
+            self.done("approve", "--dir", a, "b", "--id", pending[0]["id"])
+            said = self.done("join", "--dir", b)
+        finally:
+            founder.stop()
+        self.assertRegex(said, r'Data: REFUSED, and so kith run would not start: .*line 3 has "V" in the column beat.*kith task merge')
+        self.assertIn("Then start the node", said)
 
     def test_a_site_with_one_class_drafts_its_part_and_is_told_that_it_is_one(self):
         task, said = self.draft("c")
