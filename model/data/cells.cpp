@@ -223,7 +223,11 @@ bool is_usual_missing(std::string_view cell) {
       "",     "?",    "-",    ".",   "--",      "---",     "NA",    "<NA>",   "N/A",  "n/a",
       "na",   "#N/A", "#NA",  "NaN", "nan",     "-nan",    "-NaN",  "NAN",    "NaT",  "NULL",
       "null", "Null", "None", "#NV", "#DIV/0!", "#VALUE!", "#NUM!", "#WERT!", "#REF!"};
-  return cell.size() <= 7 && std::ranges::find(kMissing, cell) != kMissing.end();
+  if (cell.empty()) return true;
+  if (cell.size() > 7 || std::string_view("?-.N<#n").find(cell.front()) == std::string_view::npos) {
+    return false;
+  }
+  return std::ranges::find(kMissing, cell) != kMissing.end();
 }
 
 }  // namespace kith::data
