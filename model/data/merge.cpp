@@ -36,7 +36,7 @@ std::string short_number(double value) {
 }
 
 /// `a, b and 3 more`
-std::string listed(const std::vector<std::string>& names) {
+std::string in_a_list(const std::vector<std::string>& names) {
   constexpr std::size_t kMost = 6;
   std::string text;
   for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i) {
@@ -49,7 +49,7 @@ std::string listed(const std::vector<std::string>& names) {
 std::string quoted(const std::vector<std::string>& texts) {
   std::vector<std::string> all;
   for (const std::string& text : texts) all.push_back('"' + text.substr(0, 40) + '"');
-  return listed(all);
+  return in_a_list(all);
 }
 
 std::optional<double> number_of(const std::string& text) {
@@ -203,7 +203,7 @@ class Joined {
   }
 
   [[nodiscard]] std::string with_kind(Kind kind) const {
-    return listed(names([&](const Declared& one) { return one.column->kind == kind; }));
+    return in_a_list(names([&](const Declared& one) { return one.column->kind == kind; }));
   }
 
   /// "a number in a.toml, a category in b.toml"
@@ -222,7 +222,7 @@ class Joined {
     const auto idle = names([](const Declared& one) { return !used(one) && !one.column->group; });
     if (!groups.empty() && !column_.target) {
       column_.group = true;
-      if (groups.size() < all_.size()) say("the group in " + listed(groups));
+      if (groups.size() < all_.size()) say("the group in " + in_a_list(groups));
       return true;
     }
     if (active_.empty()) {
@@ -233,7 +233,7 @@ class Joined {
     // What tells nothing at a few may tell something at the others; what gives the target away does
     // so at most.
     const std::string where = std::to_string(idle.size()) + " of " + std::to_string(drafts_) +
-                              " drafts (" + listed(idle) + ")";
+                              " drafts (" + in_a_list(idle) + ")";
     if (2 * active_.size() < all_.size() && !column_.target) {
       say("ignored in " + where);
       return true;
@@ -377,7 +377,7 @@ class Joined {
         if (place_of(words, ascii_lower(text)) == i) continue;
         throw Conflict{"is yes-no with the value \"" + text +
                        "\" in some draft, and with the usual words in " +
-                       listed(names([](const Declared& one) {
+                       in_a_list(names([](const Declared& one) {
                          return one.column->kind == Kind::yes_no && one.column->values.empty();
                        })) +
                        "; declare values in all of them"};
@@ -455,7 +455,7 @@ class Joined {
   void settle_missing() {
     for (const std::string& text : missing_) {
       const auto by = [&] {
-        return listed(names([&](const Declared& one) {
+        return in_a_list(names([&](const Declared& one) {
           return std::ranges::find(one.column->missing, text) != one.column->missing.end();
         }));
       };
@@ -475,7 +475,7 @@ class Joined {
       });
       if (!real.empty()) {
         doubt("\"" + text + "\" stands for a missing value in " + by() +
-              ", and is in the range of " + listed(real) + ": it counts as missing for all");
+              ", and is in the range of " + in_a_list(real) + ": it counts as missing for all");
       }
       column_.missing.push_back(text);
     }
@@ -596,8 +596,8 @@ class Merger {
     for (const NamedTask& draft : drafts_) {
       const auto own = targets_of(draft.task), theirs = targets_of(first.task);
       if (own == theirs) continue;
-      throw DataError(first.name + " predicts " + listed(theirs) + ", and " + draft.name + " " +
-                      listed(own) +
+      throw DataError(first.name + " predicts " + in_a_list(theirs) + ", and " + draft.name + " " +
+                      in_a_list(own) +
                       "; draft one of them again with --target, or correct target = true");
     }
   }
@@ -616,7 +616,7 @@ class Merger {
     one_of_each(&Column::group, "says which rows belong together");
     const auto classes = model::classes_of(merged_.task.columns);
     merged_.task.classes = classes.value_or(0);
-    merged_.target = listed(targets_of(merged_.task));
+    merged_.target = in_a_list(targets_of(merged_.task));
     const bool learns = std::ranges::any_of(
         merged_.task.columns, [](const Column& column) { return model::features(column) > 0; });
     if (!learns) {
@@ -638,7 +638,7 @@ class Merger {
       const bool matters = std::ranges::any_of(all, [](const Declared& one) {
         return one.column->kind != Kind::ignored || one.column->group;
       });
-      return leave_out(name, "is not in " + listed(lacking) + like_it(name), matters);
+      return leave_out(name, "is not in " + in_a_list(lacking) + like_it(name), matters);
     }
     Joined joined(all, drafts_.size());
     try {
@@ -724,7 +724,7 @@ class Merger {
       all.insert(labels.begin(), labels.end());
     }
     if (!sorted && !prefixes) {
-      throw DataError("labels are in another order in some of " + listed(names()) +
+      throw DataError("labels are in another order in some of " + in_a_list(names()) +
                       "; put them into the order of the alphabet, or into one that all share");
     }
     merged_.task.labels = prefixes ? longest : std::vector<std::string>(all.begin(), all.end());
@@ -839,7 +839,7 @@ class Merger {
       return;
     merged_.task.metric = chosen->task.metric;
     if (with.size() < drafts_.size())
-      merged_.notes.push_back("the metric is that of " + listed(with));
+      merged_.notes.push_back("the metric is that of " + in_a_list(with));
   }
 
   std::vector<NamedTask> drafts_;
