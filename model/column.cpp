@@ -75,7 +75,9 @@ std::optional<std::string> values_problem(const Column& column) {
   if (column.kind == Kind::yes_no && column.values.size() != 2) {
     return "must have two values, first no and then yes, or none";
   }
-  if (column.values.size() < 2) return "needs values, at least two";
+  // One is enough to be known from a missing one.
+  const std::size_t least = column.kind == Kind::category ? 1 : 2;
+  if (column.values.size() < least) return "needs values, at least two";
   std::set<std::string_view> seen(column.missing.begin(), column.missing.end());
   for (const auto& spellings : column.values) {
     if (spellings.empty()) return "has a value without a spelling";

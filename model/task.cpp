@@ -126,6 +126,11 @@ std::optional<std::string> column_problem(const Task& task) {
     if (const auto wrong = problem(column)) {
       return "column \"" + std::string(shown) + "\" " + *wrong;
     }
+    if (column.target && column.kind == Column::Kind::category && column.values.size() < 2) {
+      return "column \"" + std::string(shown) +
+             "\" is the target and needs values, at least two; where a site has one only, merge "
+             "its draft with those of others (kith task merge)";
+    }
     if (!names.insert(column.name).second)
       return "column \"" + std::string(shown) + "\" is there twice";
     bytes += written_size(column);

@@ -52,6 +52,22 @@ net::MembershipRecord found(const InitOptions& options, const crypto::Identity& 
   return record;
 }
 
+/// Throws Failure(EX_DATAERR) if `kith run` would refuse the data: then there is no node yet, and
+/// the same line makes it once they are mended.
+FirstLook look_first(const InitOptions& options, const Config& config,
+                     const crypto::Identity& identity) {
+  const NewNode& node = options.node;
+  if (options.task.empty() || node.train.empty()) return {};
+  // As the file will be read, with the split that the node will have.
+  Config as_read = parse_config(to_toml(config), node.file());
+  if (as_read.data.split_key.empty()) as_read.data.split_key = to_string(identity.id());
+  FirstLook look = first_look(as_read, node.dir());
+  if (look.refused.empty()) return look;
+  throw Failure(EX_DATAERR, "no node was made, since kith run would refuse its data: " +
+                                look.refused + ".  To look again: kith data check --task " +
+                                options.task.string() + " --train " + node.train.front() + " ...");
+}
+
 Answer init(const InitOptions& options) {
   const NewNode& node = options.node;
   check_is_new(options);
@@ -66,6 +82,7 @@ Answer init(const InitOptions& options) {
   if (joins) record = load_record(options.join);
   const auto identity = node.make();
   const KeyFiles keys = node.key_files();
+  const FirstLook look = look_first(options, config, identity);
   if (joins) {
     (void)write_card(keys, identity, node.draft(), record.chain.founded(), system_clock::now());
   } else {
@@ -93,10 +110,9 @@ Answer init(const InitOptions& options) {
                  {"consortium", consortium},
                  {"founded", fingerprint(record.chain.founded())}},
                 {"Made " + node.file().string() + " and keys for " + id + ".", ""}};
-  if (!options.task.empty() && !node.train.empty()) {
-    const auto seen = first_look(node.file(), node.dir());
-    answer.value["data"] = seen;
-    answer.lines.insert(answer.lines.end(), seen.begin(), seen.end());
+  if (!look.lines.empty()) {
+    answer.value["data"] = look.lines;
+    answer.lines.insert(answer.lines.end(), look.lines.begin(), look.lines.end());
     answer.lines.emplace_back();
   }
   for (std::size_t i = 0; i < steps.size(); ++i) {

@@ -146,6 +146,17 @@ net::Application wait(const JoinOptions& options, const net::Invite& invite, con
   }
 }
 
+/// A file or a vocabulary that is not there yet is no reason to be anything but a member.
+FirstLook look_once(const NewNode& node) {
+  try {
+    return first_look(load_config(node.file()), node.dir());
+  } catch (const Failure& failure) {
+    return {{std::string("Data: NOT READ: ") + failure.what(),
+             "  Mend that, and look: kith data check --dir " + node.dir()},
+            ""};
+  }
+}
+
 /// Writes down what came of it.
 Answer settle(const NewNode& node, const net::Application& taken, const net::Card& card,
               const fs::path& kept) {
@@ -202,13 +213,18 @@ Answer settle(const NewNode& node, const net::Application& taken, const net::Car
         (node.folder() / file).string() + ": ask the inviter for the file.");
   }
   if (!had_config) say(node.data_hint());
+  std::string refused;
   if (had_config || !node.train.empty()) {
-    const auto seen = first_look(node.file(), node.dir());
-    answer.value["data"] = seen;
-    for (const std::string& line : seen) say(line);
+    const FirstLook look = look_once(node);
+    refused = look.refused;
+    answer.value["data"] = look.lines;
+    for (const std::string& line : look.lines) say(line);
   }
+  answer.value["data_refused"] = !refused.empty();
   say(node.unreachable_hint());
-  say("Start the node: kith run --dir " + node.dir());
+  say((refused.empty() ? "Start the node: kith run --dir "
+                       : "Then start the node: kith run --dir ") +
+      node.dir());
   return answer;
 }
 

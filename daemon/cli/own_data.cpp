@@ -69,22 +69,24 @@ std::string counts_line(const data::CheckReport& report) {
          (report.groups > 0 ? "; " + std::to_string(report.groups) + " groups" : "");
 }
 
-std::vector<std::string> first_look(const std::filesystem::path& config_file,
-                                    const std::string& dir) {
+FirstLook first_look(const Config& config, const std::string& dir) {
+  FirstLook look;
   try {
-    const Config config = load_config(config_file);
     const data::CheckReport report = check_own_data(config);
-    std::vector<std::string> lines{"Data: " + counts_line(report) +
-                                   (report.fine() ? "; fine." : ".")};
-    for (const std::string& sentence : report.to_mend) lines.push_back("  MEND: " + sentence);
+    look.lines.push_back("Data: " + counts_line(report) + (report.fine() ? "; fine." : "."));
+    for (const std::string& sentence : report.to_mend) look.lines.push_back("  MEND: " + sentence);
     if (!report.notes.empty() || !report.fine()) {
-      lines.push_back("  More: kith data check --dir " + dir);
+      look.lines.push_back("  More: kith data check --dir " + dir);
     }
-    return lines;
   } catch (const Failure& failure) {
-    return {std::string("Data: NOT READ: ") + failure.what(),
-            "  Mend that, and look: kith data check --dir " + dir};
+    const bool refused = failure.code() == EX_DATAERR;
+    if (refused) look.refused = failure.what();
+    look.lines = {
+        (refused ? "Data: REFUSED, and so kith run would not start: " : "Data: NOT READ: ") +
+            std::string(failure.what()),
+        "  Mend that, and look: kith data check --dir " + dir};
   }
+  return look;
 }
 
 }  // namespace kith::daemon

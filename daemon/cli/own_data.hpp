@@ -34,9 +34,14 @@ void with_own_data(const Config& config, const std::function<void()>& read);
 /// The counts of a report, in a line.
 [[nodiscard]] std::string counts_line(const data::CheckReport& report);
 
-/// What `kith data check` would say of a new node's data, in short.  Data that cannot be read yet
-/// are no reason to make no node: then it says so.
-[[nodiscard]] std::vector<std::string> first_look(const std::filesystem::path& config_file,
-                                                  const std::string& dir);
+/// What `kith data check` would say of a new node's data, in short.
+struct FirstLook {
+  std::vector<std::string> lines;
+  std::string refused;  ///< why `kith run` would refuse them, in a sentence without its end; empty
+                        ///< if it would not
+};
+/// Reads all of them.  Data that cannot be read yet, for want of a permission, say, are not
+/// refused: the lines say so.
+[[nodiscard]] FirstLook first_look(const Config& config, const std::string& dir);
 
 }  // namespace kith::daemon

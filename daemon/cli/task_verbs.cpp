@@ -2,14 +2,18 @@
 #include "daemon/cli/own_module.hpp"
 #include "daemon/cli/place.hpp"
 #include "daemon/cli/verbs.hpp"
+#include "daemon/config/draft_file.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
 #include "model/data/array.hpp"
 #include "model/data/draft.hpp"
+#include "model/data/merge.hpp"
 #include "model/data/table.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <set>
 
 namespace kith::daemon {
 namespace {
@@ -108,9 +112,7 @@ data::Draft draft_of(const DraftOptions& options) {
   }
   if (all(data::is_array_file)) return data::draft_arrays(files);
   if (options.target.empty() && all(data::holds_texts)) return data::draft_texts(files);
-  data::Draft draft = data::draft_table(files, options.target);
-  draft.task.sizes = {64};
-  return draft;
+  return data::draft_table(files, options.target);
 }
 
 /// The words of a drafted task lie beside it.
@@ -150,6 +152,28 @@ fs::path script_beside(const DraftOptions& options) {
       .lexically_relative(folder.lexically_normal());
 }
 
+bool one_class(const data::Draft& draft) { return data::has_one_class(draft.task); }
+
+/// Writes a task and its words where nothing is yet.
+void write_draft(const fs::path& out, const std::string& text, const data::Draft& draft,
+                 Answer& answer) {
+  must_not_exist(out);
+  if (draft.vocabulary) {
+    const fs::path words = vocabulary_beside(out);
+    must_not_exist(words);
+    data::write_vocabulary(words, *draft.vocabulary);
+    answer.value["vocabulary"] = words.string();
+  }
+  write_whole(out, as_byte_view(text));
+}
+
+std::string columns_text(const model::Task& task) {
+  const auto used = std::ranges::count_if(
+      task.columns, [](const model::Column& column) { return model::features(column) > 0; });
+  return " from " + std::to_string(used) + " of " + std::to_string(task.columns.size()) +
+         " columns";
+}
+
 Answer draft(const DraftOptions& options) {
   data::Draft draft;
   try {
@@ -167,7 +191,8 @@ Answer draft(const DraftOptions& options) {
                     "the words of a text lie in a file beside the task; say where with --out");
     }
     if (draft.vocabulary) draft.task.vocabulary = vocabulary_beside(options.out).filename();
-    if (const auto wrong = model::problem(draft.task)) throw Failure(EX_DATAERR, *wrong);
+    const model::Task whole = one_class(draft) ? data::with_another_class(draft.task) : draft.task;
+    if (const auto wrong = model::problem(whole)) throw Failure(EX_DATAERR, *wrong);
     if (!draft.task.columns.empty()) draft.examples = count_rows(options.files, draft.task);
   } catch (const data::DataError& error) {
     throw Failure(EX_DATAERR, error.what());
@@ -180,7 +205,8 @@ Answer draft(const DraftOptions& options) {
       ", correct it, and agree on this file with the other members: it is what all of them learn, and " +
       (table ? "ranges and values in it tell them of these rows." : "what is in it tells them of your data.")};
   notes.insert(notes.end(), draft.notes.begin(), draft.notes.end());
-  const std::string fits = options.model.empty() ? "" : model_note(options, draft.task);
+  const std::string fits =
+      options.model.empty() || one_class(draft) ? "" : model_note(options, draft.task);
   if (!fits.empty()) notes.push_back(fits);
   const std::string text = draft_toml(draft.task, draft.reasons, notes);
   Answer answer;
@@ -189,30 +215,113 @@ Answer draft(const DraftOptions& options) {
     answer.lines = {text};
     return answer;
   }
-  must_not_exist(options.out);
-  if (draft.vocabulary) {
-    const fs::path words = vocabulary_beside(options.out);
-    must_not_exist(words);
-    data::write_vocabulary(words, *draft.vocabulary);
-    answer.value["vocabulary"] = words.string();
-  }
-  write_whole(options.out, as_byte_view(text));
-  const auto used = std::ranges::count_if(draft.task.columns, [](const model::Column& column) {
-    return model::features(column) > 0;
-  });
+  write_draft(options.out, text, draft, answer);
   answer.lines = {"Drafted " + options.out.string() + ": predicts " + draft.target +
-                      (table ? " from " + std::to_string(used) + " of " +
-                                   std::to_string(draft.task.columns.size()) + " columns"
-                             : "") +
-                      "; " + std::to_string(draft.examples) +
-                      (table ? " rows were read with it." : " examples were seen."),
-                  "Look at it, correct it, then: kith init --task " + options.out.string() +
-                      " --train " + options.files.front().string() + " ..."};
+                  (table ? columns_text(draft.task) : "") + "; " + std::to_string(draft.examples) +
+                  (table ? " rows were read with it." : " examples were seen.")};
+  if (one_class(draft)) {
+    answer.lines.push_back(
+        "Only one class was seen, so it is no task by itself: merge it with the drafts of members "
+        "who have others, kith task merge " +
+        options.out.string() + " ...");
+  } else {
+    answer.lines.push_back("Look at it, correct it, then: kith init --task " +
+                           options.out.string() + " --train " + options.files.front().string() +
+                           " ...");
+    answer.lines.emplace_back(
+        "Of several members, let each draft one, and make them one: kith task merge");
+  }
   if (!fits.empty()) {
     answer.value["model"] = fits;
     answer.lines.push_back("The model: " + fits);
   }
   if (draft.vocabulary) {
+    answer.lines.push_back("Its words are in " + vocabulary_beside(options.out).string() +
+                           ": every member needs that file beside the task.");
+  }
+  return answer;
+}
+
+// ---- Merging ----
+
+struct MergeOptions {
+  std::vector<fs::path> files;
+  std::string name;
+  fs::path out;
+  bool as_json = false;
+};
+
+/// What people call each file: by its name; where several have the same, with their folders.
+std::vector<std::string> names_of(const std::vector<fs::path>& files) {
+  const std::vector<std::function<std::string(const fs::path&)>> ways{
+      [](const fs::path& file) { return file.filename().string(); },
+      [](const fs::path& file) {
+        return (file.parent_path().filename() / file.filename()).string();
+      },
+      [](const fs::path& file) { return file.string(); }};
+  std::vector<std::string> names;
+  for (const auto& way : ways) {
+    names.clear();
+    for (const fs::path& file : files) names.push_back(way(file));
+    if (std::set(names.begin(), names.end()).size() == names.size()) break;
+  }
+  return names;
+}
+
+Answer merge(const MergeOptions& options) {
+  const std::vector<std::string> names = names_of(options.files);
+  if (std::set(names.begin(), names.end()).size() != names.size()) {
+    throw Failure(EX_USAGE, "a draft is named twice; name each once");
+  }
+  std::vector<data::NamedTask> drafts;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    drafts.push_back({names[i], load_draft(options.files[i])});
+  data::Draft merged;
+  try {
+    merged = data::merge_drafts(std::move(drafts), options.name);
+  } catch (const data::DataError& error) {
+    throw Failure(EX_DATAERR, error.what());
+  }
+  if (merged.vocabulary && options.out.empty()) {
+    throw Failure(EX_USAGE,
+                  "the words of a text lie in a file beside the task; say where with --out");
+  }
+  if (merged.vocabulary) merged.task.vocabulary = vocabulary_beside(options.out).filename();
+  if (const auto wrong = model::problem(merged.task)) {
+    throw Failure(EX_DATAERR, "the drafts make no task together: " + *wrong);
+  }
+  if (!merged.task.script.empty()) {
+    const fs::path folder =
+        options.out.empty() ? fs::current_path() : fs::absolute(options.out).parent_path();
+    merged.task.script = merged.task.script.lexically_relative(folder.lexically_normal());
+  }
+  std::vector<std::string> notes{
+      "A task merged from " + std::to_string(names.size()) +
+      " drafts.  Look at it, correct it, and agree on this file with the other members: it is what "
+      "all of them "
+      "learn, and what is in it tells them of the data it was drafted from."};
+  notes.insert(notes.end(), merged.notes.begin(), merged.notes.end());
+  const std::string text = draft_toml(merged.task, merged.reasons, notes);
+  Answer answer;
+  answer.value = {
+      {"task", text}, {"drafts", names}, {"target", merged.target}, {"notes", merged.notes}};
+  if (options.out.empty()) {
+    answer.lines = {text};
+    return answer;
+  }
+  write_draft(options.out, text, merged, answer);
+  const std::string out = options.out.string();
+  answer.lines = {"Merged " + std::to_string(names.size()) + " drafts into " + out + ": predicts " +
+                  merged.target +
+                  (merged.task.classes > 1 && !merged.task.columns.empty()
+                       ? " (" + std::to_string(merged.task.classes) + " classes)"
+                       : "") +
+                  (merged.task.columns.empty() ? "" : columns_text(merged.task)) + "."};
+  for (const std::string& note : merged.notes) answer.lines.push_back("note: " + note);
+  answer.lines.push_back(
+      "Look at it, correct it; then let each member see whether it suits: kith data check --task " +
+      out + " --train FILES");
+  if (merged.vocabulary) {
     answer.lines.push_back("Its words are in " + vocabulary_beside(options.out).string() +
                            ": every member needs that file beside the task.");
   }
@@ -254,6 +363,17 @@ void add_task_verbs(CLI::App& app, Chosen& chosen) {
                    "a TorchScript module of your own that is to learn it");
   verb->add_option("--out", drafted->out, "write it to this file, not to the terminal");
   on_parsed(*verb, chosen, drafted, draft);
+  const auto merged = std::make_shared<MergeOptions>();
+  CLI::App* const join = task->add_subcommand(
+      "merge",
+      "make one task of the drafts of several members: all classes and values, the widest ranges");
+  join->add_option("DRAFTS", merged->files,
+                   "TOML files with the section [task], as kith task draft writes them")
+      ->required();
+  join->add_option("--name", merged->name,
+                   "what the task is called; without it, as all drafts call it");
+  join->add_option("--out", merged->out, "write it to this file, not to the terminal");
+  on_parsed(*join, chosen, merged, merge);
 }
 
 }  // namespace kith::daemon

@@ -1,9 +1,11 @@
 #include "daemon/config/config.hpp"
 
 #include "daemon/config/config_keys.hpp"
+#include "daemon/config/draft_file.hpp"
 #include "daemon/config/settings.hpp"
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
+#include "model/data/merge.hpp"
 #include "model/data/text.hpp"
 #include "net/limits.hpp"
 
@@ -762,13 +764,30 @@ model::Task parse_task(std::string_view text, const std::string& source) {
   return reader.task();
 }
 
-model::Task load_task(const fs::path& file) {
+namespace {
+
+TaskReader read_task_file(const fs::path& file) {
   TaskReader reader(read_text(file, kSettingsFile), file);
   for (fs::path* named : {&reader.task().vocabulary, &reader.task().script}) {
     if (!named->empty()) *named = fs::absolute(*named).lexically_normal();
   }
+  return reader;
+}
+
+}  // namespace
+
+model::Task load_task(const fs::path& file) {
+  TaskReader reader = read_task_file(file);
   reader.complete();
   return reader.task();
+}
+
+model::Task load_draft(const fs::path& file) {
+  TaskReader reader = read_task_file(file);
+  const bool one_class = data::has_one_class(reader.task());
+  if (one_class) reader.task() = data::with_another_class(reader.task());
+  reader.complete();
+  return one_class ? data::without_another_class(reader.task()) : reader.task();
 }
 
 namespace {

@@ -177,7 +177,9 @@ data::Partition read_directory(const Scenario& scenario) {
       tables.insert(tables.end(), node.test.begin(), node.test.end());
     }
     try {
-      partition.task.columns = data::draft_table(tables, "target").task.columns;
+      model::Task drafted = data::draft_table(tables, "target").task;
+      partition.task.columns = std::move(drafted.columns);
+      if (scenario.task.model != "script") partition.task.sizes = std::move(drafted.sizes);
     } catch (const data::DataError& error) {
       throw Failure(EX_DATAERR, error.what());
     }

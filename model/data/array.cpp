@@ -412,9 +412,7 @@ template <class Parsed>
 Parsed parsed_or_throw(const std::filesystem::path& file,
                        std::variant<Parsed, std::string> parsed) {
   if (const auto* const why = std::get_if<std::string>(&parsed)) {
-    const bool advice = why->find(';') != std::string::npos;
-    throw DataError(file.string() + " " + *why +
-                    (advice ? "" : "; copy it again, or write it anew"));
+    throw DataError(file.string() + " " + with_advice(*why, "copy it again, or write it anew"));
   }
   return std::get<Parsed>(std::move(parsed));
 }

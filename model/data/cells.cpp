@@ -212,12 +212,22 @@ std::optional<CellDate> parse_cell_date(std::string_view cell, DateOrder order) 
   return CellDate{.days = *day_first + *time, .ambiguous = *day_first != *month_first};
 }
 
+std::string ascii_lower(std::string_view text) {
+  std::string made(text);
+  for (char& c : made) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return made;
+}
+
 bool is_usual_missing(std::string_view cell) {
   constexpr std::array<std::string_view, 29> kMissing{
       "",     "?",    "-",    ".",   "--",      "---",     "NA",    "<NA>",   "N/A",  "n/a",
       "na",   "#N/A", "#NA",  "NaN", "nan",     "-nan",    "-NaN",  "NAN",    "NaT",  "NULL",
       "null", "Null", "None", "#NV", "#DIV/0!", "#VALUE!", "#NUM!", "#WERT!", "#REF!"};
-  return cell.size() <= 7 && std::ranges::find(kMissing, cell) != kMissing.end();
+  if (cell.empty()) return true;
+  if (cell.size() > 7 || std::string_view("?-.N<#n").find(cell.front()) == std::string_view::npos) {
+    return false;
+  }
+  return std::ranges::find(kMissing, cell) != kMissing.end();
 }
 
 }  // namespace kith::data

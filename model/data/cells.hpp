@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 // What the cells of a table say, whoever wrote it.
@@ -30,5 +31,8 @@ struct CellDate {
 /// What programs write in place of a missing value: nothing, ?, NA, N/A, NaN, null, a dot, a
 /// dash...
 [[nodiscard]] bool is_usual_missing(std::string_view cell);
+
+/// With small letters in the place of A to Z.
+[[nodiscard]] std::string ascii_lower(std::string_view text);
 
 }  // namespace kith::data

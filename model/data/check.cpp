@@ -3,14 +3,17 @@
 #include "model/data/file.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <iterator>
 #include <limits>
 #include <map>
-#include <set>
+#include <numeric>
 #include <span>
+#include <string_view>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 namespace kith::data {
@@ -22,6 +25,8 @@ constexpr std::size_t kBins = 20;
 constexpr std::size_t kTenth = 9;   // neighbour, counted from 0
 constexpr double kNear = 100;       // times as near as the tenth
 constexpr std::size_t kBeside = 3;  // places apart in the files
+constexpr std::uint64_t kFewCopies = 2;  // test examples that are trained on, too
+constexpr double kFewCopiesShare = 0.01;
 
 std::string percent(double share) { return std::to_string(std::lround(100 * share)) + " %"; }
 
@@ -46,18 +51,45 @@ std::vector<std::size_t> contents(const Samples& samples) {
   return all;
 }
 
+/// Sorts numbers that are hashes: by their first bits into parts that fit a cache, and then each.
+void sort_spread(std::vector<std::size_t>& numbers) {
+  constexpr int kPartBits = 11;
+  const auto part_of = [](std::size_t number) { return number >> (8 * sizeof number - kPartBits); };
+  std::vector<std::size_t> ends(std::size_t{1} << kPartBits), sorted(numbers.size());
+  for (const std::size_t number : numbers) ++ends[part_of(number)];
+  std::exclusive_scan(ends.begin(), ends.end(), ends.begin(), std::size_t{0});
+  for (const std::size_t number : numbers) sorted[ends[part_of(number)]++] = number;
+  auto begin = sorted.begin();
+  for (const std::size_t end : ends) {
+    const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(end);
+    std::sort(begin, last);
+    begin = last;
+  }
+  numbers = std::move(sorted);
+}
+
 void count_copies(CheckReport& report, const Dataset& dataset) {
   auto known = contents(dataset.train);
-  std::ranges::sort(known);
+  sort_spread(known);
   const auto again = std::unique(known.begin(), known.end());  // clang 14 has no ranges::unique
   report.copies = static_cast<std::uint64_t>(known.end() - again);
   known.erase(again, known.end());
+  if (dataset.test.count() == 0) return;
   const auto more = contents(dataset.validation);
   known.insert(known.end(), more.begin(), more.end());
-  std::ranges::sort(known);
+  sort_spread(known);
   for (const std::size_t content : contents(dataset.test)) {
     report.test_copies += std::ranges::binary_search(known, content);
   }
+}
+
+std::uint64_t count_different(const std::vector<std::string>& groups) {
+  std::unordered_set<std::string_view> different;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (i == 0 || groups[i] != groups[i - 1])
+      different.insert(groups[i]);  // mostly they stand together
+  }
+  return different.size();
 }
 
 void count_classes(CheckReport& report, const Dataset& dataset, const model::Task& task) {
@@ -87,7 +119,7 @@ void count_classes(CheckReport& report, const Dataset& dataset, const model::Tas
 std::size_t bin_of(double scaled) {
   const double last = static_cast<double>(kBins) - 1;
   return static_cast<std::size_t>(
-      std::clamp(std::floor((scaled + 1) / 2 * static_cast<double>(kBins)), 0.0, last));
+      std::clamp((scaled + 1) / 2 * static_cast<double>(kBins), 0.0, last));
 }
 
 void draw_target(CheckReport& report, const Dataset& dataset, const model::Task& task) {
@@ -97,50 +129,67 @@ void draw_target(CheckReport& report, const Dataset& dataset, const model::Task&
   report.target = std::move(drawn);
 }
 
+/// What is drawn of a column, and where its inputs begin in a row.
+struct Drawn {
+  const model::Column* column;
+  std::size_t at;
+  CheckedColumn checked;
+};
+
+void begin_drawing(Drawn& drawn) {
+  using Kind = model::Column::Kind;
+  const model::Column& column = *drawn.column;
+  if (column.kind == Kind::number || column.kind == Kind::date) {
+    drawn.checked.numbers = Histogram{column.low, column.high, std::vector<std::uint64_t>(kBins)};
+    return;
+  }
+  for (const auto& spellings : model::values_of(column)) {
+    drawn.checked.values.push_back({spellings.front()});
+  }
+}
+
 /// A number's value is an input and whether it is missing another; a category has one for each
 /// value, and one for a missing one.
-void draw(CheckedColumn& drawn, const model::Column& column, const Samples& train, std::size_t at) {
-  using Kind = model::Column::Kind;
-  const bool category = column.kind == Kind::category;
-  const auto& values = model::values_of(column);
-  const bool several = category || column.kind == Kind::ordinal || column.kind == Kind::yes_no;
-  if (several) {
-    for (const auto& spellings : values) drawn.values.push_back({spellings.front()});
-  } else {
-    drawn.numbers = Histogram{column.low, column.high, std::vector<std::uint64_t>(kBins)};
+void draw(Drawn& drawn, std::span<const float> row) {
+  const auto own = row.subspan(drawn.at);
+  auto& values = drawn.checked.values;
+  if (drawn.column->kind == model::Column::Kind::category) {
+    for (std::size_t v = 0; v < values.size(); ++v) values[v].train += own[v] > 0;
+    return;
   }
-  for (std::size_t i = 0; i < train.count(); ++i) {
-    const auto own = input(train, i).subspan(at);
-    if (category) {
-      for (std::size_t v = 0; v < values.size(); ++v) drawn.values[v].train += own[v] > 0;
-    } else if (own[1] <= 0) {
-      const auto scaled = static_cast<double>(own[0]);
-      if (!several) {
-        ++drawn.numbers->counts[bin_of(scaled)];
-        continue;
-      }
-      const double last = static_cast<double>(values.size()) - 1;
-      const auto which = std::lround((scaled + 1) / 2 * last);
-      ++drawn.values[static_cast<std::size_t>(std::clamp(which, 0L, std::lround(last)))].train;
-    }
+  if (own[1] > 0) return;
+  const auto scaled = static_cast<double>(own[0]);
+  if (drawn.checked.numbers) {
+    ++drawn.checked.numbers->counts[bin_of(scaled)];
+    return;
   }
+  const double last = static_cast<double>(values.size()) - 1;
+  const auto which = std::lround((scaled + 1) / 2 * last);
+  ++values[static_cast<std::size_t>(std::clamp(which, 0L, std::lround(last)))].train;
 }
 
 void look_at_columns(CheckReport& report, const Dataset& dataset, const model::Task& task) {
   std::size_t at = 0;
+  std::vector<Drawn> all;
   for (const model::Column& column : task.columns) {
     const std::size_t features = model::features(column);
     if (features == 0) continue;
-    CheckedColumn drawn{.name = column.name, .kind = std::string(model::name(column.kind))};
+    Drawn drawn{&column, at, {.name = column.name, .kind = std::string(model::name(column.kind))}};
     for (const Noticed::InColumn& in : dataset.noticed.columns) {
       if (in.name != column.name) continue;
-      drawn.missing = in.missing, drawn.below = in.below;
-      drawn.above = in.above, drawn.unknown = in.unknown;
+      drawn.checked.missing = in.missing, drawn.checked.below = in.below;
+      drawn.checked.above = in.above, drawn.checked.unknown = in.unknown;
     }
-    draw(drawn, column, dataset.train, at);
+    begin_drawing(drawn);
     at += features;
-    report.columns.push_back(std::move(drawn));
+    all.push_back(std::move(drawn));
   }
+  // Row by row, as they lie in memory.
+  for (std::size_t i = 0; i < dataset.train.count(); ++i) {
+    const auto row = input(dataset.train, i);
+    for (Drawn& drawn : all) draw(drawn, row);
+  }
+  for (Drawn& drawn : all) report.columns.push_back(std::move(drawn.checked));
 }
 
 void judge_columns(CheckReport& report) {
@@ -159,14 +208,94 @@ void judge_columns(CheckReport& report) {
   }
 }
 
-double square_distance(std::span<const float> a, std::span<const float> b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-    sum += difference * difference;
+/// The square distances of one input from several that lie one after another.  Eight at a time,
+/// since each sum must wait for the one before.
+void square_distances(std::span<const double> own, std::span<const float> others,
+                      std::span<double> distances) {
+  constexpr std::size_t kAtOnce = 8;
+  const std::size_t size = own.size();
+  std::size_t j = 0;
+  for (; j + kAtOnce <= distances.size(); j += kAtOnce) {
+    const float* const rows = others.data() + j * size;
+    std::array<double, kAtOnce> sums{};
+    for (std::size_t k = 0; k < size; ++k) {
+      for (std::size_t r = 0; r < kAtOnce; ++r) {
+        const double difference = own[k] - static_cast<double>(rows[r * size + k]);
+        sums[r] += difference * difference;
+      }
+    }
+    std::ranges::copy(sums, distances.begin() + static_cast<std::ptrdiff_t>(j));
   }
-  return sum;
+  for (; j < distances.size(); ++j) {
+    double sum = 0;
+    for (std::size_t k = 0; k < size; ++k) {
+      const double difference = own[k] - static_cast<double>(others[j * size + k]);
+      sum += difference * difference;
+    }
+    distances[j] = sum;
+  }
 }
+
+/// The training examples that validation examples are compared with.
+class Compared {
+ public:
+  Compared(const Dataset& dataset, const model::Task& task)
+      : train_(dataset.train),
+        classes_(train_.width == 1 && !model::is_regression(task)),
+        distances_(std::min(train_.count(), kCompared)) {
+    for (std::size_t j = 0; j < distances_.size(); ++j) {
+      places_.emplace_back(dataset.train_places[j], j);
+      if (classes_) ++alike_[train_.targets[j]];
+    }
+    std::sort(places_.begin(), places_.end());
+  }
+
+  struct Nearest {
+    std::size_t index = 0;
+    double distance = std::numeric_limits<double>::infinity();
+    double tenth = 0;  ///< distance of the tenth nearest
+  };
+  Nearest nearest(std::span<const float> own) {
+    const std::vector<double> exact(own.begin(), own.end());
+    square_distances(exact, train_.inputs, distances_);
+    Nearest found;
+    std::array<double, kTenth + 1> least;
+    least.fill(std::numeric_limits<double>::infinity());
+    for (std::size_t j = 0; j < distances_.size(); ++j) {
+      if (distances_[j] < found.distance) found.index = j, found.distance = distances_[j];
+      if (distances_[j] >= least.back()) continue;
+      std::size_t to = kTenth;
+      for (; to > 0 && least[to - 1] > distances_[j]; --to) least[to] = least[to - 1];
+      least[to] = distances_[j];
+    }
+    found.tenth = least[std::min(kTenth, distances_.size() - 1)];
+    return found;
+  }
+
+  /// How many are of the class of one of them: folders of pictures, and many tables, are sorted by
+  /// class.
+  [[nodiscard]] std::size_t alike(std::size_t j) const {
+    return classes_ ? alike_.at(train_.targets[j]) : distances_.size();
+  }
+  /// How many of these stand beside a place in the files.
+  [[nodiscard]] std::size_t beside(std::size_t place, std::size_t j) const {
+    const std::pair first(place - std::min(place, kBeside), std::size_t{0});
+    std::size_t count = 0;
+    for (auto at = std::lower_bound(places_.begin(), places_.end(), first);
+         at != places_.end() && at->first <= place + kBeside; ++at) {
+      count += !classes_ || train_.targets[at->second] == train_.targets[j];
+    }
+    return count;
+  }
+
+ private:
+  const Samples& train_;
+  bool classes_;
+  std::vector<double> distances_;
+  std::vector<std::pair<std::size_t, std::size_t>>
+      places_;                                 ///< in the files, and which example is there
+  std::map<std::int64_t, std::size_t> alike_;  ///< of each class
+};
 
 /// Whether the nearest training example of a validation example is its neighbour in the files, or
 /// nearly the same: then what validates is no news.
@@ -175,37 +304,17 @@ void look_at_neighbours(CheckReport& report, const Dataset& dataset, const model
   // Numbers of words are no distances.
   if (train.inputs.empty() || dataset.validation_places.empty()) return;
   if (model::data_kind(task) == model::DataKind::text) return;
-  const std::size_t compared = std::min(train.count(), kCompared);
-  const bool classes = train.width == 1 && !model::is_regression(task);
+  Compared compared(dataset, task);
   report.looked_at = std::min(validation.count(), kLookedAt);
-  std::vector<double> distances(compared);
   for (std::size_t i = 0; i < report.looked_at; ++i) {
-    const auto own = input(validation, i);
-    const auto apart = [&, here = dataset.validation_places[i]](std::size_t j) {
-      const std::size_t there = dataset.train_places[j];
-      return std::max(here, there) - std::min(here, there);
-    };
-    double least = std::numeric_limits<double>::infinity();
-    std::size_t nearest = 0;
-    for (std::size_t j = 0; j < compared; ++j) {
-      distances[j] = square_distance(own, input(train, j));
-      if (distances[j] >= least) continue;
-      least = distances[j];
-      nearest = j;
-    }
-    // Of its class alone: folders of pictures, and many tables, are sorted by class.
-    std::size_t alike = 0, beside = 0;
-    for (std::size_t j = 0; j < compared; ++j) {
-      if (classes && train.targets[j] != train.targets[nearest]) continue;
-      ++alike;
-      if (apart(j) <= kBeside) ++beside;
-    }
+    const auto nearest = compared.nearest(input(validation, i));
     // Among equals the nearest is about half as far as the tenth; of a copy there are a few only.
-    const auto tenth = distances.begin() + static_cast<std::ptrdiff_t>(std::min(kTenth, compared - 1));
-    std::nth_element(distances.begin(), tenth, distances.end());
-    if (least < *tenth / (kNear * kNear)) ++report.near_copies;
-    if (apart(nearest) <= kBeside) ++report.next_to_nearest;
-    report.next_by_chance += static_cast<double>(beside) / static_cast<double>(alike);
+    if (nearest.distance < nearest.tenth / (kNear * kNear)) ++report.near_copies;
+    const std::size_t here = dataset.validation_places[i];
+    const std::size_t there = dataset.train_places[nearest.index];
+    if (std::max(here, there) - std::min(here, there) <= kBeside) ++report.next_to_nearest;
+    report.next_by_chance += static_cast<double>(compared.beside(here, nearest.index)) /
+                             static_cast<double>(compared.alike(nearest.index));
   }
 }
 
@@ -266,17 +375,37 @@ void judge_classes(CheckReport& report, const model::Task& task) {
   }
 }
 
+/// A few are so by chance, and more where examples that are trained on are often copies of one
+/// another.
+void judge_test_copies(CheckReport& report) {
+  if (report.test_copies == 0) return;
+  const auto share = [](std::uint64_t part, std::uint64_t all) {
+    return static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(all, 1));
+  };
+  const double of_test = share(report.test_copies, report.test);
+  const double by_chance = share(report.copies, report.train);
+  const bool few = report.test_copies <= kFewCopies || of_test <= kFewCopiesShare;
+  const std::string what = std::to_string(report.test_copies) + " of " +
+                           std::to_string(report.test) +
+                           " test examples are among those to learn from";
+  if (few || of_test <= 2 * by_chance) {
+    report.notes.push_back(
+        what +
+        ", no more than chance may bring; if they are the same cases, take them out "
+        "of data.test");
+  } else {
+    report.to_mend.push_back(what +
+                             ", so test results will be too good; take them out of data.test");
+  }
+}
+
 void judge_split(CheckReport& report, model::SplitBy split) {
   if (report.validation < 40) {
     report.notes.push_back(std::to_string(report.validation) +
                            " examples validate: with fewer than about 40, what a peer's model is "
                            "worth can hardly be told");
   }
-  if (report.test_copies > 0) {
-    report.to_mend.push_back(std::to_string(report.test_copies) +
-                             " test examples are among those to learn from, so test results will "
-                             "be too good; take them out of data.test");
-  }
+  judge_test_copies(report);
   if (report.copies * 20 > report.train) {
     report.notes.push_back(std::to_string(report.copies) +
                            " training examples are copies of others; copies are on one side of the "
@@ -364,7 +493,7 @@ CheckReport check(const Dataset& dataset, const model::Task& task, model::SplitB
   count_copies(report, dataset);
   look_at_neighbours(report, dataset, task);
   if (model::data_kind(task) == model::DataKind::table) look_at_columns(report, dataset, task);
-  report.groups = std::set(dataset.groups.begin(), dataset.groups.end()).size();
+  report.groups = count_different(dataset.groups);
   Noticed apart = dataset.noticed;
   apart.columns.clear();  // they have a table of their own
   report.notes = sentences(apart);

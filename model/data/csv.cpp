@@ -32,6 +32,14 @@ char separator_of_first_line(std::string_view text) {
   return line.find(';') != std::string_view::npos ? ';' : ',';
 }
 
+CsvReader::CsvReader(std::string_view text, char separator) : rest_(text), separator_(separator) {
+  const auto kind = [this](char c) -> unsigned char& {
+    return kinds_[static_cast<unsigned char>(c)];
+  };
+  for (const char c : {' ', '\t', '"'}) kind(c) = kNotPlain;
+  for (const char c : {separator, '\n', '\r'}) kind(c) = kEnds;
+}
+
 bool CsvReader::next(std::vector<std::string_view>& cells) {
   while (!rest_.empty() && problem_.empty()) {
     if (!read_record(cells)) return false;
@@ -42,9 +50,29 @@ bool CsvReader::next(std::vector<std::string_view>& cells) {
 
 bool CsvReader::read_record(std::vector<std::string_view>& cells) {
   cells.clear();
-  unquoted_.clear();
+  if (!unquoted_.empty()) unquoted_.clear();
   line_ = next_line_;
   for (;;) {
+    // Most cells begin with no blank and no mark, and end with no blank: these need nothing but
+    // their ends.
+    const char* at = rest_.data();
+    const char* const last = at + rest_.size();
+    while (at != last && kinds_[static_cast<unsigned char>(*at)] != kNotPlain) {
+      const char* const from = at;
+      while (at != last && (kinds_[static_cast<unsigned char>(*at)] & kEnds) == 0) ++at;
+      if (at == last || (at != from && is_blank_or_tab(at[-1]))) {
+        at = from;
+        break;
+      }
+      cells.emplace_back(from, static_cast<std::size_t>(at - from));
+      if (*at != separator_) {
+        rest_.remove_prefix(static_cast<std::size_t>(at - rest_.data()));
+        static_cast<void>(end_at(0));
+        return true;
+      }
+      ++at;
+    }
+    rest_.remove_prefix(static_cast<std::size_t>(at - rest_.data()));
     const End end = read_cell(cells.emplace_back());
     if (end == End::none) return false;
     if (end != End::cell) return true;

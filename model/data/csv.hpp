@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <deque>
 #include <string>
@@ -14,7 +15,7 @@ namespace kith::data {
 class CsvReader {
  public:
   /// `text` outlives the reader.
-  CsvReader(std::string_view text, char separator) : rest_(text), separator_(separator) {}
+  CsvReader(std::string_view text, char separator);
 
   /// The cells of the next record, which hold until the next call; false at the end, or if what
   /// follows cannot be read: then problem() says why.
@@ -33,8 +34,12 @@ class CsvReader {
   End read_quoted(std::string_view& cell);
   End end_at(std::size_t at);
 
+  /// Of a character at which a cell ends, or that makes its beginning no plain one.
+  static constexpr unsigned char kEnds = 1, kNotPlain = 2;
+
   std::string_view rest_;
   char separator_;
+  std::array<unsigned char, 256> kinds_{};
   std::size_t line_ = 0;
   std::size_t next_line_ = 1;
   std::deque<std::string> unquoted_;  ///< cells of the record that had two marks for one

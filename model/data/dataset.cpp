@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <regex>
@@ -27,16 +28,21 @@ namespace {
 using std::filesystem::path;
 using Files = std::vector<path>;
 
-void append(Samples& all, Samples more) {
-  if (all.inputs.empty()) {
-    all.inputs = std::move(more.inputs);
+void append(auto& all, auto more) {
+  if (all.empty()) {
+    all = std::move(more);
   } else {
-    all.inputs.insert(all.inputs.end(), more.inputs.begin(), more.inputs.end());
+    all.insert(all.end(), std::make_move_iterator(more.begin()),
+               std::make_move_iterator(more.end()));
   }
-  all.targets.insert(all.targets.end(), more.targets.begin(), more.targets.end());
-  all.values.insert(all.values.end(), more.values.begin(), more.values.end());
-  all.groups.insert(all.groups.end(), more.groups.begin(), more.groups.end());
-  all.times.insert(all.times.end(), more.times.begin(), more.times.end());
+}
+
+void append(Samples& all, Samples more) {
+  append(all.inputs, std::move(more.inputs));
+  append(all.targets, std::move(more.targets));
+  append(all.values, std::move(more.values));
+  append(all.groups, std::move(more.groups));
+  append(all.times, std::move(more.times));
 }
 
 // ---- Arrays ----
@@ -98,8 +104,8 @@ std::vector<std::int64_t> label_answers(const Array& answers, const model::Task&
     const std::int64_t label = (*labels)[i];
     if (label >= 0 && label < static_cast<std::int64_t>(task.classes)) continue;
     throw DataError(file.string() + " has the label " + std::to_string(label) + in_example(i) +
-                    ", but the task's classes are 0 to " + std::to_string(task.classes - 1) +
-                    "; correct the labels or task.classes");
+                    ", but the task's classes are 0 to " + std::to_string(task.classes - 1) + "; " +
+                    std::string(kClassAdvice));
   }
   return *std::move(labels);
 }
@@ -213,7 +219,7 @@ void add_pictures(Samples& all, const std::vector<LabelledFile>& pictures,
     const auto found = std::ranges::find(labels, label);
     if (found == labels.end()) {
       throw DataError(file.string() + " is of the class \"" + label +
-                      "\", which is none of the task's; correct its name, or task.labels");
+                      "\", which is none of the task's; " + std::string(kClassAdvice));
     }
     add_picture(all.inputs, file, task, noticed);
     all.targets.push_back(found - labels.begin());
@@ -329,8 +335,8 @@ void add_texts(Samples& all, Texts texts, const Vocabulary& vocabulary, const mo
     const auto label = std::ranges::find(labels, texts.labels[i]);
     if (label == labels.end()) {
       throw DataError(file.string() + ": line " + std::to_string(texts.lines[i]) +
-                      " has the label \"" + texts.labels[i] +
-                      "\", which is none of task.labels; correct it, or the task");
+                      " has the label \"" + texts.labels[i] + "\", which is none of task.labels; " +
+                      std::string(kClassAdvice));
     }
     noticed.cut += tokens.size() > kMaxText;
     tokens.resize(std::min(tokens.size(), kMaxText));
@@ -423,6 +429,8 @@ Samples read_samples(const Files& files, const model::Task& task, const std::str
 Samples answers_of(const Samples& all, std::span<const std::size_t> indices) {
   Samples chosen;
   chosen.shape = all.shape, chosen.width = all.width;
+  (all.values.empty() ? chosen.targets.reserve(indices.size() * all.width)
+                      : chosen.values.reserve(indices.size()));
   for (const std::size_t i : indices) {
     if (!all.values.empty()) {
       chosen.values.push_back(all.values[i]);
@@ -460,6 +468,7 @@ Samples take(Samples all, std::span<const std::size_t> indices) {
   std::vector<float> first(size);
   const auto row = [&](std::size_t i) { return std::span(all.inputs).subspan(i * size, size); };
   for (std::size_t start = 0; start < count; ++start) {
+    if (from[start] == start) continue;
     std::ranges::copy(row(start), first.begin());
     std::size_t i = start;
     for (; from[i] != start; i = std::exchange(from[i], i)) {
@@ -473,16 +482,35 @@ Samples take(Samples all, std::span<const std::size_t> indices) {
   return chosen;
 }
 
+void add_content(Bytes& content, const Samples& samples, std::size_t i) {
+  const std::size_t size = samples.inputs.size() / samples.count();
+  const auto input = std::as_bytes(std::span(samples.inputs).subspan(i * size, size));
+  const auto target =
+      samples.values.empty()
+          ? std::as_bytes(std::span(samples.targets).subspan(i * samples.width, samples.width))
+          : std::as_bytes(std::span(samples.values).subspan(i, 1));
+  content.insert(content.end(), input.begin(), input.end());
+  content.insert(content.end(), target.begin(), target.end());
+}
+
 std::vector<Taggable> tagged(const Samples& all, const std::string& split_key) {
   const Tagger tagger(split_key);
   // Sentences, numbers and several targets are no label to be balanced by.
   const bool labelled = all.values.empty() && all.width == 1;
   std::vector<Taggable> examples;
-  for (std::size_t i = 0; i < all.count(); ++i) {
-    const Tag tag = tagger.tag(content_of(all, i));
-    const Tag unit =
-        all.groups.empty() ? tag : tagger.tag(as_byte_view("group " + all.groups[i]));
-    examples.push_back({tag, unit, labelled ? all.targets[i] : 0});
+  const std::size_t count = all.count();
+  examples.reserve(count);
+  Bytes content;
+  Tag unit{};
+  for (std::size_t i = 0; i < count; ++i) {
+    content.clear();
+    add_content(content, all, i);
+    const Tag tag = tagger.tag(content);
+    // Those of one group mostly stand together.
+    if (!all.groups.empty() && (i == 0 || all.groups[i] != all.groups[i - 1])) {
+      unit = tagger.tag(as_byte_view("group " + all.groups[i]));
+    }
+    examples.push_back({tag, all.groups.empty() ? tag : unit, labelled ? all.targets[i] : 0});
   }
   part_copies(examples, tagger);
   return examples;
@@ -531,14 +559,8 @@ Dataset no_examples(const model::Task& task) {
 }
 
 Bytes content_of(const Samples& samples, std::size_t i) {
-  const std::size_t size = samples.inputs.size() / samples.count();
-  const auto input = std::as_bytes(std::span(samples.inputs).subspan(i * size, size));
-  const auto target =
-      samples.values.empty()
-          ? std::as_bytes(std::span(samples.targets).subspan(i * samples.width, samples.width))
-          : std::as_bytes(std::span(samples.values).subspan(i, 1));
-  Bytes content(input.begin(), input.end());
-  content.insert(content.end(), target.begin(), target.end());
+  Bytes content;
+  add_content(content, samples, i);
   return content;
 }
 
@@ -574,6 +596,8 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
                     std::to_string(files.min_validation) +
                     " are needed; add examples or raise data.validation");
   }
+  dataset.fingerprint = fingerprint(examples);
+  examples = {};  // they may take as much memory as short rows do
   std::vector<std::size_t> scored(
       std::min<std::size_t>(score_examples, split.validation.size()));
   std::iota(scored.begin(), scored.end(), std::size_t{0});
@@ -582,7 +606,6 @@ Dataset read_dataset(const model::DataFiles& files, const model::Task& task,
   dataset.train = take(std::move(all), split.train);
   Noticed in_test;
   if (!files.test.empty()) dataset.test = read_samples(files.test, task, "", in_test);
-  dataset.fingerprint = fingerprint(examples);
   return dataset;
 }
 

@@ -27,12 +27,6 @@ constexpr std::size_t kMostClasses = 100;  // of a target
 constexpr double kLow = 0.01, kHigh = 0.99;  // the usual range, as shares of all rows
 constexpr std::string_view kMissing = "";    // however it was written
 
-std::string lower(std::string_view text) {
-  std::string made(text);
-  for (char& c : made) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return made;
-}
-
 // ---- The cells ----
 
 /// All rows of all files, by the columns' names; missing cells are empty.
@@ -260,7 +254,7 @@ bool is_yes_no(const Sight& sight) {
   std::set<std::size_t> found;
   const auto& values = model::values_of(usual);
   for (const auto& [text, count] : sight.counts) {
-    const std::string in_lower_case = lower(text);
+    const std::string in_lower_case = ascii_lower(text);
     const auto which = std::ranges::find_if(values, [&](const auto& spellings) {
       return std::ranges::find(spellings, in_lower_case) != spellings.end();
     });
@@ -271,7 +265,7 @@ bool is_yes_no(const Sight& sight) {
 }
 
 bool has_word(const std::string& name, std::initializer_list<std::string_view> words) {
-  const std::string in_lower_case = lower(name);
+  const std::string in_lower_case = ascii_lower(name);
   return std::ranges::any_of(words, [&](std::string_view word) {
     const auto at = in_lower_case.find(word);
     if (at == std::string::npos) return false;
@@ -337,7 +331,7 @@ void declare(Column& column, Sight& sight, std::string& reason, const Rows& rows
 /// How well the name says that this is what people want to know; 0: not at all.
 int sounds_like_target(const std::string& name) {
   if (has_word(name, {"target", "label", "class", "outcome", "y", "diagnosis", "result"})) return 2;
-  const std::string text = lower(name);
+  const std::string text = ascii_lower(name);
   for (const char* const word : {"tomorrow", "risk", "churn", "default", "price", "status", "sick",
                                  "disease", "score", "activity"}) {
     if (text.find(word) != std::string::npos) return 1;
@@ -370,6 +364,11 @@ std::size_t guess_target(const Rows& rows, const std::vector<Sight>& sights) {
 void declare_target(Column& column, Sight& sight, std::string& reason, const Rows& rows) {
   column.target = true;
   const std::size_t different = sight.counts.size();
+  if (different == 0) {
+    throw DataError("the column " + column.name +
+                    " is always missing, so it cannot be predicted; name another "
+                    "with --target");
+  }
   if (sight.missing > 0) {
     reason += percent(sight.missing, rows.count) + " missing: these rows are left out; ";
   }
@@ -395,7 +394,7 @@ std::vector<std::int64_t> two_classes(const Column& target, const std::vector<st
   if (target.kind == Kind::number || values.size() != 2) return {};
   std::vector<std::int64_t> classes;
   for (const std::string& cell : cells) {
-    const std::string text = target.values.empty() ? lower(cell) : cell;
+    const std::string text = target.values.empty() ? ascii_lower(cell) : cell;
     const auto found = std::ranges::find_if(values, [&](const auto& spellings) {
       return std::ranges::find(spellings, text) != spellings.end();
     });
@@ -424,6 +423,12 @@ std::string without_end(std::string reason) {
 }
 
 }  // namespace
+
+std::string only_class_note(const std::string& name) {
+  return "only the class \"" + name +
+         "\" was seen, so this is no task by itself; merge it with the drafts of "
+         "members who have others: kith task merge";
+}
 
 Draft draft_table(std::span<const std::filesystem::path> files, const std::string& target) {
   Rows rows;
@@ -473,9 +478,13 @@ Draft draft_table(std::span<const std::filesystem::path> files, const std::strin
     draft.reasons[i] = "tells the target all by itself: is it known beforehand? it is left out";
   }
   draft.task.classes = model::classes_of(draft.task.columns).value();
+  draft.task.sizes = {64};
   draft.target = rows.names[predicted];
   draft.examples = rows.count;
   const Sight& sight = sights[predicted];
+  if (const Column& column = draft.task.columns[predicted]; column.values.size() == 1) {
+    draft.notes.push_back(only_class_note(column.values.front().front()));
+  }
   if (draft.task.classes > 1) {
     const auto largest = std::ranges::max_element(
         sight.counts, {}, [](const auto& count) { return count.second; });

@@ -12,7 +12,8 @@
 
 namespace kith::data {
 
-/// A task that suits a founder's files, for people to look at, correct and agree on.
+/// A task that suits a member's files, for people to look at, correct and agree on.  Files with one
+/// class only make a part of one (data/merge.hpp).
 struct Draft {
   model::Task task;
   /// One for each column of the task: what speaks for it, or against; perhaps empty.
@@ -22,6 +23,9 @@ struct Draft {
   std::uint64_t examples = 0;  ///< that were seen
   std::optional<Vocabulary> vocabulary{};  ///< of texts; task.vocabulary is to name its file
 };
+
+/// What a draft says in its notes if its files show one class only, named `name`.
+[[nodiscard]] std::string only_class_note(const std::string& name);
 
 /// Looks at tables whose first lines name their columns: kinds, usual ranges (from the 1st to the
 /// 99th percentile), values, spellings of missing values, and the target, unless it is named.

@@ -40,11 +40,8 @@ void declare_labels(Draft& draft, const Counts& counts) {
     draft.examples += count;
   }
   draft.task.classes = static_cast<unsigned>(counts.size());
-  if (counts.size() < 2) {
-    throw DataError("all examples are of the class \"" + counts.begin()->first +
-                    "\"; name files with several");
-  }
-  judge_balance(draft, counts);
+  if (counts.size() > 1) return judge_balance(draft, counts);
+  draft.notes.push_back(only_class_note(counts.begin()->first));
 }
 
 template <class Number>

@@ -15,6 +15,15 @@
 
 namespace kith::data {
 
+std::string with_advice(std::string sentence, std::string_view advice) {
+  bool within = false;
+  for (const char c : sentence) {
+    if (c == '"') within = !within;
+    if (c == ';' && !within) return sentence;
+  }
+  return sentence + "; " + std::string(advice);
+}
+
 // gzread() passes plain files through, so one reader serves both.
 Bytes read_file(const std::filesystem::path& path, std::size_t max_bytes) {
   std::error_code unknown;

@@ -23,6 +23,14 @@ struct FileError : DataError {
   int error;  ///< an errno
 };
 
+/// A sentence with what to do behind it, unless it says so itself: behind a semicolon that stands
+/// in no quotation marks.
+[[nodiscard]] std::string with_advice(std::string sentence, std::string_view advice);
+
+/// What to do about a class that a task does not know.
+inline constexpr std::string_view kClassAdvice =
+    "correct it, or let the task have it, for all members: kith task draft, then kith task merge";
+
 inline constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;  ///< of one, uncompressed
 
 /// A whole file, plain or gzip-compressed, of at most `max_bytes`.  Throws DataError naming it.

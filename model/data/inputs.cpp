@@ -103,9 +103,8 @@ void add_picture(Inputs& inputs, const std::filesystem::path& file, const model:
   const Bytes bytes = read_file(file);
   const auto decoded = decode_picture(bytes);
   if (const auto* const why = std::get_if<std::string>(&decoded)) {
-    const bool advice = why->find(';') != std::string::npos;
-    throw DataError(file.string() + " " + *why +
-                    (advice ? "" : "; copy it again, or take it out of the folder"));
+    throw DataError(file.string() + " " +
+                    with_advice(*why, "copy it again, or take it out of the folder"));
   }
   const auto& picture = std::get<Picture>(decoded);
   noticed.resized += picture.height != height || picture.width != width;

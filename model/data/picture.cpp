@@ -239,15 +239,23 @@ bool is_picture(const fs::path& file) {
   return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
 }
 
+namespace {
+
+/// Throws what is said of a folder if it is one, and else that it is no picture.
+void must_be_picture(const fs::path& file, const std::string& said_of_folder) {
+  if (is_picture(file)) return;
+  throw DataError(file.string() +
+                  (fs::is_directory(file)
+                       ? said_of_folder
+                       : " is neither .png nor .jpg; convert it, or take it out of the folder"));
+}
+
+}  // namespace
+
 std::vector<fs::path> all_pictures_in(const fs::path& folder, std::set<std::string>* ignored) {
   std::vector<fs::path> all;
   const auto take = [&all](const fs::path& file) {
-    if (!is_picture(file)) {
-      throw DataError(file.string() +
-                      (fs::is_directory(file)
-                           ? " is a folder within a folder; name it itself"
-                           : " is neither .png nor .jpg; convert it, or take it out of the folder"));
-    }
+    must_be_picture(file, " is a folder within a folder; name it itself");
     all.push_back(file);
   };
   for (const fs::path& entry : sorted_entries(folder, ignored)) {
@@ -269,17 +277,10 @@ std::vector<LabelledFile> pictures_in(const fs::path& folder, std::set<std::stri
     if (!fs::is_directory(entry)) continue;
     const std::string label = entry.filename().string();
     for (const fs::path& file : sorted_entries(entry, ignored)) {
-      if (is_picture(file)) {
-        all.push_back({file, is_utf8(label) ? composed(label) : label});
-      } else if (fs::is_directory(file)) {
-        throw DataError(file.string() +
-                        " is a folder within that of a class; put the pictures of a class "
-                        "into " +
-                        entry.string() + " itself");
-      } else {
-        throw DataError(file.string() +
-                        " is neither .png nor .jpg; convert it, or take it out of the folder");
-      }
+      must_be_picture(file,
+                      " is a folder within that of a class; put the pictures of a class into " +
+                          entry.string() + " itself");
+      all.push_back({file, is_utf8(label) ? composed(label) : label});
     }
   }
   if (!all.empty()) return all;

@@ -17,7 +17,8 @@ namespace {
 
 std::uint64_t first_bits(const Tag& tag) {
   std::uint64_t bits = 0;
-  for (std::size_t i = 0; i < sizeof bits; ++i) bits = bits << 8 | std::to_integer<unsigned>(tag[i]);
+  for (std::size_t i = 0; i < sizeof bits; ++i)
+    bits = bits << 8 | std::to_integer<std::uint64_t>(tag[i]);
   return bits;
 }
 
@@ -70,14 +71,31 @@ void part_copies(std::vector<Taggable>& examples, const Tagger& tagger) {
 }
 
 std::vector<std::size_t> in_order(std::span<const Taggable> examples) {
-  // The first bits decide nearly always, and lie side by side.
-  std::vector<std::pair<std::uint64_t, std::size_t>> keys;
-  keys.reserve(examples.size());
-  for (std::size_t i = 0; i < examples.size(); ++i) keys.emplace_back(first_bits(examples[i].tag), i);
-  std::sort(keys.begin(), keys.end(), [&](const auto& a, const auto& b) {
-    if (a.first != b.first) return a.first < b.first;
-    return std::tie(examples[a.second].tag, a.second) < std::tie(examples[b.second].tag, b.second);
-  });
+  // The first bits decide nearly always, lie side by side, and are evenly spread: so the first of
+  // them say which part of the keys one belongs to, and what is to be sorted fits a cache.
+  using Key = std::pair<std::uint64_t, std::size_t>;
+  constexpr int kPartBits = 11;
+  const auto part_of = [](std::uint64_t bits) {
+    return static_cast<std::size_t>(bits >> (64 - kPartBits));
+  };
+  std::vector<std::size_t> ends(std::size_t{1} << kPartBits);
+  for (const Taggable& example : examples) ++ends[part_of(first_bits(example.tag))];
+  std::exclusive_scan(ends.begin(), ends.end(), ends.begin(), std::size_t{0});
+  std::vector<Key> keys(examples.size());
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const std::uint64_t bits = first_bits(examples[i].tag);
+    keys[ends[part_of(bits)]++] = {bits, i};
+  }
+  std::size_t begin = 0;
+  for (const std::size_t end : ends) {
+    std::sort(keys.begin() + static_cast<std::ptrdiff_t>(begin),
+              keys.begin() + static_cast<std::ptrdiff_t>(end), [&](const Key& a, const Key& b) {
+                if (a.first != b.first) return a.first < b.first;
+                return std::tie(examples[a.second].tag, a.second) <
+                       std::tie(examples[b.second].tag, b.second);
+              });
+    begin = end;
+  }
   std::vector<std::size_t> all;
   all.reserve(keys.size());
   for (const auto& [bits, i] : keys) all.push_back(i);
@@ -91,14 +109,16 @@ Split split_by_tag(std::span<const Taggable> examples, double fraction) {
   for (std::size_t i = 0; i < examples.size(); ++i) classes[examples[i].label].push_back(i);
   for (const auto& [label, own] : classes) {
     Tag lowest = examples[own.front()].unit, highest = lowest;
+    std::uint64_t low = first_bits(lowest), high = low;  // which decide nearly always
     bool some = false, all = true;  // set aside
     for (const std::size_t i : own) {
       const Tag& unit = examples[i].unit;
       const bool aside = set_aside.contains(unit);
       some = some || aside;
       all = all && aside;
-      if (unit < lowest) lowest = unit;
-      if (highest < unit) highest = unit;
+      const std::uint64_t bits = first_bits(unit);
+      if (bits < low || (bits == low && unit < lowest)) lowest = unit, low = bits;
+      if (bits > high || (bits == high && highest < unit)) highest = unit, high = bits;
     }
     if (lowest == highest) continue;
     if (!some) set_aside.added.insert(lowest), set_aside.taken_out.erase(lowest);

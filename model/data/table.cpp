@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -79,6 +80,8 @@ class Reader {
       if (const auto number = parse_number(spelling, '.')) missing_numbers_.push_back(*number);
     }
     is_plain_ = column.kind == Kind::number && missing_numbers_.empty();
+    is_log_ = column.scale == Column::Scale::log;
+    width_ = column.high - column.low;
     if (column.kind == Kind::ordinal || column.kind == Kind::yes_no) {
       last_ = static_cast<double>(values.size() - 1);
     }
@@ -99,6 +102,7 @@ class Reader {
       // Until a cell has shown what the decimal mark is, what has one is looked at more closely.
       const double simple = simple_number(cell, style.decimal_line != 0 ? style.decimal : '\0');
       if (!std::isnan(simple)) return simple;
+      if (is_usual_missing(cell)) return std::numeric_limits<double>::quiet_NaN();
     }
     const auto value =
         column_.kind == Kind::date ? date(cell, style, line) : number(cell, style, line);
@@ -112,14 +116,19 @@ class Reader {
 
   /// Which of the column's values; nullopt if it is missing.
   std::optional<std::size_t> choice(std::string_view cell, std::size_t line) {
+    const std::uint64_t key = key_of(cell);
+    Known& known = known_[key % kKnown];
+    if (key != 0 && known.key == key) return known.which;
     const auto found = find(cell);
+    if (found && key != 0) known = {key, *found};
     if (found) return found;
     if (is_missing(cell)) return std::nullopt;
     if (column_.unknown == Column::Unknown::missing) {
       ++noticed_.unknown;
       return std::nullopt;
     }
-    refuse(cell, line, "which is none of its declared values" + near_value(cell));
+    const std::string what = "which is none of its declared values" + near_value(cell);
+    refuse(cell, line, column_.target ? with_advice(what, kClassAdvice) : what);
   }
 
   /// Writes the column's inputs, which were 0.
@@ -137,7 +146,9 @@ class Reader {
       missing = std::isnan(number);
       if (!missing) {
         count_range(number);
-        scaled = model::scaled(column_, std::clamp(number, column_.low, column_.high));
+        const double within = std::clamp(number, column_.low, column_.high);
+        scaled = is_log_ ? model::scaled(column_, within)  // else the same, without its branches
+                         : 2 * ((within - column_.low) / width_) - 1;
       }
     } else {
       const auto which = choice(cell, line);
@@ -190,6 +201,20 @@ class Reader {
 
  private:
   static constexpr double kMostScaled = 1e6;
+  static constexpr std::size_t kKnown = 31;  ///< cells; a prime, so that short ones differ by it
+
+  /// A cell that was looked up, and what was found.
+  struct Known {
+    std::uint64_t key = 0;
+    std::size_t which = 0;
+  };
+  /// A short cell as a number that no other has; 0 of a long or an empty one.
+  static std::uint64_t key_of(std::string_view cell) {
+    if (cell.size() > 7) return 0;
+    std::uint64_t key = cell.size();
+    for (const char c : cell) key = key << 8 | static_cast<unsigned char>(c);
+    return key;
+  }
 
   std::optional<double> number(std::string_view cell, Style& style, std::size_t line) const {
     const auto value = parse_number(cell, style.decimal);
@@ -239,9 +264,7 @@ class Reader {
   [[nodiscard]] std::optional<std::size_t> find(std::string_view cell) const {
     auto found = values_.end();
     if (in_lower_case_) {
-      std::string lower(cell);
-      for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-      found = values_.find(lower);
+      found = values_.find(ascii_lower(cell));
     } else {
       found = is_ascii(cell) ? values_.find(cell) : values_.find(composed(cell));
     }
@@ -268,7 +291,10 @@ class Reader {
   std::size_t at_;
   std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> values_;
   bool in_lower_case_ = false;
+  std::array<Known, kKnown> known_{};
   bool is_plain_ = false;  ///< a number that is one is not missing
+  bool is_log_ = false;
+  double width_ = 0;       ///< of the range
   double last_ = 1;        ///< index of the last value
   std::vector<std::string> missing_;
   std::vector<double> missing_numbers_;
@@ -529,6 +555,10 @@ class TableParser {
     const double share = static_cast<double>(size) / static_cast<double>(read);
     const auto rows = static_cast<std::size_t>(share * 1.02 * static_cast<double>(table_.rows));
     table_.inputs.reserve(rows * table_.features);
+    (table_.values.empty() ? table_.labels.reserve(rows * std::max<std::size_t>(targets_.size(), 1))
+                           : table_.values.reserve(rows));
+    if (group_ != nullptr) table_.groups.reserve(rows);
+    if (time_ != nullptr) table_.times.reserve(rows);
   }
 
   void give() {
@@ -648,9 +678,8 @@ Table read_in_its_style(const Decoded& decoded, std::span<const Column> columns,
 }
 
 DataError refused_file(const std::filesystem::path& path, const std::string& why) {
-  const bool advice = why.find(';') != std::string::npos;
-  return DataError(path.string() + (why.starts_with("line ") ? ": " : " ") + why +
-                   (advice ? "" : "; correct the cell, or what the task says of the column"));
+  return DataError(path.string() + (why.starts_with("line ") ? ": " : " ") +
+                   with_advice(why, "correct the cell, or what the task says of the column"));
 }
 
 }  // namespace

@@ -168,7 +168,6 @@ std::vector<Tokens> pieces_of(const Tokens& sentence) {
 Vocabulary common_words(std::span<const std::vector<std::string>> texts, std::size_t most,
                         std::size_t least) {
   std::vector<std::vector<std::string>> ranked;  // of each text
-  std::size_t longest = 0;
   for (const auto& sentences : texts) {
     std::map<std::string, std::size_t> counts;
     for (const std::string& sentence : sentences) {
@@ -182,12 +181,17 @@ Vocabulary common_words(std::span<const std::vector<std::string>> texts, std::si
     }
     std::ranges::stable_sort(by_rank, std::greater(),
                              [&](const auto& word) { return counts[word]; });
-    longest = std::max(longest, by_rank.size());
   }
+  return ranked_words(ranked, most);
+}
+
+Vocabulary ranked_words(std::span<const std::vector<std::string>> lists, std::size_t most) {
+  std::size_t longest = 0;
+  for (const auto& words : lists) longest = std::max(longest, words.size());
   std::vector<std::string> chosen;
   std::set<std::string_view> seen;
   for (std::size_t rank = 0; rank < longest; ++rank) {
-    for (const auto& words : ranked) {
+    for (const auto& words : lists) {
       if (chosen.size() == most) return Vocabulary(std::move(chosen));
       if (rank < words.size() && seen.insert(words[rank]).second) chosen.push_back(words[rank]);
     }

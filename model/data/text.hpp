@@ -68,5 +68,8 @@ inline constexpr std::size_t kMaxText = 256;     ///< words by which a text is t
 /// as a large one; those that a text has at least `least` times.
 [[nodiscard]] Vocabulary common_words(std::span<const std::vector<std::string>> texts,
                                       std::size_t most, std::size_t least = 1);
+/// The first `most` of several lists of words, rank by rank.  Requires words as Vocabulary does.
+[[nodiscard]] Vocabulary ranked_words(std::span<const std::vector<std::string>> lists,
+                                      std::size_t most);
 
 }  // namespace kith::data

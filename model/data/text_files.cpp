@@ -233,8 +233,7 @@ std::variant<Texts, std::string> parse_wanted(std::string_view file, TextFormat 
 
 Texts or_refused(const std::filesystem::path& path, std::variant<Texts, std::string> parsed) {
   if (const auto* const why = std::get_if<std::string>(&parsed)) {
-    const bool advice = why->find(';') != std::string::npos;
-    throw DataError(path.string() + " " + *why + (advice ? "" : "; correct the file"));
+    throw DataError(path.string() + " " + with_advice(*why, "correct the file"));
   }
   return std::get<Texts>(std::move(parsed));
 }

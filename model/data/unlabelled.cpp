@@ -85,27 +85,35 @@ class UnlabelledReader {
     in_pieces(file, texts.texts.size(), [&](std::size_t from, std::size_t count, auto& rows) {
       for (std::size_t i = 0; i < count; ++i) {
         Tokens tokens = tokens_of(texts.texts[from + i], *vocabulary_);
-        rows.readable[i] = has_known_word(tokens);
         count_words(noticed_, tokens);
+        noticed_.cut += !sentences && tokens.size() > kMaxText;
+        cut(tokens, sentences);
+        rows.readable[i] = has_known_word(tokens);
         if (!rows.readable[i]) continue;
         if (sentences) {
           add_beginning(rows.inputs, tokens);
         } else {
-          noticed_.cut += tokens.size() > kMaxText;
           add_text(rows.inputs, tokens);
         }
       }
     });
     notice(file, texts.texts.size(), texts.format);
   }
-  /// The last words of a text, of which the next one is to be predicted, after the boundary.
+  /// To the words that the model gets: the first ones, or, where the next is to be predicted, the
+  /// last.
+  static void cut(Tokens& tokens, bool sentences) {
+    const std::size_t most = sentences ? kMaxSentence : kMaxText;
+    if (tokens.size() <= most) return;
+    const auto spare = static_cast<std::ptrdiff_t>(tokens.size() - most);
+    tokens.erase(sentences ? tokens.begin() : tokens.end() - spare,
+                 sentences ? tokens.begin() + spare : tokens.end());
+  }
+  /// The words of a text that was cut, of which the next one is to be predicted, after the
+  /// boundary.
   static void add_beginning(Inputs& inputs, const Tokens& tokens) {
     const std::size_t end = inputs.size() + kMaxSentence + 1;
-    const std::size_t words = std::min(tokens.size(), kMaxSentence);
     inputs.push_back(static_cast<float>(Vocabulary::kBoundary));
-    for (const std::int64_t token : std::span(tokens).last(words)) {
-      inputs.push_back(static_cast<float>(token));
-    }
+    for (const std::int64_t token : tokens) inputs.push_back(static_cast<float>(token));
     inputs.resize(end, Samples::kNoWord);
   }
 

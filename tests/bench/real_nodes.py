@@ -5,14 +5,15 @@
     tests/bench/real_nodes.py ../shared/data/raw/cars           one set: a folder with a folder for each site
     tests/bench/real_nodes.py ../shared/data/har                recordings, of which every fourth block is for the test
 
-`kith task draft` makes the task from the first site's training file; `kith init` makes a node of each site over its files as
-they are, the founder admits the others (`kith charter`), and all run on loopback until each has finished its rounds.  Then
+`kith task draft` drafts a task from each site's training file, and `kith task merge` makes them one; `kith init` makes a node of each
+site over its files as they are, the founder admits the others (`kith charter`), and all run on loopback until each has finished its rounds.  Then
 `kith status --json` says what each serves, beside training alone.  The environment variable KITH names the program.
 
 What a command refuses is printed as it says it, and the set, or the site, is left out.
 """
 
 import argparse
+import collections
 import json
 import os
 import pathlib
@@ -161,6 +162,23 @@ def row(name, found, of, statuses, seconds):
     )
 
 
+def draft(folder, name, sites, options):
+    """One task of what each site drafts; what most guess to be the target is it.  What was noted."""
+    drafts = {site: folder / f"{site}.toml" for site in sites}
+
+    def made(site, *target):
+        drafts[site].unlink(missing_ok=True)
+        said = json.loads(done("task", "draft", sites[site][0], "--name", name, "--out", drafts[site], "--json", *options, *target))
+        return said["target"]
+
+    targets = {site: made(site) for site in sites}
+    usual = collections.Counter(targets.values()).most_common(1)[0][0]
+    for site, target in targets.items():
+        if target != usual:
+            made(site, "--target", usual)
+    return json.loads(done("task", "merge", *drafts.values(), "--out", folder / "task.toml", "--json"))["notes"]
+
+
 def run_set(name, sites, most, rounds, options):
     """Its row of the table, and what was refused."""
     chosen = dict(list(sites.items())[:most])
@@ -168,8 +186,8 @@ def run_set(name, sites, most, rounds, options):
     try:
         folder = scratch / name
         folder.mkdir()
-        first = next(iter(chosen.values()))[0]
-        print(done("task", "draft", first, "--name", name, "--out", folder / "task.toml", *options).splitlines()[0], file=sys.stderr)
+        for note in draft(folder, name, chosen, options):
+            print(f"{name}: {note}", file=sys.stderr)
         nodes, refused = make_consortium(folder, chosen)
         begin = time.monotonic()
         statuses = learn(nodes, rounds)

@@ -153,6 +153,34 @@ BOOST_AUTO_TEST_CASE(test_examples_that_are_learnt_from_and_copies_are_counted) 
   BOOST_TEST(says(report.notes, "copies"));
 }
 
+BOOST_AUTO_TEST_CASE(a_few_test_examples_that_are_learnt_from_are_told_of_and_no_fault) {
+  const auto with_copies = [](std::size_t tests, std::size_t copies) {
+    Rows rows;
+    rows.add(400);
+    Dataset dataset = split(rows.rows, rows.labels);
+    Rows others;
+    others.random.seed(2);
+    others.add(tests - copies);
+    dataset.test.shape = {2};
+    const auto add = [&](const std::array<float, 2>& row, std::int64_t label) {
+      dataset.test.inputs.insert(dataset.test.inputs.end(), row.begin(), row.end());
+      dataset.test.targets.push_back(label);
+    };
+    for (std::size_t i = 0; i < copies; ++i) add(rows.rows[i], rows.labels[i]);
+    for (std::size_t i = 0; i < others.rows.size(); ++i) add(others.rows[i], others.labels[i]);
+    return check(dataset, two_classes(), model::SplitBy::content);
+  };
+  const CheckReport one = with_copies(1069, 1);
+  BOOST_TEST(one.test_copies == 1U);
+  BOOST_TEST(one.fine());
+  BOOST_TEST(says(one.notes, "1 of 1069 test examples are among those to learn from"));
+  BOOST_TEST(says(one.notes, "data.test"));
+  BOOST_TEST(with_copies(1000, 10).fine());
+  BOOST_TEST(says(with_copies(1000, 11).to_mend, "11 of 1000 test examples"));
+  BOOST_TEST(with_copies(50, 2).fine());
+  BOOST_TEST(!with_copies(50, 3).fine());
+}
+
 BOOST_AUTO_TEST_CASE(few_examples_to_validate_with_are_told_of) {
   BOOST_TEST(says(Rows().add(100).check().notes, "25 examples validate"));
 }

@@ -203,6 +203,9 @@ BOOST_AUTO_TEST_CASE(texts_need_no_labels_and_one_without_a_known_word_has_its_r
   BOOST_TEST(read.inputs.size() == 2 * kMaxText);
   BOOST_TEST(read.inputs[0] == 2.0F);
   BOOST_TEST(read.inputs[3] == Samples::kNoWord);
+  std::string late;  // as in learning, what the model does not see makes no text known
+  for (std::size_t i = 0; i < kMaxText; ++i) late += "unheard ";
+  BOOST_TEST(!site.read({site.write("late.txt", late + "film\n")}).readable[0]);
   const auto table = site.write("new.csv", "text,label\n\"a fine\nfilm\",\nfilm,no such\n");
   BOOST_TEST(site.read({table}).readable.size() == 2U);
   BOOST_TEST(contains(site.refusal({site.write("bad.csv", "words\nfilm\n")}), "column of texts"));
