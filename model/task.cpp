@@ -33,7 +33,8 @@ constexpr std::size_t kMaxColumns = 1024;
 // Bytes that all columns may have as text: JSON in a message to the worker, TOML for a new member.
 constexpr std::size_t kMaxColumnText = 56 << 10;
 
-/// Whether the model is none of the zoo: what it is made for follows from the data that are declared.
+/// Whether the model is none of the zoo: what it is made for follows from the data that are
+/// declared.
 bool is_own(const Task& task) { return task.model == "script" || task.model == "worker"; }
 
 template <class Number>
@@ -402,7 +403,8 @@ std::optional<std::string> problem(const Task& task) {
     return "name must be 1 to " + text(kMaxName) + " letters, digits, dots, dashes or underscores";
   }
   if (std::ranges::find(kModels, task.model) == kModels.end()) {
-    return "model must be \"mlp\", \"cnn\", \"cnn1d\", \"resnet\", \"gru-lm\", \"text-classifier\", "
+    return "model must be \"mlp\", \"cnn\", \"cnn1d\", \"resnet\", \"gru-lm\", "
+           "\"text-classifier\", "
            "\"script\" or \"worker\"";
   }
   if (task.sizes.size() > kMaxLayers || !all_within(task.sizes, kMaxLayerSize)) {

@@ -58,13 +58,12 @@ int main(int argc, char** argv) {
   });
   if (names != EX_OK) return names;
   Chosen chosen;
-  const auto verbs = {add_init_verb,    add_join_verb,     add_invite_verbs,   add_run_verb,
-                      add_node_verbs,   add_doctor_verb,   add_dashboard_verb, add_charter_verbs,
-                      add_key_verbs,    add_task_verbs,    add_data_verbs,     add_model_verbs,
-                      add_worker_verbs, add_evaluate_verb, add_predict_verb,   add_forget_verb,
-                      add_export_verbs, add_log_verbs,     add_backup_verbs,   add_limits_verb,
-                      add_report_verb,  add_support_verb,  add_simulate_verb,  add_testnet_verbs,
-                      add_help_verbs};
+  const auto verbs = {
+      add_init_verb,   add_join_verb,      add_invite_verbs,  add_run_verb,      add_node_verbs,
+      add_doctor_verb, add_dashboard_verb, add_charter_verbs, add_key_verbs,     add_task_verbs,
+      add_data_verbs,  add_model_verbs,    add_worker_verbs,  add_evaluate_verb, add_predict_verb,
+      add_forget_verb, add_export_verbs,   add_log_verbs,     add_backup_verbs,  add_limits_verb,
+      add_report_verb, add_support_verb,   add_simulate_verb, add_testnet_verbs, add_help_verbs};
   for (const auto add : verbs) add(app, chosen);
   try {
     app.parse(argc, argv);

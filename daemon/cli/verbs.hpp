@@ -29,7 +29,7 @@ void add_backup_verbs(CLI::App& app, Chosen& chosen);  ///< backup, restore
 void add_limits_verb(CLI::App& app, Chosen& chosen);
 void add_testnet_verbs(CLI::App& app, Chosen& chosen);  ///< demo, testnet
 void add_support_verb(CLI::App& app, Chosen& chosen);  ///< support-bundle
-void add_report_verb(CLI::App& app, Chosen& chosen);    ///< report
+void add_report_verb(CLI::App& app, Chosen& chosen);   ///< report
 void add_simulate_verb(CLI::App& app, Chosen& chosen);
 void add_help_verbs(CLI::App& app, Chosen& chosen);  ///< help, version
 

@@ -192,23 +192,25 @@ std::vector<Key<model::Task>> task_keys() {
   return {
       required("name", &Owner::name, label(), "Names the task: letters, digits, '.', '_' and '-'."),
       key("model", &Owner::model,
-          one_of({"mlp", "cnn", "cnn1d", "resnet", "gru-lm", "text-classifier", "script",
-                  "worker"}),
+          one_of(
+              {"mlp", "cnn", "cnn1d", "resnet", "gru-lm", "text-classifier", "script", "worker"}),
           "The kind of model: a multi-layer perceptron for pictures, arrays or tables; a "
           "convolutional or a residual network for pictures; a convolutional one along one side, "
           "as of time, for arrays (cnn1d); a recurrent network that predicts the next word of a "
           "text; one that tells texts apart by the mean of their words (text-classifier); or a "
-          "model of your own, for any of these (script), or that of a worker of your own (worker: the "
-          "program that worker.command names, at every node)."),
+          "model of your own, for any of these (script), or that of a worker of your own (worker: "
+          "the program that worker.command names, at every node)."),
       key("sizes", &Owner::sizes,
           "Hidden units (mlp) or channels (cnn, cnn1d, resnet) of each layer; of the embedding and "
-          "of the hidden state (gru-lm); of the embedding, and then hidden units (text-classifier); what "
+          "of the hidden state (gru-lm); of the embedding, and then hidden units "
+          "(text-classifier); what "
           "a worker of your own makes of them."),
       key("input", &Owner::input,
           "Channels, height and width of a picture; or the 1 to 4 sides of an example in an array, "
           "like [50, 6] for windows of a sensor (mlp, and cnn1d: length and channels)."),
       key("labels", &Owner::labels,
-          "For pictures in folders and a text-classifier: what the classes are called, as the folders "
+          "For pictures in folders and a text-classifier: what the classes are called, as the "
+          "folders "
           "or the labels of texts are, in the order of their numbers. Empty: the folders' names "
           "sorted, and there must be as many as classes."),
       tables<Owner, Column>("column", &Owner::columns, column_keys(), column_problem,
@@ -218,43 +220,49 @@ std::vector<Key<model::Task>> task_keys() {
           "For text: a file with the words that the model knows, one a line, in lower case. "
           "All other words are the same to it. Every node needs the same words."),
       key("script", &Owner::script,
-          "A model of your own (script): a TorchScript module, as torch.jit.save() writes it. Every "
+          "A model of your own (script): a TorchScript module, as torch.jit.save() writes it. "
+          "Every "
           "node has the file on its own disk; only tensors travel. All must start from the same "
           "values."),
       key("share", &Owner::share,
           "Which tensors travel, by name; * stands for anything: [\"backbone.*\"] keeps a head at "
           "home. The others are trained and stay."),
-      key("freeze", &Owner::freeze, "Which tensors are neither trained nor sent, by name as in share."),
+      key("freeze", &Owner::freeze,
+          "Which tensors are neither trained nor sent, by name as in share."),
       key("share_buffers", &Owner::share_buffers,
           "Whether running statistics, as of batch normalisation, are averaged with the others, "
           "where share names them. By default each node has its own."),
       key("classes", &Owner::classes, within(1U, 65536U),
-          "How many classes there are, or yes-or-no targets. It follows from labels, column, or the "
+          "How many classes there are, or yes-or-no targets. It follows from labels, column, or "
+          "the "
           "vocabulary of a gru-lm, and need not be set with them; 1 if a number is predicted."),
       key("seed", &Owner::seed, "Of the initial weights, which every node starts from."),
       key("optimiser", &Owner::optimiser, one_of({"sgd", "adamw"}),
           "What makes steps of gradients: stochastic gradient descent with momentum, or AdamW, for "
-          "which learning_rate is 0.001 or so. What it remembers begins empty in every round, since "
+          "which learning_rate is 0.001 or so. What it remembers begins empty in every round, "
+          "since "
           "the weights are then those of an average."),
-      key("learning_rate", &Owner::learning_rate, above_zero(),
-          "Size of a step, at its highest."),
+      key("learning_rate", &Owner::learning_rate, above_zero(), "Size of a step, at its highest."),
       key("momentum", &Owner::momentum, within(0.0, 0.9999),
           "sgd: share of the step before in each step; adamw: beta 1."),
       key("weight_decay", &Owner::weight_decay, within(0.0, 1.0),
           "sgd: L2 penalty on the weights; adamw: share of them that each step takes away, times "
           "learning_rate."),
       key("gradient_clip", &Owner::gradient_clip, within(0.0, 1e6),
-          "A batch's gradient that is longer is shortened to this. 0: it is taken as it is. Not with "
+          "A batch's gradient that is longer is shortened to this. 0: it is taken as it is. Not "
+          "with "
           "privacy, which has a clip of its own."),
       key("schedule", &Owner::schedule, one_of({"constant", "cosine"}),
-          "How learning_rate changes over a node's own rounds, step by step: not at all, or on half a "
+          "How learning_rate changes over a node's own rounds, step by step: not at all, or on "
+          "half a "
           "cosine down to a hundredth, where it stays."),
       key("schedule_rounds", &Owner::schedule_rounds, within(0U, kMany),
           "cosine: rounds until the learning rate is at its lowest."),
       key("warmup_rounds", &Owner::warmup_rounds, within(0U, kMany),
           "Rounds in which learning_rate rises from a hundredth of itself, before all else."),
       key("label_smoothing", &Owner::label_smoothing, within(0.0, 0.9999),
-          "In training, this share of every label is spread evenly over all classes, so that no model "
+          "In training, this share of every label is spread evenly over all classes, so that no "
+          "model "
           "becomes too sure. What is measured is not smoothed."),
       key("batch", &Owner::batch, within(1U, 65536U), "Examples in one step."),
       key("encoding", &Owner::encoding,
@@ -262,7 +270,8 @@ std::vector<Key<model::Task>> task_keys() {
           "a "
           "127th of the largest of 252 neighbours; in about a third, five sixths or a quarter of "
           "the bytes."),
-      key("loss", &Owner::loss, one_of({"", "cross-entropy", "squared", "absolute", "huber", "binary-cross-entropy"}),
+      key("loss", &Owner::loss,
+          one_of({"", "cross-entropy", "squared", "absolute", "huber", "binary-cross-entropy"}),
           "What training makes small. \"cross-entropy\" tells classes apart. The others predict a "
           "number; \"huber\" is squared up to a tenth of target_range, then grows as \"absolute\" "
           "does; \"binary-cross-entropy\" answers several yes-or-no questions, as many as classes. "

@@ -139,8 +139,10 @@ Finding check_task(const Examined& node) {
   if (task.model == "script")
     return pass("The task \"" + task.name + "\" learns the model in " + task.script.string() + ".");
   if (task.model == "worker" && node.config.worker.command.empty())
-    return fail("The task \"" + task.name + "\" learns the model of a worker that its members wrote, "
-                "and worker.command names none.", "Name that program in worker.command.");
+    return fail("The task \"" + task.name +
+                    "\" learns the model of a worker that its members wrote, "
+                    "and worker.command names none.",
+                "Name that program in worker.command.");
   return pass("The task \"" + task.name + "\" learns a model of the kind " + task.model + ".");
 }
 

@@ -379,7 +379,8 @@ Finding check_worker(const Examined& node) {
                 "Install both programs in the same version.");
   }
   if (node.config.task.model == "worker")
-    return pass(command.string() + " runs (" + version + "), a worker of its members' own, as the task "
+    return pass(command.string() + " runs (" + version +
+                "), a worker of its members' own, as the task "
                 "wants; kith worker check looks closer.");
   return warn(command.string() + " is no kith-worker, but a worker of another make.",
               "Nothing, if that is meant; else correct worker.command.");

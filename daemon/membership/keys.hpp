@@ -51,8 +51,8 @@ void renew_channel_key(const std::filesystem::path& file);
 /// Seals the key in a file, of either kind, with a passphrase, and with a channel key the former one
 /// beside it; nullptr: takes the passphrase away.  Throws Failure.
 void seal_key_file(const std::filesystem::path& file, const crypto::Passphrase* passphrase);
-/// Puts the key in `from` into a new file, sealed: as it is, if it is sealed already, or else with what
-/// `passphrase` gives.  Throws Failure; EX_NOINPUT if there is no `from`.
+/// Puts the key in `from` into a new file, sealed: as it is, if it is sealed already, or else with
+/// what `passphrase` gives.  Throws Failure; EX_NOINPUT if there is no `from`.
 void copy_sealed(const std::filesystem::path& from, const std::filesystem::path& to,
                  const std::function<const crypto::Passphrase&()>& passphrase);
 /// A new passphrase: from that file, or asked for twice.  Throws Failure.

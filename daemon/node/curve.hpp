@@ -10,14 +10,15 @@
 
 namespace kith::daemon {
 
-/// By how much what is served is better than training alone: the mean of the last kGainRounds rounds that
-/// have both, and what it lies between with 95 %.
+/// By how much what is served is better than training alone: the mean of the last kGainRounds
+/// rounds that have both, and what it lies between with 95 %.
 struct Gain {
-  double served = 0, alone = 0;  ///< in the metric
+  double served = 0, alone = 0;        ///< in the metric
   double mean = 0, low = 0, high = 0;  ///< more is better, whatever the metric
   std::uint64_t rounds = 0;
-  /// Of an accuracy: examples that it is of, which widen the interval as if both were judged on others of
-  /// as many.  That is cautious.  0: the interval says how the rounds differ, and no more.
+  /// Of an accuracy: examples that it is of, which widen the interval as if both were judged on
+  /// others of as many.  That is cautious.  0: the interval says how the rounds differ, and no
+  /// more.
   std::uint64_t examples = 0;
   bool certain = false;  ///< there is enough for an interval
   void fields(auto& field) const {
@@ -43,7 +44,7 @@ struct LearningCurve {
   std::vector<std::vector<std::uint64_t>> circle{};  ///< who was averaged with: indices of `names`
   std::vector<std::optional<double>> epsilon{};      ///< spent by then
   std::vector<std::uint64_t> bytes_in{}, bytes_out{};  ///< since the node ran, as it did then
-  std::optional<Gain> gain{};  ///< none before both were judged
+  std::optional<Gain> gain{};                          ///< none before both were judged
   void fields(auto& field) const {
     field("metric", metric), field("higher_is_better", higher_is_better), field("split", split);
     field("step", step), field("round", round), field("time", time), field("served", served);

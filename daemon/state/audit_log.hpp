@@ -71,11 +71,10 @@ struct AuditSummary {
   crypto::Hash last{};       ///< hash of the last line
   std::string from{}, to{};  ///< times
 };
-/// Checks every line of `file`, and of those put aside before it, and calls `look` with each that is
-/// in order.  Throws Failure(EX_NOINPUT) if there is no log.
+/// Checks every line of `file`, and of those put aside before it, and calls `look` with each that
+/// is in order.  Throws Failure(EX_NOINPUT) if there is no log.
 [[nodiscard]] std::variant<AuditSummary, AuditFault> verify_audit_log(
-    const std::filesystem::path& file,
-    const std::function<void(const nlohmann::json&)>& look = {});
+    const std::filesystem::path& file, const std::function<void(const nlohmann::json&)>& look = {});
 
 /// The last `count` entries, the oldest first, unverified.  Throws as verify_audit_log().
 [[nodiscard]] std::vector<nlohmann::json> read_audit_log(const std::filesystem::path& file,

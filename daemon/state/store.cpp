@@ -319,8 +319,7 @@ nlohmann::json Store::Database::parse(const std::string& text) const {
 }
 
 void Store::Database::copy_into(Database& copy) {
-  sqlite3_backup* const backup =
-      sqlite3_backup_init(copy.connection_, "main", connection_, "main");
+  sqlite3_backup* const backup = sqlite3_backup_init(copy.connection_, "main", connection_, "main");
   if (backup == nullptr) copy.require(sqlite3_errcode(copy.connection_));
   constexpr int kAllPages = -1;
   int status = SQLITE_OK;

@@ -337,8 +337,8 @@ class Reader {
     value = usual;
   }
 
-  /// What a simple worker may leave out of its answers; it then stays as it was made.  A slip in such
-  /// a name goes unseen here: `kith worker check` looks for them.
+  /// What a simple worker may leave out of its answers; it then stays as it was made.  A slip in
+  /// such a name goes unseen here: `kith worker check` looks for them.
   template <class T>
   void optional(const char* name, T& value) {
     if (from_.contains(name)) (*this)(name, value);

@@ -30,7 +30,8 @@ std::optional<Bytes> read_stored(const std::filesystem::path& path) {
   if (!file) cannot_read(path, errno);
   Bytes bytes;
   struct stat status {};
-  if (fstat(file.get(), &status) == 0) bytes.reserve(static_cast<std::size_t>(status.st_size) + kStep);
+  if (fstat(file.get(), &status) == 0)
+    bytes.reserve(static_cast<std::size_t>(status.st_size) + kStep);
   for (;;) {
     const std::size_t had = bytes.size();
     bytes.resize(had + kStep);

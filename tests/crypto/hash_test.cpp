@@ -1,6 +1,6 @@
 #include "crypto/hash.hpp"
-#include "crypto/hasher.hpp"
 
+#include "crypto/hasher.hpp"
 #include "tests/crypto/bytes.hpp"
 
 #include <boost/test/data/monomorphic.hpp>

@@ -96,10 +96,11 @@ BOOST_AUTO_TEST_CASE(what_is_no_column_is_explained) {
       {"has low and high", changed(pain(), [](Column& c) { c.high = 1; })},
       {"has values, which", changed(age(), [](Column& c) { c.values = {{"a"}}; })},
       {"needs values", changed(pain(), [](Column& c) { c.values.clear(); })},
-      {"needs values", changed(pain(), [](Column& c) {
-         c.kind = Column::Kind::ordinal;
-         c.values.resize(1);
-       })},
+      {"needs values", changed(pain(),
+                               [](Column& c) {
+                                 c.kind = Column::Kind::ordinal;
+                                 c.values.resize(1);
+                               })},
       {"has a value without", changed(pain(), [](Column& c) { c.values[0].clear(); })},
       {"has a value that is empty", changed(pain(), [](Column& c) { c.values[0] = {""}; })},
       {"has the value \"bad\" twice", changed(pain(), [](Column& c) { c.values[0] = {"bad"}; })},

@@ -7,11 +7,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
-#include <future>
-#include <thread>
-
 #include <csignal>
 #include <fstream>
+#include <future>
 #include <limits>
 #include <random>
 #include <set>
@@ -19,6 +17,7 @@
 #include <stdexcept>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <thread>
 #include <tuple>
 #include <unistd.h>
 
