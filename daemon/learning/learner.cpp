@@ -410,10 +410,8 @@ net::awaitable<void> Learner::keep_best() {
 }
 
 net::awaitable<double> Learner::metric_of(std::string member) {
-  const pipe::Outcomes question{std::move(member), pipe::Split::validation};
-  const auto answer = co_await worker_->call(question);
-  const LossRows rows(answer.file, 2, answer.result.examples);
-  co_return model::mean(rows[1]);
+  const std::vector<float> each = co_await outcomes_of(std::move(member), pipe::Split::validation);
+  co_return model::mean(each);
 }
 
 net::awaitable<void> Learner::serve_chosen(Round& round) {
@@ -445,8 +443,14 @@ net::awaitable<pipe::Evaluation> Learner::evaluate(pipe::ModelName model, pipe::
 }
 
 net::awaitable<std::vector<float>> Learner::outcomes() {
-  const pipe::Outcomes question{"served",
-                                opened_.test > 0 ? pipe::Split::test : pipe::Split::validation};
+  const auto split = opened_.test > 0 ? pipe::Split::test : pipe::Split::validation;
+  const std::string served = "served";
+  std::vector<float> each = co_await outcomes_of(served, split);
+  co_return each;
+}
+
+net::awaitable<std::vector<float>> Learner::outcomes_of(std::string member, pipe::Split split) {
+  const pipe::Outcomes question{std::move(member), split};
   const auto answer = co_await worker_->call(question);
   const LossRows rows(answer.file, 2, answer.result.examples);
   co_return std::vector<float>(rows[1].begin(), rows[1].end());

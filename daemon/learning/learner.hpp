@@ -108,7 +108,9 @@ class Learner {
   net::awaitable<void> begin_running_average(std::string with);
   /// Keeps what is served as the best of before.
   net::awaitable<void> keep_best();
-  /// What a model comes to on the validation examples, in what its metric is the mean of.
+  /// Of each example of a split, what a model's metric is the mean of.
+  net::awaitable<std::vector<float>> outcomes_of(std::string member, pipe::Split split);
+  /// What a model comes to on the validation examples: the mean of that.
   net::awaitable<double> metric_of(std::string member);
   net::awaitable<void> serve_chosen(Round& round);
   net::awaitable<void> test(Round& round);
