@@ -2,6 +2,7 @@
 
 #include "daemon/api/events.hpp"
 #include "daemon/system/failure.hpp"
+#include "tests/daemon/failure_of.hpp"
 #include "tests/temporary_directory.hpp"
 
 #include <boost/test/data/monomorphic.hpp>
@@ -20,6 +21,8 @@ namespace control_test {
 using namespace kith;
 using namespace kith::daemon;
 using namespace std::chrono_literals;
+using test::contains;
+using test::failure_of;
 namespace asio = net::asio;
 namespace fs = std::filesystem;
 namespace data = boost::unit_test::data;
@@ -275,20 +278,6 @@ std::string read_all(Protocol::socket& client) {
   net::error_code ec;
   asio::read(client, asio::dynamic_buffer(text), ec);
   return text;
-}
-
-template <class Body>
-Failure failure_of(Body body) {
-  try {
-    body();
-  } catch (const Failure& failure) {
-    return failure;
-  }
-  return {0, ""};
-}
-
-bool contains(const Failure& failure, std::string_view text) {
-  return std::string_view(failure.what()).find(text) != std::string_view::npos;
 }
 
 BOOST_FIXTURE_TEST_SUITE(control_server_tests, Served)

@@ -2,6 +2,7 @@
 
 #include "daemon/system/disk.hpp"
 #include "daemon/system/failure.hpp"
+#include "tests/daemon/failure_of.hpp"
 #include "tests/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -26,6 +27,8 @@ namespace store_test {
 using namespace kith;
 using namespace kith::daemon;
 using namespace std::chrono_literals;
+using test::contains;
+using test::failure_of;
 namespace fs = std::filesystem;
 
 /// A folder of this test's own.
@@ -43,21 +46,6 @@ crypto::NodeId node(unsigned char first) {
   crypto::NodeId id;
   id.key[0] = std::byte{first};
   return id;
-}
-
-/// What `body` fails with; a Failure of code 0 if it does not.
-template <class Body>
-Failure failure_of(Body body) {
-  try {
-    body();
-  } catch (const Failure& failure) {
-    return failure;
-  }
-  return {0, ""};
-}
-
-bool contains(const Failure& failure, std::string_view text) {
-  return std::string_view(failure.what()).find(text) != std::string_view::npos;
 }
 
 void run_sql(const fs::path& database, const char* sql) {
